@@ -1,0 +1,226 @@
+-- The token ledger. Entries and balance cannot drift apart: whoever writes the one, a trigger writes the other.
+
+CREATE FUNCTION token_entries_move_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- An entry that only records a change of the balance made elsewhere must not change it again.
+    IF current_setting('leads.ledger', true) = 'recording' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('leads.ledger', 'moving', true);
+    UPDATE users u
+    SET token_balance = u.token_balance + moved.tokens
+    FROM (
+        SELECT e.user_id,
+               sum(CASE e.entry
+                       WHEN 'hold' THEN -e.tokens
+                       WHEN 'settle' THEN h.tokens - e.tokens
+                       ELSE e.tokens
+                   END) AS tokens
+        FROM new_entries e
+        LEFT JOIN token_entries h
+               ON e.entry = 'settle' AND h.entry = 'hold'
+              AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
+        GROUP BY e.user_id
+    ) moved
+    WHERE u.id = moved.user_id AND moved.tokens <> 0;
+    PERFORM set_config('leads.ledger', '', true);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER token_entries_move_balance AFTER INSERT ON token_entries
+    REFERENCING NEW TABLE AS new_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION token_entries_move_balance();
+
+CREATE FUNCTION token_entries_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'token_entries is append only: correct it with an adjust or refund entry';
+END $$;
+
+CREATE TRIGGER token_entries_are_append_only BEFORE UPDATE OR DELETE ON token_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION token_entries_are_append_only();
+
+CREATE FUNCTION users_record_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    change integer := NEW.token_balance - CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.token_balance END;
+BEGIN
+    IF change = 0 OR current_setting('leads.ledger', true) = 'moving' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('leads.ledger', 'recording', true);
+    INSERT INTO token_entries (user_id, entry, tokens, reason)
+    VALUES (NEW.id, CASE WHEN change > 0 THEN 'grant' ELSE 'adjust' END, change, 'balance set outside the ledger');
+    PERFORM set_config('leads.ledger', '', true);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_balance ON users
+    FOR EACH ROW EXECUTE FUNCTION users_record_balance();
+
+-- One way to open deliveries, for one and for thousands.
+CREATE TYPE delivery_request AS (
+    kind text,
+    subscriber_id bigint,
+    lead_id bigint,
+    dedupe_key text,
+    priority integer,
+    not_before timestamptz,
+    params jsonb,
+    tokens integer
+);
+
+CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    open_ids bigint[] := delivery_ids;
+    held bigint[];
+    all_held bigint[] := '{}';
+BEGIN
+    -- In id order, so that two callers never wait for each other.
+    PERFORM FROM users WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id = ANY (delivery_ids))
+        ORDER BY id FOR UPDATE;
+    -- Best first while the balance lasts. What is dearer than the rest of the balance drops out, so that a
+    -- text nobody can pay does not stand before an e-mail they can; each price takes a round at most.
+    LOOP
+        WITH ranked AS (
+            SELECT d.id, d.subscriber_id, d.tokens, u.token_balance,
+                   sum(d.tokens) OVER (PARTITION BY d.subscriber_id ORDER BY d.priority DESC, d.id) AS wanted
+            FROM deliveries d
+            JOIN users u ON u.id = d.subscriber_id
+            WHERE d.id = ANY (open_ids) AND d.tokens > 0 AND d.tokens <= u.token_balance
+        ), entries AS (
+            INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
+            SELECT r.subscriber_id, r.id, 'hold', r.tokens,
+                   1 + (SELECT count(*) FROM token_entries e WHERE e.delivery_id = r.id AND e.entry = 'hold')
+            FROM ranked r
+            WHERE r.wanted <= r.token_balance
+            RETURNING delivery_id
+        )
+        SELECT array_agg(delivery_id) INTO held FROM entries;
+        EXIT WHEN held IS NULL;
+        all_held := all_held || held;
+        EXIT WHEN cardinality(held) = cardinality(open_ids);
+        SELECT array_agg(id) INTO open_ids FROM unnest(open_ids) AS id WHERE id <> ALL (held);
+    END LOOP;
+    RETURN all_held;
+END $$;
+COMMENT ON FUNCTION hold_tokens IS
+    'Holds the price of each delivery from its subscriber''s balance, best first; returns those that could be paid.';
+
+CREATE FUNCTION open_deliveries(requests delivery_request[])
+RETURNS TABLE (dedupe_key text, delivery_id bigint, state text, opened boolean)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    opened_ids bigint[];
+    priced_ids bigint[];
+BEGIN
+    WITH opened AS (
+        INSERT INTO deliveries AS d (channel, kind, subscriber_id, lead_id, dedupe_key, not_before, params,
+                                     tokens, priority)
+        SELECT k.channel, k.kind, r.subscriber_id, r.lead_id, r.dedupe_key, coalesce(r.not_before, now()),
+               coalesce(r.params, '{}'), coalesce(r.tokens, k.tokens), coalesce(r.priority, 0)
+        FROM unnest(requests) WITH ORDINALITY AS r
+        JOIN delivery_kinds k ON k.kind = r.kind
+        ORDER BY r.priority DESC NULLS LAST, r.ordinality
+        ON CONFLICT (dedupe_key) DO NOTHING
+        RETURNING d.id, d.tokens
+    )
+    SELECT array_agg(id), array_agg(id) FILTER (WHERE tokens > 0) INTO opened_ids, priced_ids FROM opened;
+
+    IF priced_ids IS NOT NULL THEN
+        -- hold_tokens walks the whole array for each row; a hash of it is built once here instead.
+        UPDATE deliveries d
+        SET state = 'skipped', error_code = 'insufficient_tokens', updated_at = now()
+        FROM (SELECT unnest(priced_ids) AS id EXCEPT SELECT unnest(hold_tokens(priced_ids))) AS unpaid
+        WHERE d.id = unpaid.id;
+    END IF;
+
+    RETURN QUERY
+    SELECT d.dedupe_key, d.id, d.state, d.id = ANY (opened_ids)
+    FROM deliveries d
+    WHERE d.dedupe_key IN (SELECT r.dedupe_key FROM unnest(requests) AS r);
+END $$;
+COMMENT ON FUNCTION open_deliveries IS
+    'Opens deliveries with their token holds: a known dedupe key gives the delivery there is, too few tokens a skipped one.';
+
+CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
+    SELECT h.user_id, h.delivery_id, 'settle', h.tokens, h.hold_number
+    FROM token_entries h
+    WHERE h.delivery_id = ANY (delivery_ids) AND h.entry = 'hold'
+    ORDER BY h.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+$$;
+COMMENT ON FUNCTION settle_tokens IS 'Spends the open holds of deliveries that the provider accepted; a hold ends once.';
+
+CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
+    SELECT h.user_id, h.delivery_id, 'release', h.tokens, h.hold_number, why
+    FROM token_entries h
+    WHERE h.delivery_id = ANY (delivery_ids) AND h.entry = 'hold'
+    ORDER BY h.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+$$;
+COMMENT ON FUNCTION release_tokens IS 'Gives back the open holds of deliveries that were never sent; a hold ends once.';
+
+CREATE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    cancelled bigint[];
+BEGIN
+    WITH changed AS (
+        UPDATE deliveries SET state = 'cancelled', error_code = why, updated_at = now()
+        WHERE id = ANY (delivery_ids) AND state = 'queued'
+        RETURNING id
+    )
+    SELECT array_agg(id) INTO cancelled FROM changed;
+    PERFORM release_tokens(cancelled, why);
+    RETURN coalesce(cardinality(cancelled), 0);
+END $$;
+
+CREATE VIEW token_balances AS
+SELECT u.id AS user_id, u.token_balance,
+       coalesce(sum(e.tokens) FILTER (WHERE e.entry IN ('grant', 'adjust', 'release', 'refund')), 0)
+       - coalesce(sum(e.tokens) FILTER (WHERE e.entry = 'hold'), 0)
+       + coalesce(sum(h.tokens - e.tokens) FILTER (WHERE e.entry = 'settle'), 0) AS by_entries
+FROM users u
+LEFT JOIN token_entries e ON e.user_id = u.id
+LEFT JOIN token_entries h ON e.entry = 'settle' AND h.entry = 'hold'
+                         AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
+GROUP BY u.id;
+COMMENT ON VIEW token_balances IS 'Each balance beside what its entries add up to; they are equal, or the ledger is broken.';
+
+-- What readers of the former system know, over the rows of this one.
+CREATE VIEW email_logs AS
+SELECT subscriber_id AS user_id, kind AS email_type, provider_id AS sendgrid_message_id,
+       recipient AS recipient_email,
+       CASE state WHEN 'accepted' THEN 'sent' WHEN 'dead' THEN 'failed' WHEN 'parked' THEN 'failed' ELSE state END AS status,
+       accepted_at AS sent_at
+FROM deliveries WHERE channel = 'email' AND emptied_at IS NULL;
+
+CREATE VIEW sms_logs AS
+SELECT subscriber_id AS user_id,
+       CASE kind WHEN 'verification_sms' THEN 'verification' WHEN 'urgent_lead_sms' THEN 'urgent_lead' ELSE kind END AS sms_type,
+       provider_id AS twilio_message_sid, recipient AS recipient_phone, body AS message_body,
+       CASE state WHEN 'accepted' THEN 'sent' WHEN 'dead' THEN 'failed' WHEN 'parked' THEN 'failed' ELSE state END AS status,
+       accepted_at AS sent_at
+FROM deliveries WHERE channel = 'sms' AND emptied_at IS NULL;
+
+CREATE VIEW voice_call_logs AS
+SELECT subscriber_id, lead_id, provider_id AS twilio_call_sid,
+       CASE kind WHEN 'inbound_call' THEN 'inbound' ELSE 'outbound' END AS direction,
+       sender AS from_number, recipient AS to_number,
+       CASE state WHEN 'accepted' THEN 'sent' WHEN 'dead' THEN 'failed' WHEN 'parked' THEN 'failed' ELSE state END AS status,
+       created_at
+FROM deliveries WHERE channel = 'voice';
+
+CREATE VIEW token_usage_logs AS
+SELECT e.user_id,
+       CASE WHEN d.channel = 'email' THEN 'email'
+            WHEN d.channel = 'sms' THEN 'sms_notification'
+            WHEN d.kind = 'inbound_call' THEN 'voice_call_inbound'
+            ELSE 'voice_call_outbound' END AS action_type,
+       e.tokens AS tokens_used,
+       coalesce(d.lead_id, d.id) AS entity_id,
+       CASE WHEN d.lead_id IS NULL THEN 'delivery' ELSE 'lead' END AS entity_type,
+       e.created_at
+FROM token_entries e JOIN deliveries d ON d.id = e.delivery_id
+WHERE e.entry = 'settle';

@@ -1,0 +1,26 @@
+"""The leads database as the main job needs it: every table of the contract."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from migrations import load_data, run_sql
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_sql(
+        op,
+        "010_users",
+        "020_properties",
+        "030_ingestion",
+        "040_deliveries",
+        "050_court_records",
+        "060_ledger",
+        "070_names_and_scores",
+        "080_addresses",
+        "090_property_facts",
+    )
+    load_data(op, "document_types", "municipalities", "street_words", "street_aliases", "delivery_kinds")
