@@ -89,6 +89,8 @@ COMMENT ON COLUMN document_versions.has_row_keys IS
 COMMENT ON COLUMN document_versions.is_live IS 'The newest version of a document that is not deleted.';
 CREATE INDEX document_versions_folio ON document_versions (folio) WHERE folio IS NOT NULL;
 CREATE INDEX document_versions_case ON document_versions (case_number) WHERE case_number IS NOT NULL AND is_live;
+CREATE INDEX document_versions_original ON document_versions (original_cfn_seq, original_cfn_year)
+    WHERE original_cfn_seq IS NOT NULL AND is_live;
 CREATE INDEX document_versions_day ON document_versions USING brin (business_date);
 
 CREATE TABLE party_versions (

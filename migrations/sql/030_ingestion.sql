@@ -28,7 +28,7 @@ CREATE TABLE ingestion_files (
     ingestion_id bigint NOT NULL REFERENCES data_ingestion_logs ON DELETE CASCADE,
     file text NOT NULL,
     object_name text NOT NULL,
-    sha256 text NOT NULL,
+    checksum text NOT NULL,
     bytes bigint NOT NULL,
     lines_read bigint,
     lines_staged bigint,

@@ -29,11 +29,16 @@ RETURN least(100, greatest(0,
 COMMENT ON FUNCTION calculate_lead_score IS
     '0 to 100: base by type times freshness (age in New York days), more for equity and for engagement.';
 
+CREATE FUNCTION plain_upper(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN upper(translate(words, 'ÁÀÂÄÃÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇáàâäãéèêëíìîïóòôöõúùûüñç',
+                              'AAAAAEEEEIIIIOOOOOUUUUNCaaaaaeeeeiiiiooooouuuunc'));
+COMMENT ON FUNCTION plain_upper IS 'Upper case without accents, the same under every locale of the database.';
+
 -- A name of the Clerk's index is a person's when it looks like LAST FIRST … and holds no word of an organisation.
 CREATE FUNCTION is_person(name text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(
-    name ~ '^\s*[[:alpha:]][[:alpha:]''.-]*\s+[[:alpha:]]'
-    AND upper(name) !~ ('\m(LLC|LLLP|LLP|PLLC|INC|INCORPORATED|CORP|CORPORATION|COMPANY|CO|LTD|LIMITED|LP|PA|PL|PLC|GMBH|SA|NV|BV|'
+    plain_upper(name) ~ '^\s*[A-Z][A-Z''.-]*\s+[A-Z]'
+    AND plain_upper(name) !~ ('\m(LLC|LLLP|LLP|PLLC|INC|INCORPORATED|CORP|CORPORATION|COMPANY|CO|LTD|LIMITED|LP|PA|PL|PLC|GMBH|SA|NV|BV|'
         || 'BANK|BANCORP|NA|FSB|FCU|CREDIT|UNION|MORTGAGE|MTG|LENDING|LENDER|LOAN|LOANS|FUNDING|FINANCIAL|FINANCE|SAVINGS|'
         || 'TRUST|TRUSTS|TRUSTEE|TRUSTEES|TRS|TRSTEE|TR|TRE|'
         || 'ASSOCIATION|ASSOCIATES|ASSOC|ASSN|CONDOMINIUM|CONDOMINIUMS|CONDO|HOMEOWNERS|OWNERS|HOA|POA|'

@@ -34,7 +34,7 @@ BEGIN
     END IF;
     -- Dots vanish (S.W. is SW), '#' stands alone, every other mark but the hyphen is a blank.
     words := string_to_array(btrim(regexp_replace(
-        replace(replace(translate(upper(address), 'ÁÉÍÓÚÜÑ', 'AEIOUUN'), '.', ''), '#', ' # '),
+        replace(replace(plain_upper(address), '.', ''), '#', ' # '),
         '[^A-Z0-9#-]+', ' ', 'g')), ' ');
     n := cardinality(words);
     IF n < 2 OR words[1] !~ '^\d' THEN

@@ -136,3 +136,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION refresh_properties IS
     'Derives the properties of the caller''s temporary table touched_folios(folio) from the living documents; a row that is right is not rewritten.';
+
+CREATE FUNCTION lis_pendens_is_released(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
+RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (
+    SELECT FROM document_versions r JOIN document_types t ON t.code = r.document_code
+    WHERE r.case_number = lis_pendens_is_released.case_number AND r.is_live
+      AND r.business_date <= known_on
+      AND t.transaction IN ('lis_pendens_release', 'release')
+) OR EXISTS (
+    SELECT FROM document_versions r JOIN document_types t ON t.code = r.document_code
+    WHERE r.original_cfn_seq = lis_pendens_is_released.cfn_seq
+      AND r.original_cfn_year = lis_pendens_is_released.cfn_year AND r.is_live
+      AND r.business_date <= known_on
+      AND t.transaction IN ('lis_pendens_release', 'release')
+);
+COMMENT ON FUNCTION lis_pendens_is_released IS
+    'Whether a release known by that business date names the case, or the file number of the lis pendens.';

@@ -1,0 +1,21 @@
+"""# Daily ingestion: the county's recorded documents become leads and alerts
+
+Every business day at 6:00 New York. Reads `Cases.exp` and `Parties.exp` (or the Clerk's 42-column file, see
+`MIAMI_DADE_DAILY_FORMAT`) from `/daily` of the county's FTP server, archives them, and brings properties, leads and
+alert rows up to date. The notifier sends the alerts; this DAG only writes them.
+
+**A run is for one business date**: its logical date in New York, or the parameter `business_date`. A run whose files
+are archived reads the archive, so any archived date can be run again or backfilled, in any order; nobody is told twice.
+
+**When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
+`data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Put it right, then clear the failed
+task: the run goes on from there. Malformed lines are in `rejected_records`, records without a property in
+`unmatched_records`. Until it has run, subscribers get no new-homeowner and foreclosure leads of that day.
+"""
+
+from __future__ import annotations
+
+from ingestion_dag import ingestion_dag
+
+# A DAG of Airflow; what its tasks do is in plugins/county.
+dag = ingestion_dag("daily", dag_id="daily_ftp_ingestion", schedule="0 6 * * 1-5", doc_md=__doc__)

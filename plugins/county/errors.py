@@ -1,0 +1,55 @@
+"""What can go wrong, by what the caller may do about it."""
+
+from __future__ import annotations
+
+
+class IngestionError(Exception):
+    """Something stopped the run; trying the same step again later may help."""
+
+
+class GiveUp(IngestionError):
+    """Trying again cannot help: a human has to change something first."""
+
+
+class MissingFile(GiveUp):
+    """The file is neither archived for the business date nor on the server for it."""
+
+
+class EmptyFile(GiveUp):
+    """The file holds no record."""
+
+
+class StaleFile(GiveUp):
+    """The file is the one of another business date."""
+
+
+class TooManyRejects(GiveUp):
+    """More lines of a file are malformed than a good file ever has."""
+
+
+class LoginRefused(GiveUp):
+    """The FTP server does not accept the user or the password."""
+
+
+class ArchiveConflict(GiveUp):
+    """Another content is already archived under the name."""
+
+
+class IncompleteFile(IngestionError):
+    """What arrived is not what the server has; the next try may get it whole."""
+
+
+class FileStillChanging(IngestionError):
+    """The county is still writing the file."""
+
+
+class ServerUnreachable(IngestionError):
+    """The FTP server does not answer."""
+
+
+class StagingChanged(GiveUp):
+    """A staging table no longer holds the rows that were logged for it."""
+
+
+class NothingToDo(Exception):
+    """The business date is a holiday and there is no file: the run is skipped, not failed."""

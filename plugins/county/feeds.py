@@ -1,0 +1,174 @@
+"""What the county publishes: a new feed is a new entry here, a layout, and an ``.sql`` of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from county import settings
+
+
+@dataclass(frozen=True)
+class Target:
+    """A staging table and where each of its columns comes from: a column of the layout, or SQL over such columns.
+
+    In SQL, ``{name}`` stands for the converted value of that column of the layout.
+    """
+
+    table: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FeedFile:
+    """One file of a feed: how it is called on the server, and where its lines go.
+
+    ``stem`` is the name without date and extension. A file that is not ``required`` may be absent (a warning).
+    """
+
+    name: str
+    stem: str
+    targets: tuple[Target, ...]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A set of files that the county publishes together, for one business date."""
+
+    name: str
+    ingestion_type: str
+    files: tuple[FeedFile, ...]
+    retry_minutes: int = 5
+
+    @property
+    def directory(self) -> str:
+        """Where the feed lies on the FTP server and in the archive."""
+        return f"/{self.name}"
+
+    @property
+    def queue_name(self) -> str:
+        """The name under which a run that died is found among the dead letters."""
+        return f"{self.name}-ftp-ingestion"
+
+    def file(self, name: str) -> FeedFile:
+        return next(file for file in self.files if file.name == name)
+
+
+_DOCUMENT_KEY = {"cfn_year": "cfn_year", "cfn_seq": "cfn_seq", "group_id": "group_id"}
+
+CASES = FeedFile(
+    "Cases.exp",
+    "cases",
+    (
+        Target(
+            "staging_official_records",
+            _DOCUMENT_KEY
+            | {
+                "document_code": "case_type",
+                "case_number": "case_number",
+                "recorded_on": "file_date",
+                "folio_number": "folio_number",
+                "property_address": "property_address",
+                "property_city": "property_city",
+                "property_zip": "property_zip",
+                "consideration_1": "consideration_1",
+                "deed_doc_tax": "deed_doc_tax",
+                "transaction_type": "transaction_type",
+            },
+        ),
+    ),
+)
+PARTIES = FeedFile(
+    "Parties.exp",
+    "parties",
+    (
+        Target(
+            "staging_parties",
+            _DOCUMENT_KEY
+            | {
+                "party_sequence": "party_sequence",
+                "party_code": "party_code",
+                "party_name": "party_name",
+                "transaction_type": "transaction_type",
+            },
+        ),
+    ),
+)
+DOCKETS = FeedFile(
+    "Dockets.exp",
+    "dockets",
+    (
+        Target(
+            "staging_dockets",
+            {c: c for c in ("cfn_year", "cfn_seq", "docket_sequence", "docket_date", "docket_code")},
+        ),
+    ),
+    required=False,
+)
+DOCKTEXT = FeedFile(
+    "Docktext.exp",
+    "docktext",
+    (
+        Target(
+            "staging_docktext",
+            {c: c for c in ("cfn_year", "cfn_seq", "docket_sequence", "docket_text")}
+            | {"text_line_number": "line_number"},
+        ),
+    ),
+    required=False,
+)
+
+#: The Clerk's own file holds one row a party: each line is staged as a document and as a party.
+OFFICIAL_RECORDS = FeedFile(
+    "official_records.exp",
+    "dly_records",
+    (
+        Target(
+            "staging_official_records",
+            _DOCUMENT_KEY
+            | {
+                "document_code": "doc_type",
+                "case_number": "split_part({case_number}, ' ', 1)",
+                "recorded_on": "rec_date",
+                "folio_number": "folio_number",
+                "consideration_1": "consideration_1",
+                "deed_doc_tax": "deed_doc_tax",
+                "original_cfn_year": "nullif({orig_cfn_year}, 0)",
+                "original_cfn_seq": "nullif({orig_cfn_seq}, 0)",
+                "row_key": "key",
+                "transaction_type": "transaction_type",
+            },
+        ),
+        Target(
+            "staging_parties",
+            _DOCUMENT_KEY
+            | {
+                "party_sequence": "party_sequence",
+                "party_code": "first_party_code",
+                "party_name": "first_party",
+                "row_key": "key",
+                "transaction_type": "transaction_type",
+            },
+        ),
+    ),
+)
+
+_DAILY_FILES = {
+    "cases_parties": (CASES, PARTIES, DOCKETS, DOCKTEXT),
+    "official_records": (OFFICIAL_RECORDS,),
+}
+
+
+def feed(name: str) -> Feed:
+    """The feed ``daily``, its files in the format that ``MIAMI_DADE_DAILY_FORMAT`` names.
+
+    Raises KeyError for an unknown feed and ValueError for an unknown format.
+    """
+    if name != "daily":
+        raise KeyError(f"there is no feed {name!r}")
+    chosen = settings.daily_format()
+    if chosen not in _DAILY_FILES:
+        allowed = " or ".join(_DAILY_FILES)
+        raise ValueError(f"MIAMI_DADE_DAILY_FORMAT is {chosen!r}: set it to {allowed}")
+    return Feed("daily", "daily_ftp", _DAILY_FILES[chosen], retry_minutes=5)

@@ -1,0 +1,28 @@
+-- What was found waits for the merge; what was not is kept for a human and for later runs.
+DELETE FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
+INSERT INTO matched_records (ingestion_id, source_reference, folio)
+SELECT %(ingestion_id)s, reference, folio FROM address_matches WHERE folio IS NOT NULL;
+
+INSERT INTO unmatched_records AS u (feed, business_date, source_reference, address, unit, zip, reason, candidates)
+SELECT %(feed)s, %(day)s::date, a.reference, a.address, a.unit, a.zip, m.reason, m.candidates
+FROM address_matches m JOIN addresses_to_match a USING (reference)
+WHERE m.folio IS NULL AND a.is_new
+ON CONFLICT (feed, source_reference) DO UPDATE
+SET address = excluded.address, unit = excluded.unit, zip = excluded.zip,
+    reason = excluded.reason, candidates = excluded.candidates
+WHERE (u.address, u.unit, u.zip, u.reason, u.candidates)
+      IS DISTINCT FROM (excluded.address, excluded.unit, excluded.zip, excluded.reason, excluded.candidates);
+
+UPDATE unmatched_records u
+SET reason = m.reason, candidates = m.candidates
+FROM address_matches m JOIN addresses_to_match a USING (reference)
+WHERE m.folio IS NULL AND NOT a.is_new AND u.feed = %(feed)s AND u.source_reference = m.reference
+  AND (u.reason, u.candidates) IS DISTINCT FROM (m.reason, m.candidates);
+
+UPDATE data_ingestion_logs
+SET unmatched = (SELECT count(*) FROM address_matches m JOIN addresses_to_match a USING (reference)
+                 WHERE m.folio IS NULL AND a.is_new)
+WHERE id = %(ingestion_id)s;
+
+SELECT count(*) FILTER (WHERE folio IS NOT NULL) AS matched, count(*) FILTER (WHERE folio IS NULL) AS unmatched
+FROM address_matches

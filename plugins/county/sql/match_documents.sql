@@ -1,0 +1,30 @@
+-- Which documents of this run, and of the last 90 days, want a folio by their address.
+CREATE TEMP TABLE addresses_to_match ON COMMIT DROP AS
+WITH newest AS (
+    SELECT DISTINCT ON (s.cfn_year, s.cfn_seq, s.group_id)
+           s.cfn_year, s.cfn_seq, s.group_id, s.document_code, s.transaction_type,
+           s.property_address, s.property_zip
+    FROM staging_official_records s
+    WHERE s.ingestion_id = %(ingestion_id)s AND s.folio_number IS NULL
+    ORDER BY s.cfn_year, s.cfn_seq, s.group_id, s.line_number DESC
+)
+SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
+       n.property_address AS address, NULL::text AS unit, n.property_zip AS zip, true AS is_new
+FROM newest n
+LEFT JOIN document_types t ON t.code = n.document_code
+WHERE n.transaction_type <> 'D'
+  -- Papers that say nothing of a property and name no address are not worth a human's look.
+  AND (n.property_address IS NOT NULL OR t.is_conveyance OR t.transaction IN ('lis_pendens', 'mortgage'))
+  -- A match once made stays, unless the record's address was corrected.
+  AND NOT EXISTS (
+      SELECT FROM document_versions v
+      WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)
+        AND v.matched_folio IS NOT NULL AND v.property_address IS NOT DISTINCT FROM n.property_address);
+
+INSERT INTO addresses_to_match
+SELECT u.source_reference, u.address, u.unit, u.zip, false
+FROM unmatched_records u
+WHERE u.feed = %(feed)s AND u.address IS NOT NULL
+  AND u.business_date BETWEEN %(day)s::date - 90 AND %(day)s::date
+  AND NOT EXISTS (SELECT FROM addresses_to_match a WHERE a.reference = u.source_reference);
+ANALYZE addresses_to_match
