@@ -19,9 +19,7 @@ def configuration(url: str | None = None) -> Config:
     """
     url = url or os.environ.get("DATABASE_URL", "")
     if not url:
-        raise SystemExit(
-            "DATABASE_URL is not set: give the leads database as postgresql://user:password@host/name"
-        )
+        raise SystemExit("DATABASE_URL is not set: give the leads database as postgresql://user:password@host/name")
     config = Config()
     config.set_main_option("script_location", str(HERE))
     # Whatever driver the address names (or none), migrations use the one that this project installs.

@@ -54,9 +54,7 @@ class FileArchive:
 
     def names(self, folder: str) -> list[str]:
         try:
-            return sorted(
-                entry.name for entry in os.scandir(self.root / folder) if not entry.name.startswith(".")
-            )
+            return sorted(entry.name for entry in os.scandir(self.root / folder) if not entry.name.startswith("."))
         except FileNotFoundError:
             return []
 

@@ -12,9 +12,7 @@ from leads.days import NEW_YORK, add_business_days, is_business_day, local_day, 
 CLOSING_TIME = time(18)
 
 
-def business_date(
-    logical_date: datetime | None, *, asked: str | None, manual: bool, started: datetime
-) -> date:
+def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, started: datetime) -> date:
     """The New York date that a run is for.
 
     ``asked`` is the parameter ``business_date`` (ISO) and wins. A run has the date of its logical date; a manual run

@@ -234,12 +234,8 @@ def _explain_missing(
         raise NothingToDo(f"{request.day} is no business day of the county, and there is no file for it")
     names = " and ".join(file.name for file in missing)
     directory = request.feed.directory
-    others = [
-        name for name in server.names(directory) if any(request.belongs(file, name) for file in missing)
-    ]
-    seen = (
-        f"the server has {', '.join(sorted(others)[:5])} for other dates" if others else "the server has none"
-    )
+    others = [name for name in server.names(directory) if any(request.belongs(file, name) for file in missing)]
+    seen = f"the server has {', '.join(sorted(others)[:5])} for other dates" if others else "the server has none"
     raise MissingFile(
         f"{names} for {request.day}: not in the archive ({request.folder}) and not in {directory} on the FTP server "
         f"({seen}). Put the file on either, or run another date; nothing was changed."

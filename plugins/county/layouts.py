@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-_DAYS_OF_MONTHS = r"(?:(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)|02(?:0[1-9]|1\d|2[0-8]))[12]\d{3}"
+_DAYS_OF_MONTHS = (
+    r"(?:(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)|02(?:0[1-9]|1\d|2[0-8]))[12]\d{3}"
+)
 _LEAP_DAYS = r"0229(?:[12]\d(?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)"
 
 #: type -> (pattern of a value, what to say when a value is not one)
@@ -67,9 +69,7 @@ class Column:
                 return f"nullif({trimmed}::numeric, 0)"
             case "folio":
                 digits = rf"translate({field}, E'- \t\r', '')"
-                return (
-                    f"nullif(right(lpad({digits}, greatest(13, length({digits})), '0'), 13), '0000000000000')"
-                )
+                return f"nullif(right(lpad({digits}, greatest(13, length({digits})), '0'), 13), '0000000000000')"
             case "code":
                 return f"upper({trimmed})"
             case _:

@@ -89,6 +89,4 @@ def write_alerts(
         log.info("%s is silent: its leads are not announced", day)
         return {"leads": 0, "alerts": 0, "unpaid": 0}
     with connection.transaction():
-        return _run(
-            connection, "write_alerts", ingestion_type=feed.ingestion_type, ingestion_id=ingestion_id, day=day
-        )
+        return _run(connection, "write_alerts", ingestion_type=feed.ingestion_type, ingestion_id=ingestion_id, day=day)

@@ -47,9 +47,7 @@ def _drop_staging(connection: psycopg.Connection, feed: Feed, ingestion_id: int)
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(part))
 
 
-def record_files(
-    connection: psycopg.Connection, feed: Feed, ingestion_id: int, fetched: Iterable[Fetched]
-) -> None:
+def record_files(connection: psycopg.Connection, feed: Feed, ingestion_id: int, fetched: Iterable[Fetched]) -> None:
     """Notes which archived objects the run reads, and warns of optional files that are not there."""
     files = list(fetched)
     absent = [file.name for file in feed.files if file.name not in {f.file for f in files}]

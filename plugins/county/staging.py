@@ -110,9 +110,7 @@ def _keep_rejects(
         " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f"
         " WHERE NOT is_good AND line !~ '^\\s*$' AND NOT (line_number = 1 AND line ~ '^\\d{{20}}\\s*$')"
     )
-    cursor.execute(
-        statement.format(feed=feed, day=day, name=name, file=file.name, reason=sql.SQL(_reason(columns)))
-    )
+    cursor.execute(statement.format(feed=feed, day=day, name=name, file=file.name, reason=sql.SQL(_reason(columns))))
     return cursor.rowcount
 
 
@@ -125,9 +123,7 @@ def _reason(columns: tuple[Column, ...]) -> str:
 
 def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], ingestion_id: int) -> None:
     values = {column.name: column.value for column in columns}
-    sources = [
-        source.format_map(values) if "{" in source else values[source] for source in target.columns.values()
-    ]
+    sources = [source.format_map(values) if "{" in source else values[source] for source in target.columns.values()]
     cursor.execute(
         sql.SQL(
             "DROP TABLE IF EXISTS {part};"
