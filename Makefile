@@ -1,0 +1,46 @@
+# Nothing but Python 3.11+ and make is assumed; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo up migrate test drill lint clean lock install install-dev
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install ## start everything, run the daily ingestion once, deliver its alerts, print a summary, stop
+	@$(BIN)/python -m local demo
+
+up: install ## start everything and stay: Airflow on http://127.0.0.1:8080; Ctrl-C stops it all
+	@$(BIN)/python -m local up
+
+migrate: install ## bring the leads database (DATABASE_URL, or the local one) to the newest schema
+	@$(BIN)/python -m local migrate
+
+test: install-dev ## the test suite, against real servers that it starts itself
+	@$(BIN)/python -m pytest -m "not drill"
+
+drill: install-dev ## the long tests: kill matrix, real scheduler, the whole demo
+	@$(BIN)/python -m pytest -m drill
+
+lint: install-dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean: ## stop what runs and remove all local state (.venv stays)
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local clean; \
+	elif [ -e .local ]; then echo "make clean needs .venv to stop what may run: run make install first" >&2; exit 1; fi
+
+lock: install ## recompile the three requirements locks
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	  requirements.in -o requirements.txt
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	  -c requirements.txt requirements-notifier.in -o requirements-notifier.txt
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+install: ## make .venv and install requirements.txt (the other targets do this first)
+	@$(PYTHON) -m local.install
+
+install-dev: ## also what lint and tests need
+	@$(PYTHON) -m local.install --dev

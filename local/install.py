@@ -1,0 +1,137 @@
+"""Makes ``.venv`` and installs the locked requirements. Runs on a bare Python: standard library only.
+
+``python3 -m local.install [--dev]``; does nothing when the locks are those of the last installation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+OLDEST_PYTHON = (3, 11)
+UV = "uv==0.13.9"
+LOCKS = {False: ["requirements.txt"], True: ["requirements.txt", "requirements-dev.txt"]}
+
+
+class InstallationFailed(Exception):
+    """The message says what failed and what to do."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.install", description=__doc__)
+    parser.add_argument("--dev", action="store_true", help="also what lint and tests need")
+    dev = bool(parser.parse_args().dev)
+    try:
+        install(LOCKS[dev])
+    except InstallationFailed as error:
+        print(f"installation: FAILED: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("installation: interrupted; the next `make` goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def install(locks: list[str]) -> None:
+    """Brings ``.venv`` to what the lock files say. Raises InstallationFailed."""
+    if sys.version_info < OLDEST_PYTHON:
+        wanted, found = ".".join(map(str, OLDEST_PYTHON)), sys.version.split()[0]
+        raise InstallationFailed(
+            f"this needs Python {wanted} or newer, `{sys.executable}` is {found}: make PYTHON=/path/to/python{wanted}"
+        )
+    if not _works():
+        _make_venv()
+    missing = [lock for lock in locks if not _stamp(lock).exists() or _stamp(lock).read_text("utf-8") != _digest(lock)]
+    if missing:
+        started = time.monotonic()
+        print(f"installing {' and '.join(missing)} into .venv (the first time this takes a few minutes) …", flush=True)
+        _install_requirements(missing)
+        for lock in missing:
+            _stamp(lock).write_text(_digest(lock), "utf-8")
+        print(f"installed in {time.monotonic() - started:.0f} s", flush=True)
+    _add_checkout_to_path()
+
+
+def _works() -> bool:
+    """A venv that was moved, or whose Python was removed, does not start. One without pip (made by uv) does."""
+    if not PYTHON.exists():
+        return False
+    result = subprocess.run([PYTHON, "-c", "import encodings"], check=False, capture_output=True)
+    return result.returncode == 0
+
+
+def _make_venv() -> None:
+    """Only called when there is no .venv that starts: one that works may be in use, and is never replaced."""
+    if VENV.exists():
+        print("the Python of .venv does not start any more: making .venv anew …", flush=True)
+        shutil.rmtree(VENV)
+    print(f"making .venv with Python {sys.version.split()[0]} …", flush=True)
+    result = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)
+    if result.returncode != 0:
+        shutil.rmtree(VENV, ignore_errors=True)
+        raise InstallationFailed(
+            f"`{sys.executable} -m venv` failed; on Debian and Ubuntu it is a package of its own: "
+            "apt-get install python3-venv"
+        )
+
+
+def _ensure_pip() -> None:
+    if subprocess.run([PYTHON, "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0:
+        return
+    if subprocess.run([PYTHON, "-m", "ensurepip", "--default-pip"], check=False, capture_output=True).returncode != 0:
+        raise InstallationFailed(".venv has neither pip nor ensurepip: move .venv away and run this again")
+
+
+def _install_requirements(locks: list[str]) -> None:
+    arguments = [argument for lock in locks for argument in ("-r", str(ROOT / lock))]
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if not _uv_there():
+        _ensure_pip()
+    fetched = _uv_there() or subprocess.run([*pip, UV], check=False).returncode == 0
+    if fetched:
+        uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), *arguments]
+        if subprocess.run(uv, check=False).returncode == 0:
+            return
+    print("uv could not install the requirements; trying again with pip, which takes longer …", flush=True)
+    _ensure_pip()
+    if subprocess.run([*pip, *arguments], check=False).returncode != 0:
+        names = " and ".join(locks)
+        raise InstallationFailed(f"neither uv nor pip could install {names}; their messages are above")
+
+
+def _uv_there() -> bool:
+    command = [PYTHON, "-m", "uv", "--version"]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    return result.returncode == 0 and UV.partition("==")[2] in result.stdout
+
+
+def _add_checkout_to_path() -> None:
+    """``leads``, ``notifier``, ``county`` … can be imported wherever a command is started.
+
+    Airflow adds the plugins folder to the path by itself; mypy, pytest and plain Python need this line for it.
+    """
+    for folder in (VENV / "lib").glob("python3.*/site-packages"):
+        path = folder / "miami_dade_leads.pth"
+        lines = f"{ROOT}\n{ROOT / 'plugins'}\n"
+        if not path.exists() or path.read_text("utf-8") != lines:
+            path.write_text(lines, "utf-8")
+
+
+def _stamp(lock: str) -> Path:
+    return VENV / f"{lock}.installed"
+
+
+def _digest(lock: str) -> str:
+    return hashlib.sha256((ROOT / lock).read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
