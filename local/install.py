@@ -97,7 +97,7 @@ def _install_requirements(locks: list[str]) -> None:
         _ensure_pip()
     fetched = _uv_there() or subprocess.run([*pip, UV], check=False).returncode == 0
     if fetched:
-        uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), *arguments]
+        uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON), *arguments]
         if subprocess.run(uv, check=False).returncode == 0:
             return
     print("uv could not install the requirements; trying again with pip, which takes longer …", flush=True)

@@ -1,0 +1,112 @@
+"""Airflow on this machine: its configuration, in one place, and its four processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.keys import write_private
+from local.places import Places
+from local.ports import LOOPBACK, free_port, preferred_port
+from local.processes import Child
+
+UI_PORT = 8080
+TASKS_AT_ONCE = 4
+USERS = {"admin": "admin", "op": "op", "viewer": "viewer"}
+"""User name: role."""
+
+COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
+SCHEDULER_GRACE = 30.0
+"""Seconds that running tasks get to end when the stack is stopped."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The api-server's, and those of two log servers whose defaults (8793, 8794) two stacks would fight for."""
+
+    api: int
+    worker_log: int
+    trigger_log: int
+
+    @classmethod
+    def choose(cls) -> Ports:
+        return cls(preferred_port(UI_PORT), free_port(), free_port())
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.api}"
+
+
+def environment(
+    places: Places,
+    keys: Mapping[str, str],
+    *,
+    metadata_url: str,
+    ports: Ports,
+    connections: Mapping[str, str],
+) -> dict[str, str]:
+    """Everything that any Airflow process or command of this stack needs.
+
+    ``metadata_url`` is a ``postgresql://`` address, ``connections`` maps connection ids to their JSON.
+    """
+    home = places.state / "airflow"
+    options = {
+        "CORE__DAGS_FOLDER": str(places.root / "dags"),
+        "CORE__PLUGINS_FOLDER": str(places.root / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": str(TASKS_AT_ONCE),
+        "CORE__DEFAULT_TIMEZONE": "America/New_York",
+        # The demo unpauses its one DAG itself; `make up` is a live system.
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": str(places.profile == "demo"),
+        "CORE__EXECUTION_API_SERVER_URL": f"{ports.url}/execution/",
+        "CORE__FERNET_KEY": keys["airflow_fernet_key"],
+        "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(places)),
+        "DATABASE__SQL_ALCHEMY_CONN": metadata_url.replace("postgresql://", "postgresql+psycopg2://", 1),
+        "API__HOST": LOOPBACK,
+        "API__PORT": str(ports.api),
+        "API__BASE_URL": ports.url,
+        "API__WORKERS": "1",
+        "API__SECRET_KEY": keys["airflow_secret_key"],
+        "API_AUTH__JWT_SECRET": keys["airflow_jwt_secret"],
+        "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_log),
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_log),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+        # A person is waiting: look for work three times a second, for changed DAG files every ten seconds.
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "DAG_PROCESSOR__PARSING_PROCESSES": "2",
+    }
+    return {
+        "AIRFLOW_HOME": str(home),
+        **{f"AIRFLOW__{name}": value for name, value in options.items()},
+        **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
+    }
+
+
+def passwords_file(places: Places) -> Path:
+    return places.keys / "airflow_passwords.json"
+
+
+def write_passwords(places: Places, keys: Mapping[str, str]) -> None:
+    """The file in which Airflow's SimpleAuthManager looks passwords up."""
+    write_private(passwords_file(places), json.dumps({name: keys[f"airflow_{name}_password"] for name in USERS}))
+
+
+def component(name: str, places: Places, variables: Mapping[str, str]) -> Child:
+    """One of COMPONENTS, not started yet."""
+    return Child(
+        name,
+        [places.executables / "airflow", name],
+        places.log / f"{name}.log",
+        environment=variables,
+        folder=places.root,
+        grace=SCHEDULER_GRACE if name == "scheduler" else 10.0,
+        record=places.processes,
+    )

@@ -1,0 +1,125 @@
+"""The settings of `contract.md` for a stack on this machine: what both sides, the batch and the notifier, read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+from local.places import Places
+from local.ports import LOOPBACK
+
+FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
+"""Never inherited: an exported AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, say, may name production."""
+
+ALWAYS_OURS = {
+    "SENDGRID_API_URL": "{sandbox}",
+    "TWILIO_API_URL": "{sandbox}",
+    "MIAMI_DADE_API_URL": "{sandbox}/Developers/api",
+    "PARCEL_ROLL_URL": "{sandbox}/parcel_roll.csv",
+    "ONCALL_URLS": "json://{sandbox_address}/oncall",
+    "ADMIN_ALERT_EMAIL": "",
+}
+"""Whatever is exported, nothing that this stack starts reaches a real provider or wakes a real person."""
+
+DEFAULTS = {
+    "SENDGRID_API_KEY": "SG.sandbox.key",
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "sandbox-auth-token",
+    "TWILIO_SMS_NUMBER": "+13055550100",
+    "MIAMI_DADE_AUTH_KEY": "sandbox-clerk-key",
+    "MIAMI_DADE_DAILY_FORMAT": "cases_parties",
+    "FRONTEND_URL": "http://localhost:3000",
+    "API_URL": "http://localhost:8000",
+    "SENDGRID_FROM_ALERTS": "alerts@example.com",
+    "SENDGRID_TEMPLATE_NEW_LEAD_ALERT": "d-new-lead-alert",
+    "SENDGRID_TEMPLATE_DAILY_DIGEST": "d-daily-digest",
+    "SENDGRID_TEMPLATE_WEEKLY_REPORT": "d-weekly-report",
+    "SENDGRID_TEMPLATE_WELCOME_EMAIL": "d-welcome-email",
+    "SENDGRID_TEMPLATE_LOW_TOKEN_BALANCE": "d-low-token-balance",
+    "SENDGRID_TEMPLATE_CALL_FAILED": "d-call-failed",
+    "SENDGRID_TEMPLATE_EXPIRING_TRIAL": "d-expiring-trial",
+    "SENDGRID_TEMPLATE_PAYMENT_RECEIPT": "d-payment-receipt",
+}
+"""Taken when the caller's environment does not set them."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The ports of the running sandbox, which plays the county and the providers."""
+
+    ftp_port: int
+    http_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.http_port}"
+
+
+def own_server(name: str) -> str | None:
+    """``DATABASE_URL`` or ``REDIS_URL`` of the caller's environment, when set and not empty."""
+    return os.environ.get(name, "").strip() or None
+
+
+def leads_settings(
+    places: Places, keys: Mapping[str, str], *, database_url: str, redis_url: str, sandbox: Sandbox
+) -> dict[str, str]:
+    """The contract's settings. The caller's environment wins, except where that could do harm outside.
+
+    In the demo the archive is always the demo's own: made-up county files must not get into a real one.
+    """
+    archive = (places.state / "archive").as_uri()
+    settings = {
+        **DEFAULTS,
+        "NOTIFIER_SECRET_KEY": keys["notifier_secret_key"],
+        "APP_API_TOKEN": keys["app_api_token"],
+        "ARCHIVE_URL": archive,
+    }
+    settings |= {name: value for name in settings if (value := os.environ.get(name))}
+    if places.profile == "demo":
+        settings["ARCHIVE_URL"] = archive
+    for name, pattern in ALWAYS_OURS.items():
+        settings[name] = pattern.format(sandbox=sandbox.url, sandbox_address=f"{LOOPBACK}:{sandbox.http_port}")
+    return settings | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+
+
+def inherited(places: Places) -> dict[str, str]:
+    """The caller's environment without what must not leak in, with ``.venv/bin`` first on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+    kept["PATH"] = os.pathsep.join([str(places.executables), os.environ.get("PATH", os.defpath)])
+    # Everything the stack talks to is on this machine; a proxy would not find it.
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = ",".join(filter(None, [kept.get(name), LOOPBACK, "localhost"]))
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+def postgres_connection(url: str) -> str:
+    """An Airflow connection (JSON) to the database at ``url``, whatever libpq parameters it carries."""
+    parameters: dict[str, Any] = dict(conninfo_to_dict("postgresql://" + url.partition("://")[2]))
+    connection = {
+        "conn_type": "postgres",
+        "host": parameters.pop("host", None),
+        "port": int(parameters["port"]) if parameters.pop("port", None) is not None else None,
+        "login": parameters.pop("user", None),
+        "password": parameters.pop("password", None),
+        "schema": parameters.pop("dbname", None),
+        "extra": parameters,
+    }
+    return json.dumps({name: value for name, value in connection.items() if value not in (None, {})})
+
+
+def ftp_connection(sandbox: Sandbox) -> str:
+    """An Airflow connection (JSON) to the sandbox's FTP server."""
+    return json.dumps(
+        {
+            "conn_type": "ftp",
+            "host": LOOPBACK,
+            "port": sandbox.ftp_port,
+            "login": "miamidade",
+            "password": "sandbox-ftp-password",
+        }
+    )
