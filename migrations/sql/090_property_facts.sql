@@ -65,14 +65,7 @@ BEGIN
            n.mortgage IS NOT NULL AS mortgage_known,
            CASE
                WHEN (n.mortgage).transaction IS DISTINCT FROM 'mortgage' THEN NULL
-               WHEN EXISTS (
-                   SELECT FROM documents r
-                   WHERE r.folio = n.folio AND r.is_live AND r.releases_mortgage
-                     AND (r.recorded_on, r.cfn_year, r.cfn_seq)
-                         > ((n.mortgage).recorded_on, (n.mortgage).cfn_year, (n.mortgage).cfn_seq)
-                     AND (r.original_cfn_seq IS NULL
-                          OR (r.original_cfn_year, r.original_cfn_seq)
-                             = ((n.mortgage).cfn_year, (n.mortgage).cfn_seq))) THEN 0
+               WHEN r.folio IS NOT NULL THEN 0
                ELSE (n.mortgage).amount
            END AS mortgage_balance,
            array_remove(ARRAY[
@@ -80,7 +73,17 @@ BEGIN
                CASE WHEN n.sale_date IS NOT NULL THEN 'sale' END,
                CASE WHEN n.transaction IS NOT NULL THEN 'transaction' END,
                CASE WHEN n.mortgage IS NOT NULL THEN 'mortgage' END], NULL) AS facts
-    FROM newest n;
+    FROM newest n
+    LEFT JOIN (
+        SELECT DISTINCT n.folio
+        FROM newest n
+        JOIN documents r ON r.folio = n.folio
+        WHERE r.is_live AND r.releases_mortgage AND (n.mortgage).transaction = 'mortgage'
+          AND (r.recorded_on, r.cfn_year, r.cfn_seq)
+              > ((n.mortgage).recorded_on, (n.mortgage).cfn_year, (n.mortgage).cfn_seq)
+          AND (r.original_cfn_seq IS NULL
+               OR (r.original_cfn_year, r.original_cfn_seq) = ((n.mortgage).cfn_year, (n.mortgage).cfn_seq))
+    ) r ON r.folio = n.folio;
     ANALYZE property_facts;
 
     UPDATE properties p

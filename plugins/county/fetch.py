@@ -188,12 +188,8 @@ def _download(server: FileServer, path: str, local: Path) -> None:
 
 
 def _refuse_empty(request: Request, file: FeedFile, local: Path) -> None:
-    stream: BinaryIO
-    if local.suffix.lower() == ".zip":
-        stream = _member(local.open("rb"), local.name, file.stem)
-    else:
-        stream = local.open("rb")
-    with stream:
+    zipped = local.suffix.lower() == ".zip"
+    with _member(local.open("rb"), local.name, file.stem) if zipped else local.open("rb") as stream:
         records = (line for line in stream if line.strip() and not re.fullmatch(rb"\d{20}\s*", line))
         if next(records, None) is None:
             raise EmptyFile(

@@ -126,8 +126,8 @@ class CountyFtp(FTPHook):
                 self._forget()
                 if last:
                     raise ServerUnreachable(
-                        f"the county's FTP server does not answer: {error}. Check the connection {self.ftp_conn_id} and "
-                        "the county's status page; nothing was changed, the next try goes on."
+                        f"the county's FTP server does not answer: {error}. Check the connection {self.ftp_conn_id} "
+                        "and the server; nothing was changed, the next try goes on."
                     ) from error
         raise AssertionError("unreachable")
 

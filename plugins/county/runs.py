@@ -54,7 +54,8 @@ def record_files(connection: psycopg.Connection, feed: Feed, ingestion_id: int, 
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM ingestion_files WHERE ingestion_id = %s", (ingestion_id,))
         cursor.executemany(
-            "INSERT INTO ingestion_files (ingestion_id, file, object_name, checksum, bytes) VALUES (%s, %s, %s, %s, %s)",
+            "INSERT INTO ingestion_files (ingestion_id, file, object_name, checksum, bytes)"
+            " VALUES (%s, %s, %s, %s, %s)",
             [(ingestion_id, f.file, f.object_name, f.checksum, f.bytes) for f in files],
         )
         cursor.execute(
@@ -128,7 +129,8 @@ def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, dag_id:
         ).fetchone()
         assert row is not None
         connection.execute(
-            "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, job_key) VALUES (%s, %s, %s, %s, %s)"
+            "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, job_key)"
+            " VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (job_key) DO UPDATE SET state = 'open', error_message = excluded.error_message,"
             " failed_at = now(), retry_count = failed_jobs.retry_count + 1",
             (

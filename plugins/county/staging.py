@@ -14,7 +14,7 @@ from psycopg import sql
 
 from county.errors import TooManyRejects
 from county.feeds import FeedFile, Target
-from county.layouts import Column, layout, line_pattern
+from county.layouts import Column, first_fault, is_good, layout
 from county.lines import copy_blocks
 
 log = logging.getLogger(__name__)
@@ -50,12 +50,9 @@ def stage_file(
     """
     columns = layout(file.name)
     with connection.transaction(), connection.cursor() as cursor:
-        _copy_lines(cursor, columns, stream)
-        rejected = _keep_rejects(cursor, file, columns, feed, day, object_name)
-        cursor.execute("SELECT count(*) FROM raw_lines WHERE is_good")
-        staged = int(cursor.fetchone()[0])  # type: ignore[index]
-        for target in file.targets:
-            _fill(cursor, target, columns, ingestion_id)
+        _copy_lines(cursor, stream)
+        staged = max(_fill(cursor, target, columns, ingestion_id) for target in file.targets)
+        rejected = _keep_rejects(cursor, file, columns, ingestion_id, feed, day, object_name)
         cursor.execute("DROP TABLE raw_lines")
         result = Staged(file.name, staged + rejected, staged, rejected)
         cursor.execute(
@@ -78,23 +75,52 @@ def partition(table: str, ingestion_id: int) -> str:
     return f"{table}_{ingestion_id}"
 
 
-def _copy_lines(cursor: psycopg.Cursor, columns: tuple[Column, ...], stream: BinaryIO) -> None:
+def _copy_lines(cursor: psycopg.Cursor, stream: BinaryIO) -> None:
     # The numbers are the file's own line numbers: COPY takes them in the order of the lines.
     cursor.execute(
-        sql.SQL(
-            "CREATE TEMP TABLE raw_lines (line_number integer GENERATED ALWAYS AS IDENTITY, line text,"
-            " is_good boolean GENERATED ALWAYS AS (line ~ {}) STORED) ON COMMIT DROP"
-        ).format(sql.Literal(line_pattern(columns)))
+        "CREATE TEMP TABLE raw_lines (line_number integer GENERATED ALWAYS AS IDENTITY, line text) ON COMMIT DROP"
     )
     with cursor.copy("COPY raw_lines (line) FROM STDIN (ENCODING 'UTF8')") as copy:
         for block in copy_blocks(stream):
             copy.write(block)
 
 
+def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], ingestion_id: int) -> int:
+    """Puts the good lines into the run's part of a staging table; returns how many."""
+    values = {column.name: column.value for column in columns}
+    sources = [source.format_map(values) if "{" in source else values[source] for source in target.columns.values()]
+    parts = {
+        "part": sql.Identifier(partition(target.table, ingestion_id)),
+        "table": sql.Identifier(target.table),
+        "id": sql.Literal(ingestion_id),
+        "names": sql.SQL(", ").join(map(sql.Identifier, target.columns)),
+        "sources": sql.SQL(", ".join(sources)),
+        "is_good": sql.SQL(is_good(columns)),
+    }
+    cursor.execute(
+        sql.SQL(
+            "DROP TABLE IF EXISTS {part};"
+            " CREATE UNLOGGED TABLE {part} (LIKE {table} INCLUDING DEFAULTS, CHECK (ingestion_id = {id}))"
+        ).format(**parts)
+    )
+    cursor.execute(
+        sql.SQL(
+            "INSERT INTO {part} (ingestion_id, line_number, {names}) SELECT {id}, line_number, {sources}"
+            " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f WHERE {is_good}"
+        ).format(**parts)
+    )
+    staged = cursor.rowcount
+    cursor.execute(
+        sql.SQL("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({id}); ANALYZE {part}").format(**parts)
+    )
+    return staged
+
+
 def _keep_rejects(
     cursor: psycopg.Cursor,
     file: FeedFile,
     columns: tuple[Column, ...],
+    ingestion_id: int,
     feed: str,
     day: date,
     object_name: str,
@@ -103,42 +129,22 @@ def _keep_rejects(
         "DELETE FROM rejected_records WHERE feed = %s AND business_date = %s AND layout_file = %s",
         (feed, day, file.name),
     )
-    name = re.sub(r"\.r\d+$", "", PurePosixPath(object_name).name)
     statement = sql.SQL(
         "INSERT INTO rejected_records (feed, business_date, file_name, layout_file, line_number, reason, raw_line)"
         " SELECT {feed}, {day}, {name}, {file}, line_number, {reason}, line"
         " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f"
-        " WHERE NOT is_good AND line !~ '^\\s*$' AND NOT (line_number = 1 AND line ~ '^\\d{{20}}\\s*$')"
+        " WHERE NOT EXISTS (SELECT FROM {part} s WHERE s.line_number = raw_lines.line_number)"
+        " AND line !~ '^\\s*$' AND NOT (line_number = 1 AND line ~ '^\\d{{20}}\\s*$')"
+        " ORDER BY line_number"
     )
-    cursor.execute(statement.format(feed=feed, day=day, name=name, file=file.name, reason=sql.SQL(_reason(columns))))
-    return cursor.rowcount
-
-
-def _reason(columns: tuple[Column, ...]) -> str:
-    """SQL that names the first thing wrong with the line ``f``."""
-    fields = f"WHEN cardinality(f) <> {len(columns)} THEN format('%s fields instead of {len(columns)}', cardinality(f))"
-    checks = [f"WHEN f[{c.position + 1}] !~ '^{c.pattern}$' THEN '{c.complaint}'" for c in columns]
-    return f"CASE {fields} WHEN line ~ '␀' THEN 'holds a NUL byte' {' '.join(checks)} ELSE 'malformed' END"
-
-
-def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], ingestion_id: int) -> None:
-    values = {column.name: column.value for column in columns}
-    sources = [source.format_map(values) if "{" in source else values[source] for source in target.columns.values()]
     cursor.execute(
-        sql.SQL(
-            "DROP TABLE IF EXISTS {part};"
-            " CREATE UNLOGGED TABLE {part} (LIKE {table} INCLUDING DEFAULTS);"
-            " INSERT INTO {part} (ingestion_id, line_number, {names})"
-            " SELECT {id}, line_number, {sources}"
-            " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f WHERE is_good;"
-            " ALTER TABLE {part} ADD CHECK (ingestion_id = {id});"
-            " ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({id});"
-            " ANALYZE {part}"
-        ).format(
-            part=sql.Identifier(partition(target.table, ingestion_id)),
-            table=sql.Identifier(target.table),
-            id=sql.Literal(ingestion_id),
-            names=sql.SQL(", ").join(map(sql.Identifier, target.columns)),
-            sources=sql.SQL(", ".join(sources)),
+        statement.format(
+            feed=feed,
+            day=day,
+            name=re.sub(r"\.r\d+$", "", PurePosixPath(object_name).name),
+            file=file.name,
+            reason=sql.SQL(first_fault(columns)),
+            part=sql.Identifier(partition(file.targets[0].table, ingestion_id)),
         )
     )
+    return cursor.rowcount
