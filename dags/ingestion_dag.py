@@ -100,12 +100,11 @@ def open_run(feed_name: str) -> dict[str, Any]:
 
     context = get_current_context()
     dag_run = context["dag_run"]
-    started = dag_run.start_date or pendulum.now("UTC")
     day = business_date(
         dag_run.logical_date,
         asked=context["params"]["business_date"],
         manual=str(getattr(dag_run.run_type, "value", dag_run.run_type)) == "manual",
-        started=started,
+        now=_now(),
     )
     with closing(leads_connection()) as connection:
         ingestion_id = runs.open_run(connection, feeds.feed(feed_name), dag_run.run_id, day)

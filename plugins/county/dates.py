@@ -12,7 +12,7 @@ from leads.days import NEW_YORK, add_business_days, is_business_day, local_day, 
 CLOSING_TIME = time(18)
 
 
-def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, started: datetime) -> date:
+def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, now: datetime) -> date:
     """The New York date that a run is for.
 
     ``asked`` is the parameter ``business_date`` (ISO) and wins. A run has the date of its logical date; a manual run
@@ -21,8 +21,8 @@ def business_date(logical_date: datetime | None, *, asked: str | None, manual: b
     """
     if asked:
         return date.fromisoformat(asked)
-    if logical_date is None or (manual and abs(logical_date - started) < timedelta(hours=1)):
-        today = local_day(started)
+    if logical_date is None or (manual and abs(logical_date - now) < timedelta(hours=1)):
+        today = local_day(now)
         return today if is_business_day(today) else previous_business_day(today)
     return local_day(logical_date)
 

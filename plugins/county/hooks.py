@@ -74,7 +74,6 @@ class CountyFtp(FTPHook):
             if isinstance(conn, ftplib.FTP_TLS):
                 conn.prot_p()
             conn.set_pasv(str(params.extra_dejson.get("passive", "true")).lower() != "false")
-            conn.voidcmd("TYPE I")  # sizes are refused, or those of a converted text, before it
             self.conn = conn
         return self.conn
 
@@ -89,6 +88,7 @@ class CountyFtp(FTPHook):
 
     def facts(self, path: str) -> tuple[int, datetime]:
         try:
+            self._ask(lambda conn: conn.voidcmd("TYPE I"))  # a listing before has changed it to text
             size = self._ask(lambda conn: conn.size(path))
             modified = self._ask(lambda conn: conn.voidcmd(f"MDTM {path}"))
         except ftplib.error_perm as error:

@@ -86,6 +86,11 @@ def check_staging(connection: psycopg.Connection, feed: Feed, ingestion_id: int)
                     f"{target.table} holds {row and row[0]} rows of {name}, {logged} were staged (a crash of the "
                     "database server empties staging tables). Clear the stage tasks of this run; they read the archive."
                 )
+    add_up_lines(connection, ingestion_id)
+
+
+def add_up_lines(connection: psycopg.Connection, ingestion_id: int) -> None:
+    """Writes the staged and rejected lines of all files of the run into its row."""
     connection.execute(
         "UPDATE data_ingestion_logs SET (records_processed, records_rejected) ="
         " (SELECT coalesce(sum(lines_staged), 0), coalesce(sum(lines_rejected), 0)"
@@ -124,10 +129,11 @@ def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, dag_id:
             " ON CONFLICT (ingestion_type, run_id) DO UPDATE SET status = 'failed',"
             " error_message = coalesce(l.error_message, %(reason)s),"
             " duration_seconds = extract(epoch FROM clock_timestamp() - l.started_at)"
-            " RETURNING error_message, ingestion_date",
+            " RETURNING error_message, ingestion_date, id",
             {"type": feed.ingestion_type, "run": run_id, "reason": reason},
         ).fetchone()
         assert row is not None
+        add_up_lines(connection, row[2])
         connection.execute(
             "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, job_key)"
             " VALUES (%s, %s, %s, %s, %s)"
