@@ -1,12 +1,5 @@
--- Addresses: one function makes the key for both sides of a match.
-
-CREATE TABLE street_words (
-    word text PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('direction', 'type', 'unit')),
-    short text NOT NULL
-);
-COMMENT ON TABLE street_words IS
-    'Words of addresses: directions and street types with their short forms (identity), and words that begin a unit.';
+-- Addresses: one function makes the key for both sides of a match. street_word(word), which tells 'direction NE',
+-- 'type ST' or 'unit APT' of a word, is made from data/street_words.csv by the migration.
 
 CREATE FUNCTION unit_key(unit text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN nullif(ltrim(regexp_replace(
@@ -24,9 +17,8 @@ DECLARE
     street text := '';
     types text := '';
     units text := '';
-    w street_words;
-    known text;
-    i integer := 1;
+    meaning text;
+    short text;
     n integer;
 BEGIN
     IF address IS NULL THEN
@@ -47,13 +39,14 @@ BEGIN
             units := units || word;
             CONTINUE;
         END IF;
-        SELECT * INTO w FROM street_words s WHERE s.word = words[i];
-        IF w.kind = 'direction' AND direction = '' AND (street = '' OR types <> '') THEN
-            direction := w.short;                     -- before the street, or after it when none stood before
-        ELSIF w.kind = 'unit' AND street <> '' THEN
-            units := '#' || CASE WHEN w.short IN ('PH', 'BLDG', 'FL', 'LOT') THEN w.short ELSE '' END;
-        ELSIF w.kind = 'type' AND street <> '' AND i > 2 THEN
-            types := ltrim(types || ' ' || w.short);  -- double types are real: AVE RD, ST CIR
+        meaning := street_word(word);
+        short := split_part(meaning, ' ', 2);
+        IF meaning LIKE 'd%' AND direction = '' AND (street = '' OR types <> '') THEN
+            direction := short;                     -- before the street, or after it when none stood before
+        ELSIF meaning LIKE 'u%' AND street <> '' THEN
+            units := '#' || CASE WHEN short IN ('PH', 'BLDG', 'FL', 'LOT') THEN short ELSE '' END;
+        ELSIF meaning LIKE 't%' AND street <> '' AND i > 2 THEN
+            types := ltrim(types || ' ' || short);  -- double types are real: AVE RD, ST CIR
         ELSIF types <> '' THEN
             IF word ~ '\d' OR length(word) = 1 THEN
                 units := '#' || word;                 -- a bare unit: 3822 SW 79 AVE 105

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from migrations import load_data, run_sql
+from migrations import load_data, make_lookup, run_sql
 
 revision = "0001"
 down_revision = None
@@ -20,7 +20,7 @@ def upgrade() -> None:
         "050_court_records",
         "060_ledger",
         "070_names_and_scores",
-        "080_addresses",
-        "090_property_facts",
     )
-    load_data(op, "document_types", "municipalities", "street_words", "street_aliases", "delivery_kinds")
+    make_lookup(op, "street_word", "street_words")
+    run_sql(op, "080_addresses", "090_property_facts")
+    load_data(op, "document_types", "municipalities", "street_aliases", "delivery_kinds")
