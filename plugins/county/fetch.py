@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import tempfile
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from county.archive import Archive
 from county.dates import can_still_come, file_date, parse_name, writing_window
@@ -115,7 +114,7 @@ def _member(stream: BinaryIO, object_name: str, stem: str) -> BinaryIO:
     named = [name for name in texts if (parse_name(Path(name).name) or ("",))[0] == stem]
     if not texts:
         raise EmptyFile(f"{object_name} holds no .exp file; ask the county for the day's file")
-    return io.BufferedReader(members.open((named or texts)[0]))  # type: ignore[arg-type]
+    return cast(BinaryIO, members.open((named or texts)[0]))
 
 
 def _archived(request: Request, file: FeedFile, archive: Archive) -> Fetched | None:

@@ -44,6 +44,7 @@ def leads_connection() -> psycopg.Connection:
             f"the leads database does not answer: {str(error).strip()}. Nothing was changed; start the server or "
             f"correct the connection {LEADS_DB}, the next try goes on."
         ) from error
+    assert isinstance(connection, psycopg.Connection)
     connection.autocommit = True
     # A step sorts and hashes whole days; the default of 4 MB would spill them to disk.
     connection.execute(
@@ -57,6 +58,8 @@ class CountyFtp(FTPHook):
 
     ``timeout`` (s) bounds connecting, each answer and each block of data. Errors are those of ``county.errors``.
     """
+
+    conn: ftplib.FTP | None
 
     def __init__(self, ftp_conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
         super().__init__(ftp_conn_id)

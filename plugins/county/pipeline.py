@@ -29,7 +29,7 @@ def _statements(name: str) -> str:
 def _run(connection: psycopg.Connection, name: str, **parameters: Any) -> dict[str, Any]:
     """Runs ``sql/<name>.sql``; returns the one row that its last statement gives, if any."""
     with psycopg.ClientCursor(connection, row_factory=dict_row) as cursor:
-        cursor.execute(_statements(name), parameters or None)  # type: ignore[arg-type]
+        cursor.execute(_statements(name), parameters or None)
         while cursor.nextset():
             pass
         row = cursor.fetchone() if cursor.description else None

@@ -69,7 +69,7 @@ def check_staging(connection: psycopg.Connection, feed: Feed, ingestion_id: int)
 
     Staging tables are unlogged: a crash of the database server empties them.
     """
-    staged = dict(
+    staged: dict[str, int] = dict(
         connection.execute(
             "SELECT file, lines_staged FROM ingestion_files WHERE ingestion_id = %s", (ingestion_id,)
         ).fetchall()
