@@ -97,7 +97,18 @@ def _install_requirements(locks: list[str]) -> None:
         _ensure_pip()
     fetched = _uv_there() or subprocess.run([*pip, UV], check=False).returncode == 0
     if fetched:
-        uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON), *arguments]
+        uv = [
+            str(PYTHON),
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            str(PYTHON),
+            *arguments,
+        ]
         if subprocess.run(uv, check=False).returncode == 0:
             return
     print("uv could not install the requirements; trying again with pip, which takes longer …", flush=True)
@@ -108,7 +119,7 @@ def _install_requirements(locks: list[str]) -> None:
 
 
 def _uv_there() -> bool:
-    command = [PYTHON, "-m", "uv", "--version"]
+    command = [str(PYTHON), "-m", "uv", "--version"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     return result.returncode == 0 and UV.partition("==")[2] in result.stdout
 

