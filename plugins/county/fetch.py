@@ -121,7 +121,8 @@ def _archived(request: Request, file: FeedFile, archive: Archive) -> Fetched | N
     """The newest revision of the file among the archived objects of the day."""
     revisions = []
     for name in archive.names(request.folder):
-        base, _, revision = name.partition(".r") if re.search(r"\.r\d+$", name) else (name, "", "1")
+        match = re.fullmatch(r"(?P<base>.+?)(?:\.r(?P<revision>\d+))?", name)
+        base, revision = (match["base"], match["revision"] or "1") if match else (name, "1")
         if request.belongs(file, base):
             revisions.append((int(revision), name))
     if not revisions:

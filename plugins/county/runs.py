@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date
 
 import psycopg
@@ -30,21 +31,23 @@ def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date)
             (feed.ingestion_type, day, run_id, day),
         ).fetchone()
         assert row is not None
-        ingestion_id = int(row[0])
-        finished = connection.execute(
-            "SELECT id FROM data_ingestion_logs l WHERE ingestion_type = %s AND status IN ('success', 'skipped')"
-            " AND EXISTS (SELECT FROM ingestion_files f WHERE f.ingestion_id = l.id)",
-            (feed.ingestion_type,),
-        ).fetchall()
-        for (finished_id,) in finished:
-            _drop_staging(connection, feed, finished_id)
-    return ingestion_id
+    _drop_finished_staging(connection)
+    return int(row[0])
 
 
-def _drop_staging(connection: psycopg.Connection, feed: Feed, ingestion_id: int) -> None:
-    for table in {target.table for file in feed.files for target in file.targets}:
-        part = sql.Identifier(partition(table, ingestion_id))
-        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(part))
+def _drop_finished_staging(connection: psycopg.Connection) -> None:
+    parts = connection.execute(
+        "SELECT part.relname FROM pg_inherits i"
+        " JOIN pg_class part ON part.oid = i.inhrelid"
+        " JOIN pg_class staging ON staging.oid = i.inhparent AND staging.relname LIKE 'staging\\_%'"
+        " JOIN data_ingestion_logs l ON l.id = substring(part.relname FROM '\\d+$')::bigint"
+        " WHERE l.status IN ('success', 'skipped')"
+    ).fetchall()
+    for (part,) in parts:
+        # Dropping a partition wants the whole table for a moment; another run that reads it goes first.
+        with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '1s'")
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
 
 
 def record_files(connection: psycopg.Connection, feed: Feed, ingestion_id: int, fetched: Iterable[Fetched]) -> None:

@@ -97,12 +97,10 @@ def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], i
         "sources": sql.SQL(", ".join(sources)),
         "is_good": sql.SQL(is_good(columns)),
     }
-    cursor.execute(
-        sql.SQL(
-            "DROP TABLE IF EXISTS {part};"
-            " CREATE UNLOGGED TABLE {part} (LIKE {table} INCLUDING DEFAULTS, CHECK (ingestion_id = {id}))"
-        ).format(**parts)
-    )
+    part = partition(target.table, ingestion_id)
+    again = cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (part,)).fetchone() == (True,)
+    make = "TRUNCATE {part}" if again else "CREATE UNLOGGED TABLE {part} (LIKE {table}, CHECK (ingestion_id = {id}))"
+    cursor.execute(sql.SQL(make).format(**parts))
     cursor.execute(
         sql.SQL(
             "INSERT INTO {part} (ingestion_id, line_number, {names}) SELECT {id}, line_number, {sources}"
@@ -110,9 +108,9 @@ def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], i
         ).format(**parts)
     )
     staged = cursor.rowcount
-    cursor.execute(
-        sql.SQL("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({id}); ANALYZE {part}").format(**parts)
-    )
+    if not again:
+        cursor.execute(sql.SQL("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({id})").format(**parts))
+    cursor.execute(sql.SQL("ANALYZE {part}").format(**parts))
     return staged
 
 
