@@ -18,8 +18,9 @@ USERS = {"admin": "admin", "op": "op", "viewer": "viewer"}
 """User name: role."""
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
-SCHEDULER_GRACE = 30.0
-"""Seconds that running tasks get to end when the stack is stopped."""
+GRACE = {"scheduler": 30.0, "dag-processor": 10.0, "triggerer": 2.0, "api-server": 10.0}
+"""Seconds to end in. The scheduler's running tasks get theirs; the triggerer waits 10 s for triggers of which this
+project has none, unless it is told twice (the second SIGTERM comes after this time)."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,6 @@ def component(name: str, places: Places, variables: Mapping[str, str]) -> Child:
         places.log / f"{name}.log",
         environment=variables,
         folder=places.root,
-        grace=SCHEDULER_GRACE if name == "scheduler" else 10.0,
+        grace=GRACE[name],
         record=places.processes,
     )

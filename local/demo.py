@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +15,7 @@ from local import summary
 from local.airflow_api import AirflowApi
 from local.memory import PeakMemory
 from local.places import Places
+from local.processes import last_lines
 from local.progress import Failure, Progress
 from local.stack import Stack
 
@@ -104,15 +108,25 @@ def _tell_change(progress: Progress, seen: dict[str, str], task: dict[str, Any])
     progress.say(f"  {name}: {state.replace('_', ' ')}{duration}")
 
 
-def _why_failed(stack: Stack, run_id: str, seen: dict[str, str]) -> tuple[str, object]:
+def _why_failed(stack: Stack, run_id: str, seen: dict[str, str]) -> tuple[str, Path]:
     failed = [name for name, state in seen.items() if state in ("failed", "up_for_retry")] or ["the run"]
     with psycopg.connect(stack.database_url) as connection:
         row = connection.execute("SELECT error_message FROM data_ingestion_logs WHERE run_id = %s", [run_id]).fetchone()
-    reason = row[0] if row and row[0] else "see the task's log"
     logs = stack.places.state / "airflow" / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}"
     task_id = failed[0].partition("[")[0]
     found = sorted(logs.glob(f"task_id={task_id}/**/attempt=*.log"))
-    return f"task {', '.join(failed)} failed: {reason}", found[-1] if found else stack.places.log / "scheduler.log"
+    log = found[-1] if found else stack.places.log / "scheduler.log"
+    reason = (row[0] if row else None) or _last_error(log) or "the log says why"
+    return f"task {', '.join(failed)} failed: {reason}", log
+
+
+def _last_error(log: Path) -> str | None:
+    """The last exception in a task's log, which Airflow writes as JSON lines."""
+    for line in reversed(last_lines(log, 200)):
+        with contextlib.suppress(ValueError, KeyError, IndexError, TypeError):
+            error = json.loads(line)["error_detail"][0]
+            return f"{error['exc_type']}: {error['exc_value']}"
+    return None
 
 
 def _follow_deliveries(stack: Stack) -> None:

@@ -88,6 +88,8 @@ class Places:
         """
         home = self._choose_postgres_home()
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.geteuid() == 0:
+            home.parent.chmod(0o755)  # whatever the umask: the server's user must get through
         if home.stat().st_uid != os.geteuid() and os.geteuid() != 0:
             raise NotOurs(f"{home} belongs to another user: PostgreSQL's data cannot be kept there; remove it")
         owner = home / "checkout"

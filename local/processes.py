@@ -49,6 +49,7 @@ class Child:
     user: tuple[int, int] | None = None
     record: Path | None = None
     process: subprocess.Popen[bytes] | None = None
+    born: float = 0.0
 
     def start(self) -> None:
         """Starts it. Call from the main thread only: Linux counts the starting *thread* as the parent."""
@@ -68,6 +69,8 @@ class Child:
                 preexec_fn=_end_with_parent(self.stop_signal, os.getpid()),
                 **user,
             )
+        # Not reaped yet, so its entry is still there even if it has ended already.
+        self.born = birth(self.process.pid)
         if self.record is not None:
             _write_record(self.record / f"{self.name}.json", self)
 
@@ -108,8 +111,10 @@ class Child:
         self.ask_to_stop(signum)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(self.grace if grace is None else grace)
-        kill_session(self.pid, time.monotonic() + 1.0)
+        kill_session(self.pid, self.born, time.monotonic() + 1.0)
+        self.process.kill()  # nothing happens when it has ended
         self.process.wait()
+        self.process = None  # its pid may belong to somebody else from now on
         self.forget()
 
     def forget(self) -> None:
@@ -134,25 +139,48 @@ def describe_exit(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
-def session_members(session: int) -> list[psutil.Process]:
-    """The living processes of a session, its leader included."""
+def birth(pid: int) -> float:
+    """When the process started, as a number that no later process of that pid has. Raises psutil.NoSuchProcess.
+
+    On Linux in ticks since the boot: unlike the time of day, they do not move when the clock is set.
+    """
+    if sys.platform != "linux":
+        return float(psutil.Process(pid).create_time())
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        raise psutil.NoSuchProcess(pid) from None
+    return float(fields[19])  # field 22, "starttime", counted after the name in parentheses
+
+
+def session_members(session: int, born: float) -> list[psutil.Process]:
+    """The living processes of the session whose leader was, or is, the process ``session`` born at ``born``.
+
+    Empty when that pid has been given to another process since, which the system does only after the whole session
+    has ended.
+    """
     members = []
     for process in psutil.process_iter():
         try:
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getsid(process.pid) != session:
+                continue
+            born_then = birth(process.pid)
+            if born_then < born or (process.pid == session and born_then != born):
+                return []
+            if process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process)
         except (ProcessLookupError, PermissionError, psutil.Error):
             continue
     return members
 
 
-def kill_session(session: int, polite_until: float) -> None:
+def kill_session(session: int, born: float, polite_until: float) -> None:
     """Ends what is left of a session: SIGTERM at once, SIGKILL from ``polite_until`` (monotonic time) on.
 
     A session, not a process group: Airflow's tasks and parsers have groups of their own in their parent's session.
     """
     asked: set[int] = set()
-    while members := session_members(session):
+    while members := session_members(session, born):
         for member in members:
             late = time.monotonic() >= polite_until
             with contextlib.suppress(psutil.Error):
@@ -167,48 +195,40 @@ def kill_session(session: int, polite_until: float) -> None:
 def stop_leftovers(folder: Path) -> list[str]:
     """Ends the processes that an earlier start recorded in ``folder`` and did not stop; returns their names.
 
-    A process counts as recorded when pid and start time agree, so that a pid used again by something else is left
-    alone. When only the leader is gone, what is left of its session counts if it is not older than the leader was.
+    A process counts as recorded when pid, start time and boot agree, so that a pid used again by something else is
+    left alone. When only the leader is gone, what is left of its session is ended.
     """
     stopped = []
     for path in sorted(folder.glob("*.json")):
         try:
             note = json.loads(path.read_text("utf-8"))
-        except ValueError:  # cut off in the middle of writing: the process ended with its parent (see below)
+        except ValueError:  # damaged by hand or by a full disk: nothing is known, so nothing is ended
             path.unlink(missing_ok=True)
             continue
-        if note["boot"] == _boot() and _end_recorded(int(note["pid"]), float(note["started"]), int(note["signal"])):
+        if note["boot"] == _boot() and _end_recorded(int(note["pid"]), float(note["born"]), int(note["signal"])):
             stopped.append(str(note["name"]))
         path.unlink(missing_ok=True)
     return stopped
 
 
-def _end_recorded(pid: int, started: float, signum: int) -> bool:
-    try:
-        leader = psutil.Process(pid)
-        if abs(leader.create_time() - started) > 1.0:
-            return False
-        leader.send_signal(signum)
-        with contextlib.suppress(psutil.TimeoutExpired):
-            leader.wait(10)
-    except psutil.NoSuchProcess:
-        pass
-    members = session_members(pid)
-    if not members or any(member.create_time() < started - 1.0 for member in members):
+def _end_recorded(pid: int, born: float, signum: int) -> bool:
+    if not session_members(pid, born):
         return False
-    kill_session(pid, time.monotonic() + 3.0)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(pid)
+        if birth(pid) == born:
+            leader.send_signal(signum)
+            with contextlib.suppress(psutil.TimeoutExpired):
+                leader.wait(10)
+    kill_session(pid, born, time.monotonic() + 3.0)
     return True
 
 
 def _write_record(path: Path, child: Child) -> None:
-    try:
-        started = psutil.Process(child.pid).create_time()
-    except psutil.NoSuchProcess:
-        return
     note = {
         "name": child.name,
         "pid": child.pid,
-        "started": started,
+        "born": child.born,
         "signal": int(child.stop_signal),
         "boot": _boot(),
     }
@@ -217,8 +237,10 @@ def _write_record(path: Path, child: Child) -> None:
     draft.replace(path)
 
 
-def _boot() -> int:
-    return round(float(psutil.boot_time()) / 60)
+def _boot() -> str:
+    """Tells one run of the operating system from the next."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text("ascii").strip() if path.exists() else str(round(float(psutil.boot_time())))
 
 
 def end_with_parent(signum: signal.Signals) -> None:

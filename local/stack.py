@@ -198,7 +198,7 @@ class Stack:
         self.check()
 
     def sessions(self) -> list[int]:
-        return [child.pid for child in list(self.children)]
+        return [child.pid for child in list(self.children) if child.process is not None]
 
     def begin_job(self, name: str, arguments: Sequence[str], environment: dict[str, str]) -> Child:
         """Starts a Python command that is to end by itself; hand it to ``finish_job``."""
