@@ -184,11 +184,9 @@ class PostgresServer:
         wheel = Path(spec.origin).parent / "pginstall"
         if self.user is None or self._can_run(wheel):
             return wheel / "bin"
-        own = self.home / "pginstall"
+        own = self.home / "programs" / wheel.parent.name / wheel.name
         if not self._can_run(own):
-            shutil.rmtree(own, ignore_errors=True)
-            shutil.copytree(wheel, own, symlinks=True)
-            _let_everyone_read(own)
+            _copy_programs(wheel, own)
         return own / "bin"
 
     def _can_run(self, installation: Path) -> bool:
@@ -244,8 +242,15 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
-def _let_everyone_read(folder: Path) -> None:
-    folder.chmod(0o755)
-    for path in folder.rglob("*"):
+def _copy_programs(wheel: Path, target: Path) -> None:
+    """Copies the wheel's installation, and the libraries it looks for in a folder beside its package."""
+    packages, copied = wheel.parent.parent, target.parent.parent
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.copytree(wheel, target, symlinks=True)
+    libraries = packages / f"{wheel.parent.name}.libs"
+    if libraries.is_dir():
+        shutil.copytree(libraries, copied / libraries.name, symlinks=True)
+    copied.chmod(0o755)
+    for path in copied.rglob("*"):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

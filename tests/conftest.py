@@ -1,0 +1,68 @@
+"""Fixtures of all tests: real servers, started only when a test asks for one.
+
+``database`` is a migrated leads database of the test's own (about 50 ms), ``redis_url`` an empty Redis, ``sandbox`` the
+county and the providers with empty inboxes. Each pytest process (each worker of pytest-xdist) has servers of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+import redis
+
+from local.postgres import PostgresServer
+from local.redis import RedisServer
+from local.settings import Sandbox
+from tests import services
+from tests.services import Database
+
+# An exported production setting must not reach a test; what a test needs it sets itself.
+for _name in services.settings_of_the_contract():
+    os.environ.pop(_name, None)
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with services.running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def leads_template(postgres_server: PostgresServer) -> str:
+    return services.make_template(postgres_server)
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
+    with services.fresh_database(postgres_server, f"test_{next(_numbers)}", leads_template) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with services.service_folder("redis") as folder, RedisServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[Sandbox]:
+    with services.running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Sandbox) -> Sandbox:
+    services.reset_sandbox(sandbox_process)
+    return sandbox_process
