@@ -36,7 +36,8 @@ def _first_this_hour(cause: str, severity: str, subject: str) -> bool:
                 "INSERT INTO oncall_alerts AS a (fingerprint, severity, subject, last_sent_at)"
                 " VALUES (%s, %s, %s, now())"
                 " ON CONFLICT (fingerprint) DO UPDATE SET count = a.count + 1, closed_at = NULL,"
-                " last_sent_at = CASE WHEN a.last_sent_at < now() - interval '1 hour' THEN now() ELSE a.last_sent_at END"
+                " last_sent_at = CASE WHEN a.last_sent_at < now() - interval '1 hour' THEN now()"
+                " ELSE a.last_sent_at END"
                 " RETURNING last_sent_at = now()",
                 (fingerprint, severity, subject),
             ).fetchone()

@@ -10,7 +10,12 @@ from psycopg_pool import ConnectionPool
 from leads import settings
 
 #: A server that vanished without a word is noticed within about half a minute.
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "connect_timeout": 10}
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "connect_timeout": 10,
+}
 
 
 def connect(application_name: str, **options: Any) -> psycopg.Connection:

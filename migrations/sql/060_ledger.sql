@@ -135,7 +135,7 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT d.dedupe_key, d.id, d.state, d.id = ANY (opened_ids)
+    SELECT d.dedupe_key, d.id, d.state, coalesce(d.id = ANY (opened_ids), false)
     FROM deliveries d
     WHERE d.dedupe_key IN (SELECT r.dedupe_key FROM unnest(requests) AS r);
 END $$;

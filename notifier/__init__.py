@@ -1,0 +1,24 @@
+"""The low-latency side: ``import notifier`` to send, ``dramatiq notifier`` to run the workers.
+
+Importing connects to nothing. Sending an actor writes a row first and rings second, so a message is never lost with
+Redis; what a row goes through is in ``deliveries``, what is said in ``lead_messages``, how it leaves in ``providers``.
+"""
+
+from __future__ import annotations
+
+import dramatiq
+
+from notifier.bells import hang_bells
+from notifier.broker import make_broker
+from notifier.sweeper import Sweeper
+
+broker = make_broker()
+broker.add_middleware(Sweeper())
+dramatiq.set_broker(broker)
+hang_bells()
+
+# Actors bind to the broker that is set when they are declared.
+from notifier.actors.delivery import send_many  # noqa: E402
+from notifier.actors.leads import new_lead_alert, urgent_lead_sms  # noqa: E402
+
+__all__ = ["broker", "new_lead_alert", "send_many", "urgent_lead_sms"]

@@ -1,0 +1,1 @@
+"""The actors that the app enqueues: ids in, one call."""

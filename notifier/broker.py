@@ -1,0 +1,73 @@
+"""The broker: Redis is only a doorbell here, PostgreSQL holds what must not be lost."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import redis
+from dramatiq import Consumer, Worker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+
+from leads import settings
+from notifier.lanes import LANES, Lane
+
+log = logging.getLogger(__name__)
+
+#: How long (ms) an idle consumer may sleep before it looks again: what a lone message waits at most.
+IDLE_MS = 50
+IDLE_DELAYED_MS = 500
+TEN_MINUTES_MS = 600_000
+
+
+class LaneBroker(RedisBroker):
+    """Takes at most as many messages of a queue as its lane may run at once, so that nothing waits in memory."""
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        lane = LANES.get(queue_name)
+        if lane is None:  # a delay queue: nothing of ours is delayed in Redis
+            return super().consume(queue_name, prefetch, IDLE_DELAYED_MS)
+        return super().consume(queue_name, lane.concurrency, IDLE_MS)
+
+    def waiting(self, lane: Lane) -> int:
+        """How many messages wait in the lane's queue."""
+        return int(self.client.llen(f"{self.namespace}:{lane.queue_name}"))
+
+
+class LaneThreads(Middleware):
+    """Gives a worker as many threads as its lanes may run at once, whatever ``--threads`` says.
+
+    With fewer, a lane that is full would be felt by the others.
+    """
+
+    def before_worker_boot(self, broker: Any, worker: Worker) -> None:
+        names = worker.consumer_whitelist or LANES
+        wanted = sum(lane.concurrency for name, lane in LANES.items() if name in names)
+        worker.worker_threads = max(worker.worker_threads, wanted)
+
+
+def make_broker() -> LaneBroker:
+    """A broker whose connections are made when they are used."""
+    pool = redis.BlockingConnectionPool.from_url(
+        settings.text("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        max_connections=50,
+        timeout=30,
+        socket_timeout=10,
+        socket_connect_timeout=30,
+        health_check_interval=30,
+    )
+    return LaneBroker(  # type: ignore[no-untyped-call]
+        client=redis.Redis(connection_pool=pool),
+        heartbeat_timeout=30_000,
+        maintenance_chance=20_000,
+        # The limit comes last, so that its interrupt is disarmed before the retry is written.
+        middleware=[
+            AgeLimit(),
+            Callbacks(),
+            Retries(max_retries=5, min_backoff=1_000, max_backoff=60_000),
+            LaneThreads(),
+            TimeLimit(time_limit=TEN_MINUTES_MS),
+            ShutdownNotifications(),
+        ],
+    )

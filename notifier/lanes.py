@@ -1,0 +1,28 @@
+"""The lanes: one queue each, with its own cap, so that no kind of work is felt by another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A queue and how much of it one process does at once (for e-mail: requests, each a batch)."""
+
+    queue_name: str
+    concurrency: int
+    batch: int = 1
+
+    @property
+    def bell(self) -> str:
+        """The actor whose message says that something may be due in this lane."""
+        return f"ring_{self.queue_name.replace('-', '_')}"
+
+
+LOOKUPS = Lane("api-property-lookup", 10)
+VOICE = Lane("voice-assistant", 5)
+SMS = Lane("sms-notifications", 20)
+EMAIL = Lane("email-workflows", 50, batch=500)
+ADMIN = Lane("admin-alerts", 2)
+
+LANES = {lane.queue_name: lane for lane in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}

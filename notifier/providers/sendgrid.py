@@ -1,0 +1,92 @@
+"""SendGrid: many personal e-mails of one template in one request.
+
+The package builds the request, but opens a connection for each call and waits for ever; so it is sent over a pooled,
+timed session. 202 means accepted, 200 that the account only plays (sandbox mode).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import requests
+from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization, To
+
+from leads import settings
+from notifier.errors import Permanent, Unclear
+from notifier.lanes import EMAIL
+from notifier.providers.http import CONNECT_TIMEOUT, lost, pooled, refusal
+
+#: How an answer names the message of a batch that it does not take.
+_POSITION = re.compile(r"personalizations\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Email:
+    """One e-mail of a batch; ``delivery_id`` comes back with every event about it."""
+
+    delivery_id: int
+    recipient: str
+    data: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def send(kind: str, purpose: str, emails: Sequence[Email]) -> str:
+    """Sends 1 to 1,000 e-mails of one kind; returns SendGrid's message id, which they share.
+
+    Raises the errors of ``notifier.errors``; MissingSetting when key, sender or template is not set.
+    """
+    request = _request(kind, purpose, emails)
+    try:
+        answer = _session().post(
+            settings.text("SENDGRID_API_URL", "https://api.sendgrid.com") + "/v3/mail/send",
+            json=request,
+            headers={"Authorization": f"Bearer {settings.text('SENDGRID_API_KEY')}"},
+            timeout=(CONNECT_TIMEOUT, settings.provider_timeout()),
+        )
+    except requests.RequestException as error:
+        raise lost(error) from None
+    if answer.status_code in (200, 202):
+        return answer.headers.get("X-Message-Id", "")
+    raise _error(answer)
+
+
+def _request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
+    mail = Mail(from_email=From(settings.sender(purpose)))
+    mail.template_id = settings.template(kind)
+    for email in emails:
+        person = Personalization()
+        person.add_to(To(email.recipient))
+        person.dynamic_template_data = dict(email.data)
+        person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
+        for name, value in email.headers.items():
+            person.add_header(Header(name, value))
+        mail.add_personalization(person)
+    return mail.get()
+
+
+def _error(answer: requests.Response) -> Exception:
+    try:
+        errors = answer.json()["errors"]
+    except (ValueError, KeyError, TypeError):
+        errors = []
+    code = f"http_{answer.status_code}"
+    # The provider's sentences may quote an address; the field alone says enough.
+    fields = [str(error.get("field")) for error in errors if error.get("field")]
+    message = f"SendGrid answered {answer.status_code}" + (f" about {', '.join(fields[:5])}" if fields else "")
+    retry_after = answer.headers.get("Retry-After")
+    known = refusal(answer.status_code, message, code, retry_after)
+    if known is not None:
+        return known
+    if answer.status_code >= 400:
+        positions = {int(m[1]): f for f in fields if (m := _POSITION.match(f))}
+        return Permanent(message, code=code, positions=positions)
+    return Unclear(message, code=code)
+
+
+@cache
+def _session() -> requests.Session:
+    return pooled(requests.Session(), EMAIL.concurrency)

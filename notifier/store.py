@@ -1,0 +1,54 @@
+"""The notifier's own connections and its SQL files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from leads import database
+
+#: No connection is held while a provider is waited for, so far fewer are needed than there are threads.
+POOL_SIZE = 10
+
+_lock = Lock()
+_pools: list[ConnectionPool] = []
+
+
+@contextmanager
+def transaction() -> Iterator[psycopg.Cursor[DictRow]]:
+    """A cursor inside a transaction that commits at the end of the block, or rolls back with its exception."""
+    with _pool().connection() as connection, connection.transaction():
+        yield connection.cursor(row_factory=dict_row)
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of ``sql/<name>.sql``."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text("utf-8")
+
+
+def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[DictRow]:
+    """Runs ``sql/<name>.sql`` and returns its rows."""
+    return cursor.execute(statement(name), parameters).fetchall()
+
+
+def _pool() -> ConnectionPool:
+    with _lock:
+        if not _pools:
+            _pools.append(database.pool("notifier", most=POOL_SIZE))
+        return _pools[0]
+
+
+def close() -> None:
+    """Closes the pool; the next use opens a new one."""
+    with _lock:
+        while _pools:
+            _pools.pop().close()
