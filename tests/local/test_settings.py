@@ -1,0 +1,95 @@
+"""What the stack's processes get to see of the caller's environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local import airflow
+from local.environment_file import read_environment_file, write_environment_file
+from local.keys import load_keys
+from local.places import Places
+from local.settings import Sandbox, inherited, leads_settings, postgres_connection
+
+SANDBOX = Sandbox(ftp_port=2121, http_port=8025)
+
+
+def _settings(tmp_path: Path, profile: str) -> dict[str, str]:
+    places = Places(tmp_path, profile)
+    keys = load_keys(places.keys)
+    return leads_settings(places, keys, database_url="postgresql://x/leads", redis_url="redis://x/0", sandbox=SANDBOX)
+
+
+@pytest.mark.parametrize("profile", ["demo", "up"])
+@pytest.mark.parametrize("name", ["SENDGRID_API_URL", "TWILIO_API_URL", "MIAMI_DADE_API_URL", "ONCALL_URLS"])
+def test_no_real_provider_is_reached_whatever_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, name: str
+) -> None:
+    monkeypatch.setenv(name, "https://api.example.com")
+    assert "127.0.0.1:8025" in _settings(tmp_path, profile)[name]
+
+
+def test_the_demo_archives_nowhere_but_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVE_URL", "gs://real/archive")
+    assert _settings(tmp_path, "demo")["ARCHIVE_URL"].startswith(f"file://{tmp_path}/.local/demo/")
+    assert _settings(tmp_path, "up")["ARCHIVE_URL"] == "gs://real/archive"
+
+
+def test_the_callers_other_settings_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", "official_records")
+    assert _settings(tmp_path, "demo")["MIAMI_DADE_DAILY_FORMAT"] == "official_records"
+
+
+def test_another_airflows_settings_do_not_leak_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://production/airflow")
+    monkeypatch.setenv("AIRFLOW_CONN_LEADS_DB", "postgresql://production/leads")
+    assert not [name for name in inherited(Places(tmp_path)) if name.startswith("AIRFLOW")]
+
+
+def test_loopback_is_never_asked_of_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "intranet")
+    assert inherited(Places(tmp_path))["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+
+
+def test_a_database_address_becomes_an_airflow_connection_whole() -> None:
+    url = "postgresql://me:p%40ss@db.example.com:5433/leads?sslmode=require"
+    assert json.loads(postgres_connection(url)) == {
+        "conn_type": "postgres",
+        "host": "db.example.com",
+        "port": 5433,
+        "login": "me",
+        "password": "p@ss",
+        "schema": "leads",
+        "extra": {"sslmode": "require"},
+    }
+
+
+def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    first = load_keys(folder)
+    assert load_keys(folder) == first
+    assert (folder / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_two_stacks_share_no_port() -> None:
+    one, other = airflow.Ports.choose(), airflow.Ports.choose()
+    assert len({one.worker_log, one.trigger_log, other.worker_log, other.trigger_log, 8793, 8794}) == 6
+
+
+def test_a_shell_gets_the_settings_as_they_are(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    places.local.mkdir()
+    variables = {"PLAIN": "1", "QUOTED": """it's {"a": "$HOME `b`"}"""}
+    write_environment_file(places, variables)
+    script = 'source "$1"; printf "%s\\n" "$PLAIN" "$QUOTED"; command -v python psql'
+    output = subprocess.check_output(["bash", "-c", script, "bash", places.environment_file], text=True)
+    lines = output.splitlines()
+    assert lines[:2] == list(variables.values())
+    assert lines[2] == str(places.executables / "python")
+    assert lines[3].endswith("psql")
+    assert {name: read_environment_file(places)[name] for name in variables} == variables
+    assert places.environment_file.stat().st_mode & 0o777 == 0o600
