@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from local.places import Places
 from local.ports import LOOPBACK
+from sandbox import FTP_PASSWORD, FTP_USER
 
 FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
 """Never inherited: an exported AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, say, may name production."""
@@ -124,7 +125,7 @@ def ftp_connection(sandbox: Sandbox) -> str:
             "conn_type": "ftp",
             "host": LOOPBACK,
             "port": sandbox.ftp_port,
-            "login": "miamidade",
-            "password": "sandbox-ftp-password",
+            "login": FTP_USER,
+            "password": FTP_PASSWORD,
         }
     )

@@ -1,0 +1,106 @@
+"""``python -m sandbox serve`` plays the county and the providers; ``generate`` and ``parcels`` write its data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+from typing import Any
+
+from sandbox.county import FEEDS, County, newest_business_date
+from sandbox.world import write_parcels
+
+HOST = "127.0.0.1"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve_parser = commands.add_parser("serve", help="until it is interrupted")
+    serve_parser.add_argument("--ftp-port", type=int, default=2121, help="0 takes a free one (2121)")
+    serve_parser.add_argument("--http-port", type=int, default=8025, help="0 takes a free one (8025)")
+    serve_parser.add_argument("--ready-file", type=Path, help="JSON with the ports, written when both listen")
+    generate_parser = commands.add_parser("generate", help="copy one file of one day to a place of your own")
+    generate_parser.add_argument("feed", choices=FEEDS)
+    generate_parser.add_argument("name", help="such as Cases_20261120.exp")
+    generate_parser.add_argument("--out", type=Path, required=True)
+    for each in (serve_parser, generate_parser):
+        each.add_argument("--files", type=Path, required=True, help="folder for what is made")
+        each.add_argument("--documents", type=int, default=10_000, help="per business date (10,000)")
+    parcels_parser = commands.add_parser("parcels", help="the county's parcels as CSV")
+    parcels_parser.add_argument("--out", type=Path, required=True)
+    for each in (serve_parser, generate_parser, parcels_parser):
+        each.add_argument("--seed", type=int, default=7, help="another number, another county (7)")
+
+    options = parser.parse_args()
+    if options.command == "parcels":
+        write_parcels(options.out, options.seed)
+        return 0
+    county = County(options.files, options.seed, options.documents)
+    if options.command == "generate":
+        return generate(county, options.feed, options.name, options.out)
+    serve(county, options.ftp_port, options.http_port, options.ready_file)
+    return 0
+
+
+def generate(county: County, feed: str, name: str, out: Path) -> int:
+    made = county.file(feed, name, datetime.now(UTC))
+    if made is None:
+        print(f"the county has no {name} in /{feed}: {', '.join(county.names(feed, datetime.now(UTC))[:6])} …")
+        return 1
+    shutil.copy2(made, out)
+    return 0
+
+
+def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    from sandbox.ftp import make_server
+    from sandbox.web import Inbox, Server
+
+    stopped = Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    ftp = make_server(county, HOST, ftp_port)
+    http = Server(HOST, http_port, Inbox(county.seed))
+    with _running(http.serve_forever), _running(ftp.serve_forever):
+        ports = {"ftp_port": ftp.address[1], "http_port": http.server_address[1]}
+        ready: dict[str, Any] = {**ports, "business_date": _prepare(county).isoformat()}
+        print(json.dumps(ready), flush=True)
+        if ready_file:
+            partial = ready_file.with_name(f".{ready_file.name}")
+            partial.write_text(json.dumps(ready), "utf-8")
+            partial.rename(ready_file)
+        stopped.wait()
+    sys.exit(0)  # without a word for clients that still talk
+
+
+def _prepare(county: County) -> date:
+    """Makes the newest day's files, so that the first who asks need not wait."""
+    now = datetime.now(UTC)
+    for stem in ("Cases.exp", "Parties.exp"):
+        county.file("daily", stem, now)
+    return newest_business_date(now)
+
+
+@contextmanager
+def _running(serve_forever: Any) -> Iterator[None]:
+    """Runs it in a thread that ends with the process."""
+    Thread(target=serve_forever, daemon=True).start()
+    yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

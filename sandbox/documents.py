@@ -1,0 +1,182 @@
+"""The documents that the county publishes for one business date: new ones, and updates and deletes of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from random import Random
+
+from leads.days import previous_business_day
+from sandbox import names
+from sandbox.spelling import variant, wrong
+from sandbox.world import Parcel, parcels
+
+#: Document codes and how many of a hundred documents they are, after the mix of a real day.
+MIX = (
+    ("DEE", 14.0),
+    ("QCD", 4.0),
+    ("CTI", 0.5),
+    ("PRO", 0.5),
+    ("MOR", 17.0),
+    ("SMO", 10.0),
+    ("SAT", 4.0),
+    ("AMO", 5.0),
+    ("LIS", 4.0),
+    ("CLP", 1.0),
+    ("NCO", 12.0),
+    ("LIE", 6.0),
+    ("JUD", 5.0),
+    ("REL", 4.0),
+    ("AFF", 5.0),
+    ("NOT", 4.0),
+    ("DCE", 1.5),
+    ("FST", 2.0),
+    ("XTR", 0.5),  # a code that no table knows
+)
+CONVEYANCES = {"DEE", "QCD", "CTI", "PRO"}
+RELEASES = {"SMO": "MOR", "SAT": "MOR", "CLP": "LIS"}
+WITHOUT_PROPERTY = {"AFF", "NOT", "FST", "DCE", "JUD"}
+CHANGED_LATER = 0.01
+"""Of a day's documents so many are updated, and half as many deleted, on the next business day."""
+
+
+@dataclass(frozen=True)
+class Party:
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """One property group of one recorded document. ``action`` is I, U or D; amounts are dollars and cents as text."""
+
+    year: int
+    sequence: int
+    group: int
+    code: str
+    recorded: date
+    parties: tuple[Party, ...]
+    parcel: Parcel | None = None
+    folio: str = ""
+    address: str = ""
+    case_number: str = ""
+    consideration: str = ""
+    stamp_tax: str = ""
+    original: tuple[int, int] | None = None
+    action: str = "I"
+
+
+def documents_of(seed: int, day: date, count: int) -> list[Document]:
+    """The documents of business date ``day``, ``count`` of them counting each property group."""
+    chance = Random(f"day {seed} {day}")
+    before = _inserted(seed, previous_business_day(day), count)
+    changes = list(_changes(before, chance))
+    new = [_refer(document, before, chance) for document in _inserted(seed, day, count)]
+    return new[: max(count - len(changes), 0)] + changes
+
+
+@lru_cache(maxsize=4)
+def _inserted(seed: int, day: date, count: int) -> Sequence[Document]:
+    chance = Random(f"documents {seed} {day}")
+    recorded = previous_business_day(day)
+    places = parcels(seed)
+    codes = [code for code, _ in MIX]
+    weights = [weight for _, weight in MIX]
+    made: list[Document] = []
+    first = recorded.timetuple().tm_yday * 200_000
+    for sequence, code in enumerate(chance.choices(codes, weights, k=count), first):
+        document = _document(code, recorded, sequence, chance.choice(places), chance)
+        made.append(document)
+        if document.folio and chance.random() < 0.01:  # one paper, several properties
+            others = chance.sample(places, chance.randrange(1, 5))
+            made += [
+                replace(document, group=group, parcel=place, folio=place.folio_number, address=place.full_address)
+                for group, place in enumerate(others, 2)
+            ]
+    return made[:count]
+
+
+def _document(code: str, recorded: date, sequence: int, parcel: Parcel, chance: Random) -> Document:
+    made = Document(recorded.year, sequence, 1, code, recorded, (), parcel, parcel.folio_number, parcel.full_address)
+    if code in CONVEYANCES:
+        return _conveyance(made, parcel, chance)
+    if code == "MOR":
+        amount = f"{chance.randrange(60, 900) * 1000}.00"
+        lender = chance.choice(names.BANKS)
+        return replace(made, parties=(Party("D", parcel.owner_name), Party("R", lender)), consideration=amount)
+    if code in ("LIS", "CLP"):
+        return _lis_pendens(made, parcel, chance)
+    parties = (Party("D", names.owner(chance)), Party("R", names.owner(chance)))
+    if code in WITHOUT_PROPERTY or chance.random() < 0.2:
+        made = replace(made, parcel=None, folio="", address="")
+    return replace(made, parties=parties)
+
+
+def _conveyance(made: Document, parcel: Parcel, chance: Random) -> Document:
+    buyers = [names.owner(chance)]
+    while chance.random() < 0.35:
+        buyers.append(names.person(chance))
+    if chance.random() < 0.01:
+        buyers = []
+    parties = (Party("D", parcel.owner_name), *(Party("R", name) for name in buyers))
+    price = chance.randrange(900, 30_000) * 100 if chance.random() < (0.85 if made.code == "DEE" else 0.2) else 10
+    tax = max(price * 0.006, 0.6)
+    told = chance.random()
+    consideration = f"{price}.00" if told < 0.7 else ""
+    stamp_tax = f"{tax:.2f}" if told > 0.2 else ""
+    folio, address = made.folio, made.address
+    if chance.random() < 0.03:
+        folio, address = "", variant(parcel.address, parcel.unit, chance)
+    return replace(
+        made, parties=parties, consideration=consideration, stamp_tax=stamp_tax, folio=folio, address=address
+    )
+
+
+def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
+    plaintiff = chance.choice((names.BANKS, names.BANKS, names.ASSOCIATIONS, names.GOVERNMENTS))
+    parties = [Party("D", chance.choice(plaintiff)), Party("R", parcel.owner_name), Party("R", "UNKNOWN TENANT 1")]
+    if chance.random() < 0.3:
+        parties[0], parties[1] = Party("D", parties[1].name), Party("R", parties[0].name)
+    folio, address = made.folio, made.address
+    if chance.random() < 0.6:
+        folio = ""
+        draw = chance.random()
+        if draw < 0.7:
+            address = variant(parcel.address, parcel.unit, chance)
+        elif draw < 0.8:
+            address = parcel.address  # of a condominium: which unit?
+        else:
+            address = wrong(parcel.address, chance) if draw < 0.95 else ""
+    case_number = f"{made.year}-{made.sequence % 1_000_000:06d}-CA-01"
+    return replace(made, parties=tuple(parties), folio=folio, address=address, case_number=case_number)
+
+
+def _refer(document: Document, before: Sequence[Document], chance: Random) -> Document:
+    """Lets a release name a document of the day before: the same property, case and file number."""
+    wanted = RELEASES.get(document.code)
+    if wanted is None:
+        return document
+    for earlier in chance.sample(before, min(60, len(before))):
+        if earlier.code == wanted:
+            return replace(
+                document,
+                parcel=earlier.parcel,
+                folio=earlier.folio,
+                address=earlier.address,
+                case_number=earlier.case_number,
+                parties=earlier.parties,
+                original=(earlier.year, earlier.sequence),
+            )
+    return document
+
+
+def _changes(before: Sequence[Document], chance: Random) -> Iterator[Document]:
+    for document in before:
+        draw = chance.random()
+        if draw < CHANGED_LATER:
+            price = document.consideration and f"{float(document.consideration) + 1000:.2f}"
+            yield replace(document, action="U", consideration=price)
+        elif draw < 1.5 * CHANGED_LATER:
+            yield replace(document, action="D")

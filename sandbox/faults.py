@@ -1,0 +1,64 @@
+"""What the stand-ins have been told to do wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+ENDINGS = ("answer", "reset", "hang")
+
+
+@dataclass
+class Fault:
+    """One instruction, for the next ``times`` requests of ``provider`` (None: all) whose text holds ``match``.
+
+    A request waits ``seconds``, is recorded as accepted when ``accept`` says so, and then ends: with ``answer`` it
+    gets ``status`` and ``body`` (without a status, the usual answer); with ``reset`` the connection is reset; with
+    ``hang`` it is kept for ``seconds`` and closed without a word.
+    """
+
+    provider: str
+    then: str = "answer"
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    accept: bool = False
+    match: str = ""
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.then not in ENDINGS:
+            raise ValueError(f"then is {self.then!r}: one of {', '.join(ENDINGS)}")
+
+
+class Faults:
+    """The instructions in force; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = Lock()
+
+    def add(self, instruction: Mapping[str, Any]) -> None:
+        """Raises TypeError or ValueError for an instruction that is none."""
+        fault = Fault(**instruction)
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._faults.clear()
+
+    def take(self, provider: str, text: str) -> Fault | None:
+        """The first instruction that fits the request, used once more."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.provider == provider and fault.match in text:
+                    if fault.times is not None:
+                        fault.times -= 1
+                        if fault.times <= 0:
+                            self._faults.remove(fault)
+                    return fault
+        return None

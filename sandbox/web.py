@@ -1,0 +1,184 @@
+"""One HTTP server for all stand-ins, and the control plane by which tests ask and tell them things.
+
+``GET /_sandbox/health`` · ``GET /_sandbox/counts`` what was accepted, by kind · ``GET /_sandbox/requests?provider=…``
+everything received · ``POST /_sandbox/faults`` one instruction (``sandbox.faults.Fault``) as JSON ·
+``POST /_sandbox/reset`` forgets all.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from sandbox.faults import Fault, Faults
+from sandbox.providers import ROUTES, Answer, Request
+
+KINDS = ("emails", "texts", "calls", "lookups", "oncall")
+
+
+class Inbox:
+    """What the stand-ins have received; safe to use from several threads."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.faults = Faults()
+        self._numbers = count(1)
+        self._lock = Lock()
+        self._received: list[dict[str, Any]] = []
+        self._accepted: Counter[str] = Counter()
+
+    def number(self) -> int:
+        return next(self._numbers)
+
+    def record(self, provider: str, request: Request, answer: Answer, accepted: bool) -> None:
+        entry = {
+            "provider": provider,
+            "at": time.time(),
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "body": request.fields,
+            "status": answer.status,
+            "accepted": accepted and bool(answer.accepted),
+            "answer": answer.body,
+            "answer_headers": answer.headers,
+        }
+        with self._lock:
+            self._received.append(entry)
+            if accepted:
+                self._accepted.update(answer.accepted)
+
+    def counts(self) -> dict[str, int]:
+        with self._lock:
+            return {kind: self._accepted[kind] for kind in KINDS}
+
+    def received(self, provider: str | None) -> list[dict[str, Any]]:
+        with self._lock:
+            return [entry for entry in self._received if provider in (None, entry["provider"])]
+
+    def reset(self) -> None:
+        with self._lock:
+            self._received.clear()
+            self._accepted.clear()
+        self.faults.clear()
+
+
+class Server(ThreadingHTTPServer):
+    """A thread for each connection; connections are kept alive."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, host: str, port: int, inbox: Inbox) -> None:
+        super().__init__((host, port), Handler)
+        self.inbox = inbox
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that go away are no error."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Routes a request to its stand-in, or to the control plane."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16  # headers and body leave in one packet
+    server: Server
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silent: the inbox keeps what was received."""
+
+    def _handle(self) -> None:
+        request = self._read()
+        if request.path.startswith("/_sandbox/"):
+            self._control(request)
+            return
+        for prefix, provider, judge in ROUTES:
+            if request.path.startswith(prefix):
+                inbox = self.server.inbox
+                answer = judge(request, inbox.number(), inbox.seed)
+                self._answer_or_fail(provider, request, answer)
+                return
+        self._send(Answer(404, {"message": f"the sandbox plays nothing at {request.path}"}))
+
+    def _read(self) -> Request:
+        parts = urlsplit(self.path)
+        text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8", "replace")
+        fields: Any = dict(parse_qsl(text, keep_blank_values=True))
+        if "json" in self.headers.get("Content-Type", ""):
+            fields = json.loads(text or "null")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, text, fields)
+
+    def _answer_or_fail(self, provider: str, request: Request, answer: Answer) -> None:
+        inbox = self.server.inbox
+        fault = inbox.faults.take(provider, f"{self.path} {request.text}")
+        if fault is None:
+            inbox.record(provider, request, answer, accepted=True)
+            self._send(answer)
+            return
+        if fault.seconds and fault.then != "hang":
+            time.sleep(fault.seconds)
+        usual = fault.then == "answer" and fault.status is None
+        told = answer
+        if fault.status is not None:
+            told = Answer(fault.status, fault.body, fault.headers, answer.accepted)
+        inbox.record(provider, request, told, accepted=usual or fault.accept)
+        self._end(fault, told)
+
+    def _end(self, fault: Fault, answer: Answer) -> None:
+        if fault.then == "answer":
+            self._send(answer)
+            return
+        self.close_connection = True
+        if fault.then == "hang":
+            time.sleep(fault.seconds)
+        else:  # a reset instead of a goodbye
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    def _control(self, request: Request) -> None:
+        inbox = self.server.inbox
+        match request.method, request.path.removeprefix("/_sandbox/"):
+            case "GET", "health":
+                self._send(Answer(200, {"status": "ok"}))
+            case "GET", "counts":
+                self._send(Answer(200, inbox.counts()))
+            case "GET", "requests":
+                self._send(Answer(200, inbox.received(request.query.get("provider"))))
+            case "POST", "faults":
+                try:
+                    inbox.faults.add(request.fields)
+                except (TypeError, ValueError) as error:
+                    self._send(Answer(400, {"message": str(error)}))
+                else:
+                    self._send(Answer(200, {}))
+            case "POST", "reset":
+                inbox.reset()
+                self._send(Answer(200, {}))
+            case _:
+                self._send(Answer(404, {"message": "health, counts, requests, faults or reset"}))
+
+    def _send(self, answer: Answer) -> None:
+        body = b"" if answer.body is None else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
