@@ -74,9 +74,10 @@ DECLARE
     held bigint[];
     all_held bigint[] := '{}';
 BEGIN
-    -- In id order, so that two callers never wait for each other.
+    -- In id order, so that two callers never wait for each other; the weaker lock, because the deliveries just
+    -- inserted hold a share of the user's key.
     PERFORM FROM users WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id = ANY (delivery_ids))
-        ORDER BY id FOR UPDATE;
+        ORDER BY id FOR NO KEY UPDATE;
     -- Best first while the balance lasts. What is dearer than the rest of the balance drops out, so that a
     -- text nobody can pay does not stand before an e-mail they can; each price takes a round at most.
     LOOP

@@ -6,7 +6,7 @@ JOIN properties p ON p.id = l.property_id
 LEFT JOIN municipalities m ON m.folio_prefix = left(p.folio_number, 2)
 WHERE l.business_date = %(day)s::date AND l.lead_source = %(ingestion_type)s
   AND l.announced_at IS NULL AND l.status = 'new'
-FOR UPDATE OF l;
+FOR NO KEY UPDATE OF l;
 
 WITH wishes AS (
     SELECT c.subscriber_id, c.lead_types, c.min_score, c.channels,
