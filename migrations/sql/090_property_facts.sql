@@ -39,7 +39,7 @@ BEGIN
     ), newest AS (
         SELECT d.folio, max(d.business_date) AS newest_fact,
             (array_agg(g.names ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE g.names IS NOT NULL))[1] AS owner_name,
+                FILTER (WHERE d.is_live AND d.is_conveyance AND g.names IS NOT NULL))[1] AS owner_name,
             (array_agg(d.recorded_on ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
                 FILTER (WHERE d.is_live AND d.is_conveyance AND d.price IS NOT NULL))[1] AS sale_date,
             (array_agg(d.price ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
@@ -114,7 +114,8 @@ BEGIN
         FROM property_facts f
         JOIN properties p ON p.folio_number = f.folio
         -- A parcel's own address (from the roll, say) is not overwritten by what a document says.
-        CROSS JOIN LATERAL (SELECT p.address IS NULL OR 'address' = ANY (p.document_facts) AS from_documents) a
+        CROSS JOIN LATERAL (
+            SELECT 'address' = ANY (p.document_facts) OR p.address IS NULL AND f.address IS NOT NULL AS from_documents) a
     ) w
     WHERE p.id = w.id
       AND (p.owner_name, p.last_sale_date, p.last_sale_price, p.last_transaction_type, p.last_document_code,

@@ -1,0 +1,168 @@
+"""Runs a day's documents through the pipeline, from lines to alert rows, as the DAG's tasks do one after another."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from county import feeds, pipeline, runs
+from county.errors import IngestionError
+from county.fetch import Fetched
+from county.staging import stage_file
+from sandbox.daily_files import cases_lines, dockets_lines, docktext_lines, official_records_lines, parties_lines
+from sandbox.documents import Document, Party
+
+FRIDAY = date(2026, 11, 20)
+THURSDAY = date(2026, 11, 19)
+WEDNESDAY = date(2026, 11, 18)
+MONDAY = date(2026, 11, 23)
+
+FOLIO = "0131230450670"
+OTHER_FOLIO = "3049190012340"
+
+WRITERS: dict[str, Callable[[Iterable[Document]], Iterable[str]]] = {
+    "Cases.exp": cases_lines,
+    "Parties.exp": parties_lines,
+    "Dockets.exp": dockets_lines,
+    "Docktext.exp": docktext_lines,
+    "official_records.exp": official_records_lines,
+}
+
+_run_numbers = itertools.count(1)
+
+
+@dataclass
+class Pipeline:
+    """The library on a database of the test's own; ``counts`` are those of the last run's steps."""
+
+    connection: psycopg.Connection[Any]
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
+        """A whole run for ``day``; alerts are judged as if it were ``announce_on`` (default: that day)."""
+        feed = feeds.feed("daily")
+        lines = {file.name: list(WRITERS[file.name](documents)) for file in feed.files}
+        ingestion_id = self.stage(day, {name: "\r\n".join(text).encode("cp1252") for name, text in lines.items()})
+        return self.finish(ingestion_id, day, announce_on=announce_on, **alerts)
+
+    def stage(self, day: date, files: dict[str, bytes], *, max_rejected_percent: float = 1) -> int:
+        """Opens a run and stages ``files``; returns the run's ``ingestion_id``."""
+        feed = feeds.feed("daily")
+        ingestion_id = runs.open_run(self.connection, feed, f"test-{next(_run_numbers)}", day)
+        names = {name: f"daily/{day}/{name}" for name in files}
+        fetched = [Fetched(name, names[name], "sha256:0", len(content)) for name, content in files.items()]
+        runs.record_files(self.connection, feed, ingestion_id, fetched)
+        for name, content in files.items():
+            self.counts[name] = stage_file(
+                self.connection,
+                feed.file(name),
+                io.BytesIO(content),
+                ingestion_id=ingestion_id,
+                feed=feed.name,
+                day=day,
+                object_name=names[name],
+                max_rejected_percent=max_rejected_percent,
+            )
+        return ingestion_id
+
+    def finish(self, ingestion_id: int, day: date, *, announce_on: date | None = None, **alerts: Any) -> int:
+        feed = feeds.feed("daily")
+        for step in (pipeline.match, pipeline.merge, pipeline.make_leads):
+            self.counts[step.__name__] = step(self.connection, feed, ingestion_id, day)
+        options: dict[str, Any] = {"today": announce_on or day, "max_age_days": 3, **alerts}
+        self.counts["write_alerts"] = pipeline.write_alerts(self.connection, feed, ingestion_id, day, **options)
+        runs.close_run(self.connection, ingestion_id)
+        return ingestion_id
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query, parameters).fetchall()
+
+    def one(self, query: str, *parameters: Any) -> tuple[Any, ...]:
+        (row,) = self.rows(query, *parameters)
+        return row
+
+    def facts(self, folio: str = FOLIO) -> dict[str, Any]:
+        """What ``properties`` says of ``folio``."""
+        columns = "owner_name last_sale_date last_sale_price last_transaction_type last_document_code mortgage_balance"
+        row = self.one(f"SELECT {', '.join(columns.split())} FROM properties WHERE folio_number = %s", folio)
+        return dict(zip(columns.split(), row, strict=True))
+
+    def leads(self) -> list[tuple[str, str, str, str]]:
+        """(type, reference, contact, status) of all leads."""
+        return self.rows(
+            "SELECT lead_type, source_reference, contact_name, status FROM leads ORDER BY lead_type, source_reference"
+        )
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What has to come out the same whatever the order of the days: no generated ids, no clock times."""
+        facts = (
+            "folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type, last_document_code,"
+            " mortgage_balance, address, city, zip, data_source, last_updated"
+        )
+        documents = (
+            "cfn_year, cfn_seq, group_id, document_code, recorded_on, folio_number, case_number, consideration_1,"
+            " deed_doc_tax"
+        )
+        parties = "cfn_year, cfn_seq, group_id, party_sequence, party_code, party_name"
+        return {
+            "properties": self.rows(f"SELECT {facts} FROM properties ORDER BY folio_number"),
+            "documents": self.rows(f"SELECT {documents} FROM recorded_documents ORDER BY {documents}"),
+            "parties": self.rows(f"SELECT {parties} FROM document_parties ORDER BY {parties}"),
+        }
+
+    def row_versions(self) -> list[tuple[Any, ...]]:
+        """Changes as soon as any of these rows is written again."""
+        tables = ("properties", "document_versions", "party_versions", "leads", "deliveries")
+        return [
+            row for table in tables for row in self.rows(f"SELECT %s, ctid, xmin FROM {table} ORDER BY ctid", table)
+        ]
+
+    def fails(self, day: date, files: dict[str, bytes], error: type[IngestionError]) -> str:
+        """Stages ``files``, which has to fail with ``error``; returns what it says."""
+        with suppress(error):
+            self.stage(day, files)
+            raise AssertionError(f"{error.__name__} was not raised")
+        try:
+            self.stage(day, files)
+        except error as raised:
+            return str(raised)
+        raise AssertionError("unreachable")
+
+
+_sequences = itertools.count(1001)
+
+
+def document(code: str, recorded: date = THURSDAY, *parties: tuple[str, str], **fields: Any) -> Document:
+    """A document on FOLIO with a file number of its own; ``parties`` are (code, name)."""
+    values: dict[str, Any] = {"sequence": next(_sequences), "group": 1, "folio": FOLIO} | fields
+    made = tuple(Party(*party) for party in parties)
+    return Document(year=recorded.year, code=code, recorded=recorded, parties=made, **values)
+
+
+def deed(recorded: date = THURSDAY, *buyers: str, price: int | None = 450_000, **fields: Any) -> Document:
+    people = buyers or ("DOE JANE",)
+    parties = [("D", "SELLER SAM"), *(("R", name) for name in people)]
+    return document(
+        fields.pop("code", "DEE"), recorded, *parties, consideration=f"{price}.00" if price else "", **fields
+    )
+
+
+def mortgage(recorded: date = THURSDAY, amount: int = 300_000, **fields: Any) -> Document:
+    parties = (("D", "DOE JANE"), ("R", "FIRST HARBOR BANK"))
+    return document("MOR", recorded, *parties, consideration=f"{amount}.00", **fields)
+
+
+def lis_pendens(recorded: date = THURSDAY, **fields: Any) -> Document:
+    parties = (("D", "FIRST HARBOR BANK"), ("R", "OWNER OLGA"))
+    return document("LIS", recorded, *parties, case_number=fields.pop("case_number", "2026-000777-CA-01"), **fields)
+
+
+def reference(made: Document) -> str:
+    return f"{made.year}-{made.sequence}-{made.group}"

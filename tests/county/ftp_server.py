@@ -1,0 +1,89 @@
+"""A real FTP server over a folder, which can be told to lose connections and to grow its files while they are read."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import DTPHandler, FTPHandler
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import FTPServer
+
+USER, PASSWORD = "county", "secret"
+
+
+@dataclass
+class CountyServer:
+    """``cut_after``: bytes after which each of the next transfers breaks off, one number a transfer."""
+
+    folder: Path
+    port: int = 0
+    cut_after: list[int] = field(default_factory=list)
+    grow: list[str] = field(default_factory=list)
+    transfers: list[tuple[str, int]] = field(default_factory=list)
+    """(file name, bytes skipped by REST) of each download."""
+
+    def put(self, path: str, content: bytes, written: datetime) -> None:
+        target = self.folder / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        os.utime(target, (written.timestamp(), written.timestamp()))
+
+
+@contextmanager
+def running_ftp_server(folder: Path) -> Iterator[CountyServer]:
+    county = CountyServer(folder)
+    for feed in ("daily", "weekly", "monthly"):
+        (folder / feed).mkdir(exist_ok=True)
+    authorizer = DummyAuthorizer()
+    authorizer.add_user(USER, PASSWORD, str(folder), perm="elr")
+
+    class Transfer(DTPHandler):  # type: ignore[misc]
+        ac_out_buffer_size = 4096
+
+        def send(self, data: bytes) -> Any:
+            limit = county.cut_after[0] if county.cut_after else None
+            if limit is not None and self.tot_bytes_sent >= limit:
+                county.cut_after.pop(0)
+                self.cmd_channel.close()
+                self.close()
+                return 0
+            return super().send(data)
+
+    class Handler(FTPHandler):  # type: ignore[misc]
+        dtp_handler = Transfer
+        use_sendfile = False
+        auth_failed_timeout = 0.1
+
+        def ftp_RETR(self, file: str) -> Any:
+            county.transfers.append((Path(file).name, self._restart_position))
+            if county.grow:
+                with Path(file).open("ab") as grown:
+                    grown.write(county.grow.pop(0).encode())
+            return super().ftp_RETR(file)
+
+    Handler.authorizer = authorizer
+    loop = IOLoop()
+    server = FTPServer(("127.0.0.1", 0), Handler, ioloop=loop)
+    county.port = server.address[1]
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            loop.loop(timeout=0.05, blocking=False)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield county
+    finally:
+        stop.set()
+        thread.join()
+        server.close_all()

@@ -1,0 +1,162 @@
+"""Who is told of a lead: each subscriber who asked for its kind, once, and only while it is news."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.county.days import (
+    FOLIO,
+    FRIDAY,
+    MONDAY,
+    OTHER_FOLIO,
+    THURSDAY,
+    WEDNESDAY,
+    Pipeline,
+    deed,
+    lis_pendens,
+)
+
+
+def subscriber(pipeline: Pipeline, tokens: int = 100, status: str = "active", **criteria: Any) -> int:
+    (user,) = pipeline.one(
+        "INSERT INTO users (email, token_balance, subscription_status)"
+        " VALUES (gen_random_uuid() || '@example.test', %s, %s) RETURNING id",
+        tokens,
+        status,
+    )
+    wish = {"lead_types": ["new_homeowner", "foreclosure"], "channels": ["email"]} | criteria
+    pipeline.connection.execute(
+        f"INSERT INTO subscriber_lead_criteria (subscriber_id, {', '.join(wish)}) VALUES (%s{', %s' * len(wish)})",
+        [user, *wish.values()],
+    )
+    return int(user)
+
+
+def told(pipeline: Pipeline, user: int) -> list[tuple[str, str, str]]:
+    """(kind, lead type, state) of the subscriber's deliveries."""
+    return pipeline.rows(
+        "SELECT d.kind, l.lead_type, d.state FROM deliveries d JOIN leads l ON l.id = d.lead_id"
+        " WHERE d.subscriber_id = %s ORDER BY d.kind, l.lead_type, d.id",
+        user,
+    )
+
+
+EMAIL = ("new_lead_alert", "new_homeowner", "queued")
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({}, [EMAIL]),
+        ({"lead_types": ["foreclosure"]}, []),
+        ({"cities": []}, [EMAIL]),
+        ({"cities": ["mIaMi", "Doral"]}, [EMAIL]),  # the folio's municipality
+        ({"cities": ["Little Havana"]}, [EMAIL]),  # the property's own city
+        ({"cities": ["Hialeah"]}, []),
+        ({"min_score": 85}, [EMAIL]),
+        ({"min_score": 86}, []),
+        ({"channels": []}, []),
+        ({"channels": ["sms"]}, []),  # 85 is not urgent
+    ],
+)
+def test_a_subscriber_is_told_of_what_was_asked_for(
+    county: Pipeline, criteria: dict[str, Any], expected: list[tuple[str, str, str]]
+) -> None:
+    county.connection.execute("INSERT INTO properties (folio_number, city) VALUES (%s, 'Little Havana')", (FOLIO,))
+    user = subscriber(county, **criteria)
+    county.run(FRIDAY, [deed()])
+    assert told(county, user) == expected
+
+
+@pytest.mark.parametrize("channels", [["email"], ["sms"], ["email", "sms"]])
+def test_urgent_leads_are_texted_to_those_who_want_texts(county: Pipeline, channels: list[str]) -> None:
+    user = subscriber(county, channels=channels)
+    county.run(FRIDAY, [lis_pendens()])
+    kinds = {"email": "new_lead_alert", "sms": "urgent_lead_sms"}
+    assert [row[0] for row in told(county, user)] == sorted(kinds[channel] for channel in channels)
+
+
+@pytest.mark.parametrize(("status", "count"), [("active", 1), ("trialing", 1), ("canceled", 0), ("past_due", 0)])
+def test_only_running_subscriptions_are_told(county: Pipeline, status: str, count: int) -> None:
+    user = subscriber(county, status=status)
+    county.run(FRIDAY, [deed()])
+    assert len(told(county, user)) == count
+
+
+def test_several_wishes_for_one_lead_give_one_alert(county: Pipeline) -> None:
+    user = subscriber(county)
+    county.connection.execute(
+        "INSERT INTO subscriber_lead_criteria (subscriber_id, lead_types, channels)"
+        " VALUES (%s, '{new_homeowner}', '{email}')",
+        (user,),
+    )
+    county.run(FRIDAY, [deed()])
+    assert told(county, user) == [EMAIL]
+
+
+def test_the_key_and_the_price_are_those_of_the_contract(county: Pipeline) -> None:
+    user = subscriber(county, channels=["email", "sms"])
+    county.run(FRIDAY, [lis_pendens()])
+    (lead,) = county.one("SELECT id FROM leads")
+    rows = county.rows("SELECT dedupe_key, channel, tokens FROM deliveries ORDER BY channel")
+    assert rows == [
+        (f"lead:{lead}:user:{user}:new_lead_alert", "email", 1),
+        (f"lead:{lead}:user:{user}:urgent_lead_sms", "sms", 10),
+    ]
+    assert county.one("SELECT token_balance FROM users") == (89,)
+
+
+def test_scarce_tokens_go_to_the_best_leads(county: Pipeline) -> None:
+    user = subscriber(county, tokens=1)
+    county.run(FRIDAY, [deed(), lis_pendens(folio=OTHER_FOLIO)])
+    assert told(county, user) == [
+        ("new_lead_alert", "foreclosure", "queued"),
+        ("new_lead_alert", "new_homeowner", "skipped"),
+    ]
+    assert county.one("SELECT token_balance FROM users") == (0,)
+    assert county.one("SELECT error_code FROM deliveries WHERE state = 'skipped'") == ("insufficient_tokens",)
+
+
+def test_rerunning_the_day_tells_nobody_twice(county: Pipeline) -> None:
+    user = subscriber(county)
+    for _ in range(3):
+        county.run(FRIDAY, [*_SAME_DAY])
+    assert told(county, user) == [EMAIL]
+
+
+_SAME_DAY = [deed()]
+
+
+@pytest.mark.parametrize(
+    ("announce_on", "notify", "count"),
+    [
+        (FRIDAY, None, 1),
+        (MONDAY.replace(day=25), None, 1),  # three business days later
+        (MONDAY.replace(day=27), None, 1),  # Thanksgiving and the day after are no business days
+        (MONDAY.replace(day=30), None, 0),
+        (MONDAY.replace(month=12, day=14), None, 0),
+        (MONDAY.replace(month=12, day=14), True, 1),
+        (FRIDAY, False, 0),
+    ],
+)
+def test_old_days_are_silent_unless_told_otherwise(
+    county: Pipeline, announce_on: Any, notify: bool | None, count: int
+) -> None:
+    user = subscriber(county)
+    county.run(FRIDAY, [deed()], announce_on=announce_on, notify=notify)
+    assert len(told(county, user)) == count
+    (announced,) = county.one("SELECT announced_at IS NOT NULL FROM leads")
+    assert announced == bool(count)
+
+
+def test_a_lead_whose_document_is_deleted_is_told_to_nobody_and_costs_nothing(county: Pipeline) -> None:
+    user = subscriber(county, tokens=50, channels=["email", "sms"])
+    mistake = lis_pendens(WEDNESDAY)
+    county.run(THURSDAY, [mistake])
+    assert county.one("SELECT token_balance FROM users") == (39,)
+    county.run(FRIDAY, [replace(mistake, action="D")])
+    assert {row[2] for row in told(county, user)} == {"cancelled"}
+    assert county.one("SELECT token_balance, by_entries FROM token_balances") == (50, 50)

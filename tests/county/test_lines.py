@@ -1,0 +1,173 @@
+"""Every line of a file ends in staging or among the rejects, whatever is in it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from county.errors import StagingChanged, TooManyRejects
+from county.layouts import layout
+from tests.county.days import FRIDAY, MONDAY, Pipeline, deed
+
+GOOD = "2026^0000000077^00001^DEE^2026-000777-CA-01^11192026^0131230450670^1 NW 1 ST^MIAMI^33130^450000.00^2700.00^I"
+FIELDS = GOOD.split("^")
+
+
+def line(**changes: str) -> str:
+    """GOOD with other values in the columns named."""
+    names = [column.name for column in layout("Cases.exp")]
+    return "^".join(changes.get(name, value) for name, value in zip(names, FIELDS, strict=True))
+
+
+def rejects(county: Pipeline) -> list[tuple[int, str, str]]:
+    return county.rows("SELECT line_number, reason, raw_line FROM rejected_records ORDER BY line_number")
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (line(cfn_year="20X6"), "cfn_year is not a whole number"),
+        (line(cfn_year=""), "cfn_year is not a whole number"),
+        (line(cfn_seq="99999999999999999999"), "cfn_seq is not a whole number"),
+        (line(file_date="00000000"), "file_date is not a date MMDDYYYY"),
+        (line(file_date="02302026"), "file_date is not a date MMDDYYYY"),
+        (line(file_date="20261119"), "file_date is not a date MMDDYYYY"),
+        (line(case_type=" "), "case_type is missing"),
+        (line(folio_number="123"), "folio_number is not a folio of 13 digits"),
+        (line(folio_number="01312304506X0"), "folio_number is not a folio of 13 digits"),
+        (line(consideration_1="45.00.0"), "consideration_1 is not an amount in dollars"),
+        (line(consideration_1="-5"), "consideration_1 is not an amount in dollars"),
+        (line(transaction_type="X"), "transaction_type is not one of I, U, D"),
+        (line(transaction_type=""), "transaction_type is not one of I, U, D"),
+        ("^".join(FIELDS[:5]), "5 fields instead of 13"),
+        (GOOD + "^MORE", "14 fields instead of 13"),
+        ("garbage", "1 fields instead of 13"),
+        (line(property_address="1 NW\x001 ST"), "holds a NUL byte"),
+    ],
+)
+def test_a_malformed_line_is_kept_with_its_reason(county: Pipeline, bad: str, reason: str) -> None:
+    content = "\n".join([GOOD, bad, line(cfn_seq="78")]).encode()
+    county.stage(FRIDAY, {"Cases.exp": content})
+    ((number, why, raw),) = rejects(county)
+    assert (number, why) == (2, reason)
+    assert raw == bad.replace("\0", "␀")
+    staged = county.counts["Cases.exp"]
+    assert (staged.read, staged.staged, staged.rejected) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_encodings_line_ends_control_and_blank_lines(county: Pipeline, end: str, encoding: str) -> None:
+    text = [
+        "00000000112020260001",
+        line(property_address="1 CALLE NUÑEZ"),
+        "",
+        "   ",
+        "nonsense é",
+        line(cfn_seq="78", property_address="2 CALLE PEÑA"),
+    ]
+    county.stage(FRIDAY, {"Cases.exp": end.join(text).encode(encoding)})
+    addresses = county.rows("SELECT line_number, property_address FROM staging_official_records ORDER BY line_number")
+    assert addresses == [(2, "1 CALLE NUÑEZ"), (6, "2 CALLE PEÑA")]
+    assert rejects(county) == [(5, "1 fields instead of 13", "nonsense é")]
+
+
+def test_a_control_line_counts_only_as_the_first(county: Pipeline) -> None:
+    county.stage(FRIDAY, {"Cases.exp": b"\n".join([GOOD.encode(), b"0" * 20])})
+    assert [row[0] for row in rejects(county)] == [2]
+
+
+def test_backslashes_tabs_and_quotes_are_only_text(county: Pipeline) -> None:
+    address = 'A \\N "B" \\. \t C\\'
+    county.stage(FRIDAY, {"Cases.exp": line(property_address=address).encode()})
+    assert county.one("SELECT property_address FROM staging_official_records") == (address,)
+
+
+def test_padding_is_no_content(county: Pipeline) -> None:
+    padded = line(
+        cfn_seq="  77 ", case_type="DEE   ", folio_number="000131230450670", consideration_1="0000000000450000.00"
+    )
+    county.stage(FRIDAY, {"Cases.exp": padded.encode()})
+    row = county.one("SELECT cfn_seq, document_code, folio_number, consideration_1::int FROM staging_official_records")
+    assert row == (77, "DEE", "0131230450670", 450_000)
+
+
+def test_a_rerun_replaces_the_days_rejects(county: Pipeline) -> None:
+    county.stage(FRIDAY, {"Cases.exp": f"{GOOD}\nbad one\nbad two".encode()})
+    county.stage(MONDAY, {"Cases.exp": f"{GOOD}\nother day".encode()})
+    county.stage(FRIDAY, {"Cases.exp": f"{GOOD}\nbad one".encode()})
+    rows = county.rows("SELECT business_date, raw_line FROM rejected_records ORDER BY 1")
+    assert rows == [(FRIDAY, "bad one"), (MONDAY, "other day")]
+
+
+def test_too_many_rejects_stop_the_run_before_anything_has_changed(county: Pipeline) -> None:
+    county.run(FRIDAY, [deed()])
+    before = county.row_versions()
+    good = "\n".join(line(cfn_seq=str(n)) for n in range(1, 97))
+    message = county.fails(MONDAY, {"Cases.exp": f"{good}\na\nb\nc\nd".encode()}, TooManyRejects)
+    assert "4 of 100 lines are malformed" in message
+    assert "MAX_REJECTED_PERCENT" in message
+    assert county.row_versions() == before
+    assert county.one("SELECT count(*) FROM rejected_records WHERE business_date = %s", MONDAY) == (4,)
+
+
+def test_three_bad_lines_are_forgiven_in_however_small_a_file(county: Pipeline) -> None:
+    county.stage(FRIDAY, {"Cases.exp": f"{GOOD}\na\nb\nc".encode()})
+    assert county.counts["Cases.exp"].rejected == 3
+
+
+def test_the_limit_is_a_percentage_of_the_lines(county: Pipeline) -> None:
+    good = "\n".join(line(cfn_seq=str(n)) for n in range(1, 97))
+    county.stage(FRIDAY, {"Cases.exp": f"{good}\na\nb\nc\nd".encode()}, max_rejected_percent=4)
+    assert county.counts["Cases.exp"].rejected == 4
+
+
+def test_staging_that_lost_rows_stops_the_run(county: Pipeline) -> None:
+    ingestion = county.stage(FRIDAY, {"Cases.exp": GOOD.encode(), "Parties.exp": b"2026^77^1^1^R^DOE JANE^I"})
+    county.connection.execute("DELETE FROM staging_parties")
+    with pytest.raises(StagingChanged, match="staging_parties holds 0 rows"):
+        county.finish(ingestion, FRIDAY)
+    assert county.rows("SELECT FROM properties") == []
+
+
+def test_the_log_counts_what_was_read(county: Pipeline) -> None:
+    county.run(FRIDAY, [deed()])
+    (day_lines, rejected, status) = county.one(
+        "SELECT records_processed, records_rejected, status FROM data_ingestion_logs"
+    )
+    assert (day_lines, rejected, status) == (3, 0, "success")
+
+
+def test_a_later_run_drops_the_staging_of_finished_ones_only(county: Pipeline) -> None:
+    county.run(FRIDAY, [deed()])
+    unfinished = county.stage(MONDAY, {"Cases.exp": GOOD.encode()})
+    county.stage(MONDAY, {"Cases.exp": GOOD.encode()})
+    staged = {row[0] for row in county.rows("SELECT ingestion_id FROM staging_official_records")}
+    assert staged == {unfinished, unfinished + 1}
+
+
+ANY_LINE = st.one_of(
+    st.text(alphabet=st.characters(codec="cp1252", exclude_characters="\r\n"), max_size=60).map(
+        lambda t: t.encode("cp1252")
+    ),
+    st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"").replace(b"\r", b"")),
+    st.sampled_from([GOOD.encode(), b"", b"  ", b"0" * 20, "NUÑEZ^".encode()]),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(ANY_LINE, max_size=12), end=st.sampled_from([b"\n", b"\r\n"]))
+def test_read_is_staged_plus_rejected_for_any_bytes(county: Pipeline, lines: list[bytes], end: bytes) -> None:
+    content = end.join(lines)
+    county.connection.execute("TRUNCATE staging_official_records")
+    county.stage(FRIDAY, {"Cases.exp": content}, max_rejected_percent=100)
+    staged = county.counts["Cases.exp"]
+    text = content.removeprefix(b"\xef\xbb\xbf").split(b"\n") if content else []
+    blank = sum(not one.strip(b" \t\r\n\x0b\x0c") for one in text)
+    control = int(bool(text) and text[0].strip().isdigit() and len(text[0].strip()) == 20)
+    assert staged.read == staged.staged + staged.rejected == len(text) - blank - control
+    kept = {row[0] for row in rejects(county)} | {
+        row[0] for row in county.rows("SELECT line_number FROM staging_official_records")
+    }
+    assert len(kept) == staged.read

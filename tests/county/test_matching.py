@@ -1,0 +1,155 @@
+"""Records without a folio find their property by address; a wrong match is worse than none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from sandbox.documents import Document
+from sandbox.world import Parcel
+from tests.county.days import FOLIO, FRIDAY, MONDAY, OTHER_FOLIO, THURSDAY, Pipeline, deed, lis_pendens, reference
+
+
+def add_property(
+    pipeline: Pipeline, folio: str, address: str, unit: str | None = None, zip_code: str = "33130"
+) -> None:
+    pipeline.connection.execute(
+        "INSERT INTO properties (folio_number, address, unit, city, zip) VALUES (%s, %s, %s, 'Miami', %s)",
+        (folio, address, unit, zip_code),
+    )
+
+
+def file_at(address: str, zip_code: str = "") -> Document:
+    place = Parcel("", "", "", "", zip_code, "", 0, "", 0, 0, 0, 0, 0, False, False) if zip_code else None
+    return lis_pendens(folio="", address=address, parcel=place)
+
+
+def unmatched(pipeline: Pipeline) -> list[tuple[str, list[str]]]:
+    return pipeline.rows("SELECT reason, candidates FROM unmatched_records ORDER BY source_reference")
+
+
+@pytest.mark.parametrize(
+    ("known", "recorded"),
+    [
+        ("1234 SW 8 ST", "1234 SW 8TH STREET"),
+        ("1234 SW 8 ST", "1234 S.W. 8 St."),
+        ("1234 SW 8 ST", "1234 southwest 8th st"),
+        ("1234 SW 8 ST", "1234 CALLE OCHO"),
+        ("7001 SW 88 ST", "7001 N KENDALL DR"),
+        ("7001 SW 88 ST", "7001 KENDALL DRIVE"),
+        ("400 NW 183 ST", "400 MIAMI GARDENS DR"),
+        ("900 NE 64 TER", "900 NE 64 TERR"),
+        ("900 NE 64 TER", "900 NE 64TH TERRACE"),
+        ("55 ALHAMBRA CIR", "55 Alhambra Circle"),
+        ("777 PONCE DE LEON BLVD", "777 Ponce de León Boulevard"),
+        ("245 NE 1 AVE", "245 NORTHEAST 1ST AVENUE"),
+        ("12 NW 22 CT", "0012 NW 22ND COURT"),
+    ],
+)
+def test_other_spellings_of_an_address_are_the_same_place(county: Pipeline, known: str, recorded: str) -> None:
+    add_property(county, FOLIO, known)
+    county.run(FRIDAY, [file_at(recorded)])
+    assert county.counts["match"] == {"matched": 1, "unmatched": 0}
+    assert county.one("SELECT p.folio_number FROM leads l JOIN properties p ON p.id = l.property_id") == (FOLIO,)
+
+
+@pytest.mark.parametrize(
+    "recorded",
+    [
+        "1234 SW 8 TER",
+        "1234 SW 8 AVE",
+        "1234 NW 8 ST",
+        "1235 SW 8 ST",
+        "1234 SW 18 ST",
+        "1234 SW 8 LN",
+        "1234 8 ST",
+        "UNKNOWN ADDRESS",
+    ],
+)
+def test_number_direction_street_and_type_are_identity(county: Pipeline, recorded: str) -> None:
+    add_property(county, FOLIO, "1234 SW 8 ST")
+    county.run(FRIDAY, [file_at(recorded)])
+    assert county.counts["match"] == {"matched": 0, "unmatched": 1}
+    assert county.leads() == []
+
+
+def test_another_zip_is_another_place(county: Pipeline) -> None:
+    add_property(county, FOLIO, "1234 SW 8 ST", zip_code="33130-1200")
+    county.run(FRIDAY, [file_at("1234 SW 8 ST", "33185")])
+    assert county.leads() == []
+    county.run(MONDAY, [file_at("1234 SW 8 ST", "33130")])
+    assert len(county.leads()) == 1
+
+
+@pytest.mark.parametrize("recorded", ["1000 NW 7 ST #402", "1000 NW 7TH ST APT 402", "1000 NW 7 ST, Unit 402"])
+def test_the_unit_decides_in_a_condominium(county: Pipeline, recorded: str) -> None:
+    add_property(county, FOLIO, "1000 NW 7 ST", "402")
+    add_property(county, OTHER_FOLIO, "1000 NW 7 ST", "403")
+    county.run(FRIDAY, [file_at(recorded)])
+    assert county.one("SELECT p.folio_number FROM leads l JOIN properties p ON p.id = l.property_id") == (FOLIO,)
+
+
+@pytest.mark.parametrize("recorded", ["1000 NW 7 ST", "1000 NW 7 ST #999"])
+def test_several_folios_at_an_address_are_ambiguous(county: Pipeline, recorded: str) -> None:
+    add_property(county, FOLIO, "1000 NW 7 ST", "402")
+    add_property(county, OTHER_FOLIO, "1000 NW 7 ST", "403")
+    county.run(FRIDAY, [file_at(recorded)])
+    assert county.leads() == []
+    ((reason, candidates),) = unmatched(county)
+    assert "ambiguous" in reason or "unit" in reason
+    assert candidates == [FOLIO, OTHER_FOLIO]
+
+
+def test_an_alias_of_two_streets_is_decided_by_what_is_known(county: Pipeline) -> None:
+    """Miami Gardens Drive is NW and NE 183 Street."""
+    add_property(county, FOLIO, "400 NW 183 ST")
+    add_property(county, OTHER_FOLIO, "400 NE 183 ST")
+    county.run(FRIDAY, [file_at("400 MIAMI GARDENS DR"), file_at("400 NE MIAMI GARDENS DR")])
+    assert county.counts["match"] == {"matched": 1, "unmatched": 1}
+    assert county.one("SELECT p.folio_number FROM leads l JOIN properties p ON p.id = l.property_id") == (OTHER_FOLIO,)
+
+
+def test_an_unmatched_record_is_tried_again_for_ninety_days(county: Pipeline) -> None:
+    filed = file_at("1234 SW 8 ST")
+    county.run(FRIDAY, [filed])
+    assert unmatched(county) == [("no property at this address", [])]
+    assert county.one("SELECT unmatched FROM data_ingestion_logs") == (1,)
+    add_property(county, FOLIO, "1234 SW 8 ST")
+    county.run(MONDAY, [])
+    assert [lead[:2] for lead in county.leads()] == [("foreclosure", reference(filed))]
+    assert unmatched(county) == []
+
+
+def test_after_ninety_days_it_is_not_tried_any_more(county: Pipeline) -> None:
+    county.run(FRIDAY, [file_at("1234 SW 8 ST")])
+    add_property(county, FOLIO, "1234 SW 8 ST")
+    county.run(FRIDAY + timedelta(days=91), [])
+    assert county.leads() == []
+    county.run(FRIDAY + timedelta(days=90), [])
+    assert len(county.leads()) == 1
+
+
+def test_a_match_stays_when_the_file_is_replayed_in_a_changed_world(county: Pipeline) -> None:
+    add_property(county, FOLIO, "1234 SW 8 ST")
+    filed = file_at("1234 SW 8 ST")
+    county.run(FRIDAY, [filed])
+    add_property(county, OTHER_FOLIO, "1234 SW 8 ST")
+    county.run(FRIDAY, [filed])
+    assert unmatched(county) == []
+    assert len(county.leads()) == 1
+
+
+def test_a_record_that_gets_its_folio_later_is_no_longer_unmatched(county: Pipeline) -> None:
+    filed = file_at("1234 SW 8 ST")
+    county.run(THURSDAY, [filed])
+    county.run(FRIDAY, [replace(filed, folio=OTHER_FOLIO, action="U")])
+    assert unmatched(county) == []
+    assert len(county.leads()) == 1
+
+
+def test_a_deed_without_folio_sells_the_property_at_its_address(county: Pipeline) -> None:
+    add_property(county, FOLIO, "1234 SW 8 ST")
+    county.run(FRIDAY, [deed(THURSDAY, "DOE JANE", folio="", address="1234 SW 8TH ST")])
+    assert county.facts()["owner_name"] == "DOE JANE"
