@@ -51,7 +51,7 @@ def ingestion_dag(feed_name: str, *, dag_id: str, schedule: str, doc_md: str | N
     with DAG(
         dag_id,
         schedule=schedule,
-        start_date=pendulum.datetime(2026, 1, 1, tz=NEW_YORK),
+        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=14),

@@ -6,9 +6,13 @@ county and the providers with empty inboxes. Each pytest process (each worker of
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 import redis
@@ -20,8 +24,11 @@ from tests import services
 from tests.services import Database
 
 # An exported production setting must not reach a test; what a test needs it sets itself.
-for _name in services.settings_of_the_contract():
+for _name in [*services.settings_of_the_contract(), *(name for name in os.environ if name.startswith("AIRFLOW"))]:
     os.environ.pop(_name, None)
+# Airflow reads these when it is first imported, by whichever test that is; it must not make a home in the user's.
+os.environ |= services.airflow_folders(_airflow_home := Path(tempfile.mkdtemp(prefix="leads-airflow-")))
+atexit.register(shutil.rmtree, _airflow_home, ignore_errors=True)
 
 _numbers = count(1)
 

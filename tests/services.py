@@ -99,6 +99,18 @@ def reset_sandbox(sandbox: Sandbox) -> None:
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
 
 
+def airflow_folders(home: Path) -> dict[str, str]:
+    """What any Airflow of the tests needs: this project's DAGs, its time zone, a home of its own."""
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "America/New_York",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
 def settings_of_the_contract() -> list[str]:
     """Names of all settings, from ``.env.example``."""
     text = (ROOT / ".env.example").read_text("utf-8")

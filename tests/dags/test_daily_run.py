@@ -1,0 +1,62 @@
+"""The whole DAG as a data engineer tries it: ``airflow dags test daily_ftp_ingestion <date>``."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from local.settings import Sandbox
+from tests.dags.conftest import RunAirflow, conf
+from tests.services import Database
+
+DAG_ID = "daily_ftp_ingestion"
+
+
+def log_rows(database: Database) -> list[tuple[object, ...]]:
+    return database.connection.execute(
+        "SELECT ingestion_type, ingestion_date, status, records_processed > 900, new_leads_generated > 10"
+        " FROM data_ingestion_logs ORDER BY id"
+    ).fetchall()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("daily_format", ["cases_parties", "official_records"])
+def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
+    airflow: RunAirflow, database: Database, tmp_path: Path, daily_format: str
+) -> None:
+    day = date(2026, 11, 20)
+    first = airflow("dags", "test", DAG_ID, day.isoformat(), MIAMI_DADE_DAILY_FORMAT=daily_format)
+    assert first.returncode == 0, first.stderr[-4000:]
+    assert log_rows(database) == [("daily_ftp", day, "success", True, True)]
+    assert list((tmp_path / "archive" / "daily" / "2026-11-20").iterdir())
+    counts = "SELECT (SELECT count(*) FROM leads), (SELECT count(*) FROM document_versions), max(ctid) FROM properties"
+    before = database.connection.execute(counts).fetchone()
+    second = airflow("dags", "test", DAG_ID, "2026-11-21", *conf(business_date="2026-11-20"),
+                     MIAMI_DADE_DAILY_FORMAT=daily_format)  # fmt: skip
+    assert second.returncode == 0, second.stderr[-4000:]
+    assert database.connection.execute(counts).fetchone() == before
+    assert [row[1:3] for row in log_rows(database)] == [(day, "success"), (day, "success")]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("sunday", ["2026-03-08", "2026-11-01"])
+def test_on_the_days_when_clocks_change_a_run_has_its_own_date(
+    airflow: RunAirflow, database: Database, sunday: str
+) -> None:
+    """Both are Sundays: the county publishes nothing, so the run is skipped, under the right date."""
+    result = airflow("dags", "test", DAG_ID, sunday)
+    assert result.returncode == 0, result.stderr[-4000:]
+    rows = database.connection.execute("SELECT ingestion_date, status FROM data_ingestion_logs").fetchall()
+    assert rows == [(date.fromisoformat(sunday), "skipped")]
+
+
+@pytest.mark.timeout(600)
+def test_a_day_that_is_nowhere_fails_and_says_why(airflow: RunAirflow, database: Database, sandbox: Sandbox) -> None:
+    result = airflow("dags", "test", DAG_ID, "2025-02-03")
+    assert "Cases.exp and Parties.exp for 2025-02-03: not in the archive" in result.stdout + result.stderr
+    (status, error) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchone()
+    assert error.startswith("fetch: Cases.exp and Parties.exp for 2025-02-03")
+    assert status in ("running", "failed")
+    assert database.connection.execute("SELECT count(*) FROM properties").fetchone() == (0,)
