@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up migrate test drill lint clean lock install install-dev
+.PHONY: help demo up migrate test drill bench lint clean lock install install-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: install-dev ## the test suite, against real servers that it starts itself
 
 drill: install-dev ## the long tests: kill matrix, real scheduler, the whole demo
 	@$(BIN)/python -m pytest -m drill
+
+bench: install ## how fast it is: every benchmark, on servers with the demo's settings (minutes)
+	@$(BIN)/python -m bench
 
 lint: install-dev ## ruff and mypy
 	@$(BIN)/ruff check .

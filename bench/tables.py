@@ -1,0 +1,29 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints ``rows`` under ``header``: the first column to the left, the others, figures, to the right.
+
+    Floats get two decimals, whole numbers thousands' commas; None is empty.
+    """
+    lines = [list(header), *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(header))]
+    print(f"\n{title}\n{'-' * (sum(widths) + 2 * len(widths) - 2)}")
+    for line in lines:
+        first, *rest = (
+            cell.rjust(width) if n else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        print("  ".join([first, *rest]), flush=True)
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return f"{cell:,.2f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
