@@ -1,0 +1,192 @@
+"""What a newcomer does with a clean checkout: `make demo`, Ctrl-C in the middle, again, with own servers, `make up`."""
+
+from __future__ import annotations
+
+import ftplib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from local.places import ROOT
+from local.ports import LOOPBACK
+from local.postgres import PostgresServer
+from sandbox import FTP_PASSWORD, FTP_USER
+from tests.services import service_folder
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
+
+
+@dataclass
+class Checkout:
+    """A copy of the project's tracked files; ``make`` runs in it as a person would run it in a terminal."""
+
+    folder: Path
+
+    @contextmanager
+    def make(self, target: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+        # What `install` does is done already: the copy shares this checkout's .venv, which must keep its path.
+        command = ["make", "-o", "install", target]
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=os.environ | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            assert self.processes() == [], "processes are left behind"
+
+    def run(self, target: str, **variables: str) -> str:
+        with self.make(target, **variables) as process:
+            output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        return output
+
+    def processes(self) -> list[str]:
+        """What still runs for this copy, by any sign of it in its command, folder or environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                signs = [*process.cmdline(), process.cwd(), process.environ().get("AIRFLOW_HOME", "")]
+            except psutil.Error:
+                continue
+            if any(str(self.folder) in sign for sign in signs):
+                found.append(" ".join(process.cmdline())[:200])
+        return found
+
+
+@pytest.fixture(scope="module")
+def checkout() -> Iterator[Checkout]:
+    with service_folder("checkout") as folder:
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+        for name in filter(None, names.stdout.split("\0")):
+            if (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        copy = Checkout(folder)
+        yield copy
+        copy.run("clean")
+
+
+def figures(output: str) -> dict[str, int]:
+    """The numbers of the summary, by what stands before them; the first number of each line."""
+    summary = output.partition("\nSummary\n")[2]
+    return {
+        found[1].strip(): int(found[2].replace(",", ""))
+        for found in re.finditer(r"^\s+(\S[^\n\d]*?)\s{2,}([\d,]+)\b", summary, re.MULTILINE)
+    }
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What the process says until a line holds ``text``."""
+    said = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"it ended without saying {text!r}:\n{said}")
+
+
+def interrupt(process: subprocess.Popen[str]) -> str:
+    """Ctrl-C: the terminal signals make and its child; returns what they say from then on."""
+    os.killpg(process.pid, signal.SIGINT)
+    return process.communicate(timeout=90)[0]
+
+
+def test_ctrl_c_in_the_middle_of_the_demo_leaves_no_process(checkout: Checkout) -> None:
+    with checkout.make("demo") as process:
+        read_until(process, "open_run: running")
+        said = interrupt(process)
+        assert "stopped by" in said
+        assert process.returncode != 0
+
+
+def test_the_demo_turns_a_day_into_alerts_that_the_providers_have(checkout: Checkout) -> None:
+    started = time.monotonic()
+    output = checkout.run("demo")
+    assert time.monotonic() - started < 120, "a newcomer waits two minutes at most"
+    told = figures(output)
+    assert told["rows read"] > 30_000
+    assert 0 < told["rows rejected"] < 0.01 * told["rows read"]
+    assert told["new_homeowner"] > 100
+    assert told["foreclosure"] > 100
+    received = re.search(r"received by the sandbox .*emails (\d+),.*texts (\d+)", output)
+    assert received, output
+    assert (int(received[1]), int(received[2])) == (told["e-mails accepted"], told["texts accepted"])
+    assert told["e-mails accepted"] > 1_000
+    assert told["texts accepted"] > 100
+    assert told["memory"] < 3_000
+
+
+def test_a_second_demo_runs_on_servers_of_ones_own(
+    checkout: Checkout, postgres_server: PostgresServer, redis_url: str
+) -> None:
+    postgres_server.ensure_database("own_leads")
+    url = postgres_server.url("own_leads")
+    output = checkout.run("demo", DATABASE_URL=url, REDIS_URL=redis_url)
+    assert "yours" in output
+    with psycopg.connect(url) as connection:
+        accepted = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'accepted'").fetchone()
+    postgres_server.drop_database("own_leads")
+    told = figures(output)
+    assert accepted == (told["e-mails accepted"] + told["texts accepted"],)
+
+
+def test_up_stays_on_another_port_has_every_days_files_and_ends_with_ctrl_c(checkout: Checkout) -> None:
+    with closing(socket.socket()) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((LOOPBACK, 8080))
+        taken.listen()
+        with checkout.make("up") as process:
+            said = read_until(process, "Ctrl-C")
+            assert "port 8080 is taken" in said
+            address = re.search(rf"Airflow\s+(http://{LOOPBACK}:\d+)", said)
+            assert address, said
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"{address[1]}/api/v2/monitor/health", timeout=10) as health:
+                assert health.status == 200
+            port = re.search(r"FTP on port (\d+)", said)
+            assert port, said
+            assert_every_day_has_files(int(port[1]))
+            interrupt(process)
+            assert process.returncode != 0
+
+
+def assert_every_day_has_files(port: int) -> None:
+    with ftplib.FTP() as county:
+        county.connect(LOOPBACK, port, timeout=60)
+        county.login(FTP_USER, FTP_PASSWORD)
+        for path in (
+            "daily/Cases_20260415.exp",
+            "daily/Parties_20260415.exp",
+            "daily/dly_records_04152026.zip",
+            "weekly/Evictions_20261116.exp",
+            "weekly/Indebtedness_20261116.exp",
+            "monthly/Probate_202609.exp",
+            "monthly/Verdicts_202609.exp",
+        ):
+            content = bytearray()
+            county.retrbinary(f"RETR {path}", content.extend)
+            assert content, path
