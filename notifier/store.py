@@ -23,9 +23,12 @@ _pools: list[ConnectionPool] = []
 
 
 @contextmanager
-def transaction() -> Iterator[psycopg.Cursor[DictRow]]:
-    """A cursor inside a transaction that commits at the end of the block, or rolls back with its exception."""
-    with _pool().connection() as connection, connection.transaction():
+def transaction(patience: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
+    """A cursor inside a transaction that commits at the end of the block, or rolls back with its exception.
+
+    Waits ``patience`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
+    """
+    with _pool().connection(patience) as connection, connection.transaction():
         yield connection.cursor(row_factory=dict_row)
 
 

@@ -1,0 +1,63 @@
+"""The notifier's HTTP side, ``uvicorn notifier.web:app``: callbacks of the providers, the app's lookups, unsubscribing,
+health and metrics. One module a concern, each with its router.
+
+Importing connects to nothing. With the database away requests get a 503, so that a provider sends its callback again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import psycopg_pool
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from leads import settings
+from notifier import store
+from notifier.web import health
+
+log = logging.getLogger(__name__)
+
+ROUTERS = (health.router,)
+
+
+def without_query(record: logging.LogRecord) -> bool:
+    """Takes the query string out of a line of uvicorn's access log: an unsubscribe link's token is nobody's to read."""
+    if isinstance(record.args, tuple) and len(record.args) == 5:
+        client, method, path, version, status = record.args
+        record.args = (client, method, str(path).partition("?")[0], version, status)
+    return True
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    logging.getLogger("uvicorn.access").addFilter(without_query)
+    yield
+    store.close()
+
+
+async def database_is_away(request: Request, error: Exception) -> JSONResponse:
+    log.warning("The database does not answer (%s): %s gets a 503", type(error).__name__, request.url.path)
+    return JSONResponse({"detail": "the database does not answer, try again"}, 503, {"Retry-After": "5"})
+
+
+async def setting_is_missing(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s cannot be served: %s", request.url.path, error)
+    return JSONResponse({"detail": str(error)}, 503)
+
+
+def make_app() -> FastAPI:
+    # The pages that describe the API are for the inside; this app faces the outside.
+    made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None)
+    for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):
+        made.add_exception_handler(error, database_is_away)
+    made.add_exception_handler(settings.MissingSetting, setting_is_missing)
+    for router in ROUTERS:
+        made.include_router(router)
+    return made
+
+
+app = make_app()

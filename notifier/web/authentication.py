@@ -1,0 +1,24 @@
+"""Who may call what is not for the providers: the app, by its token."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Header, HTTPException
+
+from leads import settings
+
+
+def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
+    """Lets a request pass that carries ``Authorization: Bearer {APP_API_TOKEN}``; raises a 401 for others."""
+    scheme, _, token = authorization.partition(" ")
+    expected = settings.text("APP_API_TOKEN")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
+        raise HTTPException(
+            401, "send Authorization: Bearer with the app's token (APP_API_TOKEN)", {"WWW-Authenticate": "Bearer"}
+        )
+
+
+#: For ``APIRouter(dependencies=[ONLY_THE_APP])``.
+ONLY_THE_APP = Depends(only_the_app)
