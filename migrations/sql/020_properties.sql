@@ -112,14 +112,65 @@ COMMENT ON COLUMN party_versions.party_key IS
     'What identifies the party inside its document: its sequence, or the row key of the 42-column file.';
 CREATE INDEX party_versions_day ON party_versions USING brin (business_date);
 
+CREATE TABLE api_documents (
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    day date NOT NULL,
+    answered_at timestamptz NOT NULL,
+    document_code text NOT NULL,
+    case_number text,
+    recorded_on date,
+    folio text NOT NULL,
+    consideration_1 numeric(16, 2),
+    deed_doc_tax numeric(16, 2),
+    original_cfn_year bigint,
+    original_cfn_seq bigint,
+    PRIMARY KEY (cfn_year, cfn_seq, group_id)
+);
+COMMENT ON TABLE api_documents IS
+    'What the county''s API last said of a document. It counts until a file of a later business date speaks of the document.';
+COMMENT ON COLUMN api_documents.day IS 'New York day of the answer, to compare with business dates.';
+CREATE INDEX api_documents_folio ON api_documents (folio);
+
+CREATE TABLE api_parties (
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    party_sequence bigint NOT NULL,
+    party_code text,
+    party_name text,
+    PRIMARY KEY (cfn_year, cfn_seq, group_id, party_sequence),
+    FOREIGN KEY (cfn_year, cfn_seq, group_id) REFERENCES api_documents ON DELETE CASCADE
+);
+COMMENT ON TABLE api_parties IS 'All parties of a document as the API gave them: they stand for the document, or none does.';
+
+CREATE FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN NOT EXISTS (
+    SELECT FROM document_versions v
+    WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (api_rules.cfn_year, api_rules.cfn_seq, api_rules.group_id)
+      AND v.business_date > api_rules.day);
+COMMENT ON FUNCTION api_rules IS
+    'Whether the API''s answer of that day is the newest word on a document: the file of a day is published before the day begins.';
+
 CREATE VIEW recorded_documents AS
 SELECT d.cfn_year, d.cfn_seq, d.group_id, d.document_code, coalesce(t.transaction, 'other') AS transaction,
        d.case_number, d.recorded_on, d.folio_number, d.matched_folio, d.folio,
        d.property_address, d.property_city, d.property_zip, d.consideration_1, d.deed_doc_tax,
        d.original_cfn_year, d.original_cfn_seq, d.business_date, d.line_number
 FROM document_versions d LEFT JOIN document_types t ON t.code = d.document_code
-WHERE d.is_live;
-COMMENT ON VIEW recorded_documents IS 'The documents as they stand after the days in order; deleted ones are not here.';
+WHERE d.is_live
+  AND NOT EXISTS (SELECT FROM api_documents a
+                  WHERE (a.cfn_year, a.cfn_seq, a.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
+                    AND a.day >= d.business_date)
+UNION ALL
+SELECT a.cfn_year, a.cfn_seq, a.group_id, a.document_code, coalesce(t.transaction, 'other'),
+       a.case_number, a.recorded_on, a.folio, NULL, a.folio, NULL, NULL, NULL, a.consideration_1, a.deed_doc_tax,
+       a.original_cfn_year, a.original_cfn_seq, NULL, NULL
+FROM api_documents a LEFT JOIN document_types t ON t.code = a.document_code
+WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
+COMMENT ON VIEW recorded_documents IS 'The documents as they stand after the days in order and the API''s answers; deleted ones are not here.';
 
 CREATE VIEW document_parties AS
 SELECT p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence, p.party_code, p.party_name, p.party_key,
@@ -127,7 +178,14 @@ SELECT p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence, p.party_code, p.part
 FROM party_versions p
 WHERE p.is_live
   AND EXISTS (SELECT FROM document_versions d
-              WHERE (d.cfn_year, d.cfn_seq, d.group_id) = (p.cfn_year, p.cfn_seq, p.group_id) AND d.is_live);
+              WHERE (d.cfn_year, d.cfn_seq, d.group_id) = (p.cfn_year, p.cfn_seq, p.group_id) AND d.is_live
+                AND NOT EXISTS (SELECT FROM api_documents a
+                                WHERE (a.cfn_year, a.cfn_seq, a.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
+                                  AND a.day >= d.business_date))
+UNION ALL
+SELECT p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence, p.party_code, p.party_name, p.party_sequence, NULL, NULL
+FROM api_parties p JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
 COMMENT ON VIEW document_parties IS 'The living parties of the living documents.';
 
 CREATE TABLE leads (

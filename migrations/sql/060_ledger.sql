@@ -215,13 +215,20 @@ FROM deliveries WHERE channel = 'voice';
 
 CREATE VIEW token_usage_logs AS
 SELECT e.user_id,
-       CASE WHEN d.channel = 'email' THEN 'email'
+       CASE WHEN e.lookup_id IS NOT NULL THEN 'property_lookup'
+            WHEN d.channel = 'email' THEN 'email'
             WHEN d.channel = 'sms' THEN 'sms_notification'
             WHEN d.kind = 'inbound_call' THEN 'voice_call_inbound'
             ELSE 'voice_call_outbound' END AS action_type,
        e.tokens AS tokens_used,
-       coalesce(d.lead_id, d.id) AS entity_id,
-       CASE WHEN d.lead_id IS NULL THEN 'delivery' ELSE 'lead' END AS entity_type,
+       coalesce(d.lead_id, p.id, d.id, e.lookup_id) AS entity_id,
+       CASE WHEN d.lead_id IS NOT NULL THEN 'lead'
+            WHEN d.id IS NOT NULL THEN 'delivery'
+            WHEN p.id IS NOT NULL THEN 'property'
+            ELSE 'lookup' END AS entity_type,
        e.created_at
-FROM token_entries e JOIN deliveries d ON d.id = e.delivery_id
+FROM token_entries e
+LEFT JOIN deliveries d ON d.id = e.delivery_id
+LEFT JOIN lookups l ON l.id = e.lookup_id
+LEFT JOIN properties p ON p.folio_number = l.folio_number
 WHERE e.entry = 'settle';

@@ -16,11 +16,12 @@ def upgrade() -> None:
         "010_users",
         "020_properties",
         "030_ingestion",
+        "035_lookups",
         "040_deliveries",
         "050_court_records",
         "060_ledger",
         "070_names_and_scores",
     )
     make_lookup(op, "street_word", "street_words")
-    run_sql(op, "080_addresses", "090_property_facts", "100_notifier")
+    run_sql(op, "080_addresses", "090_property_facts", "095_api_records", "100_notifier")
     load_data(op, "document_types", "municipalities", "street_aliases", "delivery_kinds")

@@ -118,6 +118,8 @@ WHERE v.folio IS NOT NULL
 UNION
 SELECT former_folio FROM changed_documents WHERE former_folio IS NOT NULL
 UNION
+SELECT a.folio FROM touched_documents t JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+UNION
 SELECT o.folio
 FROM touched_documents t
 JOIN document_versions v USING (cfn_year, cfn_seq, group_id)

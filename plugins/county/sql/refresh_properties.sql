@@ -1,5 +1,5 @@
 WITH refreshed AS (
-    SELECT created, updated FROM refresh_properties()
+    SELECT created, updated FROM refresh_properties((SELECT array_agg(folio) FROM touched_folios))
 ), logged AS (
     -- Added, not set: a task that died after its commit finds nothing new when it runs again.
     UPDATE data_ingestion_logs
