@@ -27,7 +27,9 @@ DAILY = {
     "Docktext": daily_files.docktext_lines,
 }
 COURT_FILES = {"weekly": ("Evictions", "Indebtedness"), "monthly": ("Probate", "Verdicts")}
-COURT_CASES_PER_DOCUMENT = 0.02
+COURT_CASES_PER_DOCUMENT = {"weekly": 0.25, "monthly": 0.1}
+"""In each of the two files of a week or month: of 10,000 documents a day, 5,000 and 2,000 cases."""
+
 FEEDS = ("daily", "weekly", "monthly")
 _NAME = re.compile(r"(?P<stem>[A-Za-z_]+?)(?:_(?P<date>\d{6,8}))?\.(?:exp|zip)")
 
@@ -82,7 +84,7 @@ class County:
     def _make(self, path: Path, stem: str, day: date) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if stem in court_files.MAKERS:
-            count = max(int(self.documents * COURT_CASES_PER_DOCUMENT), 5)
+            count = max(int(self.documents * COURT_CASES_PER_DOCUMENT[path.parent.name]), 5)
             daily_files.write_file(path, court_files.MAKERS[stem](self.seed, day, count), day)
         elif stem in DAILY:
             daily_files.write_file(path, DAILY[stem](documents_of(self.seed, day, self.documents)), day)

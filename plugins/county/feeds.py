@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from county import settings
+from county.layouts import layout
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,16 @@ class FeedFile:
 
 @dataclass(frozen=True)
 class Feed:
-    """A set of files that the county publishes together, for one business date."""
+    """A set of files that the county publishes together, for one business date.
+
+    ``steps`` names the ``.sql`` files of each step of the pipeline (``match``, ``merge``, ``make_leads``) in order.
+    """
 
     name: str
     ingestion_type: str
     files: tuple[FeedFile, ...]
-    retry_minutes: int = 5
+    steps: Mapping[str, tuple[str, ...]]
+    retry_minutes: int
 
     @property
     def directory(self) -> str:
@@ -159,16 +164,44 @@ _DAILY_FILES = {
     "official_records": (OFFICIAL_RECORDS,),
 }
 
+_DOCUMENT_STEPS = {
+    "match": ("match_documents", "match_addresses", "keep_matches"),
+    "merge": ("merge_parties", "merge_documents", "refresh_properties"),
+    "make_leads": ("judge_documents", "make_leads", "close_leads"),
+}
+
+
+def _court_file(name: str) -> FeedFile:
+    """A file of the courts: its lines are staged as they are, in the columns of its layout."""
+    stem = name.removesuffix(".exp").lower()
+    return FeedFile(name, stem, (Target(f"staging_{stem}", {c.name: c.name for c in layout(name)}),))
+
+
+_COURT_STEPS = {
+    "match": ("match_court_records", "match_addresses", "keep_matches"),
+    "merge": ("merge_court_records",),
+    "make_leads": ("make_court_leads", "close_court_leads"),
+}
+
+#: feed → its files and the minutes between two tries of a task
+_COURT_FEEDS = {
+    "weekly": (("Evictions.exp", "Indebtedness.exp"), 10),
+    "monthly": (("Probate.exp", "Verdicts.exp"), 15),
+}
+
 
 def feed(name: str) -> Feed:
-    """The feed ``daily``, its files in the format that ``MIAMI_DADE_DAILY_FORMAT`` names.
+    """The feed ``daily`` (in the format that ``MIAMI_DADE_DAILY_FORMAT`` names), ``weekly`` or ``monthly``.
 
     Raises KeyError for an unknown feed and ValueError for an unknown format.
     """
+    if name in _COURT_FEEDS:
+        files, retry_minutes = _COURT_FEEDS[name]
+        return Feed(name, f"{name}_ftp", tuple(map(_court_file, files)), _COURT_STEPS, retry_minutes)
     if name != "daily":
         raise KeyError(f"there is no feed {name!r}")
     chosen = settings.daily_format()
     if chosen not in _DAILY_FILES:
         allowed = " or ".join(_DAILY_FILES)
         raise ValueError(f"MIAMI_DADE_DAILY_FORMAT is {chosen!r}: set it to {allowed}")
-    return Feed("daily", "daily_ftp", _DAILY_FILES[chosen], retry_minutes=5)
+    return Feed("daily", "daily_ftp", _DAILY_FILES[chosen], _DOCUMENT_STEPS, retry_minutes=5)

@@ -36,37 +36,40 @@ def _run(connection: psycopg.Connection, name: str, **parameters: Any) -> dict[s
     return row or {}
 
 
+def _run_step(connection: psycopg.Connection, feed: Feed, step: str, ingestion_id: int, day: date) -> dict[str, Any]:
+    """Runs the feed's ``.sql`` files of a step one after another; returns what they counted."""
+    counts: dict[str, Any] = {}
+    for name in feed.steps[step]:
+        counts |= _run(
+            connection, name, feed=feed.name, ingestion_type=feed.ingestion_type, ingestion_id=ingestion_id, day=day
+        )
+    return counts
+
+
 def match(connection: psycopg.Connection, feed: Feed, ingestion_id: int, day: date) -> dict[str, Any]:
     """Finds a folio by address for records that name none; returns the counts ``matched`` and ``unmatched``."""
-    parameters = {"feed": feed.name, "ingestion_id": ingestion_id, "day": day}
     with connection.transaction():
         check_staging(connection, feed, ingestion_id)
-        _run(connection, "match_documents", **parameters)
-        _run(connection, "match_addresses")
-        return _run(connection, "keep_matches", **parameters)
+        return _run_step(connection, feed, "match", ingestion_id, day)
 
 
 def merge(connection: psycopg.Connection, feed: Feed, ingestion_id: int, day: date) -> dict[str, Any]:
-    """Brings documents, parties and properties up to date with the day's file, all or nothing.
+    """Brings documents or court records, and the properties, up to date with the day's files, all or nothing.
 
-    Returns the counts ``documents`` and ``parties`` that changed, and of properties ``created`` and ``updated``.
+    Returns counts: of documents and parties that changed and properties ``created`` and ``updated``, or of ``records``,
+    those ``matched`` to a property, and ``changed_cases``.
     """
-    parameters = {"feed": feed.name, "ingestion_id": ingestion_id, "day": day}
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
         check_staging(connection, feed, ingestion_id)
-        _run(connection, "merge_parties", **parameters)
-        _run(connection, "merge_documents", **parameters)
-        return _run(connection, "refresh_properties", **parameters)
+        return _run_step(connection, feed, "merge", ingestion_id, day)
 
 
 def make_leads(connection: psycopg.Connection, feed: Feed, ingestion_id: int, day: date) -> dict[str, Any]:
     """Makes the day's leads and closes those whose reason has ended; returns counts by type and ``closed``."""
-    parameters = {"ingestion_type": feed.ingestion_type, "ingestion_id": ingestion_id, "day": day}
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
-        _run(connection, "judge_documents", **parameters)
-        return _run(connection, "make_leads", **parameters) | _run(connection, "close_leads", **parameters)
+        return _run_step(connection, feed, "make_leads", ingestion_id, day)
 
 
 def write_alerts(

@@ -43,20 +43,21 @@ class Pipeline:
     """The library on a database of the test's own; ``counts`` are those of the last run's steps."""
 
     connection: psycopg.Connection[Any]
+    feed_name: str = "daily"
     counts: dict[str, Any] = field(default_factory=dict)
 
     def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
         """A whole run for ``day``; alerts are judged as if it were ``announce_on`` (default: that day)."""
-        feed = feeds.feed("daily")
+        feed = feeds.feed(self.feed_name)
         lines = {file.name: list(WRITERS[file.name](documents)) for file in feed.files}
         ingestion_id = self.stage(day, {name: "\r\n".join(text).encode("cp1252") for name, text in lines.items()})
         return self.finish(ingestion_id, day, announce_on=announce_on, **alerts)
 
     def stage(self, day: date, files: dict[str, bytes], *, max_rejected_percent: float = 1) -> int:
         """Opens a run and stages ``files``; returns the run's ``ingestion_id``."""
-        feed = feeds.feed("daily")
+        feed = feeds.feed(self.feed_name)
         ingestion_id = runs.open_run(self.connection, feed, f"test-{next(_run_numbers)}", day)
-        names = {name: f"daily/{day}/{name}" for name in files}
+        names = {name: f"{self.feed_name}/{day}/{name}" for name in files}
         fetched = [Fetched(name, names[name], "sha256:0", len(content)) for name, content in files.items()]
         runs.record_files(self.connection, feed, ingestion_id, fetched)
         for name, content in files.items():
@@ -73,7 +74,7 @@ class Pipeline:
         return ingestion_id
 
     def finish(self, ingestion_id: int, day: date, *, announce_on: date | None = None, **alerts: Any) -> int:
-        feed = feeds.feed("daily")
+        feed = feeds.feed(self.feed_name)
         for step in (pipeline.match, pipeline.merge, pipeline.make_leads):
             self.counts[step.__name__] = step(self.connection, feed, ingestion_id, day)
         options: dict[str, Any] = {"today": announce_on or day, "max_age_days": 3, **alerts}
@@ -119,7 +120,7 @@ class Pipeline:
 
     def row_versions(self) -> list[tuple[Any, ...]]:
         """Changes as soon as any of these rows is written again."""
-        tables = ("properties", "document_versions", "party_versions", "leads", "deliveries")
+        tables = ("properties", "document_versions", "party_versions", "court_records", "leads", "deliveries")
         return [
             row for table in tables for row in self.rows(f"SELECT %s, ctid, xmin FROM {table} ORDER BY ctid", table)
         ]

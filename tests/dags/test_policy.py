@@ -15,7 +15,12 @@ import pytest
 from leads.days import NEW_YORK
 from local.places import ROOT
 
-EXPECTED = {"daily_ftp_ingestion": "0 6 * * 1-5"}
+EXPECTED = {
+    "daily_ftp_ingestion": "0 6 * * 1-5",
+    "weekly_ftp_ingestion": "0 7 * * 1",
+    "monthly_ftp_ingestion": "0 8 1 * *",
+}
+RETRY_MINUTES = {"daily_ftp_ingestion": 5, "weekly_ftp_ingestion": 10, "monthly_ftp_ingestion": 15}
 FILES = sorted(path for path in (ROOT / "dags").glob("*.py") if path.stem in EXPECTED)
 
 
@@ -57,7 +62,7 @@ def test_a_task_ends_is_tried_again_and_waits_its_turn(dags: dict[str, Any], dag
         assert task.execution_timeout, task.task_id
         assert task.execution_timeout <= timedelta(hours=1), task.task_id
         assert task.retries == 3, task.task_id
-        assert task.retry_delay == timedelta(minutes=5), task.task_id
+        assert task.retry_delay == timedelta(minutes=RETRY_MINUTES[dag_id]), task.task_id
         assert task.pool in pools, task.task_id
         assert task.on_failure_callback, task.task_id
     changing = {"merge", "make_leads", "write_alerts"}

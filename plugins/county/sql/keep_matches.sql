@@ -3,20 +3,24 @@ DELETE FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 INSERT INTO matched_records (ingestion_id, source_reference, folio)
 SELECT %(ingestion_id)s, reference, folio FROM address_matches WHERE folio IS NOT NULL;
 
-INSERT INTO unmatched_records AS u (feed, business_date, source_reference, address, unit, zip, reason, candidates)
-SELECT %(feed)s, %(day)s::date, a.reference, a.address, a.unit, a.zip, m.reason, m.candidates
+INSERT INTO unmatched_records AS u (feed, business_date, source_reference, record_type, entry,
+                                    address, unit, city, zip, reason, candidates)
+SELECT %(feed)s, %(day)s::date, a.source_reference, a.record_type, a.entry,
+       a.address, a.unit, a.city, a.zip, m.reason, m.candidates
 FROM address_matches m JOIN addresses_to_match a USING (reference)
-WHERE m.folio IS NULL AND a.is_new
-ON CONFLICT (feed, source_reference) DO UPDATE
-SET address = excluded.address, unit = excluded.unit, zip = excluded.zip,
+WHERE m.folio IS NULL AND a.is_new AND a.is_newest
+ON CONFLICT (feed, source_reference, record_type, entry) DO UPDATE
+SET address = excluded.address, unit = excluded.unit, city = excluded.city, zip = excluded.zip,
     reason = excluded.reason, candidates = excluded.candidates
-WHERE (u.address, u.unit, u.zip, u.reason, u.candidates)
-      IS DISTINCT FROM (excluded.address, excluded.unit, excluded.zip, excluded.reason, excluded.candidates);
+WHERE (u.address, u.unit, u.city, u.zip, u.reason, u.candidates)
+      IS DISTINCT FROM
+      (excluded.address, excluded.unit, excluded.city, excluded.zip, excluded.reason, excluded.candidates);
 
 UPDATE unmatched_records u
 SET reason = m.reason, candidates = m.candidates
 FROM address_matches m JOIN addresses_to_match a USING (reference)
-WHERE m.folio IS NULL AND NOT a.is_new AND u.feed = %(feed)s AND u.source_reference = m.reference
+WHERE m.folio IS NULL AND NOT a.is_new AND u.feed = %(feed)s
+  AND (u.source_reference, u.record_type, u.entry) = (a.source_reference, a.record_type, a.entry)
   AND (u.reason, u.candidates) IS DISTINCT FROM (m.reason, m.candidates);
 
 UPDATE data_ingestion_logs

@@ -3,13 +3,15 @@ CREATE TEMP TABLE addresses_to_match ON COMMIT DROP AS
 WITH newest AS (
     SELECT DISTINCT ON (s.cfn_year, s.cfn_seq, s.group_id)
            s.cfn_year, s.cfn_seq, s.group_id, s.document_code, s.transaction_type,
-           s.property_address, s.property_zip
+           s.property_address, s.property_city, s.property_zip
     FROM staging_official_records s
     WHERE s.ingestion_id = %(ingestion_id)s AND s.folio_number IS NULL
     ORDER BY s.cfn_year, s.cfn_seq, s.group_id, s.line_number DESC
 )
 SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
-       n.property_address AS address, NULL::text AS unit, n.property_zip AS zip, true AS is_new
+       n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS source_reference, 'document' AS record_type, 1 AS entry,
+       n.property_address AS address, NULL::text AS unit, n.property_city AS city, n.property_zip AS zip,
+       true AS is_new, true AS is_newest
 FROM newest n
 LEFT JOIN document_types t ON t.code = n.document_code
 WHERE n.transaction_type <> 'D'
@@ -22,7 +24,7 @@ WHERE n.transaction_type <> 'D'
         AND v.matched_folio IS NOT NULL AND v.property_address IS NOT DISTINCT FROM n.property_address);
 
 INSERT INTO addresses_to_match
-SELECT u.source_reference, u.address, u.unit, u.zip, false
+SELECT u.source_reference, u.source_reference, u.record_type, u.entry, u.address, u.unit, u.city, u.zip, false, true
 FROM unmatched_records u
 WHERE u.feed = %(feed)s AND u.address IS NOT NULL
   AND u.business_date BETWEEN %(day)s::date - 90 AND %(day)s::date

@@ -1,0 +1,22 @@
+"""# Weekly ingestion: evictions and debt suits become leads and alerts
+
+Every Monday at 7:00 New York. Reads `Evictions.exp` and `Indebtedness.exp` from `/weekly` of the county's FTP server,
+archives them, finds the property of each case by its address, and brings cases, leads and alert rows up to date. The
+notifier sends the alerts; this DAG only writes them. The contact of an eviction is the landlord, never the tenant.
+
+**A run is for one business date**: its logical date in New York, or the parameter `business_date`. A run whose files
+are archived reads the archive, so any archived week can be run again or backfilled, in any order; nobody is told twice.
+
+**When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
+`data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Put it right, then clear the failed
+task: the run goes on from there. An empty file is no failure, but a warning in the log's row. Malformed lines are in
+`rejected_records`, cases without a property in `unmatched_records`, tried again by each run for 90 days. Until it has
+run, subscribers get no eviction and debt leads of that week.
+"""
+
+from __future__ import annotations
+
+from ingestion_dag import ingestion_dag
+
+# A DAG of Airflow; what its tasks do is in plugins/county.
+dag = ingestion_dag("weekly", dag_id="weekly_ftp_ingestion", schedule="0 7 * * 1", doc_md=__doc__)

@@ -1,0 +1,55 @@
+-- One lead a property, lead type and case, judged on what was known on the business date.
+CREATE TEMP TABLE judged_cases ON COMMIT DROP AS
+SELECT c.record_type, c.case_number, v.property_id, v.entry, v.filed_on, v.party_name, v.counterparty_name,
+       p.folio_number, p.owner_name, concat_ws(' ', p.address, p.unit) AS address,
+       p.assessed_value - coalesce(p.mortgage_balance, 0) AS equity
+FROM pending_cases c
+CROSS JOIN LATERAL (
+    SELECT v.* FROM court_records v
+    WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
+    ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
+JOIN properties p ON p.id = v.property_id
+WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date
+  -- Disposed of once, a case stays so.
+  AND NOT EXISTS (
+      SELECT FROM court_records d
+      WHERE (d.record_type, d.case_number) = (c.record_type, c.case_number)
+        AND d.is_disposed AND d.business_date <= %(day)s::date);
+
+-- Whoever is evicted is nobody's lead, even where the file or the roll names them as the owner.
+CREATE TEMP TABLE tenants ON COMMIT DROP AS
+SELECT DISTINCT v.case_number, name_key(v.party_name) AS name
+FROM judged_cases j JOIN court_records v ON v.record_type = 'eviction' AND v.case_number = j.case_number
+WHERE j.record_type = 'eviction' AND v.party_name IS NOT NULL;
+
+WITH contacts AS (
+    SELECT DISTINCT ON (j.property_id, j.record_type, j.case_number)
+           j.*,
+           CASE j.record_type
+               WHEN 'eviction' THEN (
+                   SELECT n.name FROM (VALUES (1, j.counterparty_name), (2, j.owner_name)) AS n (rank, name)
+                   WHERE n.name IS NOT NULL AND NOT EXISTS (
+                       SELECT FROM tenants t
+                       WHERE t.case_number = j.case_number AND t.name = name_key(n.name))
+                   ORDER BY n.rank LIMIT 1)
+               WHEN 'probate' THEN j.counterparty_name
+               ELSE j.party_name
+           END AS contact_name
+    FROM judged_cases j
+    WHERE NOT was_sold(j.folio_number, j.filed_on, %(day)s::date)
+    ORDER BY j.property_id, j.record_type, j.case_number, j.entry
+), made AS (
+    INSERT INTO leads (property_id, lead_type, lead_source, source_reference, lead_date, business_date,
+                       contact_name, contact_address, estimated_equity, lead_score)
+    SELECT property_id, record_type, %(ingestion_type)s, case_number, filed_on, %(day)s::date,
+           contact_name, address, equity, lead_base_score(record_type)
+    FROM contacts
+    ON CONFLICT (property_id, lead_type, source_reference) DO NOTHING
+    RETURNING lead_type
+)
+UPDATE data_ingestion_logs
+SET new_leads_generated = new_leads_generated + (SELECT count(*) FROM made)
+WHERE id = %(ingestion_id)s
+RETURNING (SELECT count(*) FROM made) AS leads,
+          (SELECT coalesce(jsonb_object_agg(lead_type, n), '{}')
+           FROM (SELECT lead_type, count(*) AS n FROM made GROUP BY lead_type) t) AS by_type

@@ -1,0 +1,283 @@
+"""The court feeds: what becomes of a case, whose lead it is, and what ends it."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from tests.county.court import (
+    ADDRESS,
+    CASE,
+    FILED,
+    KINDS,
+    LAST_WEEK,
+    NEXT_WEEK,
+    WEEK,
+    Court,
+    Kind,
+    debt,
+    estate,
+    eviction,
+)
+from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, Pipeline, deed
+from tests.county.test_alerts import subscriber, told
+from tests.services import Database
+
+EVICTION, DEBT, PROBATE, VERDICT = KINDS
+
+
+@pytest.fixture
+def court(database: Database) -> Court:
+    return Court(database.connection)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.lead_type)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    made: Kind = request.param
+    return made
+
+
+def test_a_case_becomes_a_record_and_a_lead_of_its_property(court: Court, kind: Kind) -> None:
+    court.add_property(owner_name="OWNER OLGA", assessed_value=300_000, mortgage_balance=100_000)
+    court.file(kind, WEEK, kind.line())
+    assert court.one(f"SELECT case_number, property_id IS NOT NULL, business_date FROM {kind.table}") == (
+        CASE,
+        True,
+        WEEK,
+    )
+    columns = "lead_type, lead_source, source_reference, lead_date, contact_name, estimated_equity, lead_score, status"
+    assert court.one(f"SELECT {columns} FROM leads") == (
+        kind.lead_type,
+        f"{kind.feed}_ftp",
+        CASE,
+        FILED,
+        kind.contact,
+        200_000,
+        kind.score,
+        "new",
+    )
+    assert court.one("SELECT distress_type, source_reference, detected_on, resolved_on FROM distressed_properties") == (
+        kind.lead_type,
+        CASE,
+        FILED,
+        None,
+    )
+    assert court.one("SELECT new_leads_generated, unmatched, status FROM data_ingestion_logs") == (1, 0, "success")
+
+
+def test_the_records_keep_what_the_file_says(court: Court) -> None:
+    court.file(PROBATE, WEEK, estate())
+    assert court.one("SELECT decedent_name, petitioner_name, date_of_death, estate_value, address FROM probate_cases")[
+        :2
+    ] == ("DECEDENT DORA", "PETITIONER PAT")
+    court.file(EVICTION, WEEK, eviction(disposition="DISMISSED"))
+    assert court.one("SELECT tenant_name, property_owner, disposition FROM eviction_records") == (
+        "TENANT TINA",
+        "LANDLORD LARRY",
+        "DISMISSED",
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "landlord", "contact"),
+    [
+        ("OWNER OLGA", "LANDLORD LARRY", "LANDLORD LARRY"),
+        ("OWNER OLGA", "", "OWNER OLGA"),
+        ("OWNER OLGA", "TENANT TINA", "OWNER OLGA"),
+        ("OWNER OLGA", "Tina Tenant", "OWNER OLGA"),
+        ("OWNER OLGA", "TENANT, TINA M", "OWNER OLGA"),
+        ("TENANT TINA", "", None),
+        ("TENANT TINA", "SECOND SAM", None),
+        (None, "", None),
+    ],
+)
+def test_a_tenant_never_becomes_a_contact(court: Court, owner: str | None, landlord: str, contact: str | None) -> None:
+    court.add_property(owner_name=owner)
+    court.file(EVICTION, WEEK, eviction(owner=landlord), eviction(owner=landlord, tenant="SECOND SAM"))
+    assert court.one("SELECT count(*) FROM eviction_records") == (2,)
+    assert court.leads() == [("eviction", CASE, contact, "new")]
+
+
+def test_the_property_of_an_estate_is_the_decedents_and_never_the_petitioners(court: Court) -> None:
+    court.add_property(OTHER_FOLIO, "9 FAR AWAY LN", zip="33601")
+    court.file(PROBATE, WEEK, estate())
+    assert court.leads() == []
+    assert court.one("SELECT address, reason FROM unmatched_records") == (ADDRESS, "no property at this address")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        eviction(disposition="JUDGMENT FOR PLAINTIFF"),
+        debt(disposed=FRIDAY),
+        debt(disposition="DISMISSED"),
+        debt(code="DFJ"),
+        debt(status="CLOSED"),
+    ],
+)
+def test_a_case_already_disposed_of_is_no_lead(court: Court, line: str) -> None:
+    court.add_property()
+    kind = EVICTION if "CC05" in line else DEBT
+    court.file(kind, WEEK, line)
+    assert court.leads() == []
+    assert court.one(f"SELECT count(property_id) FROM {kind.table}") == (1,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [(EVICTION, {"disposition": "DISMISSED"}), (DEBT, {"disposed": FRIDAY}), (DEBT, {"status": "CLOSED"})],
+)
+def test_a_case_disposed_of_later_closes_its_lead_and_recalls_its_alerts(
+    court: Court, kind: Kind, change: dict[str, object]
+) -> None:
+    court.add_property()
+    user = subscriber(court, lead_types=[kind.lead_type])
+    court.file(kind, WEEK, kind.line())
+    assert told(court, user) == [("new_lead_alert", kind.lead_type, "queued")]
+    court.file(kind, NEXT_WEEK, kind.line(**change))
+    assert [lead[3] for lead in court.leads()] == ["closed"]
+    assert told(court, user) == [("new_lead_alert", kind.lead_type, "cancelled")]
+    assert court.one("SELECT resolved_on IS NOT NULL FROM distressed_properties") == (True,)
+
+
+@pytest.mark.parametrize("sale", [deed(FRIDAY), deed(FRIDAY, code="CTI", price=None)])
+def test_a_sale_after_the_leads_date_closes_it(court: Court, kind: Kind, sale: object) -> None:
+    court.add_property()
+    court.file(kind, WEEK, kind.line())
+    Pipeline(court.connection).run(FRIDAY, [sale])  # type: ignore[list-item]
+    assert court.rows("SELECT status FROM leads WHERE lead_type = %s", kind.lead_type) == [("closed",)]
+
+
+def test_a_sale_known_before_makes_no_lead_and_one_before_the_filing_ends_none(court: Court, kind: Kind) -> None:
+    court.add_property()
+    court.add_property(OTHER_FOLIO, "77 NE 64 TER")
+    Pipeline(court.connection).run(FRIDAY, [deed(FRIDAY), deed(FILED - timedelta(days=1), folio=OTHER_FOLIO)])
+    court.file(kind, WEEK, kind.line(), kind.line("2026-000102-CC-05", "77 NE 64 TER"))
+    assert court.rows("SELECT source_reference, status FROM leads WHERE lead_type = %s", kind.lead_type) == [
+        ("2026-000102-CC-05", "new")
+    ]
+
+
+def test_an_unmatched_case_is_tried_again_for_ninety_days_and_then_makes_its_lead(court: Court, kind: Kind) -> None:
+    user = subscriber(court, lead_types=[kind.lead_type])
+    court.file(kind, WEEK, kind.line())
+    assert court.one("SELECT source_reference, address, reason FROM unmatched_records") == (
+        CASE,
+        ADDRESS,
+        "no property at this address",
+    )
+    court.add_property()
+    court.file(kind, WEEK + timedelta(days=91))
+    assert court.leads() == []
+    court.file(kind, WEEK + timedelta(days=84))
+    assert [lead[:2] for lead in court.leads()] == [(kind.lead_type, CASE)]
+    assert court.rows("SELECT * FROM unmatched_records") == []
+    assert court.one(f"SELECT property_id IS NOT NULL FROM {kind.table}") == (True,)
+    assert [row[0] for row in told(court, user)] == ["new_lead_alert"]
+
+
+def test_an_ambiguous_address_makes_no_lead(court: Court, kind: Kind) -> None:
+    court.add_property(FOLIO, unit="1")
+    court.add_property(OTHER_FOLIO, unit="2")
+    court.file(kind, WEEK, kind.line())
+    assert court.leads() == []
+    assert court.one("SELECT candidates FROM unmatched_records") == ([FOLIO, OTHER_FOLIO],)
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "kinds"),
+    [
+        (PROBATE, ["email", "sms"], ["new_lead_alert", "urgent_lead_sms"]),
+        (PROBATE, ["email"], ["new_lead_alert"]),
+        (EVICTION, ["email", "sms"], ["new_lead_alert"]),
+        (VERDICT, ["sms"], []),
+    ],
+)
+def test_estates_are_urgent(court: Court, kind: Kind, channels: list[str], kinds: list[str]) -> None:
+    court.add_property()
+    user = subscriber(court, lead_types=[kind.lead_type], channels=channels)
+    court.file(kind, WEEK, kind.line())
+    assert [row[0] for row in told(court, user)] == kinds
+
+
+def test_a_replay_writes_no_row_again(court: Court, kind: Kind) -> None:
+    court.add_property()
+    subscriber(court, lead_types=[kind.lead_type], channels=["email", "sms"])
+    lines = [kind.line(), kind.line("2026-000102-CC-05", "1 NOWHERE ST")]
+    court.file(kind, WEEK, *lines)
+    before = court.row_versions(), court.rows("SELECT ctid, xmin FROM unmatched_records")
+    court.file(kind, WEEK, *lines)
+    assert (court.row_versions(), court.rows("SELECT ctid, xmin FROM unmatched_records")) == before
+    assert court.rows("SELECT * FROM pending_cases") == []
+
+
+def test_a_corrected_file_is_as_if_the_first_had_never_been(court: Court, kind: Kind) -> None:
+    court.add_property()
+    court.add_property(OTHER_FOLIO, "77 NE 64 TER")
+    user = subscriber(court, lead_types=[kind.lead_type])
+    gone, moved, kept = "2026-000101-CC-05", "2026-000102-CC-05", "2026-000103-CC-05"
+    court.file(kind, WEEK, *[kind.line(case) for case in (gone, moved, kept)], kind.line("9", "1 NOWHERE ST"))
+    court.file(kind, WEEK, kind.line(moved, "77 NE 64 TER"), kind.line(kept))
+    assert court.rows(f"SELECT case_number FROM {kind.table} ORDER BY 1") == [(moved,), (kept,)]
+    assert court.rows("SELECT * FROM unmatched_records") == []
+    assert court.rows(
+        "SELECT source_reference, folio_number, status FROM leads l JOIN properties p ON p.id = l.property_id"
+        " ORDER BY 1, 2"
+    ) == [
+        (gone, FOLIO, "closed"),
+        (moved, FOLIO, "closed"),
+        (moved, OTHER_FOLIO, "new"),
+        (kept, FOLIO, "new"),
+    ]
+    assert sorted(row[2] for row in told(court, user)) == ["cancelled", "cancelled", "queued", "queued"]
+
+
+def test_files_in_any_order_and_any_number_end_the_same(court: Court, kind: Kind) -> None:
+    court.add_property()
+    court.add_property(OTHER_FOLIO, "77 NE 64 TER")
+    cases = [f"2026-00010{n}-CC-05" for n in range(6)]
+    ended = {"eviction": {"disposition": "DISMISSED"}, "indebtedness": {"disposed": FRIDAY}}.get(kind.lead_type, {})
+    files = {
+        LAST_WEEK: [kind.line(cases[0]), kind.line(cases[1]), kind.line(cases[2]), kind.line(cases[3], "1 NOWHERE ST")],
+        WEEK: [kind.line(cases[1], **ended), kind.line(cases[2], "77 NE 64 TER"), kind.line(cases[4])],
+        NEXT_WEEK: [kind.line(cases[2], "2 NOWHERE ST"), kind.line(cases[3], "77 NE 64 TER"), kind.line(cases[5])],
+    }
+
+    def outcome(order: tuple[int, ...]) -> dict[str, list[tuple[object, ...]]]:
+        court.connection.execute("TRUNCATE court_records, leads, unmatched_records, deliveries CASCADE")
+        days = sorted(files)
+        for number in order:
+            court.file(kind, days[number], *files[days[number]])
+        return court.outcome()
+
+    expected = outcome((0, 1, 2))
+    assert expected["leads"]
+    for order in [*itertools.permutations(range(3)), (0, 0, 1, 2, 2, 1, 0), (2, 1, 2, 0)]:
+        assert outcome(order) == expected, order
+
+
+def test_weeks_in_any_order_tell_nobody_twice(court: Court, kind: Kind) -> None:
+    court.add_property()
+    user = subscriber(court, lead_types=[kind.lead_type])
+    for day in (WEEK, NEXT_WEEK, LAST_WEEK, WEEK):
+        court.file(kind, day, kind.line(), announce_on=NEXT_WEEK, notify=True)
+    assert len(told(court, user)) == 1
+    assert len(court.leads()) == 1
+
+
+def test_an_empty_file_is_a_success_with_a_warning(court: Court, kind: Kind) -> None:
+    court.file(kind, WEEK)
+    warnings, status = court.one("SELECT warnings, status FROM data_ingestion_logs")
+    assert f"{kind.file} is empty" in warnings
+    assert status == "success"
+
+
+def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> None:
+    court.add_property()
+    for kind in KINDS:
+        court.file(kind, WEEK, *[k.line() for k in KINDS if k is kind])
+    counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
+    # The second file of a feed came with an empty first one: that erased it, and nothing of the other feed.
+    assert counts == [0, 1, 0, 1]
