@@ -18,7 +18,7 @@ dramatiq.set_broker(broker)
 hang_bells()
 
 # Actors bind to the broker that is set when they are declared.
+from notifier.actors.alerts import new_lead_alert, urgent_lead_sms  # noqa: E402
 from notifier.actors.delivery import send_many  # noqa: E402
-from notifier.actors.leads import new_lead_alert, urgent_lead_sms  # noqa: E402
 
 __all__ = ["broker", "new_lead_alert", "send_many", "urgent_lead_sms"]

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 IDLE_MS = 50
 IDLE_DELAYED_MS = 500
 TEN_MINUTES_MS = 600_000
+DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 
 
 class LaneBroker(RedisBroker):
@@ -48,10 +49,13 @@ class LaneThreads(Middleware):
 
 
 def make_broker() -> LaneBroker:
-    """A broker whose connections are made when they are used."""
+    """A broker whose connections are made when they are used.
+
+    A process may have 50 to Redis: these, eight for ringing, and the rest for who needs some of their own.
+    """
     pool = redis.BlockingConnectionPool.from_url(
-        settings.text("REDIS_URL", "redis://127.0.0.1:6379/0"),
-        max_connections=50,
+        settings.text("REDIS_URL", DEFAULT_REDIS),
+        max_connections=36,
         timeout=30,
         socket_timeout=10,
         socket_connect_timeout=30,

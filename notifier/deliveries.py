@@ -6,10 +6,12 @@ in the transaction that moves the state.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -20,7 +22,7 @@ from leads.alert import alert
 from notifier.errors import ProviderError, ProviderWide, Throttled, UnknownRecipient
 from notifier.lanes import Lane
 from notifier.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
-from notifier.store import rows, statement, transaction
+from notifier.store import repeated, rows, statement, transaction
 
 log = logging.getLogger(__name__)
 
@@ -53,19 +55,60 @@ class Sent:
     body: str = ""
 
 
-def open_for_leads(kind: str, pairs: Sequence[tuple[int, int]], *, delay: timedelta = timedelta()) -> list[Opened]:
-    """Opens a delivery of ``kind`` for each (subscriber id, lead id), with their token holds, all or none.
+@dataclass(frozen=True)
+class Request:
+    """A delivery that somebody wants.
 
-    Raises UnknownRecipient when a subscriber or lead does not exist. Returns one Opened a pair, in their order.
+    ``params`` are the actor's arguments beside subscriber and lead, by name. Without ``priority`` the lead's score
+    orders it inside its kind, without ``tokens`` the kind's price is held. It is due ``delay`` after ``not_before``
+    (now). The keys ``trial:{days}`` and ``low`` are completed by the database (``delivery_key``).
     """
-    subscribers = [subscriber for subscriber, _ in pairs]
-    leads = [lead for _, lead in pairs]
+
+    kind: str
+    dedupe_key: str
+    subscriber_id: int
+    lead_id: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    priority: int | None = None
+    tokens: int | None = None
+    not_before: datetime | None = None
+    delay: timedelta = timedelta()
+
+
+def open_deliveries(requests: Sequence[Request]) -> list[Opened]:
+    """Opens a delivery for each request, with their token holds, all or none; the same key again opens nothing.
+
+    Returns one Opened a request, in their order. Raises UnknownRecipient when a subscriber or lead does not exist.
+    """
+    if not requests:
+        return []
     try:
-        with transaction() as cursor:
-            found = rows(cursor, "open_for_leads", kind=kind, subscribers=subscribers, leads=leads, delay=delay)
+        found = repeated(lambda: _open(requests))
     except psycopg.errors.ForeignKeyViolation as error:
-        raise UnknownRecipient(f"{kind}: {error.diag.message_detail}") from None
-    return [Opened(row["delivery_id"], State(row["state"]), row["opened"]) for row in found]
+        raise UnknownRecipient(f"{requests[0].kind}: {error.diag.message_detail}") from None
+    seen: set[int] = set()
+    opened = []
+    for row in found:
+        opened.append(Opened(row["delivery_id"], State(row["state"]), row["opened"] and row["delivery_id"] not in seen))
+        seen.add(row["delivery_id"])
+    return opened
+
+
+def _open(requests: Sequence[Request]) -> list[DictRow]:
+    with transaction() as cursor:
+        return rows(
+            cursor,
+            "open",
+            kinds=[r.kind for r in requests],
+            subscribers=[r.subscriber_id for r in requests],
+            leads=[r.lead_id for r in requests],
+            keys=[r.dedupe_key for r in requests],
+            params=[json.dumps(dict(r.params)) if r.params else None for r in requests],
+            priorities=[r.priority for r in requests],
+            tokens=[r.tokens for r in requests],
+            moments=[r.not_before for r in requests],
+            delays=[r.delay for r in requests],
+        )
 
 
 def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
@@ -140,6 +183,12 @@ def put_back(claimed: Claim, ids: Iterable[int], lane: Lane, error: Exception) -
         )
 
 
+def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
+    """Not now: the deliveries are queued again until ``until``, with the reason ``code``, and no try is used."""
+    with transaction() as cursor:
+        rows(cursor, "defer", ids=list(ids), claim=claimed.key, until=until, code=code)
+
+
 def _finish(
     cursor: psycopg.Cursor[DictRow],
     claimed: Claim,
@@ -172,7 +221,11 @@ def _finish(
 def settle_or_release(cursor: psycopg.Cursor[DictRow], ids: Sequence[int], state: State, why: str | None) -> None:
     """Moves the tokens as ``state`` says, and leaves a dead letter where a human should look."""
     if state in TAKEN:
-        cursor.execute("SELECT settle_tokens(%s)", (list(ids),))
+        # A call is paid when it ends, for what it took.
+        cursor.execute(
+            "SELECT settle_tokens(ARRAY (SELECT id FROM deliveries WHERE id = ANY (%s) AND channel <> 'voice'))",
+            (list(ids),),
+        )
     elif state in DEAD_LETTERS:
         _bury(cursor, ids, why or state.value)
     elif state in GIVEN_BACK:

@@ -29,27 +29,35 @@ GIVEN_BACK = frozenset(
     {State.FAILED, State.DEAD, State.PARKED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
 )
 #: A human should see it among the dead letters.
-DEAD_LETTERS = frozenset({State.FAILED, State.DEAD, State.PARKED})
+DEAD_LETTERS = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
+#: Whatever we believed, the provider's own word that it has the message (proof) leads to the truth: so every state but
+#: the later ones of that truth may go to TAKEN. ``dead``, ``failed`` and ``parked`` go back to ``queued`` by a replay.
 ALLOWED: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT}),
-    State.SENDING: frozenset({State.QUEUED, State.ACCEPTED, State.UNKNOWN, State.DEAD, *_NEVER_SENT}),
-    State.UNKNOWN: frozenset({State.QUEUED, State.PARKED, *TAKEN}),
+    State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *TAKEN}),
+    State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *TAKEN}),
+    State.UNKNOWN: frozenset({State.QUEUED, State.PARKED, State.DEAD, State.FAILED, State.SUPPRESSED, *TAKEN}),
     State.ACCEPTED: frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),
     State.DELIVERED: frozenset({State.UNDELIVERED}),
     State.UNDELIVERED: frozenset({State.DELIVERED}),
-    State.PARKED: frozenset(TAKEN),
-    State.DEAD: frozenset({State.QUEUED}),
-    State.FAILED: frozenset({State.QUEUED}),
-    State.SKIPPED: frozenset(),
-    State.SUPPRESSED: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.CANCELLED: frozenset(),
+    State.PARKED: frozenset({State.QUEUED, *TAKEN}),
+    State.DEAD: frozenset({State.QUEUED, *TAKEN}),
+    State.FAILED: frozenset({State.QUEUED, *TAKEN}),
+    State.SKIPPED: frozenset(TAKEN),
+    State.SUPPRESSED: frozenset(TAKEN),
+    State.EXPIRED: frozenset(TAKEN),
+    State.CANCELLED: frozenset(TAKEN),
 }
 
 
 def sources(target: State) -> list[str]:
     """The states from which a delivery may go to ``target``."""
     return [state.value for state, targets in ALLOWED.items() if target in targets]
+
+
+def changes() -> tuple[list[str], list[str]]:
+    """All allowed changes as two columns, from and to, for SQL."""
+    pairs = [(state.value, target.value) for state, targets in ALLOWED.items() for target in sorted(targets)]
+    return [source for source, _ in pairs], [target for _, target in pairs]

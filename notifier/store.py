@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -17,6 +18,8 @@ from leads import database
 
 #: No connection is held while a provider is waited for, so far fewer are needed than there are threads.
 POOL_SIZE = 10
+
+T = TypeVar("T")
 
 _lock = Lock()
 _pools: list[ConnectionPool] = []
@@ -30,6 +33,27 @@ def transaction(patience: float | None = None) -> Iterator[psycopg.Cursor[DictRo
     """
     with _pool().connection(patience) as connection, connection.transaction():
         yield connection.cursor(row_factory=dict_row)
+
+
+def repeated(transact: Callable[[], T], *, patience: float = 0.0) -> T:
+    """Runs a transaction again when it lost a race for rows, and for ``patience`` seconds while the database is away.
+
+    Only for what may be done twice: a commit whose answer was lost is repeated too.
+    """
+    end = time.monotonic() + patience
+    races = 3
+    while True:
+        try:
+            return transact()
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            races -= 1
+            if not races and time.monotonic() >= end:
+                raise
+            time.sleep(0.05)
+        except psycopg.OperationalError:  # PoolTimeout is one too
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.5)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 ``GET /_sandbox/health`` · ``GET /_sandbox/counts`` what was accepted, by kind · ``GET /_sandbox/requests?provider=…``
 everything received · ``POST /_sandbox/faults`` one instruction (``sandbox.faults.Fault``) as JSON ·
-``POST /_sandbox/reset`` forgets all.
+``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/reset`` forgets all.
 """
 
 from __future__ import annotations
@@ -166,11 +166,14 @@ class Handler(BaseHTTPRequestHandler):
                     self._send(Answer(400, {"message": str(error)}))
                 else:
                     self._send(Answer(200, {}))
+            case "POST", "heal":
+                inbox.faults.clear()
+                self._send(Answer(200, {}))
             case "POST", "reset":
                 inbox.reset()
                 self._send(Answer(200, {}))
             case _:
-                self._send(Answer(404, {"message": "health, counts, requests, faults or reset"}))
+                self._send(Answer(404, {"message": "health, counts, requests, faults, heal or reset"}))
 
     def _send(self, answer: Answer) -> None:
         body = b"" if answer.body is None else json.dumps(answer.body).encode()

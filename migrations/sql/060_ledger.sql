@@ -68,6 +68,24 @@ CREATE TYPE delivery_request AS (
     tokens integer
 );
 
+CREATE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT 'trial:' || subscriber || ':' || coalesce(to_char(u.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+           || ':' || days_remaining
+    FROM (SELECT (SELECT trial_ends_at FROM users WHERE id = subscriber)) AS u (trial_ends_at)
+$$;
+COMMENT ON FUNCTION trial_key IS 'Dedupe key of a trial reminder, for both sides: a trial that was extended is reminded of anew.';
+
+CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN template LIKE 'trial:%' THEN trial_key(subscriber, split_part(template, ':', 2)::integer)
+        WHEN template = 'low' THEN 'low:' || subscriber || ':' || coalesce(
+            (SELECT max(id) FROM token_entries WHERE user_id = subscriber AND entry = 'settle'), 0)
+        ELSE template
+    END
+$$;
+COMMENT ON FUNCTION delivery_key IS
+    'The dedupe key that a request means: that of a trial reminder (trial:{days}) or of a low balance (low) rests on what only the database knows.';
+
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     open_ids bigint[] := delivery_ids;
@@ -115,10 +133,10 @@ DECLARE
     priced_ids bigint[];
 BEGIN
     WITH opened AS (
-        INSERT INTO deliveries AS d (channel, kind, subscriber_id, lead_id, dedupe_key, not_before, params,
+        INSERT INTO deliveries AS d (channel, kind, subscriber_id, lead_id, dedupe_key, not_before, due_at, params,
                                      tokens, priority)
         SELECT k.channel, k.kind, r.subscriber_id, r.lead_id, r.dedupe_key, coalesce(r.not_before, now()),
-               coalesce(r.params, '{}'), coalesce(r.tokens, k.tokens), coalesce(r.priority, 0)
+               coalesce(r.not_before, now()), coalesce(r.params, '{}'), coalesce(r.tokens, k.tokens), coalesce(r.priority, 0)
         FROM unnest(requests) WITH ORDINALITY AS r
         JOIN delivery_kinds k ON k.kind = r.kind
         ORDER BY r.priority DESC NULLS LAST, r.ordinality
@@ -130,9 +148,11 @@ BEGIN
     IF priced_ids IS NOT NULL THEN
         -- hold_tokens walks the whole array for each row; a hash of it is built once here instead.
         UPDATE deliveries d
-        SET state = 'skipped', error_code = 'insufficient_tokens', updated_at = now()
-        FROM (SELECT unnest(priced_ids) AS id EXCEPT SELECT unnest(hold_tokens(priced_ids))) AS unpaid
-        WHERE d.id = unpaid.id;
+        SET state = CASE WHEN k.is_owed THEN d.state ELSE 'skipped' END,
+            tokens = CASE WHEN k.is_owed THEN 0 ELSE d.tokens END,
+            error_code = CASE WHEN k.is_owed THEN NULL ELSE 'insufficient_tokens' END, updated_at = now()
+        FROM (SELECT unnest(priced_ids) AS id EXCEPT SELECT unnest(hold_tokens(priced_ids))) AS unpaid, delivery_kinds k
+        WHERE d.id = unpaid.id AND k.kind = d.kind;
     END IF;
 
     RETURN QUERY
@@ -151,7 +171,33 @@ CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql A
     ORDER BY h.user_id
     ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
 $$;
-COMMENT ON FUNCTION settle_tokens IS 'Spends the open holds of deliveries that the provider accepted; a hold ends once.';
+COMMENT ON FUNCTION settle_tokens(bigint[]) IS 'Spends the open holds of deliveries that the provider accepted; a hold ends once.';
+
+CREATE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
+    SELECT h.user_id, h.delivery_id, 'settle', least(h.tokens, a.amount), h.hold_number
+    FROM unnest(delivery_ids, amounts) AS a (delivery_id, amount)
+    JOIN token_entries h ON h.delivery_id = a.delivery_id AND h.entry = 'hold'
+    ORDER BY h.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+$$;
+COMMENT ON FUNCTION settle_tokens(bigint[], integer[]) IS
+    'Spends of each delivery''s open hold what it cost, at most what was held; the rest returns by the same entry.';
+
+CREATE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
+    SELECT s.user_id, s.delivery_id, 'refund', s.tokens, s.hold_number, why
+    FROM token_entries s
+    WHERE s.delivery_id = ANY (delivery_ids) AND s.entry = 'settle' AND s.tokens > 0 AND s.created_at > now() - within
+    ORDER BY s.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry = 'refund' DO NOTHING
+$$;
+COMMENT ON FUNCTION refund_tokens IS 'Gives back what was spent on deliveries no longer ago than that; once.';
+
+CREATE FUNCTION call_tokens(seconds integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT 20 + 5 * ceil(greatest(seconds - 180, 0) / 60.0)::integer
+$$;
+COMMENT ON FUNCTION call_tokens IS 'Price of a call: 20 for the first three minutes, 5 for each started minute beyond.';
 
 CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)

@@ -1,12 +1,17 @@
--- Ends a claim. Only its holder may; whoever lost it (a sweeper took it for dead) changes nothing.
+-- Ends a claim. Only its holder may, also after a sweeper took it for dead; what the provider said meanwhile stays the
+-- truth, and what was kept of the message is kept in any case.
 UPDATE deliveries d
-SET state = %(state)s, provider_id = coalesce(%(provider_id)s, d.provider_id),
-    error_code = %(code)s, error_message = %(message)s,
+SET state = CASE WHEN d.state IN ('sending', 'unknown') OR d.state = 'parked' AND %(state)s = 'accepted'
+                 THEN %(state)s ELSE d.state END,
+    provider_id = coalesce(%(provider_id)s, d.provider_id),
+    error_code = CASE WHEN d.state = 'undelivered' THEN d.error_code ELSE %(code)s END, error_message = %(message)s,
     recipient = coalesce(r.recipient, d.recipient), sender = coalesce(r.sender, d.sender),
     body = coalesce(r.body, d.body),
-    accepted_at = CASE WHEN %(state)s = 'accepted' THEN now() ELSE d.accepted_at END,
-    claim = NULL, updated_at = now()
+    accepted_at = CASE WHEN %(state)s = 'accepted' THEN coalesce(d.accepted_at, now()) ELSE d.accepted_at END,
+    claim = CASE WHEN %(state)s = 'unknown' THEN d.claim END, updated_at = now()
 FROM unnest(%(ids)s::bigint[], %(recipients)s::text[], %(senders)s::text[], %(bodies)s::text[])
      AS r (id, recipient, sender, body)
-WHERE d.id = r.id AND d.claim = %(claim)s AND d.state = 'sending'
-RETURNING d.id
+WHERE d.id = r.id AND d.claim = %(claim)s
+  AND (d.state IN ('sending', 'unknown')
+       OR %(state)s = 'accepted' AND d.state IN ('parked', 'accepted', 'sent', 'delivered', 'undelivered'))
+RETURNING d.id, d.state

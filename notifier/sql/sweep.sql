@@ -2,13 +2,13 @@
 WITH stale AS (
     -- Its worker died while sending: the message may have left.
     UPDATE deliveries
-    SET state = 'unknown', error_code = 'worker_died', claim = NULL, updated_at = now()
+    SET state = 'unknown', error_code = 'worker_died', updated_at = now()
     WHERE state = 'sending' AND claimed_at < now() - make_interval(secs => %(scale)s * (%(timeout)s + 60))
     RETURNING id, kind, state
 ), again AS (
     -- E-mail is sent at least once: nobody minds one more, once, after ten minutes.
     UPDATE deliveries
-    SET state = 'queued', resends = resends + 1, not_before = now(), updated_at = now()
+    SET state = 'queued', resends = resends + 1, not_before = now(), claim = NULL, updated_at = now()
     WHERE state = 'unknown' AND channel = 'email' AND resends = 0
       AND updated_at < now() - make_interval(secs => %(scale)s * 600)
     RETURNING id, kind, state

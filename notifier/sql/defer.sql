@@ -1,0 +1,6 @@
+-- Not now, and nobody's fault: back to the queue until then, and no try is used.
+UPDATE deliveries
+SET state = 'queued', attempts = attempts - 1, not_before = %(until)s, error_code = %(code)s, error_message = NULL,
+    claim = NULL, updated_at = now()
+WHERE id = ANY (%(ids)s) AND claim = %(claim)s AND state = 'sending'
+RETURNING id

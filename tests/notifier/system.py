@@ -1,0 +1,213 @@
+"""What a notifier test holds in its hands: rows to start from, worker processes, and what the providers received."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from local.places import ROOT
+from local.settings import Sandbox
+from tests.services import Database
+
+SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="
+KINDS_OF_EMAIL = (
+    "NEW_LEAD_ALERT",
+    "DAILY_DIGEST",
+    "WEEKLY_REPORT",
+    "WELCOME_EMAIL",
+    "LOW_TOKEN_BALANCE",
+    "CALL_FAILED",
+    "EXPIRING_TRIAL",
+    "PAYMENT_RECEIPT",
+)
+PURPOSES = ("LEADS", "WELCOME", "DIGEST", "BILLING", "SUPPORT")
+#: States in which a delivery waits for somebody.
+OPEN = ("queued", "sending", "unknown")
+
+
+def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[str, str]:
+    """A notifier's settings, with the sandbox for providers and time a hundred times faster."""
+    return {
+        "DATABASE_URL": database.url,
+        "REDIS_URL": redis_url,
+        "SENDGRID_API_KEY": "SG.test",
+        "SENDGRID_API_URL": sandbox.url,
+        **{f"SENDGRID_TEMPLATE_{kind}": f"d-{kind.lower()}" for kind in KINDS_OF_EMAIL},
+        **{
+            f"SENDGRID_FROM_{p}": f"{p.lower()}@leads.test"
+            for p in ("LEADS", "WELCOME", "DIGEST", "BILLING", "SUPPORT")
+        },
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "twilio-token",
+        "TWILIO_API_URL": sandbox.url,
+        "TWILIO_SMS_NUMBER": "+13055550100",
+        "FRONTEND_URL": "https://app.leads.test",
+        "API_URL": "https://hooks.leads.test",
+        "NOTIFIER_SECRET_KEY": SECRET_KEY,
+        "NOTIFIER_TIME_SCALE": "0.01",
+        "PROVIDER_TIMEOUT_SECONDS": "2",
+        "ONCALL_URLS": f"json://127.0.0.1:{sandbox.http_port}/oncall",
+    }
+
+
+class System:
+    """Database, Redis and sandbox of one test, and its worker processes."""
+
+    def __init__(self, database: Database, redis_url: str, sandbox: Sandbox, folder: Path) -> None:
+        self.database, self.redis_url, self.sandbox, self.folder = database, redis_url, sandbox, folder
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    # ── rows to start from ──
+    def subscriber(self, tokens: int = 1000, **columns: Any) -> int:
+        values = {
+            "email": f"person{self.number('users')}@example.test",
+            "first_name": "Pat",
+            "phone_number": f"+1305555{2000 + self.number('users')}",
+            "subscription_status": "active",
+            "token_balance": tokens,
+            **columns,
+        }
+        if isinstance(values.get("email_preferences"), dict):
+            values["email_preferences"] = json.dumps(values["email_preferences"])
+        return self.insert("users", values)
+
+    def lead(self, **columns: Any) -> int:
+        place = self.insert(
+            "properties",
+            {
+                "folio_number": f"01{self.number('properties'):011d}",
+                "address": "1200 NW 7 ST",
+                "city": "Miami",
+                "owner_name": "GARCIA MARIA",
+                "building_sqft": 1500,
+            },
+        )
+        values = {
+            "property_id": place,
+            "lead_type": "probate",
+            "lead_date": "2026-11-20",
+            "lead_score": 95,
+            "source_reference": f"2026-{place}",
+            **columns,
+        }
+        return self.insert("leads", values)
+
+    def insert(self, table: str, values: dict[str, Any]) -> int:
+        names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+        query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
+        row = self.database.connection.execute(query, list(values.values())).fetchone()  # type: ignore[call-overload]
+        return int(row[0])
+
+    # ── what became of them ──
+    def rows(self, query: str, *parameters: Any) -> list[Any]:
+        return self.database.connection.execute(query, parameters).fetchall()  # type: ignore[call-overload]
+
+    def value(self, query: str, *parameters: Any) -> Any:
+        return self.rows(query, *parameters)[0][0]
+
+    def number(self, table: str) -> int:
+        return int(self.value(f"SELECT coalesce(max(id), 0) + 1 FROM {table}"))
+
+    def states(self) -> dict[str, int]:
+        return dict(self.rows("SELECT state, count(*) FROM deliveries GROUP BY state"))
+
+    def state(self, delivery_id: int) -> str:
+        return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
+
+    def balance(self, user: int) -> int:
+        """The balance, once it is sure that the entries say the same."""
+        balance, by_entries = self.rows(
+            "SELECT token_balance, by_entries FROM token_balances WHERE user_id = %s", user
+        )[0]
+        assert balance == by_entries, "balance and entries differ"
+        return int(balance)
+
+    def entries(self, delivery_id: int) -> list[tuple[str, int]]:
+        return self.rows("SELECT entry, tokens FROM token_entries WHERE delivery_id = %s ORDER BY id", delivery_id)
+
+    def wait_until(self, true: Callable[[], Any], what: str, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {what}; states {self.states()}\n{self.output()[-3000:]}")
+            time.sleep(0.05)
+
+    def wait_for_rest(self, seconds: float = 30) -> None:
+        """Until no delivery waits for anything."""
+        self.wait_until(lambda: not set(OPEN) & set(self.states()), "every delivery in a final state", seconds)
+
+    # ── the providers ──
+    def received(self, provider: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self._control("GET", f"requests?provider={provider}"))
+        return found
+
+    def accepted_emails(self) -> list[int]:
+        """The delivery id of each e-mail that SendGrid accepted, as often as it did."""
+        return [
+            int(person["custom_args"]["delivery_id"])
+            for request in self.received("sendgrid")
+            if request["accepted"]
+            for person in request["body"]["personalizations"]
+        ]
+
+    def accepted_texts(self) -> list[str]:
+        """The recipients of the texts that Twilio accepted, as often as it did."""
+        return [r["body"]["To"] for r in self.received("twilio") if r["accepted"]]
+
+    def fault(self, provider: str, **instruction: Any) -> None:
+        self._control("POST", "faults", json.dumps({"provider": provider, **instruction}).encode())
+
+    def heal(self) -> None:
+        """The providers do no wrong any more; what they received stays."""
+        self._control("POST", "heal", b"{}")
+
+    def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(f"{self.sandbox.url}/_sandbox/{path}", data=body, method=method)
+        request.add_header("Content-Type", "application/json")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=30) as answer:
+            return bytes(answer.read())
+
+    # ── workers ──
+    def start_worker(self, *queues: str, **settings: str) -> subprocess.Popen[bytes]:
+        """``dramatiq notifier`` in a process group of its own, for all queues or those named."""
+        command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "--processes", "1", "--threads", "8"]
+        if queues:
+            command += ["--queues", *queues]
+        log = (self.folder / f"worker-{len(self._workers)}.log").open("wb")
+        worker = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+        self._workers.append(worker)
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+        """Ends the process and its children, without a word by default."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, number)
+        worker.wait(timeout=30)
+
+    def stop(self) -> None:
+        for worker in self._workers:
+            if worker.poll() is None:
+                self.kill(worker)
+
+    def output(self) -> str:
+        """Everything the workers have said."""
+        logs: Sequence[Path] = sorted(self.folder.glob("worker-*.log"))
+        return "\n".join(log.read_text("utf-8", "replace") for log in logs)
