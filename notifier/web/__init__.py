@@ -17,11 +17,11 @@ from fastapi.responses import JSONResponse
 
 from leads import settings
 from notifier import store
-from notifier.web import health
+from notifier.web import health, unsubscribe
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (health.router,)
+ROUTERS = (health.router, unsubscribe.router)
 
 
 def without_query(record: logging.LogRecord) -> bool:

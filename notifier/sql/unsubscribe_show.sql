@@ -1,0 +1,4 @@
+SELECT u.email,
+       EXISTS (SELECT FROM suppressions s WHERE s.channel = 'email' AND s.address = lower(u.email)) AS unsubscribed
+FROM users u
+WHERE u.id = %(subscriber)s AND u.email IS NOT NULL

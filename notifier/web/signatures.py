@@ -1,0 +1,90 @@
+"""Who a callback comes from. Read up to a limit, then judged: nothing of a forged request is parsed, kept or told.
+
+A wrong, malformed or absent signature is a 403 and never an exception, a body that is too large a 413.
+"""
+
+from __future__ import annotations
+
+import binascii
+import time
+from functools import cache
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, HTTPException, Request
+from sendgrid.helpers.eventwebhook import EventWebhook
+from sendgrid.helpers.eventwebhook.eventwebhook_header import EventWebhookHeader
+from starlette.datastructures import ImmutableMultiDict
+from twilio.request_validator import RequestValidator
+
+from leads import settings
+
+TWILIO_BYTES = 64 * 1024
+#: SendGrid posts batches of up to about a megabyte.
+SENDGRID_BYTES = 4 * 1024 * 1024
+#: A recorded request must not be played again later than this (s).
+SENDGRID_AGE = 300
+
+FORGED = HTTPException(403, "the signature is not the provider's")
+
+#: The fields of a form that Twilio has posted.
+Form = ImmutableMultiDict[str, str]
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The raw body; raises a 413 as soon as it is seen to be larger than ``most`` bytes."""
+    declared = request.headers.get("content-length", "0")
+    body = bytearray()
+    if not declared.isdigit() or int(declared) <= most:
+        async for part in request.stream():
+            body += part
+            if len(body) > most:
+                break
+        else:
+            return bytes(body)
+    raise HTTPException(413, f"the body may have {most} bytes")
+
+
+async def twilio_form(request: Request) -> Form:
+    """The fields of a request that Twilio signed for our public address; raises a 403 for any other."""
+    text = (await read_body(request, TWILIO_BYTES)).decode("utf-8", "replace")
+    # PostgreSQL keeps no NUL; the signature counts it.
+    pairs = parse_qsl(text, keep_blank_values=True)
+    # The address that Twilio was given, not the one a proxy made of it.
+    address = settings.text("API_URL").rstrip("/") + request.url.path
+    if request.url.query:
+        address += f"?{request.url.query}"
+    validator = RequestValidator(settings.text("TWILIO_AUTH_TOKEN"))
+    if not validator.validate(address, ImmutableMultiDict(pairs), request.headers.get("x-twilio-signature", "")):
+        raise FORGED
+    return ImmutableMultiDict([(name.replace("\0", ""), value.replace("\0", "")) for name, value in pairs])
+
+
+async def sendgrid_body(request: Request) -> bytes:
+    """The raw body of a request that SendGrid signed within the last five minutes; raises a 403 for any other."""
+    verifier = _sendgrid_verifier(settings.text("SENDGRID_WEBHOOK_PUBLIC_KEY"))
+    body = await read_body(request, SENDGRID_BYTES)
+    signature = request.headers.get(EventWebhookHeader.SIGNATURE, "")
+    timestamp = request.headers.get(EventWebhookHeader.TIMESTAMP, "")
+    try:
+        age = abs(time.time() - int(timestamp))
+        genuine = age <= SENDGRID_AGE and verifier.verify_signature(body.decode("utf-8"), signature, timestamp)
+    except (ValueError, binascii.Error):
+        genuine = False
+    if not genuine:
+        raise FORGED
+    return body
+
+
+@cache
+def _sendgrid_verifier(key: str) -> EventWebhook:
+    try:
+        return EventWebhook(key)
+    except ValueError:
+        raise settings.MissingSetting(
+            "SENDGRID_WEBHOOK_PUBLIC_KEY is no public key: copy the verification key of SendGrid's event webhook"
+        ) from None
+
+
+TwilioForm = Annotated[Form, Depends(twilio_form)]
+SendGridBody = Annotated[bytes, Depends(sendgrid_body)]

@@ -1,0 +1,118 @@
+"""``/unsubscribe``: GET shows a page with a button, POST does it, for people and for mail programs (RFC 8058).
+
+GET changes nothing, because scanners and previews follow every link of a mail.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from leads import settings
+from notifier.lead_messages import unsubscribe_token
+from notifier.store import rows, transaction
+
+router = APIRouter()
+
+
+@router.get("/unsubscribe")
+def show(token: str = "") -> HTMLResponse:
+    """Asks whoever follows the link."""
+    subscriber = _run("unsubscribe_show", token)
+    if subscriber is None:
+        return _bad_link()
+    if subscriber["unsubscribed"]:
+        return _done(subscriber["email"])
+    return _page(
+        "Stop these e-mails?",
+        f"<p>We will send no more lead alerts, digests, reports and reminders to"
+        f" <strong>{_masked(subscriber['email'])}</strong>.</p>"
+        # Without an action a form posts to the address of its page, the token included.
+        '<form method="post"><button type="submit">Unsubscribe</button></form>'
+        f"<p>Only too many of them? {_settings_link('Choose which e-mails you get')}.</p>",
+    )
+
+
+@router.post("/unsubscribe")
+def unsubscribe(token: str = "") -> HTMLResponse:
+    """Suppresses the subscriber's address; doing it again changes nothing."""
+    subscriber = _run("unsubscribe", token)
+    return _bad_link() if subscriber is None else _done(subscriber["email"])
+
+
+def subscriber_of(token: str) -> int | None:
+    """The subscriber whom an unsubscribe link is for; None when we did not make it."""
+    number, _, _ = token.partition(".")
+    # int() takes more digits than ASCII's, and more of them than an id has.
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return None
+    genuine = unsubscribe_token(int(number))
+    return int(number) if hmac.compare_digest(token.encode(), genuine.encode()) else None
+
+
+def _run(statement: str, token: str) -> dict[str, Any] | None:
+    subscriber = subscriber_of(token)
+    if subscriber is None:
+        return None
+    with transaction() as cursor:
+        found = rows(cursor, statement, subscriber=subscriber)
+    return found[0] if found else None
+
+
+def _done(email: str) -> HTMLResponse:
+    return _page(
+        "You are unsubscribed",
+        f"<p><strong>{_masked(email)}</strong> gets no more lead alerts, digests, reports and reminders from us."
+        " A mail that is on its way already may still arrive.</p>"
+        f"<p>That was not meant? {_settings_link('Change it in your settings')}.</p>",
+    )
+
+
+def _bad_link() -> HTMLResponse:
+    return _page(
+        "This link does not work",
+        "<p>It may have been cut off when it was copied. Please use the link in the newest mail from us, or"
+        f" {_settings_link('choose which e-mails you get')} in your settings.</p>",
+        status=404,
+    )
+
+
+def _settings_link(words: str) -> str:
+    front = settings.text("FRONTEND_URL", "http://localhost:3000")
+    return f'<a href="{escape(front)}/settings">{words}</a>'
+
+
+def _masked(email: str) -> str:
+    """Enough for its owner, too little for anybody who got hold of the link."""
+    name, _, domain = email.partition("@")
+    return escape(f"{name[:1]}…@{domain}")
+
+
+def _page(title: str, content: str, status: int = 200) -> HTMLResponse:
+    template, style, style_hash = _template()
+    text = template.substitute(title=title, style=style, content=content)
+    headers = {
+        "Content-Security-Policy": f"default-src 'none'; style-src '{style_hash}'; form-action 'self';"
+        " frame-ancestors 'none'; base-uri 'none'",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(text, status, headers)
+
+
+@cache
+def _template() -> tuple[Template, str, str]:
+    folder = Path(__file__).parent
+    style = (folder / "page.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return Template((folder / "page.html").read_text("utf-8")), style, f"sha256-{digest}"
