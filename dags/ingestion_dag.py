@@ -117,7 +117,7 @@ def wait_for_files(run: dict[str, Any]) -> PokeReturnValue:
     """Waits, holding no worker, for files that can still come today; fetching then says what is missing."""
     from county.archive import open_archive
     from county.fetch import files_are_there
-    from county.hooks import CountyFtp
+    from county.ftp import CountyFtp
 
     with closing(CountyFtp()) as server:
         there = files_are_there(_request(run), server, open_archive(settings.archive_url()), now=_now())
@@ -131,7 +131,8 @@ def fetch(run: dict[str, Any]) -> list[dict[str, Any]]:
     from county import runs
     from county.archive import open_archive
     from county.fetch import fetch_files
-    from county.hooks import CountyFtp, leads_connection
+    from county.ftp import CountyFtp
+    from county.hooks import leads_connection
 
     request = _request(run)
     with closing(leads_connection()) as connection, closing(CountyFtp()) as server:

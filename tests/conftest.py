@@ -1,7 +1,8 @@
 """Fixtures of all tests: real servers, started only when a test asks for one.
 
 ``database`` is a migrated leads database of the test's own (about 50 ms), ``redis_url`` an empty Redis, ``sandbox`` the
-county and the providers with empty inboxes. Each pytest process (each worker of pytest-xdist) has servers of its own.
+county and the providers with empty inboxes, ``object_storage`` an empty bucket. Each pytest process (each worker of
+pytest-xdist) has servers of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from local.postgres import PostgresServer
 from local.redis import RedisServer
 from local.settings import Sandbox
 from tests import services
+from tests.object_storage import ObjectStorage, running_object_storage
 from tests.services import Database
 
 # An exported production setting must not reach a test; what a test needs it sets itself.
@@ -73,3 +75,18 @@ def sandbox_process() -> Iterator[Sandbox]:
 def sandbox(sandbox_process: Sandbox) -> Sandbox:
     services.reset_sandbox(sandbox_process)
     return sandbox_process
+
+
+@pytest.fixture(scope="session")
+def object_storage_server() -> Iterator[ObjectStorage]:
+    with services.service_folder("gcs") as folder, running_object_storage(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def object_storage(object_storage_server: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> ObjectStorage:
+    """An empty bucket, which this process's ``ARCHIVE_URL`` names."""
+    object_storage_server.reset()
+    for name, value in object_storage_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return object_storage_server

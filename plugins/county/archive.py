@@ -7,43 +7,72 @@ are readable by their owner only.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
-from county.errors import ArchiveConflict, GiveUp
+from county.errors import NO_ROOM, ArchiveConflict, ArchiveUnavailable, GiveUp, IngestionError, NotArchived
+
+#: Seconds after which a partial file belongs to a task that was killed: no task runs that long.
+ABANDONED_AFTER = 7200
 
 
 class Archive(Protocol):
-    """Where archived objects lie. Names are relative to ``ARCHIVE_URL``: ``daily/2026-11-20/Cases.exp``."""
+    """Where archived objects lie. Names are relative to ``ARCHIVE_URL``: ``daily/2026-11-20/Cases.exp``.
+
+    Every method raises ArchiveUnavailable when the next try may do better and GiveUp when it cannot.
+    """
 
     def names(self, folder: str) -> list[str]:
         """The names of the objects in ``folder``, sorted; none for a folder that is not there."""
 
-    def put(self, name: str, source: Path) -> None:
-        """Archives the file ``source``; the same content again changes nothing, another raises ArchiveConflict."""
+    def put(self, name: str, source: BinaryIO) -> None:
+        """Archives the whole file ``source``; the same content again changes nothing, another is an ArchiveConflict."""
 
     def facts(self, name: str) -> tuple[int, str]:
-        """Size in bytes and checksum of an object; raises FileNotFoundError."""
+        """Size in bytes and checksum of an object; raises NotArchived."""
 
-    def checksum(self, source: Path) -> str:
-        """The checksum that the file ``source`` would have as an object."""
+    def checksum(self, source: BinaryIO) -> str:
+        """The checksum that the whole file ``source`` would have as an object."""
 
     def open(self, name: str) -> BinaryIO:
-        """The object for reading, seekable; raises FileNotFoundError."""
+        """The object for reading, seekable, never held in memory; raises NotArchived."""
 
 
 def open_archive(url: str) -> Archive:
-    """The archive at ``url`` (``file:///folder``); raises GiveUp for an address that no archive serves."""
+    """The archive at ``url`` (``file:///folder``, ``gs://bucket/folder``).
+
+    Raises GiveUp for an address that no archive serves.
+    """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path and not parts.netloc:
         return FileArchive(Path(unquote(parts.path)))
-    raise GiveUp(f"ARCHIVE_URL is {url!r}: this release archives to file:///folder only")
+    if parts.scheme == "gs" and parts.netloc:
+        from county.gcs_archive import GcsArchive  # two seconds of imports that a local archive does not need
+
+        return GcsArchive(parts.netloc, unquote(parts.path).strip("/"))
+    raise GiveUp(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
+
+
+def conflict(name: str) -> ArchiveConflict:
+    return ArchiveConflict(
+        f"{name} is already archived with another content. If the county corrected the file, run the date again with "
+        "the parameter refetch; the correction is archived beside it."
+    )
+
+
+def not_archived(name: str, where: str) -> NotArchived:
+    return NotArchived(
+        f"{name} is not in the archive {where} (any more). Restore it, or clear the task fetch of this run: it looks "
+        "for the file on the FTP server."
+    )
 
 
 class FileArchive:
@@ -53,41 +82,60 @@ class FileArchive:
         self.root = root
 
     def names(self, folder: str) -> list[str]:
-        try:
-            return sorted(entry.name for entry in os.scandir(self.root / folder) if not entry.name.startswith("."))
-        except FileNotFoundError:
-            return []
+        with self._explained(f"list {folder}"):
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+            except FileNotFoundError:
+                return []
 
-    def put(self, name: str, source: Path) -> None:
+    def put(self, name: str, source: BinaryIO) -> None:
         target = self.root / name
-        try:
+        with self._explained(f"store {name}"):
             self._folder(target.parent)
-            with _partial_file(target.parent) as partial:
-                _copy_durably(source, partial)
-                # A hard link fails when the name is taken, which a rename would not.
-                os.link(partial, target)
-        except FileExistsError:
-            if self.facts(name) != (source.stat().st_size, self.checksum(source)):
-                raise ArchiveConflict(
-                    f"{name} is already archived with another content. If the county corrected the file, run the "
-                    "date again with the parameter refetch; the correction is archived beside it."
-                ) from None
-        except OSError as error:
-            raise GiveUp(
-                f"cannot archive {name} below {self.root}: {error.strerror}. Make room or make the folder writable "
-                "and run the task again; nothing was staged."
-            ) from error
+            _sweep(target.parent)
+            try:
+                with _partial_file(target.parent) as partial:
+                    _copy_durably(source, partial)
+                    # A hard link fails when the name is taken, which a rename would not.
+                    os.link(partial, target)
+                _sync_folder(target.parent)
+            except FileExistsError:
+                if self.facts(name) != (os.fstat(source.fileno()).st_size, self.checksum(source)):
+                    raise conflict(name) from None
 
     def facts(self, name: str) -> tuple[int, str]:
-        path = self.root / name
-        return path.stat().st_size, self.checksum(path)
+        with self.open(name) as stream:
+            return os.fstat(stream.fileno()).st_size, self.checksum(stream)
 
-    def checksum(self, source: Path) -> str:
-        with source.open("rb") as stream:
-            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+    def checksum(self, source: BinaryIO) -> str:
+        source.seek(0)
+        return "sha256:" + hashlib.file_digest(cast(Any, source), "sha256").hexdigest()
 
     def open(self, name: str) -> BinaryIO:
-        return (self.root / name).open("rb")
+        with self._explained(f"read {name}"):
+            try:
+                return (self.root / name).open("rb")
+            except FileNotFoundError:
+                raise not_archived(name, str(self.root)) from None
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._trouble(error, what) from error
+
+    def _trouble(self, error: OSError, what: str) -> IngestionError:
+        said = f"cannot {what} in the archive {self.root}: {error.strerror}"
+        if error.errno in NO_ROOM:
+            return ArchiveUnavailable(f"{said}. Make room there; nothing was staged, the next try goes on.")
+        if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError) or error.errno == errno.EROFS:
+            return GiveUp(
+                f"{said}. Let the user that Airflow runs as read and write there, or correct ARCHIVE_URL, then clear "
+                "this task; nothing was staged."
+            )
+        return ArchiveUnavailable(f"{said}. Look at that disk; nothing was staged, the next try goes on.")
 
     def _folder(self, folder: Path) -> None:
         missing = [f for f in (folder, *folder.parents) if not f.exists()]
@@ -106,9 +154,27 @@ def _partial_file(folder: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _copy_durably(source: Path, target: Path) -> None:
-    with source.open("rb") as reader, target.open("wb") as writer:
-        while block := reader.read(1 << 20):
+def _sweep(folder: Path) -> None:
+    """Removes what tasks that were killed have left; a file that is being written is young."""
+    for partial in folder.glob(".partial-*"):
+        with suppress(FileNotFoundError):
+            if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
+                partial.unlink()
+
+
+def _copy_durably(source: BinaryIO, target: Path) -> None:
+    source.seek(0)
+    with target.open("wb") as writer:
+        while block := source.read(1 << 20):
             writer.write(block)
         writer.flush()
         os.fsync(writer.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name survives a power cut too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

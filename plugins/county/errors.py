@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+#: A disk or a quota is full; the same step may succeed once somebody has made room.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 class IngestionError(Exception):
     """Something stopped the run; trying the same step again later may help."""
@@ -23,6 +28,10 @@ class StaleFile(GiveUp):
     """The file is the one of another business date."""
 
 
+class DamagedFile(GiveUp):
+    """A zip that cannot be read to its end."""
+
+
 class TooManyRejects(GiveUp):
     """More lines of a file are malformed than a good file ever has."""
 
@@ -35,6 +44,10 @@ class ArchiveConflict(GiveUp):
     """Another content is already archived under the name."""
 
 
+class NotArchived(GiveUp):
+    """An object that a run wants to read is not in the archive."""
+
+
 class IncompleteFile(IngestionError):
     """What arrived is not what the server has; the next try may get it whole."""
 
@@ -45,6 +58,18 @@ class FileStillChanging(IngestionError):
 
 class ServerUnreachable(IngestionError):
     """The FTP server does not answer."""
+
+
+class ArchiveUnavailable(IngestionError):
+    """The archive does not answer, or has no room."""
+
+
+class NoRoom(IngestionError):
+    """The temporary folder of this machine is full or cannot be written."""
+
+
+class DatabaseTrouble(IngestionError):
+    """The leads database went away, or broke a step off; nothing of the step was kept."""
 
 
 class StagingChanged(GiveUp):

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from county.archive import Archive, open_archive
 from tests.county.days import Pipeline
+from tests.county.ftp_server import PASSWORD, USER, CountyServer, running_ftp_server
 from tests.services import Database
 
 
@@ -24,3 +30,29 @@ def either(request: pytest.FixtureRequest, database: Database, monkeypatch: pyte
     """The pipeline, once for each daily format."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
+
+
+@pytest.fixture(params=["file", "gs"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
+    """An empty archive, once in a folder and once in a bucket."""
+    if request.param == "file":
+        return open_archive((tmp_path / "archive").as_uri())
+    return open_archive(request.getfixturevalue("object_storage").environment["ARCHIVE_URL"])
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountyServer]:
+    """The county's FTP server without a file; the connection ``miami_dade_ftp`` leads to it."""
+    folder = tmp_path / "ftp"
+    folder.mkdir()
+    with running_ftp_server(folder) as running:
+        connect_to(monkeypatch, port=running.port)
+        yield running
+
+
+def connect_to(
+    monkeypatch: pytest.MonkeyPatch, *, port: int, user: str = USER, password: str = PASSWORD, **extra: object
+) -> None:
+    """Points Airflow's connection ``miami_dade_ftp`` at a server on this machine."""
+    connection = {"conn_type": "ftp", "host": "127.0.0.1", "port": port, "login": user, "password": password}
+    monkeypatch.setenv("AIRFLOW_CONN_MIAMI_DADE_FTP", json.dumps(connection | {"extra": extra}))

@@ -1,7 +1,8 @@
-"""A real FTP server over a folder, which can be told to lose connections and to grow its files while they are read."""
+"""A real FTP server over a folder, which can be told to lose connections, to lie, and to grow files that are read."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import DTPHandler, FTPHandler
+from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
@@ -21,11 +22,13 @@ USER, PASSWORD = "county", "secret"
 
 @dataclass
 class CountyServer:
-    """``cut_after``: bytes after which each of the next transfers breaks off, one number a transfer."""
+    """``cut_after``: bytes after which each of the next transfers breaks off, one number a transfer; ``stop_after``:
+    the same, but the server says that all was sent."""
 
     folder: Path
     port: int = 0
     cut_after: list[int] = field(default_factory=list)
+    stop_after: list[int] = field(default_factory=list)
     grow: list[str] = field(default_factory=list)
     transfers: list[tuple[str, int]] = field(default_factory=list)
     """(file name, bytes skipped by REST) of each download."""
@@ -38,29 +41,36 @@ class CountyServer:
 
 
 @contextmanager
-def running_ftp_server(folder: Path) -> Iterator[CountyServer]:
+def running_ftp_server(folder: Path, certificate: Path | None = None) -> Iterator[CountyServer]:
+    """``certificate``: a file with certificate and key; then logins and transfers have to be encrypted."""
     county = CountyServer(folder)
     for feed in ("daily", "weekly", "monthly"):
         (folder / feed).mkdir(exist_ok=True)
     authorizer = DummyAuthorizer()
     authorizer.add_user(USER, PASSWORD, str(folder), perm="elr")
 
-    class Transfer(DTPHandler):  # type: ignore[misc]
+    class Transfer(TLS_DTPHandler if certificate else DTPHandler):  # type: ignore[misc]
         ac_out_buffer_size = 4096
 
         def send(self, data: bytes) -> Any:
-            limit = county.cut_after[0] if county.cut_after else None
-            if limit is not None and self.tot_bytes_sent >= limit:
+            if county.cut_after and self.tot_bytes_sent >= county.cut_after[0]:
                 county.cut_after.pop(0)
                 self.cmd_channel.close()
                 self.close()
                 return 0
+            if county.stop_after and self.tot_bytes_sent >= county.stop_after[0]:
+                county.stop_after.pop(0)
+                self._resp = ("226 Transfer complete.", logging.debug)
+                self.close()
+                return 0
             return super().send(data)
 
-    class Handler(FTPHandler):  # type: ignore[misc]
+    class Handler(TLS_FTPHandler if certificate else FTPHandler):  # type: ignore[misc]
         dtp_handler = Transfer
         use_sendfile = False
         auth_failed_timeout = 0.1
+        certfile = str(certificate)
+        tls_control_required = tls_data_required = True
 
         def ftp_RETR(self, file: str) -> Any:
             county.transfers.append((Path(file).name, self._restart_position))

@@ -1,0 +1,206 @@
+"""The county's FTP server, plain or over TLS, as ``county.fetch.FileServer``."""
+
+from __future__ import annotations
+
+import ftplib
+import logging
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TypeVar
+
+from airflow.providers.ftp.hooks.ftp import FTPHook
+from airflow.sdk.exceptions import AirflowException
+
+from county.errors import NO_ROOM, GiveUp, IncompleteFile, IngestionError, LoginRefused, ServerUnreachable
+
+log = logging.getLogger(__name__)
+
+MIAMI_DADE_FTP = "miami_dade_ftp"
+
+_T = TypeVar("_T")
+
+#: How a connection dies: without a word, or with one that is no answer.
+_BROKEN = (OSError, EOFError, ftplib.error_reply, ftplib.error_proto)
+
+
+class CountyFtp(FTPHook):
+    """The server of Airflow's connection ``miami_dade_ftp``: every wait has an end, every size is of the binary file.
+
+    The connection's extra may say ``tls`` (FTPS: login and files encrypted), ``ca_file`` (a certificate that the
+    server's must go back to) or ``verify`` (against the system's authorities), ``passive`` and ``encoding``.
+    ``timeout`` (s) bounds connecting, each answer and each block of data; ``resumptions`` how often one download goes
+    on where the connection was lost. Errors are those of ``county.errors``.
+    """
+
+    conn: ftplib.FTP | None
+
+    def __init__(self, ftp_conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
+        super().__init__(ftp_conn_id)
+        self.timeout = timeout
+        self.resumptions = resumptions
+
+    def get_conn(self) -> ftplib.FTP:
+        if self.conn is None:
+            try:
+                params = self.get_connection(self.ftp_conn_id)
+            except AirflowException as missing:
+                raise GiveUp(f"Airflow's connection {self.ftp_conn_id} is not defined: define it ({missing})") from None
+            self.conn = self._connect(params)
+        return self.conn
+
+    def _connect(self, params: Any) -> ftplib.FTP:
+        extra = params.extra_dejson
+        conn = _client(extra, self.timeout)
+        try:
+            conn.connect(params.host or "", params.port or ftplib.FTP_PORT)
+            if isinstance(conn, _FtpTls):
+                _secure(conn)
+            conn.login(params.login or "", params.password or "")
+            if isinstance(conn, _FtpTls):
+                conn.prot_p()
+            conn.set_pasv(_says(extra, "passive", default=True))
+        except ssl.SSLCertVerificationError as error:
+            conn.close()
+            raise GiveUp(
+                f"the FTP server's certificate is not trusted: {error.verify_message}. Put the county's certificate "
+                f"into a file and name it as ca_file in the extra of the connection {self.ftp_conn_id}."
+            ) from error
+        except ftplib.error_perm as error:
+            conn.close()
+            raise LoginRefused(
+                f"the FTP server refuses the login: {error}. Correct user and password of the connection "
+                f'{self.ftp_conn_id}; if the server asks for TLS, set "tls": true in its extra.'
+            ) from error
+        except (*_BROKEN, ftplib.error_temp) as error:
+            conn.close()
+            raise ServerUnreachable(
+                f"the county's FTP server does not answer: {error}. Check the connection {self.ftp_conn_id} and the "
+                "server; nothing was changed, the next try goes on."
+            ) from error
+        return conn
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            paths = self._ask(lambda conn: conn.nlst(folder))
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            if str(error)[:3] in ("550", "450"):  # how servers say that a folder is empty
+                return []
+            raise IngestionError(
+                f"the FTP server refuses to list {folder}: {error}; the next try asks again"
+            ) from error
+        return [path.rsplit("/", 1)[-1] for path in paths]
+
+    def facts(self, path: str) -> tuple[int, datetime]:
+        try:
+            self._ask(lambda conn: conn.voidcmd("TYPE I"))  # a listing before has changed it to text
+            size = self._ask(lambda conn: conn.size(path))
+            modified = self._ask(lambda conn: conn.voidcmd(f"MDTM {path}"))
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            raise IngestionError(f"the FTP server does not tell size and time of {path}: {error}") from error
+        stamp = modified.partition(" ")[2].strip()[:14]
+        return size or 0, datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+
+    def download(self, path: str, target: BinaryIO, size: int) -> None:
+        for attempt in range(self.resumptions + 1):
+            try:
+                self._receive(path, target)
+            except ftplib.error_perm as error:
+                raise IngestionError(
+                    f"the FTP server does not give {path}: {error}; the next try asks again"
+                ) from error
+            except (*_BROKEN, ftplib.error_temp) as error:
+                if isinstance(error, OSError) and error.errno in NO_ROOM:
+                    raise  # this machine's disk, not the network
+                self._forget()
+                if attempt == self.resumptions:
+                    raise ServerUnreachable(
+                        f"{path}: the connection broke {attempt + 1} times, {target.tell()} bytes arrived ({error}). "
+                        "Nothing was archived; the next try starts anew."
+                    ) from error
+                log.warning("%s: connection lost after %s bytes (%s), resuming", path, target.tell(), error)
+            else:
+                if target.tell() >= size:
+                    return
+                log.warning("%s: the server stopped after %s of %s bytes, resuming", path, target.tell(), size)
+        raise IncompleteFile(
+            f"{path}: {target.tell()} of {size} bytes arrived although the server reported success. Nothing was "
+            "archived; the next try reads it anew."
+        )
+
+    def _receive(self, path: str, target: BinaryIO) -> None:
+        conn = self.get_conn()
+        conn.retrbinary(f"RETR {path}", target.write, blocksize=1 << 16, rest=target.tell() or None)
+
+    def _ask(self, question: Callable[[Any], _T]) -> _T:
+        """Asks once more over a new connection when the old one turns out to be dead (421: idle for too long)."""
+        for last in (False, True):
+            conn = self.get_conn()
+            try:
+                return question(conn)
+            except (*_BROKEN, ftplib.error_temp) as error:
+                if isinstance(error, ftplib.error_temp) and not str(error).startswith("421"):
+                    raise
+                self._forget()
+                if last:
+                    raise ServerUnreachable(
+                        f"the county's FTP server broke off: {error}. Check the server; nothing was changed, the next "
+                        "try goes on."
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _forget(self) -> None:
+        if self.conn is not None:
+            self.conn.close()
+            self.conn = None
+
+    def close(self) -> None:
+        """Says goodbye, if anyone still listens."""
+        if self.conn is not None:
+            try:
+                self.conn.quit()
+            except (*_BROKEN, ftplib.Error):
+                self.conn.close()
+            self.conn = None
+
+
+class _FtpTls(ftplib.FTP_TLS):
+    """FTPS that reuses the control connection's session for data, which careful servers demand."""
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[Any, int | None]:
+        sock, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
+        assert isinstance(self.sock, ssl.SSLSocket)
+        return self.context.wrap_socket(sock, server_hostname=self.host, session=self.sock.session), size
+
+
+class _Socket(ssl.SSLSocket):
+    def unwrap(self) -> _Socket:
+        """Nothing to wait for: many servers just close, and sizes tell whether all has arrived."""
+        return self
+
+
+def _client(extra: Mapping[str, Any], timeout: float) -> ftplib.FTP:
+    encoding = extra.get("encoding", "utf-8")
+    if not _says(extra, "tls", default=False):
+        return ftplib.FTP(timeout=timeout, encoding=encoding)
+    context = ssl.create_default_context(cafile=extra.get("ca_file"))
+    context.sslsocket_class = _Socket
+    if not extra.get("ca_file") and not _says(extra, "verify", default=False):
+        log.warning("The FTP server's certificate is not checked: name it as ca_file in the connection's extra")
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return _FtpTls(timeout=timeout, encoding=encoding, context=context)
+
+
+def _secure(conn: _FtpTls) -> None:
+    try:
+        conn.auth()
+    except ftplib.error_perm as error:
+        raise GiveUp(
+            f'the FTP server does not speak TLS: {error}. Take "tls" out of the connection\'s extra if the county '
+            "really offers plain FTP only; nothing was changed."
+        ) from error
+
+
+def _says(extra: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    return str(extra.get(name, default)).lower() in ("true", "1", "yes")

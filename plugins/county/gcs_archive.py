@@ -1,0 +1,176 @@
+"""The archive in a bucket of Google Cloud Storage, through Airflow's connection ``google_cloud_default``."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+import google_crc32c
+import requests
+from airflow.providers.google.cloud.hooks.gcs import GCSHook
+from airflow.sdk.exceptions import AirflowException
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from county.archive import conflict, not_archived
+from county.errors import ArchiveUnavailable, GiveUp, IngestionError
+
+GOOGLE_CLOUD = "google_cloud_default"
+#: Bytes of one request, up and down; a multiple of 256 KiB.
+CHUNK = 8 << 20
+
+
+class GcsArchive:
+    """``gs://bucket/folder``. ``STORAGE_EMULATOR_HOST`` is honoured.
+
+    Objects are written under the precondition that there is none of that name, with the bucket's own access rules and
+    no others. ``patience`` (s) bounds how long a request is repeated while the service does not answer.
+    """
+
+    def __init__(self, bucket: str, folder: str, *, patience: float = 60) -> None:
+        self.bucket = bucket
+        self.folder = folder
+        self.url = f"gs://{bucket}/{folder}"
+        self._retry = DEFAULT_RETRY.with_timeout(patience)
+        self._client: Any = None
+
+    def names(self, folder: str) -> list[str]:
+        prefix = self._path(folder) + "/"
+        with self._explained(f"list {folder}"):
+            found = self._storage().list_blobs(self.bucket, prefix=prefix, delimiter="/", retry=self._retry)
+            return sorted(blob.name.removeprefix(prefix) for blob in found)
+
+    def put(self, name: str, source: BinaryIO) -> None:
+        expected = (_size(source), self.checksum(source))
+        blob = self._blob(name)
+        blob.cache_control = "private, no-store"
+        source.seek(0)
+        with self._explained(f"store {name}"):
+            try:
+                blob.upload_from_file(
+                    source, size=expected[0], if_generation_match=0, checksum="crc32c", retry=self._retry
+                )
+            except api.PreconditionFailed:
+                # Also what a repeated request hears whose first try had arrived.
+                if self.facts(name) != expected:
+                    raise conflict(name) from None
+                return
+            if (blob.size, f"crc32c:{blob.crc32c}") != expected:
+                blob.delete(if_generation_match=blob.generation, retry=self._retry)
+                raise ArchiveUnavailable(
+                    f"{name} arrived damaged in {self.url} and was removed; nothing was staged, the next try goes on."
+                )
+
+    def facts(self, name: str) -> tuple[int, str]:
+        with self._explained(f"look at {name}"):
+            blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
+            if blob is None:
+                self._need_bucket()
+                raise not_archived(name, self.url)
+            return int(blob.size), f"crc32c:{blob.crc32c}"
+
+    def checksum(self, source: BinaryIO) -> str:
+        source.seek(0)
+        checksum = google_crc32c.Checksum()
+        while block := source.read(1 << 20):
+            checksum.update(block)
+        return "crc32c:" + base64.b64encode(checksum.digest()).decode()
+
+    def open(self, name: str) -> BinaryIO:
+        with self._explained(f"read {name}"):
+            blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
+            if blob is None:
+                self._need_bucket()
+                raise not_archived(name, self.url)
+            blob.chunk_size = CHUNK
+            # All blocks are of one and the same object, whatever happens meanwhile.
+            stream = blob.open("rb", if_generation_match=blob.generation, retry=self._retry)
+        return cast(BinaryIO, _Reader(stream, lambda: self._explained(f"read {name}")))
+
+    def _storage(self) -> Any:
+        if self._client is None:
+            self._client = GCSHook(gcp_conn_id=GOOGLE_CLOUD).get_conn()
+        return self._client
+
+    def _blob(self, name: str) -> Any:
+        with self._explained(f"store {name}"):
+            return self._storage().bucket(self.bucket).blob(self._path(name), chunk_size=CHUNK)
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def _need_bucket(self) -> None:
+        """A missing object and a missing bucket look the same; only listing tells them apart."""
+        next(iter(self._storage().list_blobs(self.bucket, max_results=1, retry=self._retry)), None)
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except IngestionError:
+            raise
+        except (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError, requests.RequestException, OSError) as e:
+            raise self._trouble(e, f"cannot {what} in the archive {self.url}") from e
+        except AirflowException as error:
+            raise GiveUp(
+                f"cannot {what} in the archive {self.url}: {error}. Define Airflow's connection {GOOGLE_CLOUD}."
+            ) from error
+
+    def _trouble(self, error: Exception, said: str) -> IngestionError:
+        if isinstance(error, api.NotFound):
+            return GiveUp(
+                f"{said}: there is no bucket {self.bucket}. Create it or correct ARCHIVE_URL, then clear this task; "
+                "nothing was staged."
+            )
+        if isinstance(error, api.Forbidden | api.Unauthorized | auth.DefaultCredentialsError | auth.RefreshError):
+            return GiveUp(
+                f"{said}: {_first_line(error)}. Give the account of Airflow's connection {GOOGLE_CLOUD} the roles "
+                "Storage Object Creator and Viewer on the bucket, then clear this task; nothing was staged."
+            )
+        if isinstance(error, api.ClientError) and not isinstance(error, api.TooManyRequests):
+            return GiveUp(f"{said}: {_first_line(error)}. Correct ARCHIVE_URL; nothing was staged.")
+        return ArchiveUnavailable(
+            f"{said}: {_first_line(error)}. If this stays, look at the service (or STORAGE_EMULATOR_HOST); nothing was "
+            "staged, the next try goes on."
+        )
+
+
+class _Reader(io.BufferedIOBase):
+    """An object that is being read, with errors in the archive's words."""
+
+    def __init__(self, stream: BinaryIO, explained: Any) -> None:
+        self._stream = stream
+        self._explained = explained
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._explained():
+            return self._stream.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        with self._explained():
+            return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _size(source: BinaryIO) -> int:
+    return source.seek(0, io.SEEK_END)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]

@@ -1,0 +1,83 @@
+"""vsftpd, the FTP server of Debian, on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.ports import LOOPBACK, free_port
+from local.processes import Child
+
+PROGRAM = shutil.which("vsftpd") or shutil.which("vsftpd", path="/usr/sbin")
+
+PLAIN = {
+    "listen": "YES",
+    "listen_address": LOOPBACK,
+    "background": "NO",
+    "anonymous_enable": "YES",
+    "no_anon_password": "NO",
+    "local_enable": "NO",
+    "write_enable": "NO",
+    "seccomp_sandbox": "NO",
+    "xferlog_enable": "NO",
+    "idle_session_timeout": "60",
+}
+#: As careful operators set it up: no byte in the clear, and data only over the session that has logged in.
+TLS = {
+    "ssl_enable": "YES",
+    "allow_anon_ssl": "YES",
+    "force_anon_logins_ssl": "YES",
+    "force_anon_data_ssl": "YES",
+    "require_ssl_reuse": "YES",
+    "ssl_ciphers": "HIGH",
+}
+
+
+def require() -> None:
+    """Skips the test where vsftpd cannot run; CI has to have it."""
+    missing = "" if PROGRAM else "vsftpd is not installed (apt-get install vsftpd)"
+    if not missing and os.geteuid() != 0:
+        missing = "vsftpd has to be started by root"
+    if missing and os.environ.get("CI") == "true" and not PROGRAM:
+        pytest.fail(f"{missing}: CI is to test against it")
+    if missing:
+        pytest.skip(missing)
+
+
+@contextmanager
+def running_vsftpd(folder: Path, published: Path, certificate: Path | None = None) -> Iterator[int]:
+    """A server of the files below ``published`` for anonymous users, its own files in ``folder``; yields its port."""
+    assert PROGRAM is not None
+    port = free_port()
+    empty = folder / "empty"
+    empty.mkdir()
+    settings = PLAIN | {"listen_port": str(port), "anon_root": str(published), "secure_chroot_dir": str(empty)}
+    if certificate:
+        settings |= TLS | {"rsa_cert_file": str(certificate)}
+    configuration = folder / "vsftpd.conf"
+    configuration.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "ascii")
+    child = Child("vsftpd", [PROGRAM, configuration], folder / "vsftpd.log", folder=folder)
+    child.start()
+    try:
+        _wait_until_ready(child, port)
+        yield port
+    finally:
+        child.stop()
+
+
+def _wait_until_ready(child: Child, port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        child.check()
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
+            return
+        time.sleep(0.02)
+    raise AssertionError("\n".join(["vsftpd did not answer within 20 s", *child.last_lines()]))
