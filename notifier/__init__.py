@@ -20,5 +20,16 @@ hang_bells()
 # Actors bind to the broker that is set when they are declared.
 from notifier.actors.alerts import new_lead_alert, urgent_lead_sms  # noqa: E402
 from notifier.actors.delivery import send_many  # noqa: E402
+from notifier.actors.lookups import property_lookup  # noqa: E402
+from notifier.lookups import LookupFailed, LookupPending, lookup  # noqa: E402
 
-__all__ = ["broker", "new_lead_alert", "send_many", "urgent_lead_sms"]
+__all__ = [
+    "LookupFailed",
+    "LookupPending",
+    "broker",
+    "lookup",
+    "new_lead_alert",
+    "property_lookup",
+    "send_many",
+    "urgent_lead_sms",
+]

@@ -11,25 +11,26 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from leads import settings
+from notifier.consumer import LaneConsumer
 from notifier.lanes import LANES, Lane
 
 log = logging.getLogger(__name__)
 
-#: How long (ms) an idle consumer may sleep before it looks again: what a lone message waits at most.
-IDLE_MS = 50
-IDLE_DELAYED_MS = 500
+#: Delayed messages are few (retries of lookups) and wait in memory.
+MOST_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 
 
 class LaneBroker(RedisBroker):
-    """Takes at most as many messages of a queue as its lane may run at once, so that nothing waits in memory."""
+    """Takes at most as many messages of a queue as its lane may run at once, so that nothing waits in memory.
+
+    An idle lane starts a message within milliseconds: Redis wakes its consumer.
+    """
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        lane = LANES.get(queue_name)
-        if lane is None:  # a delay queue: nothing of ours is delayed in Redis
-            return super().consume(queue_name, prefetch, IDLE_DELAYED_MS)
-        return super().consume(queue_name, lane.concurrency, IDLE_MS)
+        lane = LANES.get(queue_name)  # None for the queues of delayed messages
+        return LaneConsumer(self, queue_name, lane.concurrency if lane else MOST_DELAYED)
 
     def waiting(self, lane: Lane) -> int:
         """How many messages wait in the lane's queue."""

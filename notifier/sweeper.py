@@ -15,6 +15,7 @@ from psycopg.rows import DictRow, dict_row
 
 from leads import database, settings
 from leads.alert import alert
+from notifier import answering
 from notifier.bells import ring
 from notifier.deliveries import settle_or_release
 from notifier.lanes import LANES
@@ -96,6 +97,7 @@ def sweep(connection: psycopg.Connection) -> dict[str, int]:
             cause="parked deliveries",
         )
     _ring_for_due(cursor)
+    answering.sweep(cursor)
     return {state: len(ids) for state, ids in moved.items()}
 
 

@@ -16,12 +16,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from leads import settings
-from notifier import store
-from notifier.web import health, unsubscribe
+from notifier import listener, store
+from notifier.web import health, lookups, unsubscribe
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (health.router, unsubscribe.router)
+ROUTERS = (health.router, lookups.router, unsubscribe.router)
 
 
 def without_query(record: logging.LogRecord) -> bool:
@@ -36,6 +36,7 @@ def without_query(record: logging.LogRecord) -> bool:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logging.getLogger("uvicorn.access").addFilter(without_query)
     yield
+    listener.close()
     store.close()
 
 

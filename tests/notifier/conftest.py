@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis.connection import parse_url
 
 from local.settings import Sandbox
+from tests.notifier.county_api import CountyApi
 from tests.notifier.system import System, settings_for
 from tests.services import Database
 
@@ -17,15 +19,21 @@ def notifier_settings(
     database: Database, redis_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
     """The settings of this process, so that the library can be driven directly; add to them with ``setenv``."""
-    from notifier import store
-    from notifier.providers import sendgrid, twilio
+    import notifier
+    from notifier import listener, store
+    from notifier.providers import clerk, sendgrid, twilio
 
     store.close()
     twilio._client.cache_clear()
     sendgrid._session.cache_clear()
+    clerk._session.cache_clear()
+    # Made when the module was imported, perhaps with no address or another one set.
+    notifier.broker.client.connection_pool.connection_kwargs.update(parse_url(redis_url))
+    notifier.broker.client.connection_pool.disconnect()
     for name, value in settings_for(database, redis_url, sandbox).items():
         monkeypatch.setenv(name, value)
     yield monkeypatch
+    listener.close()
     store.close()
 
 
@@ -39,3 +47,8 @@ def system(
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def county_api(system: System) -> CountyApi:
+    return CountyApi(system)

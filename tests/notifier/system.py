@@ -50,6 +50,8 @@ def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[s
         "TWILIO_AUTH_TOKEN": "twilio-token",
         "TWILIO_API_URL": sandbox.url,
         "TWILIO_SMS_NUMBER": "+13055550100",
+        "MIAMI_DADE_API_URL": f"{sandbox.url}/Developers/api",
+        "MIAMI_DADE_AUTH_KEY": "key-of-the-county",
         "FRONTEND_URL": "https://app.leads.test",
         "API_URL": "https://hooks.leads.test",
         "NOTIFIER_SECRET_KEY": SECRET_KEY,

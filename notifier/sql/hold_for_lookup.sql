@@ -1,0 +1,7 @@
+-- The price of a question, held from the balance of whoever asks it; no row when the balance is too small.
+WITH payer AS (
+    SELECT id FROM users WHERE id = %(subscriber)s AND token_balance >= %(tokens)s FOR NO KEY UPDATE
+)
+INSERT INTO token_entries (user_id, lookup_id, entry, tokens)
+SELECT id, %(id)s, 'hold', %(tokens)s FROM payer
+RETURNING id

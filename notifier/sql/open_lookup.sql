@@ -1,0 +1,24 @@
+-- Either the property as it is known, when that is young enough, or the question to wait for: one that is being asked,
+-- one answered a moment ago, or a new one. Whoever joins a question keeps it from growing too old.
+WITH cached AS (
+    SELECT p.* FROM properties p
+    WHERE p.folio_number = %(folio)s AND p.last_updated > now() - make_interval(days => %(days)s)
+), answered AS (
+    SELECT l.id FROM lookups l
+    WHERE l.folio_number = %(folio)s AND l.state = 'answered' AND l.finished_at > now() - interval '1 minute'
+      AND NOT EXISTS (SELECT FROM cached)
+    ORDER BY l.finished_at DESC LIMIT 1
+), opened AS (
+    INSERT INTO lookups AS l (folio_number, subscriber_id, expires_at)
+    SELECT %(folio)s, %(subscriber)s, now() + make_interval(secs => %(lifetime)s)
+    WHERE NOT EXISTS (SELECT FROM cached) AND NOT EXISTS (SELECT FROM answered)
+    ON CONFLICT (folio_number) WHERE state IN ('queued', 'asking')
+    DO UPDATE SET expires_at = greatest(l.expires_at, excluded.expires_at)
+    RETURNING l.id, l.xmax = 0 AS is_new  -- an inserted row has no xmax, an updated one has
+)
+SELECT coalesce(o.id, a.id) AS lookup_id, coalesce(o.is_new, false) AS is_new,
+       c.id IS NOT NULL AS is_cached, c.*
+FROM (VALUES (true)) AS one
+LEFT JOIN cached c ON true
+LEFT JOIN answered a ON true
+LEFT JOIN opened o ON true

@@ -1,0 +1,72 @@
+"""The county's API as a test wants it: answers made by hand, faults, and the calls that it has received."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.notifier.system import System
+
+
+@dataclass(frozen=True)
+class CountyApi:
+    system: System
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The requests in order, with the time (``at``) of each."""
+        return self.system.received("clerk")
+
+    def folios(self) -> list[str]:
+        return [call["query"]["parameter1"] for call in self.calls()]
+
+    def alerts(self) -> list[str]:
+        """The subjects that on-call was told."""
+        return [str(told["body"]["title"]) for told in self.system.received("oncall")]
+
+    def answers(self, body: Mapping[str, Any], **instruction: Any) -> None:
+        """The next calls are answered with ``body``."""
+        self.fault(status=200, body=dict(body), accept=True, **instruction)
+
+    def fault(self, **instruction: Any) -> None:
+        """The next calls go wrong as ``sandbox.faults.Fault`` says."""
+        self.system.fault("clerk", **instruction)
+
+
+def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", why: str = "") -> dict[str, Any]:
+    """An answer of the county with all rows of ``documents`` (each a list of rows, as ``deed`` gives them)."""
+    rows = [row for document in documents for row in document]
+    return {
+        "Status": status,
+        "StatusDesc": why,
+        "UnitsBalance": balance,
+        "OfficialRecordList": {"OfficialRecords": rows} if rows else None,
+        "RecordImages": [],
+    }
+
+
+def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int = 55_844, **fields: Any) -> list[Any]:
+    """A deed as the API gives it: a row for the seller, and one for each buyer."""
+    common = {
+        "CFN_YEAR": int(recorded[:4]),
+        "CFN_SEQ": sequence,
+        "GROUP_ID": 1,
+        "DOC_TYPE": "DEE",
+        "REC_DATE": f"{recorded}T00:00:00-05:00",
+        "DOC_DATE": "1900-01-01T00:00:00-05:00",
+        "BOOK_TYPE": "O ",
+        "ORIG_CFN_YEAR": 0,
+        "ORIG_CFN_SEQ": 0,
+        "FOLIO_NUMBER": folio,
+        "CASE_NUM": None,
+        "STATUS": "V",
+        "CONSIDERATION_1": 210_000,
+        "CONSIDERATION_2": 0,
+        "DEED_DOC_TAX": 1260,
+        **fields,
+    }
+    people = [("D", "SELLER SAM"), *(("R", buyer) for buyer in buyers or ("DOE JANE",))]
+    return [
+        {**common, "FIRST_PARTY": name, "PARTY_CODE": code, "KEY": 162_014_014 + n, "PARTY_SEQUENCE": n}
+        for n, (code, name) in enumerate(people, start=1)
+    ]
