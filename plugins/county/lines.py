@@ -1,23 +1,40 @@
-"""Bytes of a county file → the text stream that PostgreSQL's COPY reads, without touching single lines.
+"""Bytes of a county file → the rows that PostgreSQL's COPY reads, without touching single lines where they are plain.
 
 The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF ends. Decoding is decided
 line by line where a block is not UTF-8 as a whole, so that one bad line does not spoil the accents of the others.
+
+A *plain* line is one that certainly has the layout (``layouts.plain_line``): COPY splits it into its fields. Any other
+line arrives whole, in one column more, and PostgreSQL judges it.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 BLOCK = 1 << 20
 
+#: How COPY has to read what ``copy_blocks`` yields.
+COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
+
 #: PostgreSQL cannot store NUL; its picture keeps the line visible, and the line is rejected for it.
 _NUL_PICTURE = "␀".encode()
 
 
-def copy_blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yields ``stream`` as UTF-8 in COPY's text format, whole lines in each block; memory stays at a few blocks."""
+def copy_blocks(stream: BinaryIO, plain: str, fields: int) -> Iterator[bytes]:
+    """Yields ``stream`` as COPY's rows of ``fields`` columns and one for the line; memory stays at a few blocks.
+
+    ``plain`` is the regular expression of a plain line without its end. Each line is one row, in the file's order.
+    """
+    # Possessive: a run of lines is one match that never looks back, at a tenth of the cost of a match a line.
+    run = re.compile(b"(?:" + plain.encode() + rb"\n)++")
+    for lines in _whole_lines(stream):
+        yield b"".join(_rows(_to_utf8(lines).replace(b"\r\n", b"\n"), run, fields))
+
+
+def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
     rest = b""
     first = True
     while block := stream.read(BLOCK):
@@ -28,25 +45,39 @@ def copy_blocks(stream: BinaryIO) -> Iterator[bytes]:
         if not end:
             rest += block
             continue
-        yield _encode(rest + block[:end])
+        yield rest + block[:end]
         rest = block[end:]
     if rest:
-        yield _encode(rest + b"\n")
+        yield rest + b"\n"
 
 
-def _encode(lines: bytes) -> bytes:
+def _rows(lines: bytes, run: re.Pattern[bytes], fields: int) -> Iterator[bytes]:
+    at = 0
+    while at < len(lines):
+        if plain := run.match(lines, at):
+            yield plain[0].replace(b"\n", b"^\n")
+            at = plain.end()
+        else:
+            end = lines.index(b"\n", at)
+            yield b"^" * fields + _escape(lines[at:end]) + b"\n"
+            at = end + 1
+
+
+def _escape(line: bytes) -> bytes:
+    """COPY's own marks, so that the line arrives as it was; an empty one as a blank, since empty means NULL."""
+    line = line.replace(b"\0", _NUL_PICTURE).replace(b"\\", b"\\\\").replace(b"^", b"\\^").replace(b"\r", b"\\r")
+    return line or b" "
+
+
+def _to_utf8(lines: bytes) -> bytes:
     try:
         lines.decode()
     except UnicodeDecodeError:
-        lines = b"\n".join(map(_to_utf8, lines.split(b"\n")))
-    lines = lines.replace(b"\r\n", b"\n")
-    if b"\0" in lines:
-        lines = lines.replace(b"\0", _NUL_PICTURE)
-    # COPY's own marks, so that the line arrives as it was.
-    return lines.replace(b"\\", b"\\\\").replace(b"\t", b"\\t").replace(b"\r", b"\\r")
+        return b"\n".join([line if line.isascii() else _line_to_utf8(line) for line in lines.split(b"\n")])
+    return lines
 
 
-def _to_utf8(line: bytes) -> bytes:
+def _line_to_utf8(line: bytes) -> bytes:
     try:
         line.decode()
     except UnicodeDecodeError:

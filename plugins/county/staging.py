@@ -14,8 +14,8 @@ from psycopg import sql
 
 from county.errors import TooManyRejects
 from county.feeds import FeedFile, Target
-from county.layouts import Column, first_fault, is_good, layout
-from county.lines import copy_blocks
+from county.layouts import Column, first_fault, is_good, layout, plain_line
+from county.lines import COPY_OPTIONS, copy_blocks
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def stage_file(
     """
     columns = layout(file.name)
     with connection.transaction(), connection.cursor() as cursor:
-        _copy_lines(cursor, stream)
+        _copy_lines(cursor, stream, columns)
         staged = max(_fill(cursor, target, columns, ingestion_id) for target in file.targets)
         rejected = _keep_rejects(cursor, file, columns, ingestion_id, feed, day, object_name)
         cursor.execute("DROP TABLE raw_lines")
@@ -75,26 +75,31 @@ def partition(table: str, ingestion_id: int) -> str:
     return f"{table}_{ingestion_id}"
 
 
-def _copy_lines(cursor: psycopg.Cursor, stream: BinaryIO) -> None:
+def _copy_lines(cursor: psycopg.Cursor, stream: BinaryIO, columns: tuple[Column, ...]) -> None:
+    """Fills the temporary table raw_lines: of a plain line its fields, of any other the ``line`` itself."""
+    names = [column.plain_name for column in columns]
+    typed = ", ".join(f"{column.plain_name} {column.plain_type}" for column in columns)
     # The numbers are the file's own line numbers: COPY takes them in the order of the lines.
     cursor.execute(
-        "CREATE TEMP TABLE raw_lines (line_number integer GENERATED ALWAYS AS IDENTITY, line text) ON COMMIT DROP"
+        sql.SQL(
+            "CREATE TEMP TABLE raw_lines"
+            f" (line_number integer GENERATED ALWAYS AS IDENTITY, {typed}, line text) ON COMMIT DROP"
+        )
     )
-    with cursor.copy("COPY raw_lines (line) FROM STDIN (ENCODING 'UTF8')") as copy:
-        for block in copy_blocks(stream):
+    with cursor.copy(sql.SQL(f"COPY raw_lines ({', '.join(names)}, line) FROM STDIN {COPY_OPTIONS}")) as copy:
+        for block in copy_blocks(stream, plain_line(columns), len(columns)):
             copy.write(block)
 
 
 def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], ingestion_id: int) -> int:
     """Puts the good lines into the run's part of a staging table; returns how many."""
-    values = {column.name: column.value for column in columns}
-    sources = [source.format_map(values) if "{" in source else values[source] for source in target.columns.values()]
     parts = {
         "part": sql.Identifier(partition(target.table, ingestion_id)),
         "table": sql.Identifier(target.table),
         "id": sql.Literal(ingestion_id),
         "names": sql.SQL(", ").join(map(sql.Identifier, target.columns)),
-        "sources": sql.SQL(", ".join(sources)),
+        "plain": _sources(target, {column.name: column.plain_value for column in columns}),
+        "sources": _sources(target, {column.name: column.value for column in columns}),
         "is_good": sql.SQL(is_good(columns)),
     }
     part = partition(target.table, ingestion_id)
@@ -103,8 +108,10 @@ def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], i
     cursor.execute(sql.SQL(make).format(**parts))
     cursor.execute(
         sql.SQL(
-            "INSERT INTO {part} (ingestion_id, line_number, {names}) SELECT {id}, line_number, {sources}"
-            " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f WHERE {is_good}"
+            "INSERT INTO {part} (ingestion_id, line_number, {names})"
+            " SELECT {id}, line_number, {plain} FROM raw_lines WHERE line IS NULL"
+            " UNION ALL SELECT {id}, line_number, {sources}"
+            " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f WHERE line IS NOT NULL AND {is_good}"
         ).format(**parts)
     )
     staged = cursor.rowcount
@@ -112,6 +119,11 @@ def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], i
         cursor.execute(sql.SQL("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({id})").format(**parts))
     cursor.execute(sql.SQL("ANALYZE {part}").format(**parts))
     return staged
+
+
+def _sources(target: Target, values: dict[str, str]) -> sql.Composable:
+    sources = [source.format_map(values) if "{" in source else values[source] for source in target.columns.values()]
+    return sql.SQL(", ".join(sources))
 
 
 def _keep_rejects(
@@ -131,7 +143,7 @@ def _keep_rejects(
         "INSERT INTO rejected_records (feed, business_date, file_name, layout_file, line_number, reason, raw_line)"
         " SELECT {feed}, {day}, {name}, {file}, line_number, {reason}, line"
         " FROM raw_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f"
-        " WHERE NOT EXISTS (SELECT FROM {part} s WHERE s.line_number = raw_lines.line_number)"
+        " WHERE line IS NOT NULL AND ({is_good}) IS NOT TRUE"
         " AND line !~ '^\\s*$' AND NOT (line_number = 1 AND line ~ '^\\d{{20}}\\s*$')"
         " ORDER BY line_number"
     )
@@ -142,7 +154,7 @@ def _keep_rejects(
             name=re.sub(r"\.r\d+$", "", PurePosixPath(object_name).name),
             file=file.name,
             reason=sql.SQL(first_fault(columns)),
-            part=sql.Identifier(partition(file.targets[0].table, ingestion_id)),
+            is_good=sql.SQL(is_good(columns)),
         )
     )
     return cursor.rowcount
