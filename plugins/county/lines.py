@@ -22,6 +22,9 @@ COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
 #: PostgreSQL cannot store NUL; its picture keeps the line visible, and the line is rejected for it.
 _NUL_PICTURE = "␀".encode()
 
+#: Without any other byte, nothing in a block is UTF-8 beyond ASCII, and all of it is Windows-1252.
+_NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
+
 
 def copy_blocks(stream: BinaryIO, plain: str, fields: int) -> Iterator[bytes]:
     """Yields ``stream`` as COPY's rows of ``fields`` columns and one for the line; memory stays at a few blocks.
@@ -73,6 +76,8 @@ def _to_utf8(lines: bytes) -> bytes:
     try:
         lines.decode()
     except UnicodeDecodeError:
+        if not lines.translate(None, _NEVER_WITHIN_A_LETTER):
+            return lines.decode("cp1252").encode()
         return b"\n".join([line if line.isascii() else _line_to_utf8(line) for line in lines.split(b"\n")])
     return lines
 

@@ -117,6 +117,8 @@ def _fill(cursor: psycopg.Cursor, target: Target, columns: tuple[Column, ...], i
     staged = cursor.rowcount
     if not again:
         cursor.execute(sql.SQL("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ({id})").format(**parts))
+    # Every later step reads all of it: how many rows there are is what the planner has to know.
+    cursor.execute("SET LOCAL default_statistics_target = 10")
     cursor.execute(sql.SQL("ANALYZE {part}").format(**parts))
     return staged
 
