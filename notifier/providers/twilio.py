@@ -25,14 +25,18 @@ PROVIDER_WIDE = {20003, 20005, 21606, 30002, 30034}
 THROTTLING = {20429, 14107}
 
 
-def send_sms(delivery_id: int, recipient: str, body: str) -> str:
-    """Sends one text; returns its sid. Raises the errors of ``notifier.errors``, or MissingSetting."""
+def send_sms(delivery_id: int, recipient: str, body: str, *, seconds: int | None = None) -> str:
+    """Sends one text, worthless after ``seconds``; returns its sid.
+
+    Raises the errors of ``notifier.errors``, or MissingSetting.
+    """
     callback = settings.text("API_URL", "")
     try:
         message = _client().messages.create(
             to=recipient,
             from_=settings.text("TWILIO_SMS_NUMBER"),
             body=body,
+            **({"validity_period": seconds} if seconds else {}),
             **({"status_callback": f"{callback}/twilio/sms/status?delivery_id={delivery_id}"} if callback else {}),
         )
     except TwilioRestException as error:
