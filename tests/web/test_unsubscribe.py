@@ -22,7 +22,7 @@ def subscriber(database: Database) -> int:
 @pytest.fixture
 def link(web: httpx.Client, subscriber: int) -> str:
     """The link as it stands in a mail, reached at the service's own address."""
-    from notifier.lead_messages import unsubscribe_url
+    from notifier.messages.links import unsubscribe_url
 
     return unsubscribe_url(subscriber).removeprefix("https://hooks.example.test")
 
