@@ -150,7 +150,12 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN NOT EXISTS (
     SELECT FROM document_versions v
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (api_rules.cfn_year, api_rules.cfn_seq, api_rules.group_id)
-      AND v.business_date > api_rules.day);
+      AND v.business_date > api_rules.day
+) AND NOT EXISTS (
+    -- The Clerk's own file deletes a document party by party.
+    SELECT FROM party_versions p
+    WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (api_rules.cfn_year, api_rules.cfn_seq, api_rules.group_id)
+      AND p.business_date > api_rules.day);
 COMMENT ON FUNCTION api_rules IS
     'Whether the API''s answer of that day is the newest word on a document: the file of a day is published before the day begins.';
 
@@ -163,7 +168,7 @@ FROM document_versions d LEFT JOIN document_types t ON t.code = d.document_code
 WHERE d.is_live
   AND NOT EXISTS (SELECT FROM api_documents a
                   WHERE (a.cfn_year, a.cfn_seq, a.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
-                    AND a.day >= d.business_date)
+                    AND api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day))
 UNION ALL
 SELECT a.cfn_year, a.cfn_seq, a.group_id, a.document_code, coalesce(t.transaction, 'other'),
        a.case_number, a.recorded_on, a.folio, NULL, a.folio, NULL, NULL, NULL, a.consideration_1, a.deed_doc_tax,
@@ -181,7 +186,7 @@ WHERE p.is_live
               WHERE (d.cfn_year, d.cfn_seq, d.group_id) = (p.cfn_year, p.cfn_seq, p.group_id) AND d.is_live
                 AND NOT EXISTS (SELECT FROM api_documents a
                                 WHERE (a.cfn_year, a.cfn_seq, a.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
-                                  AND a.day >= d.business_date))
+                                  AND api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day)))
 UNION ALL
 SELECT p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence, p.party_code, p.party_name, p.party_sequence, NULL, NULL
 FROM api_parties p JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
