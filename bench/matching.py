@@ -12,7 +12,7 @@ import csv
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -129,7 +129,7 @@ def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator
         made += 1
 
 
-_MORE_STYLES = {
+_MORE_STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
     "misspelled name": spelling.with_misspelling,
     "number as a word": spelling.with_number_word,
     "direction behind": spelling.with_direction_behind,
@@ -139,11 +139,9 @@ _MORE_STYLES = {
 }
 
 
-def _positive(place: Place, styles: dict[str, object], chance: Random) -> Record | None:
+def _positive(place: Place, styles: Mapping[str, Callable[[str, Random], str | None]], chance: Random) -> Record | None:
     kind = chance.choice(list(styles))
-    style = styles[kind]
-    assert callable(style)
-    text = style(place.address, chance)
+    text = styles[kind](place.address, chance)
     if text is None:
         return None
     text += spelling.unit_text(place.unit, chance)
