@@ -19,6 +19,7 @@ hang_bells()
 
 # Actors bind to the broker that is set when they are declared.
 from notifier.actors.admin import admin_alert  # noqa: E402
+from notifier.actors.calls import campaign_call, inbound_call, outbound_call  # noqa: E402
 from notifier.actors.delivery import send_many  # noqa: E402
 from notifier.actors.email import (  # noqa: E402
     call_failed,
@@ -40,11 +41,14 @@ __all__ = [
     "admin_alert",
     "broker",
     "call_failed",
+    "campaign_call",
     "daily_digest",
     "expiring_trial",
+    "inbound_call",
     "lookup",
     "low_token_balance",
     "new_lead_alert",
+    "outbound_call",
     "payment_receipt",
     "property_lookup",
     "send_many",

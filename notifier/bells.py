@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from leads import settings
 from notifier.broker import DEFAULT_REDIS, LaneBroker
-from notifier.lanes import EMAIL, SMS, Lane
+from notifier.lanes import EMAIL, SMS, VOICE, Lane
 from notifier.sending import work
 
 log = logging.getLogger(__name__)
@@ -119,5 +119,5 @@ BELLS: dict[str, dramatiq.Actor[[], None]] = {}
 
 def hang_bells() -> None:
     """Declares the bell actors of the lanes that send, on the broker that is set."""
-    for lane in (EMAIL, SMS):
+    for lane in (EMAIL, SMS, VOICE):
         BELLS[lane.queue_name] = _bell(lane)

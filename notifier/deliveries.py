@@ -19,8 +19,9 @@ from psycopg.rows import DictRow
 
 from leads import settings
 from leads.alert import alert
+from notifier.call_lines import free_lines
 from notifier.errors import NotRecorded, ProviderError, ProviderWide, Throttled, UnknownRecipient
-from notifier.lanes import Lane
+from notifier.lanes import VOICE, Lane
 from notifier.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
 from notifier.store import repeated, rows, statement, transaction
 
@@ -72,7 +73,7 @@ class Request:
 
     kind: str
     dedupe_key: str
-    subscriber_id: int
+    subscriber_id: int | None
     lead_id: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     priority: int | None = None
@@ -121,12 +122,13 @@ def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
     """Claims what is due of one of ``kinds``, at most the lane's batch; None when nothing is."""
     key = uuid4()
     with transaction() as cursor:
+        most = min(lane.batch, free_lines(cursor, kinds)) if lane is VOICE else lane.batch
         taken = rows(
             cursor,
             "claim",
             queue=lane.queue_name,
             kinds=list(kinds),
-            most=lane.batch,
+            most=most,
             claim=key,
             scale=settings.time_scale(),
         )
@@ -297,6 +299,7 @@ def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, why: str
 
 
 def bury(cursor: Cursor, ids: Sequence[int], why: str) -> None:
+    """Gives the tokens of deliveries that ended back, leaves a dead letter each, tells the subscribers of calls."""
     if ids:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))
         cursor.execute(statement("dead_letters"), {"ids": list(ids)})

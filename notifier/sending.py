@@ -11,10 +11,10 @@ from functools import partial
 import psycopg
 
 from leads import settings
-from notifier import deliveries, emails, texts
+from notifier import call_checks, calls, deliveries, emails, texts
 from notifier.deliveries import Claim
 from notifier.errors import NotRecorded, ProviderWide, Refused, Throttled, where
-from notifier.lanes import EMAIL, SMS, Lane
+from notifier.lanes import EMAIL, SMS, VOICE, Lane
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ def work(lane: Lane) -> int:
     while not closing.is_set() and (claim := deliveries.claim(lane, names)):
         taken += len(claim.ids)
         _send(claim, lane)
+    if lane is VOICE:
+        call_checks.check_due()
     return taken
 
 
@@ -65,5 +67,8 @@ KINDS = {
     for kind in (
         *(Kind(email.name, EMAIL, partial(emails.send, email)) for email in emails.EMAILS),
         *(Kind(text.name, SMS, partial(texts.send, text)) for text in texts.TEXTS),
+        Kind("outbound_call", VOICE, calls.send),
+        Kind("campaign_call", VOICE, calls.send),
+        Kind("inbound_call", VOICE, call_checks.complete),
     )
 }

@@ -46,7 +46,7 @@ def test_posting_suppresses_the_address_once(
         answer = web.post(link, data=body)
         assert answer.status_code == 200
     assert "You are unsubscribed" in answer.text
-    assert suppressed(database) == [("email", "jane.doe@example.test", "unsubscribed")]
+    assert suppressed(database) == [("email", "jane.doe@example.test", "unsubscribe")]
     assert "You are unsubscribed" in web.get(link).text
 
 
