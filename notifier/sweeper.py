@@ -16,6 +16,7 @@ from psycopg.rows import DictRow, dict_row
 from leads import database, settings
 from leads.alert import alert
 from notifier import answering
+from notifier.airflow_watch import AirflowWatch
 from notifier.bells import ring
 from notifier.deliveries import settle_or_release
 from notifier.lanes import LANES
@@ -36,6 +37,7 @@ class Sweeper(Middleware):
     def __init__(self) -> None:
         self._stop = Event()
         self._thread: Thread | None = None
+        self._airflow_watch = AirflowWatch()
 
     def after_worker_boot(self, broker: Any, worker: Worker) -> None:
         queues = sorted(set(LANES) & (worker.consumer_whitelist or set(LANES)))
@@ -72,6 +74,7 @@ class Sweeper(Middleware):
                 elected = bool((cursor.fetchone() or {})["mine"])
             if elected:
                 sweep(connection)
+                self._airflow_watch.look()
             self._stop.wait(SWEEP_SECONDS)
             beat -= SWEEP_SECONDS
         cursor.execute("DELETE FROM lane_status WHERE process_id = %s", (_process_id(),))

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from psycopg.types.json import Jsonb
+
+from local.ports import free_port
+from tests.services import Database
+
+
+@dataclass
+class Mailbox:
+    """On-call's mail server: what it took, and whether it takes anything now."""
+
+    mails: list[EmailMessage] = field(default_factory=list)
+    refuses: bool = False
+    port: int = 0
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.refuses:
+            return "451 try again later"
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 OK"
+
+    def url(self) -> str:
+        return f"mailto://127.0.0.1:{self.port}/?from=leads@example.com&to=oncall@example.com&mode=insecure"
+
+    def subjects(self) -> list[str]:
+        return [str(mail["subject"]) for mail in self.mails]
+
+    def text(self) -> str:
+        """The words of the newest mail."""
+        body = self.mails[-1].get_body(("plain", "html"))
+        assert body is not None
+        return str(body.get_content())
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox]:
+    """A real SMTP server that on-call is told through."""
+    box = Mailbox(port=free_port())
+    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    controller.start()
+    monkeypatch.setenv("ONCALL_URLS", box.url())
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    yield box
+    controller.stop()
+
+
+@dataclass
+class Rows:
+    """Writes rows with what a test does not care about filled in; returns their ids."""
+
+    database: Database
+
+    def insert(self, table: str, **values: Any) -> int:
+        columns, marks = ", ".join(values), ", ".join(f"%({name})s" for name in values)
+        row = self.database.connection.execute(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING id",
+            {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()},
+        ).fetchone()
+        return int(row[0])
+
+    def user(self, **values: Any) -> int:
+        preferences = values.pop("email_preferences", {})
+        defaults = {"email": "a@example.com", "subscription_status": "active", "token_balance": 100}
+        return self.insert("users", email_preferences=preferences, **defaults | values)
+
+    def lead(self, **values: Any) -> int:
+        return self.insert("leads", **{"lead_type": "foreclosure", "lead_date": "2026-01-01"} | values)
+
+    def one(self, query: str, **parameters: Any) -> Any:
+        row = self.database.connection.execute(query, parameters).fetchone()
+        return row[0] if row is not None and len(row) == 1 else row
+
+    def all(self, query: str, **parameters: Any) -> list[Any]:
+        found = self.database.connection.execute(query, parameters).fetchall()
+        return [row[0] if len(row) == 1 else row for row in found]
+
+
+@pytest.fixture
+def rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """A leads database of the test's own, which is also what ``DATABASE_URL`` names."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    return Rows(database)
