@@ -2,8 +2,7 @@
 
 ``GET /_sandbox/health`` · ``GET /_sandbox/counts`` what was accepted, by kind · ``GET /_sandbox/requests?provider=…``
 everything received · ``POST /_sandbox/faults`` one instruction (``sandbox.faults.Fault``) as JSON ·
-``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/became`` what Twilio tells of a sid from now on ·
-``POST /_sandbox/reset`` forgets all.
+``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/reset`` forgets all.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import socket
 import struct
 import time
 from collections import Counter
-from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from threading import Lock
@@ -21,8 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.faults import Fault, Faults
-from sandbox.providers import ROUTES, TWILIO, Answer, Request
-from sandbox.telephony import look_up
+from sandbox.providers import ROUTES, Answer, Request
 
 KINDS = ("emails", "texts", "calls", "lookups", "oncall")
 
@@ -37,13 +34,11 @@ class Inbox:
         self._lock = Lock()
         self._received: list[dict[str, Any]] = []
         self._accepted: Counter[str] = Counter()
-        self._became: dict[str, dict[str, Any]] = {}
 
     def number(self) -> int:
         return next(self._numbers)
 
-    def record(self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None) -> None:
-        """Keeps what was received and answered; ``made`` is what came to be, told or not."""
+    def record(self, provider: str, request: Request, answer: Answer, accepted: bool) -> None:
         entry = {
             "provider": provider,
             "at": time.time(),
@@ -51,11 +46,9 @@ class Inbox:
             "path": request.path,
             "query": request.query,
             "body": request.fields,
-            "text": request.text,
             "status": answer.status,
             "accepted": accepted and bool(answer.accepted),
             "answer": answer.body,
-            "made": made if accepted else None,
             "answer_headers": answer.headers,
         }
         with self._lock:
@@ -71,26 +64,10 @@ class Inbox:
         with self._lock:
             return [entry for entry in self._received if provider in (None, entry["provider"])]
 
-    def texts_and_calls(self) -> list[dict[str, Any]]:
-        """The texts and calls that Twilio has made, as it would tell of them now."""
-        with self._lock:
-            made = [(entry["at"], entry["made"]) for entry in self._received if entry["provider"] == "twilio"]
-            return [
-                {**thing, "date_created": formatdate(at, usegmt=True), **self._became.get(thing["sid"], {})}
-                for at, thing in made
-                if thing and "sid" in thing
-            ]
-
-    def became(self, sid: str, fields: dict[str, Any]) -> None:
-        """From now on Twilio tells ``fields`` (status, duration, answered_by …) of the text or call ``sid``."""
-        with self._lock:
-            self._became.setdefault(sid, {}).update(fields)
-
     def reset(self) -> None:
         with self._lock:
             self._received.clear()
             self._accepted.clear()
-            self._became.clear()
         self.faults.clear()
 
 
@@ -129,9 +106,6 @@ class Handler(BaseHTTPRequestHandler):
         if request.path.startswith("/_sandbox/"):
             self._control(request)
             return
-        if request.method == "GET" and request.path.startswith(TWILIO):
-            self._send(look_up(request, self.server.inbox.texts_and_calls()))
-            return
         for prefix, provider, judge in ROUTES:
             if request.path.startswith(prefix):
                 inbox = self.server.inbox
@@ -153,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         inbox = self.server.inbox
         fault = inbox.faults.take(provider, f"{self.path} {request.text}")
         if fault is None:
-            inbox.record(provider, request, answer, accepted=True, made=answer.body)
+            inbox.record(provider, request, answer, accepted=True)
             self._send(answer)
             return
         if fault.seconds and fault.then != "hang":
@@ -162,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         told = answer
         if fault.status is not None:
             told = Answer(fault.status, fault.body, fault.headers, answer.accepted)
-        inbox.record(provider, request, told, accepted=usual or fault.accept, made=answer.body)
+        inbox.record(provider, request, told, accepted=usual or fault.accept)
         self._end(fault, told)
 
     def _end(self, fault: Fault, answer: Answer) -> None:
@@ -192,9 +166,6 @@ class Handler(BaseHTTPRequestHandler):
                     self._send(Answer(400, {"message": str(error)}))
                 else:
                     self._send(Answer(200, {}))
-            case "POST", "became":
-                inbox.became(request.fields.pop("sid"), request.fields)
-                self._send(Answer(200, {}))
             case "POST", "heal":
                 inbox.faults.clear()
                 self._send(Answer(200, {}))

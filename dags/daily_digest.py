@@ -1,0 +1,37 @@
+"""# Daily digest: one mail a day for each subscriber who wants it
+
+Every day at 5:00 New York. Opens one delivery for each active or trialing subscriber whose preferences do not say no,
+due at the next `digest_time` in their `digest_timezone` (08:00 New York). Rows only: the notifier makes the content
+when it sends, and sends nothing when there is nothing new.
+
+**The business date** is part of the delivery's key, so a rerun opens nothing twice. A date that is over is silent:
+the next digest holds what it would have held.
+
+**When it fails** nobody gets a digest today until it has run. Read the task's log, put right what it names, and clear
+the task the same day: a digest whose time has passed goes out at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+from airflow.sdk import task
+from upkeep_dag import run_day, today, upkeep_dag
+
+
+@task
+def open_digests() -> dict[str, int]:
+    """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
+    from upkeep import mailings
+
+    from county.hooks import leads_connection
+
+    with closing(leads_connection()) as connection:
+        return mailings.open_digests(connection, run_day(), today=today())
+
+
+with upkeep_dag(
+    "daily_digest", schedule="0 5 * * *", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
+) as dag:
+    open_digests()

@@ -1,0 +1,88 @@
+"""# Data clean-up: what is past its retention goes
+
+Every night at 3:00 New York. E-mail and text deliveries and API logs older than 90 days are archived as compressed
+JSON lines below `logs/` of the archive, read back and compared, and only then emptied (deliveries: what proves that
+something was sent and paid for stays) or deleted. Queue metrics, closed dead letters, rejected and unmatched records
+older than 90 days are deleted, staging tables of failed runs after 14 days, Airflow's own metadata after 90 (`airflow
+db clean`, when the connection `airflow_db` is defined). `plugins/upkeep/retention.py` has the table.
+
+**By hand it only counts**, unless the parameter `dry_run` is switched off. The business date bounds what goes: a run
+for an old date removes what was too old on that date, and no run removes what is younger today.
+
+**When it fails** nothing is lost: a batch that was begun is in `cleanup_batches` and the next run finishes it first.
+Read the task's log (mostly the archive does not answer or is full), put right what it names, and clear the task, or
+leave it to the next night.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime, timedelta
+
+from airflow.sdk import Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from upkeep_dag import is_manual, now, upkeep_dag
+
+
+@task
+def clean_up() -> dict[str, int]:
+    """Archives and removes; returns the rows of each rule."""
+    from upkeep import cleanup
+
+    from county import settings
+    from county.archive import open_archive
+    from county.hooks import leads_connection
+
+    with closing(leads_connection()) as connection:
+        return cleanup.clean_up(
+            connection, open_archive(settings.archive_url()), moment=_moment(), dry_run=_only_counts()
+        )
+
+
+@task(trigger_rule="all_done")
+def clean_airflow() -> None:
+    """Cleans Airflow's own database, if this Airflow is told its address."""
+    from airflow.sdk import BaseHook
+    from upkeep import airflow_metadata, retention
+
+    try:
+        connection = BaseHook.get_connection("airflow_db")
+    except AirflowNotFoundException:
+        raise AirflowSkipException(
+            "Airflow's metadata is not cleaned: define the connection airflow_db, the address of its own database"
+        ) from None
+    before = _moment() - timedelta(days=retention.AIRFLOW_DAYS)
+    airflow_metadata.clean_airflow(airflow_metadata.address(connection), before=before, dry_run=_only_counts())
+
+
+def _moment() -> datetime:
+    """The run's own moment, never in the future."""
+    logical_date = get_current_context()["dag_run"].logical_date
+    return min(logical_date or now(), now())
+
+
+def _only_counts() -> bool:
+    """By hand unless told otherwise; on schedule only when the run's configuration says so."""
+    context = get_current_context()
+    if is_manual():
+        return bool(context["params"]["dry_run"])
+    return bool((context["dag_run"].conf or {}).get("dry_run", False))
+
+
+with upkeep_dag(
+    "data_cleanup",
+    schedule="0 3 * * *",
+    doc_md=__doc__,
+    most=timedelta(hours=2),
+    tags=["upkeep"],
+    pool="maintenance",
+    params={
+        "dry_run": Param(
+            True,
+            type="boolean",
+            title="Only count",
+            description="By hand: say what would go and change nothing. Runs of the schedule do it.",
+        )
+    },
+) as dag:
+    clean_up() >> clean_airflow()

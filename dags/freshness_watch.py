@@ -1,0 +1,44 @@
+"""# Freshness watch: what should be there and is not
+
+Every quarter of an hour. Compares the schedules of the feeds with `data_ingestion_logs` and tells on-call, once a
+cause and hour, of a run that never started (half an hour after its time) and of a feed whose newest data is too old;
+and tells when that is over. Also sends again what no address of on-call has taken yet.
+
+**The business date does not matter**: a run looks at what is there at that moment.
+
+**When it fails** nobody is told of missing runs until the next quarter of an hour. The task's log says why; mostly
+the leads database does not answer.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+from airflow.sdk import task
+from upkeep_dag import now, upkeep_dag
+
+
+@task
+def watch_feeds() -> dict[str, list[str]]:
+    """Tells of missing runs and stale feeds; returns them."""
+    from upkeep import freshness
+
+    from county.hooks import leads_connection
+    from leads.alert import send_untold
+
+    with closing(leads_connection()) as connection:
+        found = freshness.watch_feeds(connection, now=now())
+        send_untold(connection)
+    return found
+
+
+with upkeep_dag(
+    "freshness_watch",
+    schedule="*/15 * * * *",
+    doc_md=__doc__,
+    most=timedelta(minutes=10),
+    tags=["watching"],
+    retries=1,
+) as dag:
+    watch_feeds()

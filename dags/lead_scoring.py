@@ -1,0 +1,42 @@
+"""# Lead scoring: what each lead is worth today
+
+Every night at 2:00 New York. Recalculates `leads.lead_score` of every lead that is `new` or `contacted` with the SQL
+function `calculate_lead_score`: base by type, less with age, more for equity and engagement. A score that stays is
+not rewritten; `last_score_update` is when it last changed.
+
+**The business date does not matter**: a lead's age counts from the day the run really happens, so a backfill or a
+rerun changes nothing. It waits for its turn in the pool `ingestion_merge` and never runs beside a merge.
+
+**When it fails** scores stay those of yesterday; nothing is half-done and it is not tried again by itself. Read the
+task's log, put right what it names, and clear the task; or leave it: the next night makes good what this one missed.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+from airflow.sdk import task
+from upkeep_dag import upkeep_dag
+
+
+@task
+def score_leads() -> int:
+    """Brings the scores up to date; returns how many changed."""
+    from upkeep import scoring
+
+    from county.hooks import leads_connection
+
+    with closing(leads_connection()) as connection:
+        return scoring.score_leads(connection)
+
+
+with upkeep_dag(
+    "lead_scoring",
+    schedule="0 2 * * *",
+    doc_md=__doc__,
+    most=timedelta(minutes=30),
+    tags=["leads"],
+    pool="ingestion_merge",
+) as dag:
+    score_leads()

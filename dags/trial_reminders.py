@@ -1,0 +1,36 @@
+"""# Trial reminders: 7, 3 and 1 days before a trial ends
+
+Every day at 9:00 New York. Opens one delivery for each trialing subscriber whose trial ends in 7, 3 or 1 New York
+days. The mail costs nothing; the notifier sends it at once.
+
+**The business date** is the day from which the days are counted. Subscriber, end of the trial and days are the
+delivery's key, so a rerun opens nothing twice. A date that is over is silent: its count of days would be wrong.
+
+**When it fails** nobody is reminded today until it has run. Read the task's log, put right what it names, and clear
+the task the same day.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+from airflow.sdk import task
+from upkeep_dag import run_day, today, upkeep_dag
+
+
+@task
+def open_trial_reminders() -> dict[str, int]:
+    """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
+    from upkeep import mailings
+
+    from county.hooks import leads_connection
+
+    with closing(leads_connection()) as connection:
+        return mailings.open_trial_reminders(connection, run_day(), today=today())
+
+
+with upkeep_dag(
+    "trial_reminders", schedule="0 9 * * *", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
+) as dag:
+    open_trial_reminders()

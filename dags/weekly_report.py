@@ -1,0 +1,37 @@
+"""# Weekly report: what became of the leads of last week
+
+Every Monday at 9:00 New York. Opens one delivery for each active or trialing subscriber who was there in that week
+and whose preferences do not say no, for the week (Monday to Sunday) before. Rows only: the notifier makes the content
+when it sends.
+
+**The business date** says which week: the last that was over. The week is part of the delivery's key, so a rerun
+opens nothing twice. It can be run again until the next week is over; older weeks are silent.
+
+**When it fails** nobody gets a report until it has run. Read the task's log, put right what it names, and clear the
+task in the same week.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+
+from airflow.sdk import task
+from upkeep_dag import run_day, today, upkeep_dag
+
+
+@task
+def open_reports() -> dict[str, int]:
+    """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
+    from upkeep import mailings
+
+    from county.hooks import leads_connection
+
+    with closing(leads_connection()) as connection:
+        return mailings.open_reports(connection, run_day(), today=today())
+
+
+with upkeep_dag(
+    "weekly_report", schedule="0 9 * * 1", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
+) as dag:
+    open_reports()

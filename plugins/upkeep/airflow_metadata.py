@@ -1,0 +1,61 @@
+"""Airflow's own database. Tasks may not open it, so Airflow's command does, by an address that it is given."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from leads.redaction import redact
+
+log = logging.getLogger(__name__)
+
+#: How Airflow keeps a task from its database; the command is not the task.
+_BLOCKED = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
+
+
+class CleanFailed(RuntimeError):
+    """``airflow db clean`` ended with an error."""
+
+
+def clean_airflow(url: str, *, before: datetime, dry_run: bool) -> None:
+    """Runs ``airflow db clean`` on the database at ``url`` (SQLAlchemy's form) for rows older than ``before``.
+
+    Nothing is kept in archive tables. Raises CleanFailed with the command's last words.
+    """
+    command = [str(Path(sys.executable).with_name("airflow")), "db", "clean", "--yes", "--skip-archive"]
+    command += ["--error-on-cleanup-failure", "--clean-before-timestamp", before.isoformat(), "--batch-size", "10000"]
+    if dry_run:
+        command.append("--dry-run")
+    environment = {name: value for name, value in os.environ.items() if name not in _BLOCKED}
+    environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
+    result = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL
+    )
+    log.info("airflow db clean: %s", redact(result.stdout[-4000:]))
+    if result.returncode:
+        raise CleanFailed(f"airflow db clean failed: {redact((result.stderr or result.stdout)[-1000:])}")
+
+
+def address(connection: Any) -> str:
+    """SQLAlchemy's address of an Airflow connection to PostgreSQL; a socket's folder as host is understood."""
+    from sqlalchemy.engine import URL
+
+    query = {name: str(value) for name, value in connection.extra_dejson.items()}
+    host = connection.host or None
+    if host and host.startswith("/"):
+        query["host"], host = host, None
+    url = URL.create(
+        "postgresql+psycopg2",
+        connection.login or None,
+        connection.password or None,
+        host,
+        connection.port,
+        connection.schema or None,
+        query,
+    )
+    return url.render_as_string(hide_password=False)

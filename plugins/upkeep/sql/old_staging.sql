@@ -1,0 +1,8 @@
+-- Partitions of the staging tables whose run is finished, or so old that nobody will take it up again.
+SELECT part.relname
+FROM pg_inherits i
+JOIN pg_class part ON part.oid = i.inhrelid
+JOIN pg_class staging ON staging.oid = i.inhparent AND staging.relname LIKE 'staging\_%%'
+JOIN data_ingestion_logs l ON l.id = substring(part.relname FROM '\d+$')::bigint
+WHERE l.status IN ('success', 'skipped') OR l.started_at < %(before)s
+ORDER BY part.relname

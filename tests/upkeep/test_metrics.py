@@ -1,0 +1,83 @@
+"""queue_metrics: a row a queue, what is there now and what happened since the row before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from upkeep.metrics import QUEUES, record_queue_metrics
+
+from notifier.lanes import LANES
+from tests.upkeep.conftest import Rows
+
+
+def newest(rows: Rows, queue: str) -> dict[str, Any]:
+    return dict(
+        rows.one(
+            "SELECT to_jsonb(m) - 'id' - 'queue_name' - 'recorded_at' FROM queue_metrics m WHERE queue_name = %(queue)s"
+            " ORDER BY recorded_at DESC LIMIT 1",
+            queue=queue,
+        )
+    )
+
+
+def test_every_queue_of_the_notifier_gets_a_row(rows: Rows) -> None:
+    assert set(QUEUES) == set(LANES)
+    assert record_queue_metrics(rows.database.connection) == 5
+    assert set(rows.all("SELECT queue_name FROM queue_metrics")) == set(LANES)
+    nothing = dict.fromkeys(("waiting", "active", "delayed", "completed", "failed", "dead"), 0)
+    assert newest(rows, "sms-notifications") == {f"{name}_count": 0 for name in nothing} | {"oldest_age_seconds": None}
+
+
+def delivery(rows: Rows, state: str, *, kind: str = "new_lead_alert", since: str = "0", **values: Any) -> int:
+    number = rows.one("SELECT count(*) FROM deliveries")
+    channel = "sms" if kind.endswith("sms") else "email"
+    made = rows.insert("deliveries", channel=channel, kind=kind, state=state, dedupe_key=f"k{number}", **values)
+    rows.database.connection.execute(
+        "UPDATE deliveries SET not_before = now() - %s::interval WHERE id = %s", (since, made)
+    )
+    return made
+
+
+def test_what_waits_runs_is_delayed_and_dead_is_counted(rows: Rows) -> None:
+    for state, since in [("queued", "90 s"), ("queued", "10 s"), ("queued", "-1 h"), ("sending", "0"), ("failed", "0")]:
+        delivery(rows, state, since=since)
+    delivery(rows, "queued", kind="urgent_lead_sms", since="5 s")
+    for state in ("open", "open", "dismissed"):
+        rows.insert("failed_jobs", queue_name="email-workflows", state=state)
+    record_queue_metrics(rows.database.connection)
+    mail = newest(rows, "email-workflows")
+    assert 90 <= mail.pop("oldest_age_seconds") < 120
+    assert mail == {
+        "waiting_count": 2, "delayed_count": 1, "active_count": 1, "dead_count": 2, "completed_count": 0,
+        "failed_count": 3,
+    }  # fmt: skip
+    assert newest(rows, "sms-notifications")["waiting_count"] == 1
+
+
+def test_what_was_done_is_counted_once_however_often_rows_are_written(rows: Rows) -> None:
+    record_queue_metrics(rows.database.connection)
+    for _ in range(3):
+        rows.database.connection.execute(
+            "UPDATE deliveries SET accepted_at = clock_timestamp() WHERE id = %s", (delivery(rows, "accepted"),)
+        )
+    rows.insert("failed_jobs", queue_name="email-workflows")
+    rows.insert("miami_dade_api_logs", query_type="folio")
+    record_queue_metrics(rows.database.connection)
+    record_queue_metrics(rows.database.connection)
+    done = rows.all(
+        "SELECT completed_count, failed_count, dead_count FROM queue_metrics"
+        " WHERE queue_name = 'email-workflows' ORDER BY id"
+    )
+    assert done == [(0, 0, 0), (3, 1, 1), (0, 0, 1)]
+    assert sum(rows.all("SELECT completed_count FROM queue_metrics WHERE queue_name = 'api-property-lookup'")) == 1
+
+
+def test_queues_without_deliveries_are_known_by_their_workers(rows: Rows) -> None:
+    rows.database.connection.execute(
+        "INSERT INTO lane_status (process_id, queue_name, waiting, active, heartbeat_at) VALUES"
+        " ('a', 'api-property-lookup', 7, 2, now()), ('b', 'api-property-lookup', 7, 3, now()),"
+        " ('dead', 'api-property-lookup', 900, 10, now() - interval '1 hour')"
+    )
+    record_queue_metrics(rows.database.connection)
+    lookups = newest(rows, "api-property-lookup")
+    assert (lookups["waiting_count"], lookups["active_count"]) == (7, 5)
