@@ -22,7 +22,7 @@ test: install-dev ## the test suite, against real servers that it starts itself
 drill: install-dev ## the long tests: kill matrix, real scheduler, the whole demo
 	@$(BIN)/python -m pytest -m drill
 
-bench: install ## how fast it is: every benchmark, on servers with the demo's settings (minutes)
+bench: install-dev ## how fast it is: every benchmark, on servers with the demo's settings (minutes)
 	@$(BIN)/python -m bench
 
 lint: install-dev ## ruff and mypy

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now
 from run_deadlines import ScheduledSlot
 from upkeep import oncall
 from upkeep.schedules import FEEDS
 
 from county import feeds, settings
-from county.errors import GiveUp, NothingToDo
+from county.errors import FileStillChanging, GiveUp, NothingToDo
 
 if TYPE_CHECKING:
+    import psycopg
+
     from county.fetch import Request
+
+log = logging.getLogger(__name__)
 
 NEW_YORK = "America/New_York"
 MERGE_POOL = "ingestion_merge"
@@ -57,7 +63,7 @@ def ingestion_dag(feed_name: str, *, dag_id: str, schedule: str, doc_md: str | N
         start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
         catchup=False,
         max_active_runs=1,
-        dagrun_timeout=timedelta(hours=14),
+        dagrun_timeout=LONGEST_RUN,
         default_args={
             "owner": "data-engineering",
             "retries": settings.retries(3),
@@ -73,8 +79,7 @@ def ingestion_dag(feed_name: str, *, dag_id: str, schedule: str, doc_md: str | N
         tags=["ingestion", feed.name],
     ) as dag:
         run = open_run(feed_name)
-        files = fetch(wait_for_files(run))
-        staged = stage.partial(run=run).expand(file=files)
+        staged = stage.partial(run=run).expand(file=fetch(run))
         merged = merge(match(run, staged))
         close_run(write_alerts(make_leads(merged)))
     return dag
@@ -100,6 +105,12 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
             raise AirflowSkipException(str(nothing)) from nothing
         except GiveUp as error:
             raise AirflowFailException(str(error)) from error
+        except Exception as error:
+            from county.hooks import database_trouble
+
+            if trouble := database_trouble(error):
+                raise trouble from error
+            raise
 
     return wrapped
 
@@ -109,54 +120,50 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
 def open_run(feed_name: str) -> dict[str, Any]:
     """Opens the run's row in the log; returns what all further steps need to know."""
     from county import runs
-    from county.dates import business_date
     from county.hooks import leads_connection
 
     context = get_current_context()
-    dag_run = context["dag_run"]
-    day = business_date(
-        dag_run.logical_date,
-        asked=context["params"]["business_date"],
-        manual=str(getattr(dag_run.run_type, "value", dag_run.run_type)) == "manual",
-        now=_now(),
-    )
+    feed, dag_run = feeds.feed(feed_name), context["dag_run"]
+    day = business_date_of(dag_run, context["params"]["business_date"])
     with closing(leads_connection()) as connection:
-        ingestion_id = runs.open_run(connection, feeds.feed(feed_name), dag_run.run_id, day)
+        ingestion_id = runs.open_run(connection, feed, dag_run.run_id, day)
+        for run_id in runs.open_runs(connection, feed):
+            if run_id != dag_run.run_id and _has_failed(context["ti"], dag_run.dag_id, run_id):
+                reason = "the run failed while the leads database was away, so nothing could be written down"
+                runs.fail_run(connection, feed, run_id, dag_id=dag_run.dag_id, reason=reason)
     return {"feed": feed_name, "ingestion_id": ingestion_id, "day": day.isoformat()}
 
 
-@task.sensor(mode="reschedule", poke_interval=600, timeout=13 * 3600)
+@task.sensor(mode="reschedule", poke_interval=600, timeout=LONGEST_WAIT.total_seconds())
 @step
-def wait_for_files(run: dict[str, Any]) -> PokeReturnValue:
-    """Waits, holding no worker, for files that can still come today; fetching then says what is missing."""
-    from county.archive import open_archive
-    from county.fetch import files_are_there
-    from county.ftp import CountyFtp
+def fetch(run: dict[str, Any]) -> PokeReturnValue:
+    """Archives the day's files; gives where they are.
 
-    with closing(CountyFtp()) as server:
-        there = files_are_there(_request(run), server, open_archive(settings.archive_url()), now=_now())
-    return PokeReturnValue(is_done=there, xcom_value=run)
-
-
-@task
-@step
-def fetch(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """Archives the day's files; returns where they are."""
+    While a file can still come today, or is being written, it looks again later and holds no worker meanwhile.
+    """
     from county import runs
     from county.archive import open_archive
-    from county.fetch import fetch_files
+    from county.dates import can_still_come
+    from county.fetch import fetch_files, files_are_there
     from county.ftp import CountyFtp
-    from county.hooks import leads_connection
 
-    request = _request(run)
-    with closing(leads_connection()) as connection, closing(CountyFtp()) as server:
+    request, moment = _request(run), now()
+    archive = open_archive(settings.archive_url())
+    with _leads_database(run) as connection, closing(CountyFtp()) as server:
         try:
-            fetched = fetch_files(request, server, open_archive(settings.archive_url()), now=_now())
+            if not files_are_there(request, server, archive, now=moment):
+                return PokeReturnValue(is_done=False)
+            fetched = fetch_files(request, server, archive, now=moment)
+        except FileStillChanging as changing:
+            if not can_still_come(request.day, moment):
+                raise
+            log.info("%s", changing)
+            return PokeReturnValue(is_done=False)
         except NothingToDo:
             runs.close_run(connection, run["ingestion_id"], "skipped")
             raise
         runs.record_files(connection, request.feed, run["ingestion_id"], fetched)
-    return [asdict(file) for file in fetched]
+    return PokeReturnValue(is_done=True, xcom_value=[asdict(file) for file in fetched])
 
 
 @task(map_index_template="{{ task.op_kwargs['file']['file'] }}")
@@ -165,13 +172,12 @@ def stage(run: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
     """Loads one archived file into its staging table."""
     from county.archive import open_archive
     from county.fetch import open_lines
-    from county.hooks import leads_connection
     from county.staging import stage_file
 
     feed = feeds.feed(run["feed"])
     feed_file = feed.file(file["file"])
     with (
-        closing(leads_connection()) as connection,
+        _leads_database(run) as connection,
         open_lines(open_archive(settings.archive_url()), file["object_name"], feed_file.stem) as stream,
     ):
         staged = stage_file(
@@ -218,7 +224,7 @@ def write_alerts(run: dict[str, Any]) -> dict[str, Any]:
     return _pipeline_step(
         "write_alerts",
         run,
-        today=local_day(_now()),
+        today=local_day(now()),
         max_age_days=settings.alert_max_age_days(),
         notify=get_current_context()["params"]["notify"],
     )
@@ -229,18 +235,16 @@ def write_alerts(run: dict[str, Any]) -> dict[str, Any]:
 def close_run(run: dict[str, Any]) -> dict[str, Any]:
     """Ends the run's row in the log."""
     from county import runs
-    from county.hooks import leads_connection
 
-    with closing(leads_connection()) as connection:
+    with _leads_database(run) as connection:
         runs.close_run(connection, run["ingestion_id"])
     return run
 
 
 def _pipeline_step(name: str, run: dict[str, Any], **options: Any) -> dict[str, Any]:
     from county import pipeline
-    from county.hooks import leads_connection
 
-    with closing(leads_connection()) as connection:
+    with _leads_database(run) as connection:
         counts = getattr(pipeline, name)(
             connection,
             feeds.feed(run["feed"]),
@@ -249,6 +253,23 @@ def _pipeline_step(name: str, run: dict[str, Any], **options: Any) -> dict[str, 
             **options,
         )
     return {**run, name: counts}
+
+
+@contextmanager
+def _leads_database(run: dict[str, Any]) -> Iterator[psycopg.Connection]:
+    """A connection for a step of the run, whose row in the log says that it is at work (again)."""
+    from county import runs
+    from county.hooks import leads_connection
+
+    with closing(leads_connection()) as connection:
+        runs.resume_run(connection, run["ingestion_id"])
+        yield connection
+
+
+def _has_failed(ti: Any, dag_id: str, run_id: str) -> bool:
+    with suppress(Exception):  # a run that Airflow no longer knows stays as it is
+        return str(ti.get_dagrun_state(dag_id, run_id)) == "failed"
+    return False
 
 
 def _request(run: dict[str, Any]) -> Request:
@@ -260,36 +281,3 @@ def _request(run: dict[str, Any]) -> Request:
         lag_days=settings.file_lag_days(),
         refetch=bool(get_current_context()["params"]["refetch"]),
     )
-
-
-def _now() -> datetime:
-    return pendulum.now("UTC")
-
-
-def note_error(context: Any) -> None:
-    """Task level: keeps the reason in the log's row, for on-call and for the DAG-level callback."""
-    from county import runs
-    from county.hooks import leads_connection
-
-    feed = feeds.feed(context["dag"].dag_id.removesuffix("_ftp_ingestion"))
-    error = f"{context['ti'].task_id}: {context.get('exception')}"
-    with closing(leads_connection()) as connection:
-        runs.note_error(connection, feed, context["run_id"], error)
-
-
-def fail_run(context: Any) -> None:
-    """DAG level, in the dag-processor: ends the log's row even when a task's process was killed."""
-    from county import runs
-    from county.hooks import leads_connection
-
-    dag_id = context["dag"].dag_id
-    ti = context.get("ti")
-    where = f"{ti.task_id} died without a word (killed, or its machine went down)" if ti else "the run failed"
-    with closing(leads_connection()) as connection:
-        runs.fail_run(
-            connection,
-            feeds.feed(dag_id.removesuffix("_ftp_ingestion")),
-            context["run_id"],
-            dag_id=dag_id,
-            reason=f"{where}: {context.get('reason') or 'no reason given'}. See the task's log, then clear it.",
-        )

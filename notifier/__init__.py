@@ -1,7 +1,7 @@
 """The low-latency side: ``import notifier`` to send, ``dramatiq notifier`` to run the workers.
 
 Importing connects to nothing. Sending an actor writes a row first and rings second, so a message is never lost with
-Redis; what a row goes through is in ``deliveries``, what is said in ``lead_messages``, how it leaves in ``providers``.
+Redis; what a row goes through is in ``deliveries``, what is said in ``messages``, how it leaves in ``providers``.
 """
 
 from __future__ import annotations
@@ -18,18 +18,42 @@ dramatiq.set_broker(broker)
 hang_bells()
 
 # Actors bind to the broker that is set when they are declared.
-from notifier.actors.alerts import new_lead_alert, urgent_lead_sms  # noqa: E402
+from notifier.actors.admin import admin_alert  # noqa: E402
+from notifier.actors.calls import campaign_call, inbound_call, outbound_call  # noqa: E402
 from notifier.actors.delivery import send_many  # noqa: E402
+from notifier.actors.email import (  # noqa: E402
+    call_failed,
+    daily_digest,
+    expiring_trial,
+    low_token_balance,
+    new_lead_alert,
+    payment_receipt,
+    weekly_report,
+    welcome_email,
+)
 from notifier.actors.lookups import property_lookup  # noqa: E402
+from notifier.actors.sms import urgent_lead_sms, verification_sms  # noqa: E402
 from notifier.lookups import LookupFailed, LookupPending, lookup  # noqa: E402
 
 __all__ = [
     "LookupFailed",
     "LookupPending",
+    "admin_alert",
     "broker",
+    "call_failed",
+    "campaign_call",
+    "daily_digest",
+    "expiring_trial",
+    "inbound_call",
     "lookup",
+    "low_token_balance",
     "new_lead_alert",
+    "outbound_call",
+    "payment_receipt",
     "property_lookup",
     "send_many",
     "urgent_lead_sms",
+    "verification_sms",
+    "weekly_report",
+    "welcome_email",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
 import dramatiq
@@ -17,13 +18,13 @@ from redis.retry import Retry
 
 from leads import settings
 from notifier.broker import DEFAULT_REDIS, LaneBroker
-from notifier.lanes import EMAIL, SMS, Lane
+from notifier.lanes import EMAIL, SMS, VOICE, Lane
 from notifier.sending import work
 
 log = logging.getLogger(__name__)
 
 
-#: Puts bells in while fewer wait than the lane runs at once; the wire format is Dramatiq's own.
+#: Puts messages in while fewer wait than are wanted; the wire format is Dramatiq's own.
 _RING = """
 local free = tonumber(ARGV[1]) - redis.call("llen", KEYS[1])
 local rung = 0
@@ -47,14 +48,24 @@ _silent_until = 0.0
 
 def ring(lane: Lane, times: int = 1) -> None:
     """Puts up to ``times`` bells in, while fewer wait than the lane runs at once; raises when Redis is away."""
+    bell = BELLS[lane.queue_name]
+    _put(lane.queue_name, lane.concurrency, [bell.message() for _ in range(min(times, lane.concurrency))])
+
+
+def put(message: dramatiq.Message[Any]) -> None:
+    """Puts in a message that is no bell, with the patience of one; raises when Redis is away."""
+    _put(message.queue_name, 1_000_000, [message])
+
+
+def _put(queue_name: str, most: int, messages: Sequence[dramatiq.Message[Any]]) -> None:
     broker = dramatiq.get_broker()
     assert isinstance(broker, LaneBroker)
-    bells = []
-    for _ in range(min(times, lane.concurrency)):
-        message = BELLS[lane.queue_name].message().copy(options={"redis_message_id": str(uuid4())})
-        bells += [message.options["redis_message_id"], message.encode()]
-    queue = f"{broker.namespace}:{lane.queue_name}"
-    _client(settings.text("REDIS_URL", DEFAULT_REDIS)).eval(_RING, 2, queue, f"{queue}.msgs", lane.concurrency, *bells)
+    words: list[str | bytes] = []
+    for message in messages:
+        redis_id = str(uuid4())
+        words += [redis_id, message.copy(options={"redis_message_id": redis_id}).encode()]
+    queue = f"{broker.namespace}:{queue_name}"
+    _client(settings.text("REDIS_URL", DEFAULT_REDIS)).eval(_RING, 2, queue, f"{queue}.msgs", most, *words)
 
 
 def ring_quietly(lanes: Iterable[Lane]) -> None:
@@ -108,5 +119,5 @@ BELLS: dict[str, dramatiq.Actor[[], None]] = {}
 
 def hang_bells() -> None:
     """Declares the bell actors of the lanes that send, on the broker that is set."""
-    for lane in (EMAIL, SMS):
+    for lane in (EMAIL, SMS, VOICE):
         BELLS[lane.queue_name] = _bell(lane)

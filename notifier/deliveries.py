@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
@@ -19,12 +19,19 @@ from psycopg.rows import DictRow
 
 from leads import settings
 from leads.alert import alert
-from notifier.errors import ProviderError, ProviderWide, Throttled, UnknownRecipient
-from notifier.lanes import Lane
+from notifier.call_lines import free_lines
+from notifier.errors import NotRecorded, ProviderError, ProviderWide, Throttled, UnknownRecipient
+from notifier.lanes import VOICE, Lane
 from notifier.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
 from notifier.store import repeated, rows, statement, transaction
 
 log = logging.getLogger(__name__)
+
+Cursor = psycopg.Cursor[DictRow]
+T = TypeVar("T")
+
+#: How long (s) the outcome of a request waits for a database that is away, before a sweeper has to find out.
+RECORD_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Request:
 
     kind: str
     dedupe_key: str
-    subscriber_id: int
+    subscriber_id: int | None
     lead_id: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     priority: int | None = None
@@ -115,12 +122,13 @@ def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
     """Claims what is due of one of ``kinds``, at most the lane's batch; None when nothing is."""
     key = uuid4()
     with transaction() as cursor:
+        most = min(lane.batch, free_lines(cursor, kinds)) if lane is VOICE else lane.batch
         taken = rows(
             cursor,
             "claim",
             queue=lane.queue_name,
             kinds=list(kinds),
-            most=lane.batch,
+            most=most,
             claim=key,
             scale=settings.time_scale(),
         )
@@ -128,52 +136,80 @@ def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
 
 
 def accept(claimed: Claim, lane: Lane, messages: Sequence[Sent], provider_id: str) -> None:
-    """The provider has taken ``messages``: their tokens are spent, and the lane's breaker, if any, closes."""
-    with transaction() as cursor:
+    """The provider has taken ``messages``: their tokens are spent, and the lane's breaker, if any, closes.
+
+    This and the other ends of a claim wait for the database if need be; NotRecorded when it does not come back.
+    """
+
+    def record(cursor: Cursor) -> None:
         _finish(cursor, claimed, State.ACCEPTED, messages, provider_id=provider_id)
-        cursor.execute("DELETE FROM lane_breakers WHERE queue_name = %s", (lane.queue_name,))
+        _close_breaker(cursor, lane)
+
+    _record(record)
 
 
-def end(claimed: Claim, ids: Iterable[int], state: State, code: str, message: str | None = None) -> None:
-    """Ends deliveries that are not sent: ``state`` says how, ``code`` why. Their tokens go back."""
-    with transaction() as cursor:
+def end(
+    claimed: Claim,
+    ids: Collection[int],
+    state: State,
+    code: str,
+    message: str | None = None,
+    *,
+    answered: Lane | None = None,
+) -> None:
+    """Ends deliveries that are not sent: ``state`` says how, ``code`` why. Their tokens go back.
+
+    ``answered`` is the lane whose provider said so, about this message alone: its breaker closes.
+    """
+
+    def record(cursor: Cursor) -> None:
         _finish(cursor, claimed, state, [Sent(i, "") for i in ids], code=code, message=message)
+        if answered is not None:
+            _close_breaker(cursor, answered)
+
+    _record(record)
 
 
 def unclear(claimed: Claim, messages: Sequence[Sent], error: ProviderError) -> None:
     """Nobody knows whether ``messages`` were sent: they keep their holds until somebody does."""
-    with transaction() as cursor:
-        _finish(cursor, claimed, State.UNKNOWN, messages, code=error.code, message=str(error))
+    _record(
+        lambda cursor: _finish(cursor, claimed, State.UNKNOWN, messages, code=error.code, message=str(error)),
+    )
 
 
-def put_back(claimed: Claim, ids: Iterable[int], lane: Lane, error: Exception) -> None:
+def put_back(claimed: Claim, ids: Collection[int], lane: Lane, error: Exception, *, untried: bool = False) -> None:
     """Nothing was sent: the deliveries are due again when their kind's retry table, or the provider, says.
 
-    A provider that refuses everybody opens the lane's breaker and is told to on-call.
+    A provider that refuses everybody opens the lane's breaker and is told to on-call. ``untried`` says that no request
+    was made for those that are still ``sending``; others of ``ids`` have their outcome and keep it.
     """
     scale = settings.time_scale()
     free = isinstance(error, Throttled | ProviderWide)
     wait = error.retry_after if isinstance(error, Throttled) else 60 * scale if free else 0
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
-    with transaction() as cursor:
+
+    def record(cursor: Cursor) -> None:
         back = rows(
             cursor,
             "put_back",
             ids=list(ids),
             claim=claimed.key,
+            from_states=["sending"] if untried else ["sending", "unknown"],
             costs_a_try=not free,
             wait=wait,
             scale=scale,
             code=code,
             message=str(error)[:500],
         )
-        _bury(cursor, [row["id"] for row in back if row["state"] == State.DEAD], "retries used up")
+        bury(cursor, [row["id"] for row in back if row["state"] == State.DEAD], "retries used up")
         if isinstance(error, ProviderWide):
             cursor.execute(
                 "INSERT INTO lane_breakers (queue_name, next_trial_at, code, reason)"
                 " VALUES (%s, now() + make_interval(secs => %s), %s, %s) ON CONFLICT (queue_name) DO NOTHING",
                 (lane.queue_name, wait, code, str(error)[:500]),
             )
+
+    _record(record)
     if isinstance(error, ProviderWide):
         alert(
             "critical",
@@ -183,14 +219,44 @@ def put_back(claimed: Claim, ids: Iterable[int], lane: Lane, error: Exception) -
         )
 
 
+def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
+    """Holds the claim anew before another request for ``ids``; returns those that are still ours."""
+
+    def record(cursor: Cursor) -> list[int]:
+        cursor.execute(
+            "UPDATE deliveries SET claimed_at = now() WHERE id = ANY (%s) AND claim = %s AND state = 'sending'"
+            " RETURNING id",
+            (list(ids), claimed.key),
+        )
+        return [row["id"] for row in cursor.fetchall()]
+
+    return _record(record)
+
+
 def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
     """Not now: the deliveries are queued again until ``until``, with the reason ``code``, and no try is used."""
-    with transaction() as cursor:
-        rows(cursor, "defer", ids=list(ids), claim=claimed.key, until=until, code=code)
+    _record(lambda cursor: rows(cursor, "defer", ids=list(ids), claim=claimed.key, until=until, code=code))
+
+
+def _record(transact: Callable[[Cursor], T]) -> T:
+    """Commits the outcome of a claim, however long the database is away (within reason)."""
+
+    def attempt() -> T:
+        with transaction() as cursor:
+            return transact(cursor)
+
+    try:
+        return repeated(attempt, patience=RECORD_PATIENCE)
+    except psycopg.Error as error:
+        raise NotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
+
+
+def _close_breaker(cursor: Cursor, lane: Lane) -> None:
+    cursor.execute("DELETE FROM lane_breakers WHERE queue_name = %s", (lane.queue_name,))
 
 
 def _finish(
-    cursor: psycopg.Cursor[DictRow],
+    cursor: Cursor,
     claimed: Claim,
     state: State,
     messages: Sequence[Sent],
@@ -218,7 +284,7 @@ def _finish(
     settle_or_release(cursor, ids, state, code)
 
 
-def settle_or_release(cursor: psycopg.Cursor[DictRow], ids: Sequence[int], state: State, why: str | None) -> None:
+def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, why: str | None) -> None:
     """Moves the tokens as ``state`` says, and leaves a dead letter where a human should look."""
     if state in TAKEN:
         # A call is paid when it ends, for what it took.
@@ -227,12 +293,14 @@ def settle_or_release(cursor: psycopg.Cursor[DictRow], ids: Sequence[int], state
             (list(ids),),
         )
     elif state in DEAD_LETTERS:
-        _bury(cursor, ids, why or state.value)
+        bury(cursor, ids, why or state.value)
     elif state in GIVEN_BACK:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))
 
 
-def _bury(cursor: psycopg.Cursor[DictRow], ids: Sequence[int], why: str) -> None:
+def bury(cursor: Cursor, ids: Sequence[int], why: str) -> None:
+    """Gives the tokens of deliveries that ended back, leaves a dead letter each, tells the subscribers of calls."""
     if ids:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))
         cursor.execute(statement("dead_letters"), {"ids": list(ids)})
+        cursor.execute(statement("open_call_failures"), {"ids": list(ids)})

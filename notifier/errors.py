@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 
 
@@ -55,3 +56,13 @@ class ProviderWide(ProviderError):
 
 class Unclear(ProviderError):
     """The request went out and no answer came back: nobody knows whether it was sent."""
+
+
+class NotRecorded(Exception):
+    """A request may have left and its outcome could not be written: the delivery stays ``sending``."""
+
+
+def where(error: BaseException) -> str:
+    """Type and place of an exception, without its words: they may hold personal data."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))

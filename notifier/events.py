@@ -121,3 +121,4 @@ def _move_tokens(cursor: psycopg.Cursor[DictRow], moved: Sequence[DictRow]) -> N
         )
     if missed:
         cursor.execute("SELECT release_tokens(%s, 'never connected')", (missed,))
+        cursor.execute(statement("open_call_failures"), {"ids": missed})

@@ -20,6 +20,7 @@ from psycopg.rows import DictRow
 from leads import settings
 from leads.days import NEW_YORK
 from notifier import listener
+from notifier.bells import put
 from notifier.errors import UnknownRecipient
 from notifier.lanes import LOOKUPS
 from notifier.store import rows, transaction
@@ -159,7 +160,7 @@ def ring(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
         options={},
     )
     try:
-        dramatiq.get_broker().enqueue(message)
+        put(message)
     except Exception as error:
         log.warning("Redis does not take lookup %s (%s): the sweeper will ring", lookup_id, type(error).__name__)
 

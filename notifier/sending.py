@@ -1,22 +1,25 @@
-"""From a claim to a finished delivery: what a lane does when its bell rings."""
+"""From a bell to finished deliveries: what a lane does when it is rung."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+
+import psycopg
 
 from leads import settings
-from notifier import deliveries, lead_messages
-from notifier.deliveries import Claim, Sent
-from notifier.errors import Permanent, ProviderError, ProviderWide, Refused, Throttled, Unclear
-from notifier.lanes import EMAIL, SMS, Lane
-from notifier.providers import sendgrid, twilio
-from notifier.states import State
-from notifier.store import transaction
+from notifier import call_checks, calls, deliveries, emails, texts
+from notifier.deliveries import Claim
+from notifier.errors import NotRecorded, ProviderWide, Refused, Throttled, where
+from notifier.lanes import EMAIL, SMS, VOICE, Lane
 
 log = logging.getLogger(__name__)
+
+#: Set when the worker is to stop: what is in hand is finished, and nothing more is claimed.
+closing = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -29,111 +32,43 @@ class Kind:
 
 
 def work(lane: Lane) -> int:
-    """Sends what is due in ``lane`` until nothing is; returns how many deliveries it took.
-
-    An exception of our own while sending costs the deliveries a try, like a refusal: never the delivery.
-    """
+    """Sends what is due in ``lane`` until nothing is; returns how many deliveries it took."""
     names = [kind.name for kind in KINDS.values() if kind.lane is lane]
     taken = 0
-    while claim := deliveries.claim(lane, names):
+    while not closing.is_set() and (claim := deliveries.claim(lane, names)):
         taken += len(claim.ids)
-        try:
-            KINDS[claim.kind].send(claim)
-        except settings.MissingSetting as error:
-            # No delivery's fault, and a human has to act: the same as a provider that refuses everybody.
-            deliveries.put_back(claim, claim.ids, lane, ProviderWide(str(error), code="missing_setting"))
-        except Exception as error:
-            log.exception("Could not send", extra={"kind": claim.kind, "delivery_ids": claim.ids[:10]})
-            # Its text may hold personal data; its type says enough.
-            deliveries.put_back(claim, claim.ids, lane, Refused(type(error).__name__, code="our_error"))
+        _send(claim, lane)
+    if lane is VOICE:
+        call_checks.check_due()
     return taken
 
 
-def _send_lead_emails(claim: Claim) -> None:
-    batch = _wanted(claim, "email")
-    emails = [
-        sendgrid.Email(
-            row["id"],
-            row["email"],
-            lead_messages.email_data(row),
-            lead_messages.unsubscribe_headers(row["subscriber_id"]),
-        )
-        for row in batch
-    ]
-    if emails:
-        _send_emails(claim, emails, purpose="LEADS")
-
-
-def _send_emails(claim: Claim, emails: Sequence[sendgrid.Email], purpose: str) -> None:
-    """Sends a batch as one request. What the provider names as wrong is dropped and the rest is sent."""
-    kept = [Sent(email.delivery_id, email.recipient) for email in emails]
-    ids = [email.delivery_id for email in emails]
+def _send(claim: Claim, lane: Lane) -> None:
+    """Nothing that goes wrong on our side costs more than a try, or sends anything again that may have left."""
     try:
-        provider_id = sendgrid.send(claim.kind, purpose, emails)
-    except Permanent as error:
-        if len(emails) == 1:
-            deliveries.end(claim, ids, State.FAILED, error.code or "refused", str(error))
-            return
-        named = [email for position, email in enumerate(emails) if position in error.positions]
-        if named:
-            wrong = [email.delivery_id for email in named]
-            deliveries.end(claim, wrong, State.FAILED, error.code or "refused", str(error)[:200])
-            parts = [[email for email in emails if email.delivery_id not in set(wrong)]]
-        else:
-            parts = [list(emails[: len(emails) // 2]), list(emails[len(emails) // 2 :])]
-        for part in filter(None, parts):
-            _send_emails(claim, part, purpose)
-    except Unclear as error:
-        deliveries.unclear(claim, kept, error)
-    except ProviderError as error:
-        deliveries.put_back(claim, ids, EMAIL, error)
-    else:
-        deliveries.accept(claim, EMAIL, kept, provider_id)
-
-
-def _send_lead_texts(claim: Claim) -> None:
-    for row in _wanted(claim, "phone_number"):
-        _send_text(claim, row["id"], row["phone_number"], lead_messages.sms_body(row))
-
-
-def _send_text(claim: Claim, delivery_id: int, recipient: str, body: str) -> None:
-    kept = [Sent(delivery_id, recipient, settings.text("TWILIO_SMS_NUMBER"), body)]
-    try:
-        provider_id = twilio.send_sms(delivery_id, recipient, body)
-    except Permanent as error:
-        if error.suppress:
-            _suppress("sms", recipient, f"provider code {error.code}")
-        state = State.SUPPRESSED if error.suppress else State.FAILED
-        deliveries.end(claim, [delivery_id], state, error.code or "refused", str(error))
-    except Unclear as error:
-        deliveries.unclear(claim, kept, error)
-    except (Refused, Throttled, ProviderWide) as error:
-        deliveries.put_back(claim, [delivery_id], SMS, error)
-    else:
-        deliveries.accept(claim, SMS, kept, provider_id)
-
-
-def _wanted(claim: Claim, address: str) -> list[Mapping[str, Any]]:
-    """The rows of the claim that are sent; the others are ended, with their reason."""
-    wanted, held = lead_messages.sort_out(lead_messages.load(claim.ids), address=address)
-    for state, code in {(hold.state, hold.code) for hold in held}:
-        ids = [hold.delivery_id for hold in held if (hold.state, hold.code) == (state, code)]
-        deliveries.end(claim, ids, state, code)
-    return wanted
-
-
-def _suppress(channel: str, recipient: str, reason: str) -> None:
-    with transaction() as cursor:
-        cursor.execute(
-            "INSERT INTO suppressions (channel, address, reason) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (channel, recipient, reason),
-        )
+        KINDS[claim.kind].send(claim)
+    except NotRecorded as error:
+        log.error("%s: the sweeper finds out what became of it", error, extra={"delivery_ids": claim.ids[:10]})
+    except psycopg.OperationalError:
+        # Before anything left; nobody's fault, so it costs no try.
+        deliveries.put_back(claim, claim.ids, lane, Throttled("the database was away", code="database"), untried=True)
+    except settings.MissingSetting as error:
+        # No delivery's fault, and a human has to act: the same as a provider that refuses everybody.
+        wide = ProviderWide(str(error), code="missing_setting")
+        deliveries.put_back(claim, claim.ids, lane, wide, untried=True)
+    except Exception as error:
+        log.error("Could not send %s: %s", claim.kind, where(error), extra={"delivery_ids": claim.ids[:10]})
+        # Its text may hold personal data; its type says enough.
+        deliveries.put_back(claim, claim.ids, lane, Refused(type(error).__name__, code="our_error"), untried=True)
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("new_lead_alert", EMAIL, _send_lead_emails),
-        Kind("urgent_lead_sms", SMS, _send_lead_texts),
+        *(Kind(email.name, EMAIL, partial(emails.send, email)) for email in emails.EMAILS),
+        *(Kind(text.name, SMS, partial(texts.send, text)) for text in texts.TEXTS),
+        Kind("outbound_call", VOICE, calls.send),
+        Kind("campaign_call", VOICE, calls.send),
+        Kind("inbound_call", VOICE, call_checks.complete),
     )
 }

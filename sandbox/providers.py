@@ -20,6 +20,7 @@ PHONE_NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 LONGEST_TEXT = 1600
 MOST_EMAILS = 1000
 UNITS_AT_FIRST = 100_000
+TWILIO = "/2010-04-01/"
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,22 @@ def _sendgrid_error(status: int, message: str, where: str | None) -> Answer:
 def twilio(request: Request, number: int, seed: int) -> Answer:
     match = re.fullmatch(r"/2010-04-01/Accounts/(AC\w+)/(Messages|Calls)\.json", request.path)
     if match is None:
-        return _twilio_error(404, 20404, f"The requested resource {request.path} was not found")
+        return twilio_error(404, 20404, f"The requested resource {request.path} was not found")
     if not _basic_auth(request).startswith(f"{match[1]}:"):
-        return _twilio_error(401, 20003, "Authenticate")
+        return twilio_error(401, 20003, "Authenticate")
     fields, kind = request.fields, match[2]
     if not PHONE_NUMBER.fullmatch(fields.get("To", "")):
-        return _twilio_error(400, 21211, f"Invalid 'To' Phone Number: {fields.get('To')}")
+        return twilio_error(400, 21211, f"Invalid 'To' Phone Number: {fields.get('To')}")
     if not PHONE_NUMBER.fullmatch(fields.get("From", "")):
-        return _twilio_error(400, 21212, f"Invalid From Number: {fields.get('From')}")
+        return twilio_error(400, 21212, f"Invalid From Number: {fields.get('From')}")
+    if kind == "Calls" and not fields.get("Url"):
+        return twilio_error(400, 21205, "Url is required.")
+    if kind == "Calls" and fields.get("MachineDetection", "Enable") not in ("Enable", "DetectMessageEnd"):
+        return twilio_error(400, 21262, "MachineDetection is invalid.")
     if kind == "Messages" and not fields.get("Body"):
-        return _twilio_error(400, 21602, "Message body is required.")
+        return twilio_error(400, 21602, "Message body is required.")
     if kind == "Messages" and len(fields["Body"]) > LONGEST_TEXT:
-        return _twilio_error(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
+        return twilio_error(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
     made = {
         "sid": _id("SM" if kind == "Messages" else "CA", number),
         "account_sid": match[1],
@@ -93,7 +98,7 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
     return Answer(201, made, accepted={"texts" if kind == "Messages" else "calls": 1})
 
 
-def _twilio_error(status: int, code: int, message: str) -> Answer:
+def twilio_error(status: int, code: int, message: str) -> Answer:
     more = f"https://www.twilio.com/docs/errors/{code}"
     return Answer(status, {"code": code, "message": message, "more_info": more, "status": status})
 
@@ -159,7 +164,7 @@ def _id(prefix: str, number: int) -> str:
 #: Which provider a path belongs to, in this order.
 ROUTES: tuple[tuple[str, str, Callable[[Request, int, int], Answer]], ...] = (
     ("/v3/", "sendgrid", sendgrid),
-    ("/2010-04-01/", "twilio", twilio),
+    (TWILIO, "twilio", twilio),
     ("/Developers/api/", "clerk", clerk),
     ("/oncall", "oncall", oncall),
 )

@@ -1,14 +1,33 @@
-"""The same address as other clerks would write it, right and wrong."""
+"""The same address as other clerks would write it, and addresses that only look like it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from random import Random
 
-LONG = {"ST": "STREET", "AVE": "AVENUE", "TER": "TERRACE", "CT": "COURT", "LN": "LANE", "PL": "PLACE", "DR": "DRIVE"}
-OTHER_SHORT = {"TER": "TERR", "LN": "LA", "AVE": "AV", "BLVD": "BOULEVARD"}
-DIRECTIONS = {"NW": "NORTHWEST", "NE": "N.E.", "SW": "S.W.", "SE": "SOUTHEAST"}
-ALIASES = {"SW 8 ST": "CALLE OCHO", "SW 88 ST": "N KENDALL DR", "SW 40 ST": "BIRD RD", "SW 72 ST": "SUNSET DR"}
+# fmt: off
+LONG = {
+    "ST": ("STREET", "STR"), "AVE": ("AVENUE", "AV"), "TER": ("TERRACE", "TERR"), "CT": ("COURT",),
+    "LN": ("LANE", "LA"), "PL": ("PLACE",), "DR": ("DRIVE",), "BLVD": ("BOULEVARD",), "RD": ("ROAD",),
+    "CIR": ("CIRCLE",), "WAY": ("WY",), "HWY": ("HIGHWAY",), "PKWY": ("PARKWAY",), "CSWY": ("CAUSEWAY",),
+    "TRL": ("TRAIL",),
+}
+DIRECTIONS = {
+    "NW": ("NORTHWEST", "N.W.", "N W"), "NE": ("NORTHEAST", "N.E.", "N E"), "SW": ("SOUTHWEST", "S.W.", "S W"),
+    "SE": ("SOUTHEAST", "S.E.", "S E"), "N": ("NORTH", "N."), "S": ("SOUTH", "S."), "E": ("EAST", "E."),
+    "W": ("WEST", "W."),
+}
+ALIASES = {
+    "SW 8 ST": ("CALLE OCHO", "TAMIAMI TRAIL", "SW 8TH ST"), "SW 88 ST": ("N KENDALL DR", "KENDALL DRIVE"),
+    "SW 40 ST": ("BIRD RD", "BIRD ROAD"), "SW 72 ST": ("SUNSET DR", "SUNSET DRIVE"), "SW 56 ST": ("MILLER DR",),
+    "SW 152 ST": ("CORAL REEF DR",), "SW 67 AVE": ("LUDLAM RD", "S LUDLAM ROAD"), "SW 24 ST": ("CORAL WAY",),
+    "NE 163 ST": ("NORTH MIAMI BEACH BLVD",), "NW 183 ST": ("NW MIAMI GARDENS DR",),
+}
+WORDS = {1: "FIRST", 2: "SECOND", 3: "THIRD", 4: "FOURTH", 5: "FIFTH", 7: "SEVENTH", 8: "EIGHTH", 10: "TENTH"}
+# fmt: on
+UNITS = (" {}", " #{}", " # {}", " APT {}", " UNIT {}", ", Unit {}", " STE {}", " APT #{}", "#{}", " Apartment {}")
+_GRID = re.compile(r"(\S+) ([NS][EW]|[NSEW]) (\d+) (.+)")
 
 
 def ordinal(number: int) -> str:
@@ -19,35 +38,115 @@ def ordinal(number: int) -> str:
 
 def variant(address: str, unit: str, chance: Random) -> str:
     """Another spelling of the same place."""
+    styles = [style for style in STYLES.values() if chance.random() < 0.4]
+    text = address
+    for style in styles:
+        text = style(text, chance) or text
+    return f"{text}{unit_text(unit, chance)}"
+
+
+def unit_text(unit: str, chance: Random) -> str:
+    """The unit, as it stands behind a street."""
+    return chance.choice(UNITS).format(unit.lstrip("#")) if unit else ""
+
+
+def with_ordinal(address: str, chance: Random) -> str | None:
+    match = _GRID.fullmatch(address)
+    return match and f"{match[1]} {match[2]} {ordinal(int(match[3]))} {match[4]}"
+
+
+def with_number_word(address: str, chance: Random) -> str | None:
+    match = _GRID.fullmatch(address)
+    word = match and WORDS.get(int(match[3]))
+    return match and word and f"{match[1]} {match[2]} {word} {match[4]}"
+
+
+def with_long_type(address: str, chance: Random) -> str | None:
+    head, _, kind = address.rpartition(" ")
+    return f"{head} {chance.choice(LONG[kind])}" if kind in LONG else None
+
+
+def with_long_direction(address: str, chance: Random) -> str | None:
+    house, direction, *rest = address.split()
+    others = [way for way in DIRECTIONS.get(direction, ()) if rest[0][0].isdigit() or len(way.split()) == 1]
+    return " ".join([house, chance.choice(others), *rest]) if others else None
+
+
+def with_direction_behind(address: str, chance: Random) -> str | None:
+    match = _GRID.fullmatch(address)
+    return match and f"{match[1]} {match[3]} {match[4]} {match[2]}"
+
+
+def with_alias(address: str, chance: Random) -> str | None:
     house, _, street = address.partition(" ")
-    if street in ALIASES and chance.random() < 0.5:
-        return f"{house} {ALIASES[street]}"
-    words = street.split()
-    if re.fullmatch(r"[NS][EW] \d+ \w+", street):
-        direction, number, kind = words
-        if chance.random() < 0.6:
-            number = ordinal(int(number))
-        if chance.random() < 0.3:
-            direction = DIRECTIONS[direction]
-        words = [direction, number, _kind(kind, chance)]
-    else:
-        words[-1] = _kind(words[-1], chance)
-    text = " ".join([house, *words])
-    if unit:
-        text += chance.choice((" {}", " #{}", " APT {}", " UNIT {}", ", Unit {}")).format(unit.lstrip("#"))
-    return text.title() if chance.random() < 0.2 else text
+    return f"{house} {chance.choice(ALIASES[street])}" if street in ALIASES else None
+
+
+def with_misspelling(address: str, chance: Random) -> str | None:
+    """One letter of the street's name doubled, left out, changed or swapped with its neighbour."""
+    words = address.split()
+    names = [n for n, word in enumerate(words[1:-1], 1) if word.isalpha() and len(word) >= 6]
+    if not names:
+        return None
+    n = chance.choice(names)
+    at = chance.randrange(1, len(words[n]) - 1)
+    a, b, rest = words[n][:at], words[n][at : at + 2], words[n][at + 2 :]
+    slips = (a + b[0] + b + rest, a + b[1:] + rest, a + chance.choice("AEIOUNRSTL") + b[1:] + rest, a + b[::-1] + rest)
+    words[n] = chance.choice(slips)
+    return " ".join(words)
+
+
+def with_noise(address: str, chance: Random) -> str | None:
+    """Case, dots, blanks and zeros mean nothing."""
+    house, _, street = address.partition(" ")
+    noises = (address.lower(), address.title(), f"{house}  {street}", f"0{house} {street}", f"{address}.", address)
+    return chance.choice(noises)
+
+
+#: how clerks differ; each gives None for an address that it does not fit
+STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
+    "alias": with_alias,
+    "ordinal": with_ordinal,
+    "long type": with_long_type,
+    "long direction": with_long_direction,
+    "noise": with_noise,
+}
 
 
 def wrong(address: str, chance: Random) -> str:
     """An address that is no parcel's: one figure slipped, or nonsense."""
     if chance.random() < 0.2:
-        return "UNKNOWN ADDRESS"
+        return chance.choice(("UNKNOWN ADDRESS", "PO BOX 1234", "HOMELESS"))
     house, _, street = address.partition(" ")
     return f"{int(house) + 30_000} {street}"
 
 
-def _kind(kind: str, chance: Random) -> str:
-    draw = chance.random()
-    if draw < 0.4:
-        return LONG.get(kind, kind)
-    return OTHER_SHORT.get(kind, kind) if draw < 0.6 else kind
+def in_another_direction(address: str, chance: Random) -> str | None:
+    house, direction, *rest = address.split()
+    others = [way for way in DIRECTIONS if len(way) == len(direction) and way != direction]
+    return " ".join([house, chance.choice(others), *rest]) if direction in DIRECTIONS else None
+
+
+def of_another_type(address: str, chance: Random) -> str | None:
+    head, _, kind = address.rpartition(" ")
+    return f"{head} {chance.choice([other for other in ('ST', 'AVE', 'TER', 'CT', 'LN', 'PL', 'DR') if other != kind])}"
+
+
+def in_another_street(address: str, chance: Random) -> str | None:
+    """One figure of the street's number slipped."""
+    match = _GRID.fullmatch(address)
+    return match and f"{match[1]} {match[2]} {int(match[3]) + chance.choice((1, 10, 100))} {match[4]}"
+
+
+def at_another_number(address: str, chance: Random) -> str | None:
+    house, _, street = address.partition(" ")
+    return f"{int(house) + chance.choice((1, 2, 10, 100))} {street}"
+
+
+#: What must not be taken for the place that it looks like.
+DECEPTIONS: Mapping[str, Callable[[str, Random], str | None]] = {
+    "another direction": in_another_direction,
+    "another type": of_another_type,
+    "another street": in_another_street,
+    "another number": at_another_number,
+}

@@ -2,7 +2,8 @@
 
 ``GET /_sandbox/health`` · ``GET /_sandbox/counts`` what was accepted, by kind · ``GET /_sandbox/requests?provider=…``
 everything received · ``POST /_sandbox/faults`` one instruction (``sandbox.faults.Fault``) as JSON ·
-``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/reset`` forgets all.
+``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/became`` what Twilio tells of a sid from now on ·
+``POST /_sandbox/reset`` forgets all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import struct
 import time
 from collections import Counter
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from threading import Lock
@@ -19,7 +21,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.faults import Fault, Faults
-from sandbox.providers import ROUTES, Answer, Request
+from sandbox.providers import ROUTES, TWILIO, Answer, Request
+from sandbox.telephony import look_up
 
 KINDS = ("emails", "texts", "calls", "lookups", "oncall")
 
@@ -34,11 +37,13 @@ class Inbox:
         self._lock = Lock()
         self._received: list[dict[str, Any]] = []
         self._accepted: Counter[str] = Counter()
+        self._became: dict[str, dict[str, Any]] = {}
 
     def number(self) -> int:
         return next(self._numbers)
 
-    def record(self, provider: str, request: Request, answer: Answer, accepted: bool) -> None:
+    def record(self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None) -> None:
+        """Keeps what was received and answered; ``made`` is what came to be, told or not."""
         entry = {
             "provider": provider,
             "at": time.time(),
@@ -46,9 +51,11 @@ class Inbox:
             "path": request.path,
             "query": request.query,
             "body": request.fields,
+            "text": request.text,
             "status": answer.status,
             "accepted": accepted and bool(answer.accepted),
             "answer": answer.body,
+            "made": made if accepted else None,
             "answer_headers": answer.headers,
         }
         with self._lock:
@@ -64,10 +71,26 @@ class Inbox:
         with self._lock:
             return [entry for entry in self._received if provider in (None, entry["provider"])]
 
+    def texts_and_calls(self) -> list[dict[str, Any]]:
+        """The texts and calls that Twilio has made, as it would tell of them now."""
+        with self._lock:
+            made = [(entry["at"], entry["made"]) for entry in self._received if entry["provider"] == "twilio"]
+            return [
+                {**thing, "date_created": formatdate(at, usegmt=True), **self._became.get(thing["sid"], {})}
+                for at, thing in made
+                if thing and "sid" in thing
+            ]
+
+    def became(self, sid: str, fields: dict[str, Any]) -> None:
+        """From now on Twilio tells ``fields`` (status, duration, answered_by …) of the text or call ``sid``."""
+        with self._lock:
+            self._became.setdefault(sid, {}).update(fields)
+
     def reset(self) -> None:
         with self._lock:
             self._received.clear()
             self._accepted.clear()
+            self._became.clear()
         self.faults.clear()
 
 
@@ -106,6 +129,9 @@ class Handler(BaseHTTPRequestHandler):
         if request.path.startswith("/_sandbox/"):
             self._control(request)
             return
+        if request.method == "GET" and request.path.startswith(TWILIO):
+            self._send(look_up(request, self.server.inbox.texts_and_calls()))
+            return
         for prefix, provider, judge in ROUTES:
             if request.path.startswith(prefix):
                 inbox = self.server.inbox
@@ -127,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         inbox = self.server.inbox
         fault = inbox.faults.take(provider, f"{self.path} {request.text}")
         if fault is None:
-            inbox.record(provider, request, answer, accepted=True)
+            inbox.record(provider, request, answer, accepted=True, made=answer.body)
             self._send(answer)
             return
         if fault.seconds and fault.then != "hang":
@@ -136,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
         told = answer
         if fault.status is not None:
             told = Answer(fault.status, fault.body, fault.headers, answer.accepted)
-        inbox.record(provider, request, told, accepted=usual or fault.accept)
+        inbox.record(provider, request, told, accepted=usual or fault.accept, made=answer.body)
         self._end(fault, told)
 
     def _end(self, fault: Fault, answer: Answer) -> None:
@@ -166,6 +192,9 @@ class Handler(BaseHTTPRequestHandler):
                     self._send(Answer(400, {"message": str(error)}))
                 else:
                     self._send(Answer(200, {}))
+            case "POST", "became":
+                inbox.became(request.fields.pop("sid"), request.fields)
+                self._send(Answer(200, {}))
             case "POST", "heal":
                 inbox.faults.clear()
                 self._send(Answer(200, {}))

@@ -1,29 +1,70 @@
 -- The token ledger. Entries and balance cannot drift apart: whoever writes the one, a trigger writes the other.
 
+-- One way to open deliveries, for one and for thousands.
+CREATE TYPE delivery_request AS (
+    kind text,
+    subscriber_id bigint,
+    lead_id bigint,
+    dedupe_key text,
+    priority integer,
+    not_before timestamptz,
+    params jsonb,
+    tokens integer
+);
+
+CREATE TABLE low_balance_watch (user_id bigint PRIMARY KEY REFERENCES users ON DELETE CASCADE);
+COMMENT ON TABLE low_balance_watch IS
+    'Subscribers who will be told when spending takes them below their threshold; a grant that lifts them to it puts them in.';
+
+CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE jsonb_typeof(preferences -> 'low_balance_threshold')
+               WHEN 'number' THEN (preferences ->> 'low_balance_threshold')::numeric ELSE 500 END
+$$;
+
 CREATE FUNCTION token_entries_move_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    warnings delivery_request[];
 BEGIN
     -- An entry that only records a change of the balance made elsewhere must not change it again.
-    IF current_setting('leads.ledger', true) = 'recording' THEN
-        RETURN NULL;
+    IF current_setting('leads.ledger', true) IS DISTINCT FROM 'recording' THEN
+        PERFORM set_config('leads.ledger', 'moving', true);
+        UPDATE users u
+        SET token_balance = u.token_balance + moved.tokens
+        FROM (
+            SELECT e.user_id,
+                   sum(CASE e.entry
+                           WHEN 'hold' THEN -e.tokens
+                           WHEN 'settle' THEN h.tokens - e.tokens
+                           ELSE e.tokens
+                       END) AS tokens
+            FROM new_entries e
+            LEFT JOIN token_entries h
+                   ON e.entry = 'settle' AND h.entry = 'hold'
+                  AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
+            GROUP BY e.user_id
+        ) moved
+        WHERE u.id = moved.user_id AND moved.tokens <> 0;
+        PERFORM set_config('leads.ledger', '', true);
     END IF;
-    PERFORM set_config('leads.ledger', 'moving', true);
-    UPDATE users u
-    SET token_balance = u.token_balance + moved.tokens
-    FROM (
-        SELECT e.user_id,
-               sum(CASE e.entry
-                       WHEN 'hold' THEN -e.tokens
-                       WHEN 'settle' THEN h.tokens - e.tokens
-                       ELSE e.tokens
-                   END) AS tokens
-        FROM new_entries e
-        LEFT JOIN token_entries h
-               ON e.entry = 'settle' AND h.entry = 'hold'
-              AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
-        GROUP BY e.user_id
-    ) moved
-    WHERE u.id = moved.user_id AND moved.tokens <> 0;
-    PERFORM set_config('leads.ledger', '', true);
+
+    INSERT INTO low_balance_watch (user_id)
+    SELECT DISTINCT u.id FROM new_entries e JOIN users u ON u.id = e.user_id
+    WHERE e.entry = 'grant' AND u.token_balance >= low_balance_threshold(u.email_preferences)
+    ON CONFLICT DO NOTHING;
+
+    WITH crossed AS (
+        DELETE FROM low_balance_watch w
+        USING (SELECT user_id, max(id) AS entry_id FROM new_entries WHERE entry = 'settle' GROUP BY user_id) spent, users u
+        WHERE w.user_id = spent.user_id AND u.id = spent.user_id
+          AND u.token_balance < low_balance_threshold(u.email_preferences)
+        RETURNING spent.user_id, spent.entry_id
+    )
+    SELECT array_agg(ROW ('low_token_balance', user_id, NULL, 'low:' || user_id || ':' || entry_id, NULL, NULL, NULL,
+                          NULL)::delivery_request)
+    INTO warnings FROM crossed;
+    IF warnings IS NOT NULL THEN
+        PERFORM open_deliveries(warnings);
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -55,18 +96,6 @@ END $$;
 
 CREATE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_balance ON users
     FOR EACH ROW EXECUTE FUNCTION users_record_balance();
-
--- One way to open deliveries, for one and for thousands.
-CREATE TYPE delivery_request AS (
-    kind text,
-    subscriber_id bigint,
-    lead_id bigint,
-    dedupe_key text,
-    priority integer,
-    not_before timestamptz,
-    params jsonb,
-    tokens integer
-);
 
 CREATE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT 'trial:' || subscriber || ':' || coalesce(to_char(u.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')

@@ -3,6 +3,10 @@
 CREATE FUNCTION new_york_day(moment timestamptz) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (moment AT TIME ZONE 'America/New_York')::date;
 
+CREATE FUNCTION phone_key(phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(right(regexp_replace(phone, '\D', '', 'g'), 10), '');
+COMMENT ON FUNCTION phone_key IS 'The last ten digits: the same for every way to write an American number.';
+
 CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE lead_type
     WHEN 'probate' THEN 95

@@ -36,7 +36,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             FROM unnest(folios) AS f (folio)
             JOIN document_versions v ON v.folio = f.folio
             LEFT JOIN api_documents a ON (a.cfn_year, a.cfn_seq, a.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
-                                     AND a.day >= v.business_date
+                                     AND api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day)
             WHERE v.transaction_type <> 'D'
             UNION ALL
             SELECT a.folio, a.cfn_year, a.cfn_seq, a.group_id, a.recorded_on, a.document_code,

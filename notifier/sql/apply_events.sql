@@ -30,7 +30,9 @@ WITH locked AS MATERIALIZED (
                               ELSE coalesce(l.recipient, u.phone_number) END AS address
     ) who
     WHERE who.address IS NOT NULL
-    ON CONFLICT (channel, address) DO NOTHING
+    -- An address that is useless says more than a reader who wants less.
+    ON CONFLICT (channel, address) DO UPDATE SET reason = excluded.reason
+        WHERE suppressions.reason LIKE '%%unsubscribe%%' AND excluded.reason NOT LIKE '%%unsubscribe%%'
 )
 UPDATE deliveries d
 SET state = v.state, provider_id = coalesce(d.provider_id, v.provider_id), accepted_at = coalesce(d.accepted_at, now()),

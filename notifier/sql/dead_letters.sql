@@ -3,7 +3,7 @@ INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, retry_co
 SELECT k.queue_name, d.kind,
        jsonb_strip_nulls(jsonb_build_object('delivery_id', d.id, 'subscriber_id', d.subscriber_id,
                                             'lead_id', d.lead_id, 'state', d.state, 'code', d.error_code)),
-       d.error_message, greatest(d.attempts - 1, 0), d.id, 'delivery:' || d.id || ':' || d.attempts
+       coalesce(d.error_message, d.error_code, d.state), greatest(d.attempts - 1, 0), d.id, 'delivery:' || d.id || ':' || d.replays
 FROM deliveries d JOIN delivery_kinds k USING (kind)
 WHERE d.id = ANY (%(ids)s)
 ON CONFLICT (job_key) DO NOTHING

@@ -1,7 +1,17 @@
--- How much is due in each lane whose provider takes something.
-SELECT k.queue_name, count(*) AS due
-FROM delivery_kinds k
-JOIN deliveries d ON d.kind = k.kind AND d.state = 'queued' AND d.not_before <= now()
-WHERE k.kind = ANY (%(kinds)s)
-  AND NOT EXISTS (SELECT FROM lane_breakers b WHERE b.queue_name = k.queue_name AND b.next_trial_at > now())
-GROUP BY k.queue_name
+-- How much is due in each lane whose provider takes something; calls to ask about are due in theirs.
+SELECT due.queue_name, sum(due.due) AS due
+FROM (
+    SELECT k.queue_name, count(*) AS due
+    FROM delivery_kinds k
+    JOIN deliveries d ON d.kind = k.kind AND d.state = 'queued' AND d.not_before <= now()
+    WHERE k.kind = ANY (%(kinds)s)
+      AND NOT EXISTS (SELECT FROM lane_breakers b WHERE b.queue_name = k.queue_name AND b.next_trial_at > now())
+    GROUP BY k.queue_name
+    UNION ALL
+    SELECT k.queue_name, 1
+    FROM delivery_kinds k
+    WHERE k.kind = 'outbound_call'
+      AND EXISTS (SELECT FROM deliveries
+                  WHERE channel = 'voice' AND state IN ('unknown', 'accepted', 'sent') AND check_at <= now())
+) due
+GROUP BY due.queue_name

@@ -8,5 +8,5 @@ SET state = CASE WHEN %(costs_a_try)s AND d.attempts > cardinality(k.retry_delay
         ELSE %(wait)s END),
     error_code = %(code)s, error_message = %(message)s, claim = NULL, updated_at = now()
 FROM delivery_kinds k
-WHERE k.kind = d.kind AND d.id = ANY (%(ids)s) AND d.claim = %(claim)s AND d.state IN ('sending', 'unknown')
+WHERE k.kind = d.kind AND d.id = ANY (%(ids)s) AND d.claim = %(claim)s AND d.state = ANY (%(from_states)s)
 RETURNING d.id, d.state

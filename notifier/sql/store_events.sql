@@ -6,5 +6,5 @@ FROM unnest(%(deliveries)s::bigint[], %(events)s::text[], %(keys)s::text[], %(pr
             %(moments)s::timestamptz[], %(details)s::text[])
      AS e (delivery_id, event, key, provider_id, occurred_at, details)
 LEFT JOIN deliveries d ON d.id = e.delivery_id
-ON CONFLICT (provider, event_key) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id

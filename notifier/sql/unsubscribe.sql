@@ -3,7 +3,7 @@ WITH asked AS (
     SELECT u.email FROM users u WHERE u.id = %(subscriber)s AND u.email IS NOT NULL
 ), suppressed AS (
     INSERT INTO suppressions (channel, address, reason)
-    SELECT 'email', lower(asked.email), 'unsubscribed' FROM asked
+    SELECT 'email', lower(asked.email), 'unsubscribe' FROM asked
     ON CONFLICT (channel, address) DO NOTHING
 )
 SELECT email FROM asked

@@ -17,11 +17,19 @@ from fastapi.responses import JSONResponse
 
 from leads import settings
 from notifier import listener, store
-from notifier.web import health, lookups, unsubscribe
+from notifier.web import health, lookups, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (health.router, lookups.router, unsubscribe.router)
+ROUTERS = (
+    health.router,
+    lookups.router,
+    sendgrid_events.router,
+    sms_inbound.router,
+    twilio_status.router,
+    unsubscribe.router,
+    voice.router,
+)
 
 
 def without_query(record: logging.LogRecord) -> bool:

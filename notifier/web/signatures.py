@@ -69,7 +69,7 @@ async def sendgrid_body(request: Request) -> bytes:
     try:
         age = abs(time.time() - int(timestamp))
         genuine = age <= SENDGRID_AGE and verifier.verify_signature(body.decode("utf-8"), signature, timestamp)
-    except (ValueError, binascii.Error):
+    except (ValueError, OverflowError, binascii.Error):
         genuine = False
     if not genuine:
         raise FORGED

@@ -18,7 +18,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from leads import settings
-from notifier.lead_messages import unsubscribe_token
+from notifier.messages.links import unsubscribe_token
 from notifier.store import rows, transaction
 
 router = APIRouter()

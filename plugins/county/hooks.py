@@ -66,3 +66,13 @@ def leads_connection() -> psycopg.Connection:
             f"correct the connection {LEADS_DB}, the next try goes on."
         ) from error
     return connection
+
+
+def database_trouble(error: Exception) -> DatabaseTrouble | None:
+    """What to say of an error that the leads database caused in the middle of a step; None for any other."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return None
+    return DatabaseTrouble(
+        f"the leads database broke this step off: {str(error).strip()}. Nothing of the step was kept (it is one "
+        "transaction); the next try does it anew, or clear this task when the server is well again."
+    )

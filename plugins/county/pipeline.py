@@ -26,7 +26,7 @@ def _statements(name: str) -> str:
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text("utf-8")
 
 
-def _run(connection: psycopg.Connection, name: str, **parameters: Any) -> dict[str, Any]:
+def run_statements(connection: psycopg.Connection, name: str, **parameters: Any) -> dict[str, Any]:
     """Runs ``sql/<name>.sql``; returns the one row that its last statement gives, if any."""
     with psycopg.ClientCursor(connection, row_factory=dict_row) as cursor:
         cursor.execute(_statements(name), parameters or None)
@@ -40,7 +40,7 @@ def _run_step(connection: psycopg.Connection, feed: Feed, step: str, ingestion_i
     """Runs the feed's ``.sql`` files of a step one after another; returns what they counted."""
     counts: dict[str, Any] = {}
     for name in feed.steps[step]:
-        counts |= _run(
+        counts |= run_statements(
             connection, name, feed=feed.name, ingestion_type=feed.ingestion_type, ingestion_id=ingestion_id, day=day
         )
     return counts
@@ -92,4 +92,6 @@ def write_alerts(
         log.info("%s is silent: its leads are not announced", day)
         return {"leads": 0, "alerts": 0, "unpaid": 0}
     with connection.transaction():
-        return _run(connection, "write_alerts", ingestion_type=feed.ingestion_type, ingestion_id=ingestion_id, day=day)
+        return run_statements(
+            connection, "write_alerts", ingestion_type=feed.ingestion_type, ingestion_id=ingestion_id, day=day
+        )

@@ -19,7 +19,8 @@ from county.staging import partition
 def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> int:
     """Inserts the run's row as ``running`` (a cleared run gets its row back) and returns its id.
 
-    Staging rows of runs that have succeeded are dropped on the way: nobody reads them any more.
+    Staging rows that nobody reads any more are dropped on the way: those of runs that have succeeded, or have failed
+    long ago.
     """
     with connection.transaction():
         row = connection.execute(
@@ -42,12 +43,32 @@ def _drop_finished_staging(connection: psycopg.Connection) -> None:
         " JOIN pg_class staging ON staging.oid = i.inhparent AND staging.relname LIKE 'staging\\_%'"
         " JOIN data_ingestion_logs l ON l.id = substring(part.relname FROM '\\d+$')::bigint"
         " WHERE l.status IN ('success', 'skipped')"
+        " OR l.status = 'failed' AND l.started_at < now() - interval '7 days'"
     ).fetchall()
     for (part,) in parts:
         # Dropping a partition wants the whole table for a moment; another run that reads it goes first.
         with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
             connection.execute("SET LOCAL lock_timeout = '1s'")
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
+
+
+def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
+    """The ids of the feed's runs whose rows say ``running``."""
+    rows = connection.execute(
+        "SELECT run_id FROM data_ingestion_logs"
+        " WHERE ingestion_type = %s AND status = 'running' AND run_id IS NOT NULL",
+        (feed.ingestion_type,),
+    )
+    return [str(run_id) for (run_id,) in rows]
+
+
+def resume_run(connection: psycopg.Connection, ingestion_id: int) -> None:
+    """Opens the row again of a run that had failed and of which a step is at work: somebody has cleared its task."""
+    connection.execute(
+        "UPDATE data_ingestion_logs SET status = 'running', error_message = NULL, duration_seconds = NULL"
+        " WHERE id = %s AND status = 'failed'",
+        (ingestion_id,),
+    )
 
 
 def record_files(connection: psycopg.Connection, feed: Feed, ingestion_id: int, fetched: Iterable[Fetched]) -> None:
@@ -103,12 +124,18 @@ def add_up_lines(connection: psycopg.Connection, ingestion_id: int) -> None:
 
 
 def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "success") -> None:
-    """Ends the run's row as ``success`` or ``skipped``."""
-    connection.execute(
-        "UPDATE data_ingestion_logs SET status = %s, error_message = NULL,"
-        " duration_seconds = extract(epoch FROM clock_timestamp() - started_at) WHERE id = %s",
-        (status, ingestion_id),
-    )
+    """Ends the run's row as ``success`` or ``skipped``; the dead letter of an earlier failure is done with."""
+    with connection.transaction():
+        connection.execute(
+            "UPDATE data_ingestion_logs SET status = %s, error_message = NULL,"
+            " duration_seconds = extract(epoch FROM clock_timestamp() - started_at) WHERE id = %s",
+            (status, ingestion_id),
+        )
+        connection.execute(
+            "UPDATE failed_jobs SET state = 'replayed' FROM data_ingestion_logs l"
+            " WHERE l.id = %s AND job_key = l.ingestion_type || '_ingestion:' || l.run_id AND state = 'open'",
+            (ingestion_id,),
+        )
 
 
 def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: str) -> None:
@@ -119,21 +146,23 @@ def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: s
     )
 
 
-def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, dag_id: str, reason: str) -> None:
+def fail_run(
+    connection: psycopg.Connection, feed: Feed, run_id: str, *, dag_id: str, reason: str, day: date | None = None
+) -> None:
     """Ends the run's row as ``failed`` and leaves a dead letter.
 
     ``reason`` is used when no step could say more itself, because its process was killed. A run that died before it
-    could open its row gets one.
+    could open its row gets one, for the business date ``day``.
     """
     with connection.transaction():
         row = connection.execute(
-            "INSERT INTO data_ingestion_logs AS l (ingestion_type, run_id, status, error_message)"
-            " VALUES (%(type)s, %(run)s, 'failed', %(reason)s)"
+            "INSERT INTO data_ingestion_logs AS l (ingestion_type, ingestion_date, run_id, status, error_message)"
+            " VALUES (%(type)s, %(day)s, %(run)s, 'failed', %(reason)s)"
             " ON CONFLICT (ingestion_type, run_id) DO UPDATE SET status = 'failed',"
             " error_message = coalesce(l.error_message, %(reason)s),"
             " duration_seconds = extract(epoch FROM clock_timestamp() - l.started_at)"
             " RETURNING error_message, ingestion_date, id",
-            {"type": feed.ingestion_type, "run": run_id, "reason": reason},
+            {"type": feed.ingestion_type, "run": run_id, "reason": reason, "day": day},
         ).fetchone()
         assert row is not None
         add_up_lines(connection, row[2])

@@ -9,6 +9,7 @@ import pytest
 
 from local.settings import Sandbox
 from tests.dags.conftest import RunAirflow, conf
+from tests.object_storage import ObjectStorage
 from tests.services import Database
 
 DAG_ID = "daily_ftp_ingestion"
@@ -22,19 +23,27 @@ def log_rows(database: Database) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("daily_format", ["cases_parties", "official_records"])
+@pytest.mark.parametrize(("daily_format", "archive"), [("cases_parties", "file"), ("official_records", "gs")])
 def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
-    airflow: RunAirflow, database: Database, tmp_path: Path, daily_format: str
+    airflow: RunAirflow,
+    database: Database,
+    tmp_path: Path,
+    object_storage: ObjectStorage,
+    daily_format: str,
+    archive: str,
 ) -> None:
     day = date(2026, 11, 20)
-    first = airflow("dags", "test", DAG_ID, day.isoformat(), MIAMI_DADE_DAILY_FORMAT=daily_format)
+    chosen = {"MIAMI_DADE_DAILY_FORMAT": daily_format} | (object_storage.environment if archive == "gs" else {})
+    first = airflow("dags", "test", DAG_ID, day.isoformat(), **chosen)
     assert first.returncode == 0, first.stderr[-4000:]
     assert log_rows(database) == [("daily_ftp", day, "success", True, True)]
-    assert list((tmp_path / "archive" / "daily" / "2026-11-20").iterdir())
+    names = (
+        object_storage.objects() if archive == "gs" else [str(path) for path in (tmp_path / "archive").glob("*/*/*")]
+    )
+    assert [name for name in names if "daily/2026-11-20/" in name]
     counts = "SELECT (SELECT count(*) FROM leads), (SELECT count(*) FROM document_versions), max(ctid) FROM properties"
     before = database.connection.execute(counts).fetchone()
-    second = airflow("dags", "test", DAG_ID, "2026-11-21", *conf(business_date="2026-11-20"),
-                     MIAMI_DADE_DAILY_FORMAT=daily_format)  # fmt: skip
+    second = airflow("dags", "test", DAG_ID, "2026-11-21", *conf(business_date="2026-11-20"), **chosen)
     assert second.returncode == 0, second.stderr[-4000:]
     assert database.connection.execute(counts).fetchone() == before
     assert [row[1:3] for row in log_rows(database)] == [(day, "success"), (day, "success")]

@@ -135,7 +135,7 @@ def test_the_metrics_end_before_the_next_begin(dags: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("dag_id", FEEDS)
 def test_a_sensor_holds_no_worker_while_it_waits(dags: dict[str, Any], dag_id: str) -> None:
-    waiting = dags[dag_id].get_task("wait_for_files")
+    waiting = dags[dag_id].get_task("fetch")
     assert (waiting.mode, waiting.poke_interval) == ("reschedule", 600)
 
 
@@ -210,10 +210,10 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
 
 def test_a_run_without_a_date_is_utc_safe() -> None:
     """The clock that DAGs read is aware; a naive one would make the business date the server's."""
-    from ingestion_dag import _now
+    from ingestion_callbacks import now
 
-    assert _now().utcoffset() == timedelta(0)
-    assert abs(_now() - datetime.now(UTC)) < timedelta(seconds=5)
+    assert now().utcoffset() == timedelta(0)
+    assert abs(now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 def _callbacks(value: Any) -> list[Any]:

@@ -175,17 +175,24 @@ def test_every_module_exists(name: str) -> None:
         assert path.is_dir() or path.with_suffix(".py").exists(), f"{module} does not exist"
 
 
-def test_every_queue_has_one_worker_with_its_concurrency() -> None:
+def test_every_queue_has_a_process_of_its_own_with_its_concurrency() -> None:
     lanes: dict[str, int] = {}
     for service in OURS.values():
         for words in _commands(service):
             if words[0] != "dramatiq":
                 continue
-            queue = words[words.index("-Q") + 1]
+            queue, after = words[words.index("-Q") + 1 :][:2]
+            assert after.startswith("-"), f"{queue} shares its process with {after}"
             assert queue not in lanes, f"two services work on {queue}"
             assert words[words.index("-p") + 1] == "1"
             lanes[queue] = int(words[words.index("-t") + 1])
     assert lanes == LANES
+
+
+def test_the_lanes_of_the_notifier_are_those_of_the_contract() -> None:
+    from notifier.lanes import LANES as lanes_of_the_notifier
+
+    assert {name: lane.concurrency for name, lane in lanes_of_the_notifier.items()} == LANES
 
 
 def test_workers_get_the_time_to_finish_what_they_send() -> None:

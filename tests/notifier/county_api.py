@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.documents import Document
 from tests.notifier.system import System
 
 
@@ -69,4 +70,26 @@ def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int =
     return [
         {**common, "FIRST_PARTY": name, "PARTY_CODE": code, "KEY": 162_014_014 + n, "PARTY_SEQUENCE": n}
         for n, (code, name) in enumerate(people, start=1)
+    ]
+
+
+def rows_of(document: Document) -> list[Any]:
+    """A document of the county's files as its API gives it."""
+    original = document.original or (0, 0)
+    common = {
+        "CFN_YEAR": document.year,
+        "CFN_SEQ": document.sequence,
+        "GROUP_ID": document.group,
+        "DOC_TYPE": document.code,
+        "REC_DATE": f"{document.recorded}T00:00:00-05:00",
+        "ORIG_CFN_YEAR": original[0],
+        "ORIG_CFN_SEQ": original[1],
+        "FOLIO_NUMBER": document.folio,
+        "CASE_NUM": document.case_number or None,
+        "CONSIDERATION_1": float(document.consideration or 0),
+        "DEED_DOC_TAX": float(document.stamp_tax or 0),
+    }
+    return [
+        {**common, "FIRST_PARTY": party.name, "PARTY_CODE": party.code, "PARTY_SEQUENCE": n}
+        for n, party in enumerate(document.parties, start=1)
     ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
+from local.settings import Sandbox
+from sandbox.callbacks import SendGrid, Twilio
+from tests.notifier.system import System, settings_for
 from tests.services import Database
 
 APP_TOKEN = "token-of-the-app"
@@ -19,18 +24,12 @@ TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def settings_of_web(database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name, value in {
-        "DATABASE_URL": database.url,
-        "REDIS_URL": redis_url,
-        "API_URL": PUBLIC_URL,
-        "APP_API_TOKEN": APP_TOKEN,
-        "FRONTEND_URL": "https://app.example.test",
-        "NOTIFIER_SECRET_KEY": "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM=",
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-        "TWILIO_AUTH_TOKEN": TWILIO_TOKEN,
-        "TWILIO_SMS_NUMBER": "+13055550100",
-    }.items():
+def settings_of_web(
+    database: Database, redis_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> pytest.MonkeyPatch:
+    values = settings_for(database, redis_url, sandbox)
+    values |= {"API_URL": PUBLIC_URL, "APP_API_TOKEN": APP_TOKEN, "TWILIO_AUTH_TOKEN": TWILIO_TOKEN}
+    for name, value in values.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
@@ -39,10 +38,12 @@ def settings_of_web(database: Database, redis_url: str, monkeypatch: pytest.Monk
 def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A client of the running service."""
     from notifier import store
+    from notifier.providers import twilio
     from notifier.web import app, health
 
     store.close()  # a pool of the test before
     health._redis_client.cache_clear()
+    twilio._client.cache_clear()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -55,3 +56,46 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     server.should_exit = True
     thread.join(timeout=30)
     assert not thread.is_alive(), "uvicorn did not stop"
+    store.close()
+
+
+@pytest.fixture
+def twilio(web: httpx.Client) -> Twilio:
+    """Twilio, calling back."""
+    return Twilio(str(web.base_url).rstrip("/"), PUBLIC_URL, TWILIO_TOKEN)
+
+
+@pytest.fixture
+def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid:
+    """SendGrid, calling back; the service knows its key."""
+    made = SendGrid(str(web.base_url).rstrip("/"))
+    settings_of_web.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", made.public_key)
+    return made
+
+
+@pytest.fixture
+def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Path) -> Iterator[System]:
+    """Rows to start from, and what became of them."""
+    running = System(database, os.environ["REDIS_URL"], sandbox, tmp_path)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def applied(system: System) -> Callable[[], None]:
+    """Waits until everything that was stored has been applied, or sorted out as nobody's."""
+
+    def wait() -> None:
+        system.wait_until(
+            lambda: (
+                system.value(
+                    "SELECT count(*) FROM delivery_events WHERE applied_at IS NULL AND delivery_id IS NOT NULL"
+                )
+                == 0
+            ),
+            "all events applied",
+        )
+
+    return wait

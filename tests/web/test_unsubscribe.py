@@ -22,7 +22,7 @@ def subscriber(database: Database) -> int:
 @pytest.fixture
 def link(web: httpx.Client, subscriber: int) -> str:
     """The link as it stands in a mail, reached at the service's own address."""
-    from notifier.lead_messages import unsubscribe_url
+    from notifier.messages.links import unsubscribe_url
 
     return unsubscribe_url(subscriber).removeprefix("https://hooks.example.test")
 
@@ -46,7 +46,7 @@ def test_posting_suppresses_the_address_once(
         answer = web.post(link, data=body)
         assert answer.status_code == 200
     assert "You are unsubscribed" in answer.text
-    assert suppressed(database) == [("email", "jane.doe@example.test", "unsubscribed")]
+    assert suppressed(database) == [("email", "jane.doe@example.test", "unsubscribe")]
     assert "You are unsubscribed" in web.get(link).text
 
 

@@ -1,0 +1,78 @@
+"""What a subscriber is told of their account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leads import settings
+from leads.days import local_day
+from notifier.messages import links
+from notifier.messages.words import long_date, place
+from notifier.preferences import Preferences
+
+Row = Mapping[str, Any]
+#: Why a call was not made, by the delivery's error code; else the code's own words would be all there is.
+CALL_ERRORS = {"no_phone_number": "the lead has no phone number", "no_consent": "nobody there has agreed to be called"}
+
+
+def welcome(row: Row) -> dict[str, Any]:
+    """Fields of ``welcome_email``."""
+    return {
+        "first_name": row["first_name"] or "",
+        "account_type": row["subscription_type"] or "",
+        "token_balance": row["token_balance"],
+        "setup_guide_url": links.app("setup"),
+        "dashboard_url": links.app("dashboard"),
+        "support_email": settings.sender("SUPPORT"),
+    }
+
+
+def receipt(row: Row) -> dict[str, Any]:
+    """Fields of ``payment_receipt``; the balance is the one booked, which the purchase is already part of."""
+    charge = row["params"]["stripe_charge_id"]
+    return {
+        "customer_name": row["first_name"] or "",
+        "charge_id": charge,
+        "amount_paid": f"${row['params']['amount'] / 100:,.2f}",
+        "tokens_purchased": row["params"]["tokens_purchased"],
+        "new_balance": row["token_balance"],
+        "invoice_url": links.app(f"invoices/{charge}"),
+        "support_email": settings.sender("SUPPORT"),
+    }
+
+
+def trial_reminder(row: Row) -> dict[str, Any]:
+    """Fields of ``expiring_trial``."""
+    ends = row["trial_ends_at"]
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "days_remaining": row["params"]["days_remaining"],
+        "trial_end_date": long_date(local_day(ends)) if ends else "",
+        "tokens_used": int(row["tokens_used"]),
+        "tokens_remaining": row["token_balance"],
+        "upgrade_url": links.app("upgrade"),
+    }
+
+
+def low_balance(row: Row) -> dict[str, Any]:
+    """Fields of ``low_token_balance``."""
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "token_balance": row["token_balance"],
+        "threshold": Preferences.of(row["preferences"]).low_balance_threshold,
+        "purchase_url": links.app("tokens"),
+    }
+
+
+def call_failed(row: Row) -> dict[str, Any]:
+    """Fields of ``call_failed``: which call, why it was not made, and that it cost nothing."""
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "property_address": place(row),
+        "call_date": long_date(local_day(row["called_at"])) if row["called_at"] else "",
+        "reason": CALL_ERRORS.get(row["call_error"], "the call could not be placed"),
+        "tokens_returned": row["call_tokens"] or 0,
+        "dashboard_url": links.app("dashboard"),
+        "support_email": settings.sender("SUPPORT"),
+    }

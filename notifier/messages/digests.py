@@ -1,0 +1,69 @@
+"""What a subscriber is told of a day or a week as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from notifier.messages import links
+from notifier.messages.words import LEAD_TYPES, dollars, long_date, place
+from notifier.preferences import Preferences
+from notifier.states import State
+
+Row = Mapping[str, Any]
+
+
+def reason_against_digest(row: Row, preferences: Preferences) -> tuple[State, str] | None:
+    """A digest without a new lead is sent only to who wants it all the same."""
+    if not row["total_leads"] and preferences.skip_empty_digests:
+        return State.SKIPPED, "no_new_leads"
+    return None
+
+
+def digest(row: Row) -> dict[str, Any]:
+    """Fields of ``daily_digest``: the best 20 leads by score."""
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "date": long_date(date.fromisoformat(row["params"]["day"])),
+        "total_leads": row["total_leads"],
+        "avg_score": row["avg_score"] or 0,
+        "lead_type_breakdown": {LEAD_TYPES[kind]: count for kind, count in sorted(row["breakdown"].items())},
+        "leads": [_line(lead) for lead in row["leads"]],
+        "dashboard_url": links.app("dashboard"),
+        "unsubscribe_url": links.unsubscribe_url(row["subscriber_id"]),
+    }
+
+
+def _line(lead: Row) -> dict[str, Any]:
+    return {
+        "address": place(lead),
+        "owner": lead["owner_name"] or "",
+        "type": LEAD_TYPES[lead["lead_type"]],
+        "score": lead["lead_score"],
+        "equity": dollars(lead["estimated_equity"]),
+        "url": links.app(f"leads/{lead['lead_id']}"),
+    }
+
+
+def report(row: Row) -> dict[str, Any]:
+    """Fields of ``weekly_report``: the leads told in the week, and what became of them."""
+    total = row["total_leads"]
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "week_start": long_date(row["first_day"]),
+        "week_end": long_date(row["last_day"]),
+        "total_leads": total,
+        "leads_contacted": row["contacted"],
+        "contact_rate": _percent(row["contacted"], total),
+        "leads_converted": row["converted"],
+        "conversion_rate": _percent(row["converted"], total),
+        "avg_lead_score": row["avg_score"] or 0,
+        "top_lead_type": LEAD_TYPES.get(row["top_type"], ""),
+        "top_city": row["top_city"] or "",
+        "dashboard_url": links.app("dashboard"),
+    }
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}%" if whole else "0.0%"

@@ -1,0 +1,35 @@
+"""Words that several messages use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+LEAD_TYPES = {
+    "new_homeowner": "New homeowner",
+    "foreclosure": "Foreclosure",
+    "eviction": "Eviction",
+    "indebtedness": "Debt suit",
+    "probate": "Probate",
+    "verdict": "Verdict",
+}
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """The property's address on one line."""
+    street = " ".join(filter(None, (row["address"], row["unit"])))
+    return ", ".join(filter(None, (street, row["city"])))
+
+
+def dollars(amount: Decimal | float | None) -> str:
+    """US currency without cents; empty when not known."""
+    if amount is None:
+        return ""
+    return f"-${-amount:,.0f}" if amount < 0 else f"${amount:,.0f}"
+
+
+def long_date(day: date) -> str:
+    """``November 20, 2026``."""
+    return f"{day:%B} {day.day}, {day.year}"

@@ -1,0 +1,3 @@
+UPDATE deliveries SET check_at = now()
+WHERE id = ANY (%(ids)s) AND state IN ('unknown', 'accepted', 'sent')
+RETURNING id

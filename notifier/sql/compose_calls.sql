@@ -1,0 +1,15 @@
+-- All that a call needs and all that may forbid it, as it is now.
+SELECT d.id, d.subscriber_id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
+       coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
+       EXISTS (SELECT FROM suppressions x
+               WHERE x.channel = 'voice' AND phone_key(x.address) = phone_key(l.phone_number)) AS is_suppressed,
+       EXISTS (SELECT FROM call_consents c
+               WHERE c.subscriber_id = d.subscriber_id AND phone_key(c.phone_number) = phone_key(l.phone_number)
+                 AND c.granted_at <= now() AND (c.revoked_at IS NULL OR c.revoked_at > now())) AS has_consent
+FROM deliveries d
+JOIN users u ON u.id = d.subscriber_id
+JOIN leads l ON l.id = d.lead_id
+LEFT JOIN ai_scripts s ON s.id = (d.params ->> 'script_id')::bigint AND s.is_active
+                      AND (s.subscriber_id = d.subscriber_id OR s.subscriber_id IS NULL)
+WHERE d.id = ANY (%(ids)s)
+ORDER BY d.priority DESC, d.id

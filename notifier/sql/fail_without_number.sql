@@ -1,0 +1,5 @@
+-- There is nobody to call, and nothing was held.
+UPDATE deliveries
+SET state = 'failed', error_code = 'no_phone_number', error_message = 'the lead has no phone number', updated_at = now()
+WHERE id = ANY (%(ids)s) AND state = 'queued'
+RETURNING id

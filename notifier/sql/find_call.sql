@@ -1,0 +1,8 @@
+-- A call of ours that may still be going on, with its script.
+SELECT d.id, d.kind, coalesce(d.accepted_at, d.claimed_at, d.created_at) AS started_at,
+       s.name, s.greeting_message, s.outbound_greeting, s.voicemail_message
+FROM deliveries d
+JOIN ai_scripts s ON s.id = (d.params ->> 'script_id')::bigint
+WHERE d.channel = 'voice'
+  AND (d.id = %(delivery)s::bigint OR %(delivery)s::bigint IS NULL AND d.provider_id = %(sid)s)
+  AND d.state NOT IN ('queued', 'skipped', 'suppressed', 'expired', 'cancelled')

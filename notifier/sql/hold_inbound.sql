@@ -1,0 +1,1 @@
+SELECT %(id)s::bigint = ANY (coalesce(hold_tokens(ARRAY[%(id)s]::bigint[]), '{}')) AS is_held

@@ -1,0 +1,1 @@
+SELECT id FROM leads WHERE id = ANY (%(leads)s) AND length(phone_key(phone_number)) IS DISTINCT FROM 10

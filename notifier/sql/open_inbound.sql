@@ -1,0 +1,5 @@
+SELECT delivery_id
+FROM open_deliveries(ARRAY[ROW (
+    'inbound_call', %(subscriber)s, NULL, 'inbound:' || %(sid)s, 0, NULL,
+    jsonb_build_object('call_sid', %(sid)s::text, 'script_id', %(script)s::bigint), %(tokens)s
+)::delivery_request])

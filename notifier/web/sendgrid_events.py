@@ -1,0 +1,67 @@
+"""``POST /sendgrid/events``: what became of our e-mails, in signed batches."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, BackgroundTasks, HTTPException, Response
+from starlette.concurrency import run_in_threadpool
+
+from notifier import events
+from notifier.events import Event
+from notifier.web.background import apply_events
+from notifier.web.signatures import SendGridBody
+
+log = logging.getLogger(__name__)
+router = APIRouter()
+
+
+@router.post("/sendgrid/events")
+async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response:
+    """Keeps each event of the batch once; one that is malformed costs the others nothing."""
+    try:
+        batch = json.loads(body)
+    except ValueError:
+        batch = None
+    if not isinstance(batch, list):
+        raise HTTPException(400, "the body must be a JSON list of events")
+    read = [_event(item) for item in batch]
+    known = [event for event in read if event is not None]
+    if len(known) < len(batch):
+        log.warning("SendGrid sent %s malformed events of %s", len(batch) - len(known), len(batch))
+    if await run_in_threadpool(events.store, "sendgrid", known):
+        background.add_task(apply_events)
+    return Response(status_code=200)
+
+
+def _event(item: Any) -> Event | None:
+    """The event that an element of a batch describes; None when it describes none."""
+    try:
+        name, moment = str(item["event"]), int(item["timestamp"])
+        message, unique = str(item.get("sg_message_id") or ""), str(item.get("sg_event_id") or "")
+        if not (name and (message or unique)) or "\0" in name + message + unique:
+            return None
+        if name == "bounce" and item.get("type") == "blocked":
+            name = "blocked"  # the receiving server refused this once; the address may be good
+        delivery = item.get("delivery_id")
+        return Event(
+            name,
+            unique or f"{message}:{name}:{moment}",
+            int(delivery) if delivery is not None and 0 < int(delivery) < 2**63 else None,
+            message or None,
+            datetime.fromtimestamp(moment, UTC),
+            _details(item),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, AttributeError):
+        return None
+
+
+def _details(item: Mapping[str, Any]) -> dict[str, str]:
+    """The code of a failure; its sentence may quote the address."""
+    code = str(item.get("status") or item.get("type") or "")
+    return {"code": code} if re.fullmatch(r"[\w.-]{1,20}", code) else {}

@@ -1,0 +1,118 @@
+"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: what is said on a call, as TwiML."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, BackgroundTasks, Response
+from twilio.twiml.voice_response import Gather, Start, VoiceResponse
+
+from leads import settings
+from notifier import conversations, events, responders
+from notifier.conversations import Call
+from notifier.events import Event
+from notifier.responders import Reply, Turn
+from notifier.web.background import apply_events
+from notifier.web.signatures import TwilioForm
+from notifier.web.twilio_status import DeliveryId, delivery
+
+router = APIRouter(prefix="/twilio/voice")
+
+NOT_AVAILABLE = "We are sorry, nobody is available to take your call. Please try again later. Goodbye."
+SILENCED = "I am sorry to have disturbed you. You will not be called again. Goodbye."
+OUT_OF_TIME = "I am afraid our time is up. Somebody will get back to you. Goodbye."
+RECORDED = "This call is recorded."
+#: A machine that was only just recognised has not beeped yet (s).
+UNTIL_THE_BEEP = 8
+#: However a responder talks, a call has an end.
+MOST_TURNS = 40
+
+
+@router.post("/outbound")
+def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
+    """A call of ours was answered: a person hears the greeting, a machine gets the message after its beep."""
+    sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy", "")
+    # That Twilio asks is proof that the call was made.
+    if events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
+        background.add_task(apply_events)
+    call = conversations.find(delivery(delivery_id), sid)
+    if call is None or answered_by == "fax":
+        return _goodbye()
+    if answered_by.startswith("machine"):
+        return _leave_message(call, has_beeped=answered_by != "machine_start")
+    if answered_by == "human":
+        conversations.human_answered(sid, call.delivery_id)
+    return _greet(call)
+
+
+@router.post("/inbound")
+def inbound(form: TwilioForm) -> Response:
+    """Somebody calls a subscriber's number: their script answers, if they can pay for it."""
+    call = conversations.open_inbound(form.get("CallSid", ""), form.get("From", ""), form.get("To", ""))
+    return _goodbye(NOT_AVAILABLE) if call is None or not call.script.greeting else _greet(call)
+
+
+@router.post("/process")
+def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> Response:
+    """Somebody has said something, or nothing: the responder answers."""
+    sid, said = form.get("CallSid", ""), form.get("SpeechResult", "").strip()
+    call = conversations.find(delivery(delivery_id), sid)
+    number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MOST_TURNS
+    if call is None:
+        return _goodbye()
+    if conversations.wants_silence(said):
+        conversations.silence(form.get("From" if call.is_inbound else "To", ""))
+        return _goodbye(SILENCED)
+    if (call.is_inbound and call.is_over) or number >= MOST_TURNS:
+        return _goodbye(OUT_OF_TIME)
+    reply = responders.reply(Turn(sid, number, said, call.script, call.is_inbound))
+    return _goodbye(reply.words) if reply.hangs_up else _listen(VoiceResponse(), call, reply, number + 1)
+
+
+def _greet(call: Call) -> Response:
+    response = VoiceResponse()
+    if settings.text("CALL_RECORDING", "off") == "announced":
+        # All parties must know before it begins (Fla. Stat. 934.03).
+        response.say(RECORDED)
+        start = Start()
+        start.recording(recording_status_callback=_address("recording", call))
+        response.append(start)
+    return _listen(response, call, Reply(call.script.greeting), 1)
+
+
+def _listen(response: VoiceResponse, call: Call, reply: Reply, turn: int) -> Response:
+    """Says the words and waits for an answer; silence is told too."""
+    gather = Gather(
+        input="speech", action=_address("process", call, turn=turn), method="POST", speech_timeout="auto",
+        action_on_empty_result=True,
+    )  # fmt: skip
+    gather.say(reply.words)
+    response.append(gather)
+    return _twiml(response)
+
+
+def _leave_message(call: Call, *, has_beeped: bool) -> Response:
+    response = VoiceResponse()
+    if call.script.voicemail:
+        if not has_beeped:
+            response.pause(length=UNTIL_THE_BEEP)
+        response.say(call.script.voicemail)
+    response.hangup()
+    return _twiml(response)
+
+
+def _goodbye(words: str = "") -> Response:
+    response = VoiceResponse()
+    if words:
+        response.say(words)
+    response.hangup()
+    return _twiml(response)
+
+
+def _address(what: str, call: Call, **more: int) -> str:
+    query = urlencode({"delivery_id": call.delivery_id, **more})
+    return f"{settings.text('API_URL').rstrip('/')}/twilio/voice/{what}?{query}"
+
+
+def _twiml(response: VoiceResponse) -> Response:
+    return Response(str(response), media_type="text/xml")

@@ -1,0 +1,110 @@
+"""``data_ingestion_logs``: one row a run, and what it says is true whatever has happened to the run."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from county import feeds, runs
+from county.errors import StagingChanged
+from tests.county.days import FRIDAY, MONDAY, THURSDAY, Pipeline, deed
+from tests.services import Database
+
+DAG_ID = "daily_ftp_ingestion"
+RUN = "scheduled__2026-11-20"
+
+
+@pytest.fixture
+def daily() -> feeds.Feed:
+    return feeds.feed("daily")
+
+
+def rows(database: Database) -> list[tuple[Any, ...]]:
+    query = "SELECT run_id, ingestion_date, status, error_message FROM data_ingestion_logs ORDER BY id"
+    return database.connection.execute(query).fetchall()
+
+
+def dead_letters(database: Database) -> list[tuple[Any, ...]]:
+    query = "SELECT queue_name, job_name, error_message, retry_count, state FROM failed_jobs"
+    return database.connection.execute(query).fetchall()
+
+
+def fail(database: Database, daily: feeds.Feed, reason: str = "died", day: date | None = None) -> None:
+    runs.fail_run(database.connection, daily, RUN, dag_id=DAG_ID, reason=reason, day=day)
+
+
+def test_what_a_step_said_itself_is_kept(database: Database, daily: feeds.Feed) -> None:
+    runs.open_run(database.connection, daily, RUN, FRIDAY)
+    runs.note_error(database.connection, daily, RUN, "fetch: no file")
+    fail(database, daily, "the run failed")
+    assert rows(database) == [(RUN, FRIDAY, "failed", "fetch: no file")]
+    assert dead_letters(database) == [("daily-ftp-ingestion", DAG_ID, "fetch: no file", 0, "open")]
+
+
+def test_a_run_that_died_before_it_opened_its_row_has_one(database: Database, daily: feeds.Feed) -> None:
+    fail(database, daily, "open_run died without a word", FRIDAY)
+    assert rows(database) == [(RUN, FRIDAY, "failed", "open_run died without a word")]
+
+
+def test_a_cleared_task_opens_the_row_again_and_success_settles_the_dead_letter(
+    database: Database, daily: feeds.Feed
+) -> None:
+    ingestion_id = runs.open_run(database.connection, daily, RUN, FRIDAY)
+    runs.note_error(database.connection, daily, RUN, "merge: the first reason")
+    fail(database, daily)
+    runs.resume_run(database.connection, ingestion_id)
+    assert rows(database) == [(RUN, FRIDAY, "running", None)]
+    fail(database, daily, "the second reason")
+    assert rows(database) == [(RUN, FRIDAY, "failed", "the second reason")]
+    assert [row[2:] for row in dead_letters(database)] == [("the second reason", 1, "open")]
+    runs.resume_run(database.connection, ingestion_id)
+    runs.close_run(database.connection, ingestion_id)
+    assert rows(database) == [(RUN, FRIDAY, "success", None)]
+    assert [row[4] for row in dead_letters(database)] == ["replayed"]
+
+
+def test_a_step_of_a_run_that_has_not_failed_leaves_the_row_alone(database: Database, daily: feeds.Feed) -> None:
+    ingestion_id = runs.open_run(database.connection, daily, RUN, FRIDAY)
+    runs.note_error(database.connection, daily, RUN, "stage: another file is bad")
+    runs.resume_run(database.connection, ingestion_id)
+    assert rows(database) == [(RUN, FRIDAY, "running", "stage: another file is bad")]
+
+
+def test_a_run_cleared_as_a_whole_keeps_its_one_row(database: Database, daily: feeds.Feed) -> None:
+    first = runs.open_run(database.connection, daily, RUN, FRIDAY)
+    fail(database, daily)
+    assert runs.open_run(database.connection, daily, RUN, FRIDAY) == first
+    assert rows(database) == [(RUN, FRIDAY, "running", None)]
+    assert runs.open_runs(database.connection, daily) == [RUN]
+
+
+def staging_parts(county: Pipeline) -> int:
+    (count,) = county.one(
+        "SELECT count(*) FROM pg_inherits JOIN pg_class c ON c.oid = inhparent WHERE starts_with(c.relname, 'staging')"
+    )
+    return int(count)
+
+
+def test_staging_is_kept_as_long_as_somebody_may_need_it(county: Pipeline) -> None:
+    made = deed(THURSDAY, "DOE JANE")
+    county.run(FRIDAY, [made])
+    parts = staging_parts(county)
+    assert parts
+    failed = county.run(MONDAY, [made])
+    assert staging_parts(county) == parts, "the first run's are gone"
+    county.connection.execute("UPDATE data_ingestion_logs SET status = 'failed' WHERE id = %s", (failed,))
+    runs.open_run(county.connection, feeds.feed("daily"), "next", MONDAY)
+    assert staging_parts(county) == parts, "its failed step may be cleared"
+    county.connection.execute("UPDATE data_ingestion_logs SET started_at = now() - interval '8 days'")
+    runs.open_run(county.connection, feeds.feed("daily"), "the one after", MONDAY)
+    assert staging_parts(county) == 0
+
+
+def test_rows_that_a_crash_of_the_server_took_stop_the_next_step(county: Pipeline) -> None:
+    ingestion_id = county.stage(FRIDAY, {"Cases.exp": b"", "Parties.exp": b"2026^1^1^1^D^SELLER SAM^I\r\n"})
+    county.connection.execute(f"TRUNCATE staging_parties_{ingestion_id}")
+    with pytest.raises(StagingChanged, match="Clear the stage tasks of this run"):
+        county.finish(ingestion_id, FRIDAY)
+    assert county.rows("SELECT FROM document_parties") == []
