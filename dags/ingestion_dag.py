@@ -41,9 +41,12 @@ PARAMS = {
     ),
     "notify": Param(
         None,
-        type=["null", "boolean"],
+        # A switch of the form cannot say "as usual": so words for people, true and false for programs.
+        type=["null", "string", "boolean"],
+        pattern="^(yes|no)$",
+        examples=["yes", "no"],
         title="Announce the leads",
-        description="Empty: only when the date is recent (ALERT_MAX_AGE_DAYS).",
+        description="yes or no; empty: when the date is recent (at most ALERT_MAX_AGE_DAYS business days old).",
     ),
     "refetch": Param(
         False,
@@ -226,7 +229,7 @@ def write_alerts(run: dict[str, Any]) -> dict[str, Any]:
         run,
         today=local_day(now()),
         max_age_days=settings.alert_max_age_days(),
-        notify=get_current_context()["params"]["notify"],
+        notify=_yes_or_no(get_current_context()["params"]["notify"]),
     )
 
 
@@ -281,3 +284,7 @@ def _request(run: dict[str, Any]) -> Request:
         lag_days=settings.file_lag_days(),
         refetch=bool(get_current_context()["params"]["refetch"]),
     )
+
+
+def _yes_or_no(answer: str | bool | None) -> bool | None:
+    return answer == "yes" if isinstance(answer, str) else answer

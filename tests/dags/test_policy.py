@@ -218,3 +218,21 @@ def test_a_run_without_a_date_is_utc_safe() -> None:
 
 def _callbacks(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+@pytest.mark.parametrize(
+    ("answer", "notify"), [(None, None), ("yes", True), ("no", False), (True, True), (False, False)]
+)
+def test_announcing_is_asked_in_words_and_told_in_truth_values(answer: object, notify: bool | None) -> None:
+    from ingestion_dag import PARAMS, _yes_or_no
+
+    PARAMS["notify"].resolve(answer)
+    assert _yes_or_no(answer) is notify  # type: ignore[arg-type]
+
+
+def test_announcing_takes_no_other_word() -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+    from ingestion_dag import PARAMS
+
+    with pytest.raises(ParamValidationError):
+        PARAMS["notify"].resolve("maybe")

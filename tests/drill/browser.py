@@ -1,0 +1,29 @@
+"""Headless Chromium of the system, driven by Playwright; its own browser download is not to be counted on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """A page of a browser of its own; without Chromium the test is skipped, in CI it fails."""
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is missing: .ci/run installs the package chromium")
+        pytest.skip(f"{CHROMIUM} is missing: install the package chromium")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        try:
+            yield chromium.new_page(viewport={"width": 1400, "height": 1000})
+        finally:
+            chromium.close()
