@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import dramatiq
 import psycopg
-import psycopg_pool
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from leads import settings
 from notifier.broker import DEFAULT_REDIS, LaneBroker
+from notifier.errors import NotRecorded
 from notifier.lanes import EMAIL, SMS, VOICE, Lane
+from notifier.reconciler import reconcile_texts
 from notifier.sending import work
 
 log = logging.getLogger(__name__)
@@ -100,24 +101,42 @@ def _bell(lane: Lane) -> dramatiq.Actor[[], None]:
     def answer() -> None:
         try:
             work(lane)
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+        except (psycopg.OperationalError, NotRecorded) as error:
             # The rows are where they were; the sweeper rings again when the database is back.
             log.warning("The database does not answer (%s): %s waits", type(error).__name__, lane.queue_name)
 
+    return _actor(answer, lane.bell, lane)
+
+
+def _actor(function: Callable[[], None], name: str, lane: Lane) -> dramatiq.Actor[[], None]:
     return dramatiq.Actor(
-        answer,
+        function,
         broker=dramatiq.get_broker(),
-        actor_name=lane.bell,
+        actor_name=name,
         queue_name=lane.queue_name,
         priority=0,
         options={"max_retries": 0},
     )
 
 
+def _reconcile() -> None:
+    try:
+        reconcile_texts()
+    except psycopg.OperationalError as error:
+        log.warning("The database does not answer (%s): texts are asked about later", type(error).__name__)
+
+
+def ring_to_reconcile() -> None:
+    """Has the SMS lane ask about texts of which nobody knows, unless it does already; raises when Redis is away."""
+    _put(SMS.queue_name, SMS.concurrency, [RECONCILE[0].message()])
+
+
 BELLS: dict[str, dramatiq.Actor[[], None]] = {}
+RECONCILE: list[dramatiq.Actor[[], None]] = []
 
 
 def hang_bells() -> None:
     """Declares the bell actors of the lanes that send, on the broker that is set."""
     for lane in (EMAIL, SMS, VOICE):
         BELLS[lane.queue_name] = _bell(lane)
+    RECONCILE[:] = [_actor(_reconcile, "reconcile_texts", SMS)]

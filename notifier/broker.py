@@ -11,7 +11,9 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from leads import settings
+from notifier.burial import Burial
 from notifier.consumer import LaneConsumer
+from notifier.heartbeat import activity
 from notifier.lanes import LANES, Lane
 
 log = logging.getLogger(__name__)
@@ -68,10 +70,12 @@ def make_broker() -> LaneBroker:
         maintenance_chance=20_000,
         # The limit comes last, so that its interrupt is disarmed before the retry is written.
         middleware=[
+            Burial(),
             AgeLimit(),
             Callbacks(),
             Retries(max_retries=5, min_backoff=1_000, max_backoff=60_000),
             LaneThreads(),
+            activity,
             TimeLimit(time_limit=TEN_MINUTES_MS),
             ShutdownNotifications(),
         ],

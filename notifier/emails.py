@@ -78,8 +78,9 @@ def _send_batch(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email])
     """One request. What the provider names as wrong is dropped and the rest is sent; halved only if none is named."""
     kept = [Sent(email.delivery_id, email.recipient) for email in emails]
     ids = [email.delivery_id for email in emails]
+    request = sendgrid.request(kind.name, kind.sender, emails)
     try:
-        provider_id = sendgrid.send(kind.name, kind.sender, emails)
+        provider_id = sendgrid.send(request)
     except Permanent as error:
         _send_rest(kind, claim, emails, error)
     except Unclear as error:

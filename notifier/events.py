@@ -99,6 +99,7 @@ def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
     _move_tokens(cursor, moved)
     late = [row["id"] for row in moved if row["was"] not in TAKEN and row["was"] not in (State.SENDING, State.UNKNOWN)]
     if late:
+        cursor.execute(statement("close_dead_letters"), {"ids": late})
         log.warning("Proof came late for deliveries %s: sent after all, charged to nobody again", late[:20])
     return [Change(r["id"], r["channel"], r["kind"], State(r["was"]), State(r["state"])) for r in moved]
 

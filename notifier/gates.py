@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from notifier.states import State
 from notifier.store import rows, transaction
 
 log = logging.getLogger(__name__)
+
+#: What the provider's package would take apart or lose instead of sending to it.
+_EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 Row = Mapping[str, Any]
 Reason = tuple[State, str]
@@ -60,6 +64,8 @@ def _reason_against(row: Row, gate: Gate, mailed: int) -> Reason | None:
     preferences = Preferences.of(row["preferences"])
     if not row[gate.address]:
         return State.FAILED, f"no_{gate.address}"
+    if gate.address == "email" and not _EMAIL.fullmatch(row["email"]):
+        return State.FAILED, "invalid_email"
     if row["is_suppressed"]:
         return State.SUPPRESSED, "suppressed"
     if gate.wish and not getattr(preferences, gate.wish):

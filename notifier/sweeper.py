@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
@@ -15,10 +16,11 @@ from psycopg.rows import DictRow, dict_row
 
 from leads import database, settings
 from leads.alert import alert
-from notifier import answering
+from notifier import answering, burial, events, heartbeat, ledger, sending
 from notifier.airflow_watch import AirflowWatch
-from notifier.bells import ring
+from notifier.bells import ring, ring_to_reconcile
 from notifier.deliveries import settle_or_release
+from notifier.errors import where
 from notifier.lanes import LANES
 from notifier.sending import KINDS
 from notifier.states import State
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 SWEEPER_LOCK = "notifier:sweeper"
+LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000"
+
+Connection = psycopg.Connection[Any]
 
 
 class Sweeper(Middleware):
@@ -41,86 +46,140 @@ class Sweeper(Middleware):
 
     def after_worker_boot(self, broker: Any, worker: Worker) -> None:
         queues = sorted(set(LANES) & (worker.consumer_whitelist or set(LANES)))
-        self._thread = Thread(target=self._run, args=(worker, queues), name="sweeper", daemon=True)
+        self._thread = Thread(target=self._run, args=(queues,), name="sweeper", daemon=True)
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
+        sending.closing.set()
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def _run(self, worker: Worker, queues: list[str]) -> None:
+    def _run(self, queues: list[str]) -> None:
         """Connects anew whenever the database was away; the lock goes with the connection."""
         while not self._stop.is_set():
             try:
-                with database.connect("sweeper", options="-c statement_timeout=30000") as connection:
-                    self._serve(connection, worker, queues)
+                with database.connect(
+                    "sweeper", options="-c statement_timeout=30000 -c lock_timeout=5000"
+                ) as connection:
+                    self._serve(connection, queues)
             except psycopg.Error as error:
                 log.warning("The sweeper lost the database (%s), connecting again", type(error).__name__)
-            except Exception:
-                log.exception("The sweeper failed, starting again")
+            except Exception as error:
+                log.error("The sweeper failed, starting again: %s", where(error))
             self._stop.wait(SWEEP_SECONDS)
 
-    def _serve(self, connection: psycopg.Connection, worker: Worker, queues: list[str]) -> None:
+    def _serve(self, connection: Connection, queues: list[str]) -> None:
         cursor = connection.cursor(row_factory=dict_row)
         elected = False
-        beat = 0.0
+        next_beat = 0.0
+        rounds = Rounds(CHORES)
         while not self._stop.is_set():
-            if beat <= 0:
-                _heartbeat(cursor, worker, queues)
-                beat = HEARTBEAT_SECONDS
+            if time.monotonic() >= next_beat:
+                heartbeat.beat(cursor, queues)
+                next_beat = time.monotonic() + HEARTBEAT_SECONDS
             if not elected:
                 cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS mine", (SWEEPER_LOCK,))
                 elected = bool((cursor.fetchone() or {})["mine"])
             if elected:
-                sweep(connection)
+                rounds.go(connection)
                 self._airflow_watch.look()
             self._stop.wait(SWEEP_SECONDS)
-            beat -= SWEEP_SECONDS
-        cursor.execute("DELETE FROM lane_status WHERE process_id = %s", (_process_id(),))
+        cursor.execute("DELETE FROM lane_status WHERE process_id = %s", (heartbeat.process_id(),))
 
 
-def sweep(connection: psycopg.Connection) -> dict[str, int]:
-    """Moves on what time decides and rings for what is due; returns how many rows got each state."""
-    moved: dict[str, list[int]] = {}
-    cursor = connection.cursor(row_factory=dict_row)
-    with connection.transaction():
-        for row in rows(cursor, "sweep", scale=settings.time_scale(), timeout=settings.provider_timeout()):
-            moved.setdefault(row["state"], []).append(row["id"])
-        for state in (State.PARKED, State.EXPIRED):
-            settle_or_release(cursor, moved.get(state, []), state, state.value)
+def sweep(connection: Connection) -> dict[str, int]:
+    """Moves on what time decides; returns how many deliveries got each state. One transaction for each purpose."""
+    moved = {}
+    for name, state in (
+        ("sweep_stale", State.UNKNOWN),
+        ("sweep_resend", State.QUEUED),
+        ("sweep_park", State.PARKED),
+        ("sweep_expire", State.EXPIRED),
+    ):
+        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            found = rows(cursor, name, scale=settings.time_scale(), timeout=settings.provider_timeout())
+            settle_or_release(cursor, [row["id"] for row in found], state, state.value)
+        if found:
+            moved[state.value] = len(found)
     if moved:
-        log.info("Swept: %s", {state: len(ids) for state, ids in moved.items()})
+        log.info("Swept: %s", moved)
     if parked := moved.get(State.PARKED):
         alert(
             "critical",
-            f"{len(parked)} deliveries are parked",
+            f"{parked} deliveries are parked",
             "Nobody knows whether they were sent: the provider gave no answer and no callback came.",
-            "Look at failed_jobs and at the provider's log; replay those that did not arrive.",
+            "Look at `python -m notifier dead-letters list` and the provider's log; replay those that did not arrive.",
             cause="parked deliveries",
         )
-    _ring_for_due(cursor)
-    answering.sweep(cursor)
-    return {state: len(ids) for state, ids in moved.items()}
+    return moved
 
 
-def _ring_for_due(cursor: psycopg.Cursor[DictRow]) -> None:
+def apply_events(connection: Connection) -> None:
+    """Applies what a web process stored and did not live to apply."""
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        events.apply_some(cursor)
+
+
+def ring_for_due(connection: Connection) -> None:
+    """Rings for every lane in which something is due, as often as it could be worked on at once."""
+    cursor = connection.cursor(row_factory=dict_row)
     for row in rows(cursor, "due_lanes", kinds=list(KINDS)):
         lane = LANES[row["queue_name"]]
         try:
             ring(lane, times=-(-int(row["due"]) // lane.batch))
         except Exception as error:
-            log.warning("Redis does not take the bell of %s (%s): next second again", lane.queue_name, error)
+            log.warning("Redis does not take the bell of %s (%s)", lane.queue_name, type(error).__name__)
+            return
 
 
-def _heartbeat(cursor: psycopg.Cursor[DictRow], worker: Worker, queues: list[str]) -> None:
-    cursor.execute(
-        "INSERT INTO lane_status (process_id, queue_name, active, heartbeat_at)"
-        " SELECT %s, queue_name, %s, now() FROM unnest(%s::text[]) AS queue_name"
-        " ON CONFLICT (process_id, queue_name) DO UPDATE SET active = excluded.active, heartbeat_at = now()",
-        (_process_id(), 0, queues),
-    )
+def sweep_lookups(connection: Connection) -> None:
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        answering.sweep(cursor)
 
 
-def _process_id() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+def reconcile(connection: Connection) -> None:
+    """Has the SMS lane ask the provider about texts of which nobody knows, or has heard for long."""
+    cursor: psycopg.Cursor[DictRow] = connection.cursor(row_factory=dict_row)
+    if rows(cursor, "unsure_texts", scale=settings.time_scale(), most=1):
+        ring_to_reconcile()
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something the elected sweeper does every ``seconds``, scaled when ``is_scaled``."""
+
+    do: Callable[[Connection], object]
+    seconds: float = 0.0
+    is_scaled: bool = False
+
+
+CHORES = (
+    Chore(sweep),
+    Chore(apply_events),
+    Chore(ring_for_due),
+    Chore(sweep_lookups),
+    Chore(reconcile, 60, is_scaled=True),
+    Chore(lambda connection: burial.exhume(), 30),
+    Chore(ledger.watch, 3600),
+)
+
+
+class Rounds:
+    """Does each chore when it is its time; one that fails does not keep the others from being done."""
+
+    def __init__(self, chores: tuple[Chore, ...]) -> None:
+        self._next = dict.fromkeys(chores, 0.0)
+
+    def go(self, connection: Connection) -> None:
+        """Raises psycopg.Error only when the connection is gone."""
+        for chore, due in self._next.items():
+            if time.monotonic() < due:
+                continue
+            self._next[chore] = time.monotonic() + chore.seconds * (settings.time_scale() if chore.is_scaled else 1)
+            try:
+                chore.do(connection)
+            except Exception as error:
+                if connection.closed:
+                    raise
+                log.error("The sweeper could not do a chore: %s", where(error))

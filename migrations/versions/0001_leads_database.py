@@ -24,5 +24,5 @@ def upgrade() -> None:
     )
     make_lookup(op, "street_word", "street_words")
     run_sql(op, "080_addresses", "090_property_facts", "095_api_records", "098_court_leads")
-    run_sql(op, "100_notifier", "110_messages", "110_oncall", "120_upkeep")
+    run_sql(op, "100_notifier", "105_replay", "110_messages", "110_oncall", "120_upkeep")
     load_data(op, "document_types", "municipalities", "street_aliases", "delivery_kinds", "event_meanings")

@@ -11,6 +11,7 @@ import dramatiq
 
 from notifier.bells import ring_quietly
 from notifier.deliveries import Opened, Request, open_deliveries
+from notifier.errors import UnknownRecipient
 from notifier.lanes import Lane
 from notifier.sending import KINDS
 from notifier.states import State
@@ -34,7 +35,7 @@ class DeliveryActor(dramatiq.Actor[Any, Any]):
             actor_name=kind,
             queue_name=KINDS[kind].lane.queue_name,
             priority=0,
-            options={"max_retries": 5},
+            options={"max_retries": 5, "throws": (UnknownRecipient, TypeError, ValueError)},
         )
         self.__doc__ = request.__doc__
 

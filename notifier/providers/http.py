@@ -28,7 +28,7 @@ def lost(error: requests.RequestException) -> ProviderError:
 def refusal(status: int, message: str, code: str | None, retry_after: str | None) -> ProviderError | None:
     """The class of an answer that is no success, as far as its status tells; None for the other 4xx."""
     if status == 429:
-        return Throttled(message, code=code, retry_after=_seconds(retry_after))
+        return throttled(message, code, retry_after)
     if status == 503:
         return Refused(message, code=code)
     if status in (401, 403):
@@ -36,6 +36,11 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
     if status >= 500:
         return Unclear(message, code=code)
     return None
+
+
+def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
+    """Too fast; ``retry_after`` is the header, in seconds."""
+    return Throttled(message, code=code, retry_after=_seconds(retry_after))
 
 
 def _seconds(retry_after: str | None) -> float:

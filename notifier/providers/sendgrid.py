@@ -34,38 +34,37 @@ class Email:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def send(kind: str, purpose: str, emails: Sequence[Email]) -> str:
-    """Sends 1 to 1,000 e-mails of one kind; returns SendGrid's message id, which they share.
-
-    Raises the errors of ``notifier.errors``; MissingSetting when key, sender or template is not set.
-    """
-    request = _request(kind, purpose, emails)
-    try:
-        answer = _session().post(
-            settings.text("SENDGRID_API_URL", "https://api.sendgrid.com") + "/v3/mail/send",
-            json=request,
-            headers={"Authorization": f"Bearer {settings.text('SENDGRID_API_KEY')}"},
-            timeout=(CONNECT_TIMEOUT, settings.provider_timeout()),
-        )
-    except requests.RequestException as error:
-        raise lost(error) from None
-    if answer.status_code in (200, 202):
-        return answer.headers.get("X-Message-Id", "")
-    raise _error(answer)
-
-
-def _request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
+def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
+    """A request with 1 to 1,000 e-mails of one kind; raises MissingSetting when sender or template is not set."""
     mail = Mail(from_email=From(settings.sender(purpose)))
     mail.template_id = settings.template(kind)
-    for email in emails:
+    for position, email in enumerate(emails):
         person = Personalization()
         person.add_to(To(email.recipient))
         person.dynamic_template_data = dict(email.data)
         person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
         for name, value in email.headers.items():
             person.add_header(Header(name, value))
-        mail.add_personalization(person)
+        # Without its place the package puts it first, and an error would name another.
+        mail.add_personalization(person, position)
     return mail.get()
+
+
+def send(request: Any) -> str:
+    """Sends it; returns SendGrid's message id, which its e-mails share.
+
+    Raises the errors of ``notifier.errors``; MissingSetting when the key is not set.
+    """
+    url = settings.text("SENDGRID_API_URL", "https://api.sendgrid.com") + "/v3/mail/send"
+    headers = {"Authorization": f"Bearer {settings.text('SENDGRID_API_KEY')}"}
+    try:
+        timeout = (CONNECT_TIMEOUT, settings.provider_timeout())
+        answer = _session().post(url, json=request, headers=headers, timeout=timeout)
+    except requests.RequestException as error:
+        raise lost(error) from None
+    if answer.status_code in (200, 202):
+        return answer.headers.get("X-Message-Id", "")
+    raise _error(answer)
 
 
 def _error(answer: requests.Response) -> Exception:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import requests
 from twilio.base.exceptions import TwilioRestException
@@ -18,7 +19,7 @@ from leads import settings
 from notifier.errors import Permanent, ProviderError, ProviderWide, Throttled
 from notifier.lanes import SMS, VOICE
 from notifier.pricing import RING_SECONDS
-from notifier.providers.http import lost, pooled, refusal
+from notifier.providers.http import lost, pooled, refusal, throttled
 
 # The package logs whole requests, numbers and texts included.
 logging.getLogger("twilio.http_client").setLevel(logging.WARNING)
@@ -113,9 +114,19 @@ def _error(error: TwilioRestException) -> ProviderError:
     return refusal(error.status, message, text, None) or Permanent(message, code=text)
 
 
+class _Http(TwilioHttpClient):  # type: ignore[misc]
+    """Tells how long Twilio wants us to wait, which the package's exception does not."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().request(*args, **kwargs)
+        if response.status_code == 429:
+            raise throttled("Twilio answered 429", "http_429", (response.headers or {}).get("Retry-After"))
+        return response
+
+
 @cache
 def _client() -> Client:
-    http = TwilioHttpClient(timeout=settings.provider_timeout(), pool_connections=True)
+    http = _Http(timeout=settings.provider_timeout(), pool_connections=True)
     pooled(http.session, SMS.concurrency + VOICE.concurrency)
     client = Client(settings.text("TWILIO_ACCOUNT_SID"), settings.text("TWILIO_AUTH_TOKEN"), http_client=http)
     if address := settings.text("TWILIO_API_URL", ""):

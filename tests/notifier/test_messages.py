@@ -257,6 +257,14 @@ def test_a_subscriber_without_an_address_costs_nothing(system: System) -> None:
     assert system.balance(user) == 1000
 
 
+def test_an_address_that_is_none_stops_no_other(system: System) -> None:
+    lead = system.lead()
+    odd = notifier.new_lead_alert.send(system.subscriber(email="nobody"), lead)
+    good = notifier.new_lead_alert.send(system.subscriber(), lead)
+    assert outcome(system, odd) == ("failed", "invalid_email")
+    assert outcome(system, good) == ("accepted", None)
+
+
 def test_a_verification_code_is_never_refused_and_never_kept(system: System) -> None:
     user = system.subscriber(tokens=3)
     opened = notifier.verification_sms.send(user, "482913")
