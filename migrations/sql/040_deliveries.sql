@@ -77,6 +77,8 @@ CREATE INDEX deliveries_due ON deliveries (kind, priority DESC, id) WHERE state 
 CREATE INDEX deliveries_open ON deliveries (state, updated_at) WHERE state IN ('sending', 'unknown', 'accepted', 'sent');
 CREATE INDEX deliveries_calls ON deliveries (check_at)
     WHERE channel = 'voice' AND state IN ('sending', 'unknown', 'accepted', 'sent');
+CREATE INDEX deliveries_parked ON deliveries (id) WHERE state = 'parked';
+CREATE INDEX deliveries_created ON deliveries USING brin (created_at);
 CREATE INDEX deliveries_lead ON deliveries (lead_id) WHERE lead_id IS NOT NULL;
 CREATE INDEX deliveries_subscriber ON deliveries (subscriber_id, created_at);
 CREATE INDEX deliveries_provider ON deliveries (provider_id) WHERE provider_id IS NOT NULL;
@@ -106,6 +108,7 @@ CREATE TABLE delivery_events (
 );
 COMMENT ON TABLE delivery_events IS 'Everything a provider said of a delivery, kept once; applied to its state afterwards.';
 CREATE INDEX delivery_events_delivery ON delivery_events (delivery_id);
+CREATE INDEX delivery_events_received ON delivery_events USING brin (received_at);
 CREATE INDEX delivery_events_new ON delivery_events (id) WHERE applied_at IS NULL;
 -- SendGrid may tell the same thing twice under two ids of the event.
 CREATE UNIQUE INDEX delivery_events_said ON delivery_events (delivery_id, provider_id, event, occurred_at)

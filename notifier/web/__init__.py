@@ -17,13 +17,14 @@ from fastapi.responses import JSONResponse
 
 from leads import settings
 from notifier import listener, store
-from notifier.web import health, lookups, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
+from notifier.web import health, lookups, metrics, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
 
 log = logging.getLogger(__name__)
 
 ROUTERS = (
     health.router,
     lookups.router,
+    metrics.router,
     sendgrid_events.router,
     sms_inbound.router,
     twilio_status.router,

@@ -39,11 +39,13 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """A client of the running service."""
     from notifier import store
     from notifier.providers import twilio
-    from notifier.web import app, health
+    from notifier.web import app, health, metrics
 
     store.close()  # a pool of the test before
     health._redis_client.cache_clear()
     twilio._client.cache_clear()
+    for source in metrics.MEASUREMENTS.sources:
+        source.forget()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
