@@ -26,7 +26,7 @@ LANES = {
     "voice-assistant": 5,
     "admin-alerts": 2,
 }
-# The contract's "Settings", <KIND> and <PURPOSE> spelt out below.
+# The contract's "Settings", <KIND> and <PURPOSE> spelt out below, and what was added beside them.
 SETTINGS = {
     "DATABASE_URL",
     "REDIS_URL",
@@ -55,6 +55,7 @@ SETTINGS = {
     "NOTIFIER_SECRET_KEY",
     "LOOKUP_TOKENS",
     "VERIFICATION_SMS_TOKENS",
+    "CALL_RESPONDER",
     "CALL_WINDOW",
     "CALL_MAX_MINUTES",
     "CALLS_PER_SECOND",
