@@ -50,7 +50,7 @@ CREATE TABLE properties (
     address_key text,
     unit_key text,
     created_at timestamptz NOT NULL DEFAULT now()
-);
+) WITH (fillfactor = 80);  -- room for a new version beside the old one, so that a sale touches no index
 COMMENT ON TABLE properties IS 'One row a folio (parcel), derived from recorded documents, the roll and the county''s API.';
 COMMENT ON COLUMN properties.last_updated IS
     'Time of the newest fact from a recorded document or the county''s API; younger than 30 days, a lookup is answered from this row.';
@@ -230,10 +230,10 @@ CREATE TABLE street_aliases (
 COMMENT ON TABLE street_aliases IS
     'Names that people use for a street of the grid, both in the normal form of parse_address: direction|name|type.';
 
+-- Without an index: written and emptied once a day, read as a whole.
 CREATE TABLE pending_folios (
     business_date date NOT NULL,
-    folio text NOT NULL,
-    PRIMARY KEY (business_date, folio)
+    folio text NOT NULL
 );
 COMMENT ON TABLE pending_folios IS
     'Folios that a merge changed and whose leads are not made yet; survives a run that dies in between.';

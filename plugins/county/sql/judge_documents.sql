@@ -1,6 +1,6 @@
 -- Leads are judged on what was known on the business date, so that a backfill gives what that day would have given.
 CREATE TEMP TABLE pending ON COMMIT DROP AS
-SELECT folio FROM pending_folios WHERE business_date = %(day)s::date;
+SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
 ANALYZE pending;
 
 CREATE TEMP TABLE judged ON COMMIT DROP AS

@@ -1,59 +1,62 @@
 -- As merge_parties.sql, for documents. In the Clerk's own file a deleted row ends a party, and a document only
 -- with the last of them: such rows are no version of the document.
+CREATE TEMP TABLE day_documents ON COMMIT DROP AS
+SELECT * FROM document_versions WHERE business_date = %(day)s::date;
+ANALYZE day_documents;
+
 CREATE TEMP TABLE incoming_documents ON COMMIT DROP AS
-SELECT DISTINCT ON (s.cfn_year, s.cfn_seq, s.group_id)
-       s.cfn_year, s.cfn_seq, s.group_id, s.line_number, s.document_code, s.case_number, s.recorded_on,
-       s.folio_number,
-       CASE WHEN s.folio_number IS NULL THEN coalesce(m.folio, known.matched_folio) END AS matched_folio,
-       s.property_address, s.property_city, s.property_zip, s.consideration_1, s.deed_doc_tax,
-       s.original_cfn_year, s.original_cfn_seq, s.row_key IS NOT NULL AS has_row_keys, s.transaction_type
-FROM staging_official_records s
-LEFT JOIN matched_records m
-       ON s.folio_number IS NULL AND m.ingestion_id = %(ingestion_id)s
-      AND m.source_reference = s.cfn_year || '-' || s.cfn_seq || '-' || s.group_id
-LEFT JOIN LATERAL (
-    SELECT v.matched_folio FROM document_versions v
-    WHERE s.folio_number IS NULL AND v.matched_folio IS NOT NULL
-      AND (v.cfn_year, v.cfn_seq, v.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
-      AND v.property_address IS NOT DISTINCT FROM s.property_address
-    ORDER BY v.business_date DESC LIMIT 1) known ON s.folio_number IS NULL
-WHERE s.ingestion_id = %(ingestion_id)s AND (s.row_key IS NULL OR s.transaction_type <> 'D')
-ORDER BY s.cfn_year, s.cfn_seq, s.group_id, s.line_number DESC;
+SELECT i.*, coalesce(i.folio_number, i.matched_folio) AS folio, d.folio AS former_folio, d.cfn_year IS NULL AS is_new,
+       (d.line_number, d.document_code, d.case_number, d.recorded_on, d.folio_number, d.matched_folio,
+        d.property_address, d.property_city, d.property_zip, d.consideration_1, d.deed_doc_tax,
+        d.original_cfn_year, d.original_cfn_seq, d.has_row_keys, d.transaction_type)
+       IS DISTINCT FROM
+       (i.line_number, i.document_code, i.case_number, i.recorded_on, i.folio_number, i.matched_folio,
+        i.property_address, i.property_city, i.property_zip, i.consideration_1, i.deed_doc_tax,
+        i.original_cfn_year, i.original_cfn_seq, i.has_row_keys, i.transaction_type) AS is_changed
+FROM (
+    SELECT DISTINCT ON (s.cfn_year, s.cfn_seq, s.group_id)
+           s.cfn_year, s.cfn_seq, s.group_id, s.line_number, s.document_code, s.case_number, s.recorded_on,
+           s.folio_number, coalesce(m.folio, known.matched_folio) AS matched_folio,
+           s.property_address, s.property_city, s.property_zip, s.consideration_1, s.deed_doc_tax,
+           s.original_cfn_year, s.original_cfn_seq, s.row_key IS NOT NULL AS has_row_keys, s.transaction_type
+    FROM staging_official_records s
+    LEFT JOIN matched_records m
+           ON m.ingestion_id = %(ingestion_id)s
+          AND m.source_reference = CASE WHEN s.folio_number IS NULL
+                                        THEN s.cfn_year || '-' || s.cfn_seq || '-' || s.group_id END
+    LEFT JOIN LATERAL (
+        SELECT v.matched_folio FROM document_versions v
+        WHERE s.folio_number IS NULL AND v.matched_folio IS NOT NULL
+          AND (v.cfn_year, v.cfn_seq, v.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
+          AND v.property_address IS NOT DISTINCT FROM s.property_address
+        ORDER BY v.business_date DESC LIMIT 1) known ON s.folio_number IS NULL
+    WHERE s.ingestion_id = %(ingestion_id)s AND (s.row_key IS NULL OR s.transaction_type <> 'D')
+    ORDER BY s.cfn_year, s.cfn_seq, s.group_id, s.line_number DESC
+) i
+LEFT JOIN day_documents d USING (cfn_year, cfn_seq, group_id);
 ANALYZE incoming_documents;
 
-CREATE TEMP TABLE changed_documents ON COMMIT DROP AS
-SELECT i.*, v.folio AS former_folio
+CREATE TEMP TABLE gone_documents ON COMMIT DROP AS
+SELECT d.*
+FROM day_documents d
+LEFT JOIN incoming_documents i USING (cfn_year, cfn_seq, group_id)
+WHERE i.cfn_year IS NULL;
+ANALYZE gone_documents;
+
+DELETE FROM document_versions v
+USING gone_documents g
+WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (g.cfn_year, g.cfn_seq, g.group_id, %(day)s::date);
+
+UPDATE document_versions v
+SET line_number = i.line_number, document_code = i.document_code, case_number = i.case_number,
+    recorded_on = i.recorded_on, folio_number = i.folio_number, matched_folio = i.matched_folio,
+    property_address = i.property_address, property_city = i.property_city, property_zip = i.property_zip,
+    consideration_1 = i.consideration_1, deed_doc_tax = i.deed_doc_tax,
+    original_cfn_year = i.original_cfn_year, original_cfn_seq = i.original_cfn_seq,
+    has_row_keys = i.has_row_keys, transaction_type = i.transaction_type, is_live = i.transaction_type <> 'D'
 FROM incoming_documents i
-LEFT JOIN document_versions v
-       ON (v.cfn_year, v.cfn_seq, v.group_id) = (i.cfn_year, i.cfn_seq, i.group_id)
-      AND v.business_date = %(day)s::date
-WHERE v.cfn_year IS NULL
-   OR (v.line_number, v.document_code, v.case_number, v.recorded_on, v.folio_number, v.matched_folio,
-       v.property_address, v.property_city, v.property_zip, v.consideration_1, v.deed_doc_tax,
-       v.original_cfn_year, v.original_cfn_seq, v.has_row_keys, v.transaction_type)
-      IS DISTINCT FROM
-      (i.line_number, i.document_code, i.case_number, i.recorded_on, i.folio_number, i.matched_folio,
-       i.property_address, i.property_city, i.property_zip, i.consideration_1, i.deed_doc_tax,
-       i.original_cfn_year, i.original_cfn_seq, i.has_row_keys, i.transaction_type);
-ANALYZE changed_documents;
-
-CREATE TEMP TABLE touched_folios (folio text) ON COMMIT DROP;
-CREATE TEMP TABLE touched_documents ON COMMIT DROP AS
-SELECT cfn_year, cfn_seq, group_id FROM changed_documents
-UNION
-SELECT cfn_year, cfn_seq, group_id FROM touched_parties;
-
-WITH gone AS (
-    DELETE FROM document_versions v
-    WHERE v.business_date = %(day)s::date
-      AND NOT EXISTS (
-          SELECT FROM incoming_documents i
-          WHERE (i.cfn_year, i.cfn_seq, i.group_id) = (v.cfn_year, v.cfn_seq, v.group_id))
-    RETURNING v.cfn_year, v.cfn_seq, v.group_id, v.folio
-), folios AS (
-    INSERT INTO touched_folios SELECT folio FROM gone WHERE folio IS NOT NULL
-)
-INSERT INTO touched_documents SELECT cfn_year, cfn_seq, group_id FROM gone;
+WHERE i.is_changed AND NOT i.is_new
+  AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (i.cfn_year, i.cfn_seq, i.group_id, %(day)s::date);
 
 INSERT INTO document_versions (
     cfn_year, cfn_seq, group_id, business_date, line_number, document_code, case_number, recorded_on, folio_number,
@@ -62,94 +65,130 @@ INSERT INTO document_versions (
 SELECT cfn_year, cfn_seq, group_id, %(day)s::date, line_number, document_code, case_number, recorded_on, folio_number,
        matched_folio, property_address, property_city, property_zip, consideration_1, deed_doc_tax,
        original_cfn_year, original_cfn_seq, has_row_keys, transaction_type, transaction_type <> 'D'
-FROM changed_documents
-ON CONFLICT (cfn_year, cfn_seq, group_id, business_date) DO UPDATE
-SET line_number = excluded.line_number, document_code = excluded.document_code,
-    case_number = excluded.case_number, recorded_on = excluded.recorded_on,
-    folio_number = excluded.folio_number, matched_folio = excluded.matched_folio,
-    property_address = excluded.property_address, property_city = excluded.property_city,
-    property_zip = excluded.property_zip, consideration_1 = excluded.consideration_1,
-    deed_doc_tax = excluded.deed_doc_tax, original_cfn_year = excluded.original_cfn_year,
-    original_cfn_seq = excluded.original_cfn_seq, has_row_keys = excluded.has_row_keys,
-    transaction_type = excluded.transaction_type, is_live = excluded.is_live;
+FROM incoming_documents
+WHERE is_new;
 
 -- Records of earlier days whose address has found a property meanwhile.
-WITH matched AS (
-    UPDATE document_versions v
-    SET matched_folio = m.folio
-    FROM (
-        SELECT m.folio, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
-               split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
-               split_part(m.source_reference, '-', 3)::bigint AS group_id
-        FROM matched_records m WHERE m.ingestion_id = %(ingestion_id)s
-    ) m
-    WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (m.cfn_year, m.cfn_seq, m.group_id)
-      AND v.folio_number IS NULL AND v.matched_folio IS DISTINCT FROM m.folio
-    RETURNING v.cfn_year, v.cfn_seq, v.group_id
-)
-INSERT INTO touched_documents SELECT DISTINCT cfn_year, cfn_seq, group_id FROM matched;
+CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
+SELECT m.folio, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
+       split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
+       split_part(m.source_reference, '-', 3)::bigint AS group_id
+FROM matched_records m
+WHERE m.ingestion_id = %(ingestion_id)s;
+ANALYZE matched_documents;
+
+CREATE TEMP TABLE found_documents ON COMMIT DROP AS
+SELECT m.cfn_year, m.cfn_seq, m.group_id, v.business_date, m.folio, v.matched_folio AS former_folio
+FROM matched_documents m
+CROSS JOIN LATERAL (
+    SELECT * FROM document_versions o
+    WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (m.cfn_year, m.cfn_seq, m.group_id)
+    OFFSET 0
+) v
+WHERE v.folio_number IS NULL AND v.matched_folio IS DISTINCT FROM m.folio;
+ANALYZE found_documents;
+
+UPDATE document_versions v
+SET matched_folio = f.folio
+FROM found_documents f
+WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
+
+CREATE TEMP TABLE touched_documents ON COMMIT DROP AS
+SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM gone_parties
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM gone_documents
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM found_documents;
 ANALYZE touched_documents;
+
+-- All versions of the touched documents that have more to them than one new line of this file.
+CREATE TEMP TABLE met_versions ON COMMIT DROP AS
+SELECT v.*
+FROM touched_documents t
+LEFT JOIN incoming_documents i ON (i.cfn_year, i.cfn_seq, i.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
+                              AND i.is_changed AND NOT i.has_row_keys
+LEFT JOIN LATERAL (
+    SELECT true AS met FROM document_versions o
+    WHERE i.cfn_year IS NOT NULL AND o.business_date <> %(day)s::date
+      AND (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
+    LIMIT 1) other ON true
+CROSS JOIN LATERAL (
+    SELECT * FROM document_versions o
+    WHERE (i.cfn_year IS NULL OR other.met)
+      AND (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
+    OFFSET 0) v;
+ANALYZE met_versions;
 
 UPDATE document_versions v
 SET is_live = w.is_live
 FROM (
-    SELECT v.cfn_year, v.cfn_seq, v.group_id, v.business_date,
-           v.transaction_type <> 'D'
-           AND v.business_date = max(v.business_date) OVER (PARTITION BY v.cfn_year, v.cfn_seq, v.group_id)
-           AND (NOT v.has_row_keys OR EXISTS (
-               SELECT FROM party_versions p
-               WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
-                 AND p.is_live)) AS is_live
-    FROM (SELECT DISTINCT cfn_year, cfn_seq, group_id FROM touched_documents) t
-    JOIN document_versions v USING (cfn_year, cfn_seq, group_id)
-    WHERE v.has_row_keys OR EXISTS (
-        SELECT FROM document_versions o
-        WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
-          AND o.business_date <> %(day)s::date)
+    SELECT m.cfn_year, m.cfn_seq, m.group_id, m.business_date, m.is_live AS was_live,
+           m.transaction_type <> 'D'
+           AND m.business_date = max(m.business_date) OVER (PARTITION BY m.cfn_year, m.cfn_seq, m.group_id)
+           AND (NOT m.has_row_keys OR party.lives IS NOT NULL) AS is_live
+    FROM met_versions m
+    LEFT JOIN LATERAL (
+        SELECT true AS lives FROM party_versions p
+        WHERE m.has_row_keys AND p.is_live
+          AND (p.cfn_year, p.cfn_seq, p.group_id) = (m.cfn_year, m.cfn_seq, m.group_id)
+        LIMIT 1) party ON true
 ) w
-WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date)
-      = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date)
-  AND v.is_live <> w.is_live;
+WHERE w.is_live <> w.was_live
+  AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date)
+      = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date);
 
 -- Every folio that these documents name or named, and those of the lis pendens that they release.
-INSERT INTO touched_folios
-SELECT v.folio FROM touched_documents t JOIN document_versions v USING (cfn_year, cfn_seq, group_id)
-WHERE v.folio IS NOT NULL
+CREATE TEMP TABLE touched_folios ON COMMIT DROP AS
+WITH said AS (
+    SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq
+    FROM incoming_documents WHERE is_changed
+    UNION ALL
+    SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq FROM met_versions
+    UNION ALL
+    SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq FROM gone_documents
+)
+SELECT folio FROM said WHERE folio IS NOT NULL
 UNION
-SELECT former_folio FROM changed_documents WHERE former_folio IS NOT NULL
+SELECT former_folio FROM incoming_documents WHERE is_changed AND former_folio IS NOT NULL
+UNION
+SELECT former_folio FROM found_documents WHERE former_folio IS NOT NULL
 UNION
 SELECT a.folio FROM touched_documents t JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
 UNION
 SELECT o.folio
-FROM touched_documents t
-JOIN document_versions v USING (cfn_year, cfn_seq, group_id)
-JOIN document_types r ON r.code = v.document_code AND r.transaction IN ('lis_pendens_release', 'release')
-JOIN document_versions o ON o.is_live AND o.folio IS NOT NULL AND o.case_number = v.case_number
+FROM said s
+JOIN document_types r ON r.code = s.document_code AND r.transaction IN ('lis_pendens_release', 'release')
+CROSS JOIN LATERAL (
+    SELECT v.folio FROM document_versions v
+    WHERE v.case_number = s.case_number AND v.case_number IS NOT NULL AND v.is_live AND v.folio IS NOT NULL
+    OFFSET 0) o
+WHERE s.case_number IS NOT NULL
 UNION
 SELECT o.folio
-FROM touched_documents t
-JOIN document_versions v USING (cfn_year, cfn_seq, group_id)
-JOIN document_versions o ON (o.cfn_year, o.cfn_seq) = (v.original_cfn_year, v.original_cfn_seq)
-WHERE v.original_cfn_seq IS NOT NULL AND o.folio IS NOT NULL;
-
-CREATE TEMP TABLE all_folios ON COMMIT DROP AS SELECT DISTINCT folio FROM touched_folios;
-DROP TABLE touched_folios;
-ALTER TABLE all_folios RENAME TO touched_folios;
+FROM said s
+CROSS JOIN LATERAL (
+    SELECT v.folio FROM document_versions v
+    WHERE v.cfn_year = s.original_cfn_year AND v.cfn_seq = s.original_cfn_seq AND v.folio IS NOT NULL
+    OFFSET 0) o
+WHERE s.original_cfn_seq IS NOT NULL;
 ANALYZE touched_folios;
 
 INSERT INTO pending_folios (business_date, folio)
-SELECT %(day)s::date, folio FROM touched_folios
-ON CONFLICT DO NOTHING;
+SELECT %(day)s::date, folio FROM touched_folios;
 
 DELETE FROM unmatched_records u
-WHERE u.feed = %(feed)s
-  AND (EXISTS (SELECT FROM matched_records m
-               WHERE m.ingestion_id = %(ingestion_id)s AND m.source_reference = u.source_reference)
-       -- Deleted meanwhile, or given a folio by a later file.
-       OR u.source_reference IN (
-           SELECT t.cfn_year || '-' || t.cfn_seq || '-' || t.group_id
-           FROM touched_documents t
-           WHERE NOT EXISTS (
-               SELECT FROM document_versions v
-               WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
-                 AND v.is_live AND v.folio IS NULL)))
+USING matched_records m
+WHERE u.feed = %(feed)s AND m.ingestion_id = %(ingestion_id)s AND m.source_reference = u.source_reference;
+
+-- Deleted meanwhile, or given a folio by a later file.
+DELETE FROM unmatched_records u
+USING touched_documents t
+WHERE u.feed = %(feed)s AND u.source_reference = t.cfn_year || '-' || t.cfn_seq || '-' || t.group_id
+  AND NOT EXISTS (
+      SELECT FROM document_versions v
+      WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
+        AND v.is_live AND v.folio IS NULL)

@@ -1,65 +1,86 @@
 -- The day's file gives each party one version: its last line. What the day's earlier file gave and this one does
 -- not (a correction) goes away.
+SET LOCAL default_statistics_target = 10;
+
+-- Nothing, unless the day has been merged before.
+CREATE TEMP TABLE day_parties ON COMMIT DROP AS
+SELECT cfn_year, cfn_seq, group_id, party_key, line_number, party_sequence, party_code, party_name, transaction_type
+FROM party_versions
+WHERE business_date = %(day)s::date;
+ANALYZE day_parties;
+
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
-SELECT DISTINCT ON (cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence))
-       cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence) AS party_key,
-       line_number, party_sequence, party_code, party_name, transaction_type
-FROM staging_parties
-WHERE ingestion_id = %(ingestion_id)s
-ORDER BY cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence), line_number DESC;
+SELECT i.*, d.cfn_year IS NULL AS is_new,
+       (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)
+       IS DISTINCT FROM (i.line_number, i.party_sequence, i.party_code, i.party_name, i.transaction_type) AS is_changed
+FROM (
+    SELECT DISTINCT ON (cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence))
+           cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence) AS party_key,
+           line_number, party_sequence, party_code, party_name, transaction_type
+    FROM staging_parties
+    WHERE ingestion_id = %(ingestion_id)s
+    ORDER BY cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence), line_number DESC
+) i
+LEFT JOIN day_parties d USING (cfn_year, cfn_seq, group_id, party_key);
 ANALYZE incoming_parties;
 
-CREATE TEMP TABLE touched_parties ON COMMIT DROP AS
-SELECT i.*
-FROM incoming_parties i
-LEFT JOIN party_versions v
-       ON (v.cfn_year, v.cfn_seq, v.group_id, v.party_key) = (i.cfn_year, i.cfn_seq, i.group_id, i.party_key)
-      AND v.business_date = %(day)s::date
-WHERE v.cfn_year IS NULL
-   OR (v.line_number, v.party_sequence, v.party_code, v.party_name, v.transaction_type)
-      IS DISTINCT FROM (i.line_number, i.party_sequence, i.party_code, i.party_name, i.transaction_type);
+CREATE TEMP TABLE gone_parties ON COMMIT DROP AS
+SELECT d.cfn_year, d.cfn_seq, d.group_id, d.party_key
+FROM day_parties d
+LEFT JOIN incoming_parties i USING (cfn_year, cfn_seq, group_id, party_key)
+WHERE i.cfn_year IS NULL;
+ANALYZE gone_parties;
 
-WITH gone AS (
-    DELETE FROM party_versions v
-    WHERE v.business_date = %(day)s::date
-      AND NOT EXISTS (
-          SELECT FROM incoming_parties i
-          WHERE (i.cfn_year, i.cfn_seq, i.group_id, i.party_key)
-                = (v.cfn_year, v.cfn_seq, v.group_id, v.party_key))
-    RETURNING v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.line_number, v.party_sequence, v.party_code,
-              v.party_name, v.transaction_type
-)
-INSERT INTO touched_parties SELECT * FROM gone;
-ANALYZE touched_parties;
+-- Documents of whose parties other days speak too: where days meet, the newest decides. One look into the index a
+-- document, however long the history is: LATERAL with LIMIT leaves the planner no other way.
+CREATE TEMP TABLE met_documents ON COMMIT DROP AS
+SELECT t.cfn_year, t.cfn_seq, t.group_id
+FROM (
+    SELECT DISTINCT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
+    UNION
+    SELECT cfn_year, cfn_seq, group_id FROM gone_parties
+) t
+CROSS JOIN LATERAL (
+    SELECT FROM party_versions v
+    WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (t.cfn_year, t.cfn_seq, t.group_id) AND v.business_date <> %(day)s::date
+    LIMIT 1
+) other;
+ANALYZE met_documents;
+
+DELETE FROM party_versions v
+USING gone_parties g
+WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date)
+      = (g.cfn_year, g.cfn_seq, g.group_id, g.party_key, %(day)s::date);
+
+UPDATE party_versions v
+SET line_number = i.line_number, party_sequence = i.party_sequence, party_code = i.party_code,
+    party_name = i.party_name, transaction_type = i.transaction_type, is_live = i.transaction_type <> 'D'
+FROM incoming_parties i
+WHERE i.is_changed AND NOT i.is_new
+  AND (v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date)
+      = (i.cfn_year, i.cfn_seq, i.group_id, i.party_key, %(day)s::date);
 
 INSERT INTO party_versions (cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence,
                             party_code, party_name, transaction_type, is_live)
-SELECT t.cfn_year, t.cfn_seq, t.group_id, t.party_key, %(day)s::date, t.line_number, t.party_sequence,
-       t.party_code, t.party_name, t.transaction_type, t.transaction_type <> 'D'
-FROM touched_parties t
-WHERE EXISTS (SELECT FROM incoming_parties i
-              WHERE (i.cfn_year, i.cfn_seq, i.group_id, i.party_key)
-                    = (t.cfn_year, t.cfn_seq, t.group_id, t.party_key))
-ON CONFLICT (cfn_year, cfn_seq, group_id, party_key, business_date) DO UPDATE
-SET line_number = excluded.line_number, party_sequence = excluded.party_sequence,
-    party_code = excluded.party_code, party_name = excluded.party_name,
-    transaction_type = excluded.transaction_type, is_live = excluded.is_live;
+SELECT cfn_year, cfn_seq, group_id, party_key, %(day)s::date, line_number, party_sequence,
+       party_code, party_name, transaction_type, transaction_type <> 'D'
+FROM incoming_parties
+WHERE is_new;
 
--- Where days meet, the newest decides.
 UPDATE party_versions v
 SET is_live = w.is_live
 FROM (
-    SELECT v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date,
-           v.transaction_type <> 'D'
-           AND v.business_date = max(v.business_date) OVER (
-               PARTITION BY v.cfn_year, v.cfn_seq, v.group_id, v.party_key) AS is_live
-    FROM touched_parties t
-    JOIN party_versions v USING (cfn_year, cfn_seq, group_id, party_key)
-    WHERE EXISTS (
-        SELECT FROM party_versions o
-        WHERE (o.cfn_year, o.cfn_seq, o.group_id, o.party_key) = (t.cfn_year, t.cfn_seq, t.group_id, t.party_key)
-          AND o.business_date <> %(day)s::date)
+    SELECT o.cfn_year, o.cfn_seq, o.group_id, o.party_key, o.business_date, o.is_live AS was_live,
+           o.transaction_type <> 'D'
+           AND o.business_date = max(o.business_date) OVER (
+               PARTITION BY o.cfn_year, o.cfn_seq, o.group_id, o.party_key) AS is_live
+    FROM met_documents m
+    CROSS JOIN LATERAL (
+        SELECT * FROM party_versions p
+        WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (m.cfn_year, m.cfn_seq, m.group_id)
+        OFFSET 0
+    ) o
 ) w
-WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date)
+WHERE w.is_live <> w.was_live
+  AND (v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date)
       = (w.cfn_year, w.cfn_seq, w.group_id, w.party_key, w.business_date)
-  AND v.is_live <> w.is_live
