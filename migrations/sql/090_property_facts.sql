@@ -36,10 +36,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                    v.consideration_1, v.deed_doc_tax, v.property_address, v.property_city, v.property_zip,
                    v.original_cfn_year, v.original_cfn_seq
             FROM unnest(folios) AS f (folio)
-            JOIN document_versions v ON v.folio = f.folio
+            CROSS JOIN LATERAL (
+                SELECT * FROM document_versions o WHERE o.folio = f.folio AND o.transaction_type <> 'D'
+                OFFSET 0) v
             LEFT JOIN api_documents a ON (a.cfn_year, a.cfn_seq, a.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
-                                     AND api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day)
-            WHERE v.transaction_type <> 'D'
+                                     AND api_rules(v.cfn_year, v.cfn_seq, v.group_id, a.day)
             UNION ALL
             SELECT a.folio, a.cfn_year, a.cfn_seq, a.group_id, a.recorded_on, a.document_code,
                    api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day), true, a.answered_at,
@@ -178,6 +179,19 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION refresh_properties IS
     'Derives the properties of these folios from the living documents; a row that is right is not rewritten.';
+
+CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date)
+RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT p.*
+    FROM party_versions p
+    WHERE p.cfn_year = $1 AND p.cfn_seq = $2 AND p.group_id = $3
+      AND p.transaction_type <> 'D' AND p.business_date <= $4
+      AND NOT EXISTS (
+          SELECT FROM party_versions q
+          WHERE (q.cfn_year, q.cfn_seq, q.group_id, q.party_key) = (p.cfn_year, p.cfn_seq, p.group_id, p.party_key)
+            AND q.business_date > p.business_date AND q.business_date <= $4)
+$$;
+COMMENT ON FUNCTION parties_on IS 'The parties of a document as far as the files up to that business date tell.';
 
 CREATE FUNCTION lis_pendens_is_released(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
 RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE

@@ -5,41 +5,45 @@ WITH open_leads AS MATERIALIZED (
            string_to_array(l.source_reference, '-') AS reference
     FROM pending f
     JOIN properties p ON p.folio_number = f.folio
-    JOIN leads l ON l.property_id = p.id
+    CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
     WHERE l.status IN ('new', 'contacted')
       AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d+-\d+-\d+$')
 )
 -- Leads from documents: the document is gone or says something else, was released, or the property was sold on.
 SELECT l.id
 FROM open_leads l
-LEFT JOIN document_versions d
-       ON d.cfn_year = l.reference[1]::bigint AND d.cfn_seq = l.reference[2]::bigint
-      AND d.group_id = l.reference[3]::bigint AND d.is_live AND d.folio = l.folio
-LEFT JOIN document_types t ON t.code = d.document_code
+LEFT JOIN LATERAL (
+    SELECT v.*, t.transaction
+    FROM document_versions v LEFT JOIN document_types t ON t.code = v.document_code
+    WHERE v.cfn_year = l.reference[1]::bigint AND v.cfn_seq = l.reference[2]::bigint
+      AND v.group_id = l.reference[3]::bigint AND v.is_live AND v.folio = l.folio
+    LIMIT 1) d ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM document_versions n JOIN document_types nt ON nt.code = n.document_code
+    WHERE n.folio = l.folio AND n.is_live
+      AND (nt.is_conveyance AND sale_price(n.consideration_1, n.deed_doc_tax) IS NOT NULL
+           OR nt.transaction = 'certificate_of_title')
+      AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id) > (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id)
+    LIMIT 1) sold ON true
 WHERE l.ours
-  AND (d.cfn_year IS NULL
+  AND (d.cfn_year IS NULL OR sold.found
        OR l.lead_type = 'new_homeowner'
-          AND (t.transaction IS DISTINCT FROM 'deed' OR sale_price(d.consideration_1, d.deed_doc_tax) IS NULL)
+          AND (d.transaction IS DISTINCT FROM 'deed' OR sale_price(d.consideration_1, d.deed_doc_tax) IS NULL)
        OR l.lead_type = 'foreclosure'
-          AND (t.transaction IS DISTINCT FROM 'lis_pendens'
-               OR lis_pendens_is_released(d.cfn_year, d.cfn_seq, d.case_number, 'infinity'))
-       OR EXISTS (
-           SELECT FROM document_versions n JOIN document_types nt ON nt.code = n.document_code
-           WHERE n.folio = l.folio AND n.is_live
-             AND (nt.is_conveyance AND sale_price(n.consideration_1, n.deed_doc_tax) IS NOT NULL
-                  OR nt.transaction = 'certificate_of_title')
-             AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id)
-                 > (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id)))
+          AND (d.transaction IS DISTINCT FROM 'lis_pendens'
+               OR lis_pendens_is_released(d.cfn_year, d.cfn_seq, d.case_number, 'infinity')))
 UNION
 -- Leads from court files: the property was sold after them.
 SELECT l.id
 FROM open_leads l
-WHERE NOT l.ours
-  AND EXISTS (
-      SELECT FROM document_versions n JOIN document_types nt ON nt.code = n.document_code
-      WHERE n.folio = l.folio AND n.is_live AND n.recorded_on > l.lead_date
-        AND (nt.is_conveyance AND sale_price(n.consideration_1, n.deed_doc_tax) IS NOT NULL
-             OR nt.transaction = 'certificate_of_title'));
+CROSS JOIN LATERAL (
+    SELECT FROM document_versions n JOIN document_types nt ON nt.code = n.document_code
+    WHERE n.folio = l.folio AND n.is_live AND n.recorded_on > l.lead_date
+      AND (nt.is_conveyance AND sale_price(n.consideration_1, n.deed_doc_tax) IS NOT NULL
+           OR nt.transaction = 'certificate_of_title')
+    LIMIT 1) sold
+WHERE NOT l.ours;
 
 UPDATE leads SET status = 'closed' FROM ended WHERE leads.id = ended.id;
 

@@ -3,35 +3,25 @@ CREATE TEMP TABLE pending ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
 ANALYZE pending;
 
+-- The documents that make, keep or end a lead. Each folio is looked up by itself, however long the history is.
 CREATE TEMP TABLE judged ON COMMIT DROP AS
-WITH versions AS (
-    SELECT v.cfn_year, v.cfn_seq, v.group_id, v.business_date, v.folio, v.document_code, v.recorded_on,
-           v.case_number, v.consideration_1, v.deed_doc_tax
-    FROM pending f
-    JOIN document_versions v ON v.folio = f.folio
-    WHERE v.is_live AND v.business_date <= %(day)s::date
-    UNION ALL
-    -- Out of order: a later day's version is known already, the one of this day counts.
-    SELECT v.cfn_year, v.cfn_seq, v.group_id, v.business_date, v.folio, v.document_code, v.recorded_on,
-           v.case_number, v.consideration_1, v.deed_doc_tax
-    FROM pending f
-    JOIN document_versions v ON v.folio = f.folio
-    WHERE v.business_date <= %(day)s::date AND v.transaction_type <> 'D' AND NOT v.is_live
-      AND NOT EXISTS (
-          SELECT FROM document_versions o
-          WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
-            AND o.business_date > v.business_date AND o.business_date <= %(day)s::date)
-      AND (NOT v.has_row_keys OR EXISTS (
-          SELECT FROM party_versions p
-          WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
-            AND p.transaction_type <> 'D' AND p.business_date <= %(day)s::date
-            AND NOT EXISTS (
-                SELECT FROM party_versions q
-                WHERE (q.cfn_year, q.cfn_seq, q.group_id, q.party_key)
-                      = (p.cfn_year, p.cfn_seq, p.group_id, p.party_key)
-                  AND q.business_date > p.business_date AND q.business_date <= %(day)s::date)))
-)
-SELECT v.*, coalesce(t.transaction, 'other') AS transaction, coalesce(t.is_conveyance, false) AS is_conveyance,
+SELECT v.cfn_year, v.cfn_seq, v.group_id, v.folio, v.recorded_on, v.case_number, t.transaction, t.is_conveyance,
        sale_price(v.consideration_1, v.deed_doc_tax) AS price
-FROM versions v LEFT JOIN document_types t ON t.code = v.document_code;
+FROM pending f
+CROSS JOIN LATERAL (
+    SELECT * FROM document_versions o
+    WHERE o.folio = f.folio AND o.business_date <= %(day)s::date AND o.transaction_type <> 'D'
+    OFFSET 0) v
+JOIN document_types t ON t.code = v.document_code AND (t.is_conveyance OR t.transaction = 'lis_pendens')
+-- Out of order: a later day's version is known already, the one of this day counts.
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM document_versions o
+    WHERE NOT v.is_live AND (o.cfn_year, o.cfn_seq, o.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
+      AND o.business_date > v.business_date AND o.business_date <= %(day)s::date
+    LIMIT 1) newer ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM parties_on(v.cfn_year, v.cfn_seq, v.group_id, %(day)s::date)
+    WHERE NOT v.is_live AND v.has_row_keys
+    LIMIT 1) party ON true
+WHERE v.is_live OR newer.found IS NULL AND (NOT v.has_row_keys OR party.found);
 ANALYZE judged

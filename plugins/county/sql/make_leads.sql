@@ -1,19 +1,12 @@
 -- One lead a property, lead type and source document; a lead that is there already stays as it is.
 WITH new_homeowners AS (
     SELECT j.folio, 'new_homeowner' AS lead_type, j.cfn_year, j.cfn_seq, j.group_id, j.recorded_on,
-           buyer.party_name AS contact_name
+           false AS conveyed_since, buyer.party_name AS contact_name
     FROM judged j
     CROSS JOIN LATERAL (
         SELECT p.party_name
-        FROM party_versions p
-        WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (j.cfn_year, j.cfn_seq, j.group_id)
-          AND p.party_code = 'R' AND p.transaction_type <> 'D' AND p.business_date <= %(day)s::date
-          AND NOT EXISTS (
-              SELECT FROM party_versions q
-              WHERE (q.cfn_year, q.cfn_seq, q.group_id, q.party_key)
-                    = (p.cfn_year, p.cfn_seq, p.group_id, p.party_key)
-                AND q.business_date > p.business_date AND q.business_date <= %(day)s::date)
-          AND is_person(p.party_name)
+        FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) p
+        WHERE p.party_code = 'R' AND is_person(p.party_name)
         ORDER BY p.party_sequence, p.party_key LIMIT 1
     ) buyer
     WHERE j.transaction = 'deed' AND j.price IS NOT NULL
@@ -23,12 +16,8 @@ WITH new_homeowners AS (
           WHERE n.folio = j.folio AND n.is_conveyance
             AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id)
                 > (j.recorded_on, j.cfn_year, j.cfn_seq, j.group_id))
-), foreclosures AS (
-    SELECT j.folio, 'foreclosure' AS lead_type, j.cfn_year, j.cfn_seq, j.group_id, j.recorded_on,
-           (SELECT p.party_name FROM party_versions p
-            WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (j.cfn_year, j.cfn_seq, j.group_id)
-              AND p.is_live AND is_person(p.party_name)
-            ORDER BY p.party_sequence, p.party_key LIMIT 1) AS contact_name
+), lis_pendens AS (
+    SELECT j.*
     FROM judged j
     WHERE j.transaction = 'lis_pendens' AND j.recorded_on <= %(day)s::date
       AND NOT EXISTS (
@@ -36,7 +25,37 @@ WITH new_homeowners AS (
           WHERE n.folio = j.folio AND (n.price IS NOT NULL AND n.is_conveyance OR n.transaction = 'certificate_of_title')
             AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id)
                 > (j.recorded_on, j.cfn_year, j.cfn_seq, j.group_id))
-      AND NOT lis_pendens_is_released(j.cfn_year, j.cfn_seq, j.case_number, %(day)s::date)
+), conveyed_since AS (
+    SELECT l.folio
+    FROM (SELECT DISTINCT folio FROM lis_pendens) l
+    CROSS JOIN LATERAL (
+        SELECT FROM document_versions v JOIN document_types t ON t.code = v.document_code AND t.is_conveyance
+        WHERE v.folio = l.folio AND v.is_live AND v.business_date > %(day)s::date
+        LIMIT 1) later
+), former_owners AS (
+    -- Out of order: who owned it as far as the business date could know.
+    SELECT DISTINCT ON (j.folio) j.folio, g.names
+    FROM judged j
+    CROSS JOIN LATERAL (
+        SELECT string_agg(p.party_name, '; ' ORDER BY p.party_sequence, p.party_key) AS names
+        FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) p
+        WHERE p.party_code = 'R' AND p.party_name IS NOT NULL
+    ) g
+    WHERE j.is_conveyance AND g.names IS NOT NULL AND j.folio IN (SELECT folio FROM conveyed_since)
+    ORDER BY j.folio, j.recorded_on DESC, j.cfn_year DESC, j.cfn_seq DESC, j.group_id DESC
+), foreclosures AS (
+    SELECT j.folio, 'foreclosure' AS lead_type, j.cfn_year, j.cfn_seq, j.group_id, j.recorded_on,
+           s.folio IS NOT NULL AS conveyed_since, coalesce(o.names, party.party_name) AS contact_name
+    FROM lis_pendens j
+    LEFT JOIN conveyed_since s USING (folio)
+    LEFT JOIN former_owners o USING (folio)
+    LEFT JOIN LATERAL (
+        SELECT p.party_name
+        FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) p
+        WHERE is_person(p.party_name)
+        ORDER BY p.party_sequence, p.party_key LIMIT 1
+    ) party ON true
+    WHERE NOT lis_pendens_is_released(j.cfn_year, j.cfn_seq, j.case_number, %(day)s::date)
 ), found AS (
     SELECT * FROM new_homeowners UNION ALL SELECT * FROM foreclosures
 ), made AS (
@@ -44,8 +63,8 @@ WITH new_homeowners AS (
                        contact_name, contact_address, estimated_equity, lead_score)
     SELECT p.id, f.lead_type, %(ingestion_type)s, f.cfn_year || '-' || f.cfn_seq || '-' || f.group_id, f.recorded_on,
            %(day)s::date,
-           CASE f.lead_type WHEN 'foreclosure' THEN coalesce(p.owner_name, f.contact_name) ELSE f.contact_name END,
-           concat_ws(' ', p.address, p.unit),
+           coalesce(CASE WHEN f.lead_type = 'foreclosure' AND NOT f.conveyed_since THEN p.owner_name END, f.contact_name),
+           nullif(concat_ws(' ', p.address, p.unit), ''),
            p.assessed_value - coalesce(p.mortgage_balance, 0), lead_base_score(f.lead_type)
     FROM found f JOIN properties p ON p.folio_number = f.folio
     ON CONFLICT (property_id, lead_type, source_reference) DO NOTHING
