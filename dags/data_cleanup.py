@@ -27,11 +27,10 @@ from upkeep_dag import is_manual, now, upkeep_dag
 @task
 def clean_up() -> dict[str, int]:
     """Archives and removes; returns the rows of each rule."""
-    from upkeep import cleanup
-
     from county import settings
     from county.archive import open_archive
     from county.hooks import leads_connection
+    from upkeep import cleanup
 
     with closing(leads_connection()) as connection:
         return cleanup.clean_up(
@@ -43,6 +42,7 @@ def clean_up() -> dict[str, int]:
 def clean_airflow() -> None:
     """Cleans Airflow's own database, if this Airflow is told its address."""
     from airflow.sdk import BaseHook
+
     from upkeep import airflow_metadata, retention
 
     try:

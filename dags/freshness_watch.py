@@ -22,10 +22,9 @@ from upkeep_dag import now, upkeep_dag
 @task
 def watch_feeds() -> dict[str, list[str]]:
     """Tells of missing runs and stale feeds; returns them."""
-    from upkeep import freshness
-
     from county.hooks import leads_connection
     from leads.alert import send_untold
+    from upkeep import freshness
 
     with closing(leads_connection()) as connection:
         found = freshness.watch_feeds(connection, now=now())

@@ -23,9 +23,8 @@ from upkeep_dag import upkeep_dag
 @task
 def score_leads() -> int:
     """Brings the scores up to date; returns how many changed."""
-    from upkeep import scoring
-
     from county.hooks import leads_connection
+    from upkeep import scoring
 
     with closing(leads_connection()) as connection:
         return scoring.score_leads(connection)

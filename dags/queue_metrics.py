@@ -22,9 +22,8 @@ from upkeep_dag import upkeep_dag
 @task
 def record_queue_metrics() -> int:
     """Writes the rows; returns how many."""
-    from upkeep import metrics
-
     from county.hooks import leads_connection
+    from upkeep import metrics
 
     with closing(leads_connection()) as connection:
         return metrics.record_queue_metrics(connection)

@@ -22,9 +22,8 @@ from upkeep_dag import run_day, today, upkeep_dag
 @task
 def open_trial_reminders() -> dict[str, int]:
     """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
-    from upkeep import mailings
-
     from county.hooks import leads_connection
+    from upkeep import mailings
 
     with closing(leads_connection()) as connection:
         return mailings.open_trial_reminders(connection, run_day(), today=today())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, get_current_context
+
 from upkeep import oncall
 
 NEW_YORK = "America/New_York"

@@ -23,9 +23,8 @@ from upkeep_dag import run_day, today, upkeep_dag
 @task
 def open_reports() -> dict[str, int]:
     """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
-    from upkeep import mailings
-
     from county.hooks import leads_connection
+    from upkeep import mailings
 
     with closing(leads_connection()) as connection:
         return mailings.open_reports(connection, run_day(), today=today())

@@ -27,8 +27,8 @@ from upkeep.statements import statement_for
 
 log = logging.getLogger(__name__)
 
-#: jsonb puts its shortest key first; reading the whole line would take longer than everything else.
-_ID = re.compile(rb'\{"id": (\d+),')
+#: The first column of every table; reading the whole line would take longer than everything else.
+_ID = re.compile(rb'\{"id":(\d+),')
 
 
 class ArchiveDiffers(GiveUp):

@@ -31,12 +31,11 @@ RULES = (
         "deliveries",
         "created_at",
         condition=_FINISHED,
-        archived="to_jsonb(d) || jsonb_build_object('events', ("
-        "SELECT coalesce(jsonb_agg(to_jsonb(e) ORDER BY e.id), '[]') FROM delivery_events e"
-        " WHERE e.delivery_id = d.id))",
+        archived="SELECT row_to_json(r) FROM (SELECT d.*, (SELECT coalesce(json_agg(e ORDER BY e.id), '[]')"
+        " FROM delivery_events e WHERE e.delivery_id = d.id) AS events) r",
         removal="empty_deliveries",
     ),
-    Rule("api_logs", "miami_dade_api_logs", "created_at", archived="to_jsonb(d)", removal="delete_archived"),
+    Rule("api_logs", "miami_dade_api_logs", "created_at", archived="row_to_json(d)", removal="delete_archived"),
     Rule("queue_metrics", "queue_metrics", "recorded_at"),
     Rule("dead_letters", "failed_jobs", "failed_at", condition="d.state <> 'open'"),
     Rule("rejected_records", "rejected_records", "created_at"),

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from upkeep import oncall, schedules
 
 from leads.days import NEW_YORK
 from local.places import ROOT
+from upkeep import oncall, schedules
 
 FEEDS = {
     "daily_ftp_ingestion": "0 6 * * 1-5",

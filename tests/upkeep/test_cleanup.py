@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 
 import psycopg
 import pytest
-from upkeep import archiving
-from upkeep.archiving import ArchiveDiffers
-from upkeep.cleanup import clean_up
 
 from county.archive import Archive, FileArchive
 from county.errors import ArchiveUnavailable, GiveUp
 from tests.upkeep.conftest import Rows
+from upkeep import archiving
+from upkeep.archiving import ArchiveDiffers
+from upkeep.cleanup import clean_up
 
 NOW = datetime.now(UTC)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
-from upkeep.freshness import watch_feeds
 
 from leads.days import NEW_YORK
 from tests.upkeep.conftest import Mailbox, Rows
+from upkeep.freshness import watch_feeds
 
 #: A Tuesday; the Monday before is the 23rd.
 NOON = datetime(2026, 11, 24, 12, tzinfo=NEW_YORK)

@@ -7,9 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from upkeep.mailings import last_week, open_digests, open_reports, open_trial_reminders
 
 from tests.upkeep.conftest import Rows
+from upkeep.mailings import last_week, open_digests, open_reports, open_trial_reminders
 
 DAY = date(2026, 11, 24)
 

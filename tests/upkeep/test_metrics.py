@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from upkeep.metrics import QUEUES, record_queue_metrics
-
 from notifier.lanes import LANES
 from tests.upkeep.conftest import Rows
+from upkeep.metrics import QUEUES, record_queue_metrics
 
 
 def newest(rows: Rows, queue: str) -> dict[str, Any]:

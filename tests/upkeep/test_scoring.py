@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from upkeep.scoring import score_leads
 
 from leads.days import local_day
 from tests.upkeep.conftest import Rows
+from upkeep.scoring import score_leads
 
 
 def days_ago(rows: Rows, days: int) -> date:

@@ -1,11 +1,10 @@
 -- What says that a message was sent and paid for stays for good; what it said, to whom, and how it fared goes.
 -- A row that is no longer as it was archived stays whole.
-WITH same AS (
-    SELECT d.id
-    FROM unnest(%(ids)s::bigint[], %(hashes)s::text[]) AS a (id, hash)
-    JOIN deliveries d USING (id)
-    WHERE md5(({archived})::text) = a.hash
+WITH present AS MATERIALIZED (
+    SELECT d.id, md5(({archived})::text) AS hash FROM deliveries d WHERE d.id = ANY (%(ids)s)
     FOR NO KEY UPDATE OF d
+), same AS (
+    SELECT id FROM present JOIN unnest(%(ids)s::bigint[], %(hashes)s::text[]) AS a (id, hash) USING (id, hash)
 ), events AS (
     DELETE FROM delivery_events e USING same WHERE e.delivery_id = same.id
 )

@@ -1,4 +1,1 @@
-SELECT ({archived})::text
-FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS wanted (id, position)
-JOIN {table} d USING (id)
-ORDER BY wanted.position
+SELECT ({archived})::text FROM {table} d WHERE d.id = ANY (%(ids)s)
