@@ -14,12 +14,12 @@ import pendulum
 from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now
-from run_deadlines import ScheduledSlot
-from upkeep import oncall
-from upkeep.schedules import FEEDS
 
 from county import feeds, settings
 from county.errors import FileStillChanging, GiveUp, NothingToDo
+from run_deadlines import ScheduledSlot
+from upkeep import oncall
+from upkeep.schedules import FEEDS
 
 if TYPE_CHECKING:
     import psycopg

@@ -155,6 +155,7 @@ class Stack:
         connections = {
             "leads_db": settings.postgres_connection(self.database_url),
             "miami_dade_ftp": settings.ftp_connection(self.sandbox),
+            "airflow_db": settings.postgres_connection(self.postgres.url(self.airflow_database)),
         }
         self.variables = leads | self._airflow_environment(connections)
 

@@ -31,7 +31,7 @@ RULES = (
         "deliveries",
         "created_at",
         condition=_FINISHED,
-        archived="SELECT row_to_json(r) FROM (SELECT d.*, (SELECT coalesce(json_agg(e ORDER BY e.id), '[]')"
+        archived="SELECT row_to_json(r) FROM (SELECT d.*, (SELECT coalesce(jsonb_agg(e ORDER BY e.id), '[]')"
         " FROM delivery_events e WHERE e.delivery_id = d.id) AS events) r",
         removal="empty_deliveries",
     ),
