@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -16,6 +18,11 @@ _KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 4,
     "connect_timeout": 10,
 }
+
+
+#: A connection that was used so recently (s) is taken to be alive: asking would cost as much as a small query.
+RESTED_SECONDS = 1.0
+_returned: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 
 
 def connect(application_name: str, **options: Any) -> psycopg.Connection:
@@ -35,7 +42,8 @@ def pool(application_name: str, *, most: int, statement_timeout_ms: int = 30_000
         min_size=1,
         max_size=most,
         timeout=10,
-        check=ConnectionPool.check_connection,
+        check=_check_rested,
+        reset=_note_return,
         kwargs={
             "autocommit": True,
             "application_name": application_name,
@@ -45,3 +53,13 @@ def pool(application_name: str, *, most: int, statement_timeout_ms: int = 30_000
         name=application_name,
         open=True,
     )
+
+
+def _note_return(connection: psycopg.Connection) -> None:
+    _returned[connection] = time.monotonic()
+
+
+def _check_rested(connection: psycopg.Connection) -> None:
+    """Raises what psycopg raises when the connection has been idle for a while and is dead."""
+    if time.monotonic() - _returned.get(connection, 0.0) > RESTED_SECONDS:
+        ConnectionPool.check_connection(connection)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from dramatiq.errors import Retry
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from leads import settings
@@ -17,7 +18,7 @@ from notifier.errors import ProviderError, ProviderWide, Refused, Throttled, Unc
 from notifier.lookups import RETRY_DELAYS, LookupFailed
 from notifier.providers import clerk
 from notifier.providers.clerk import Denied
-from notifier.store import rows, statement, transaction
+from notifier.store import pipeline, rows, run, statement, transaction
 
 log = logging.getLogger(__name__)
 
@@ -61,18 +62,17 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
 def _claim(lookup_id: int) -> Question | None:
     """The question, with a unit reserved for it; None when there is nothing to ask."""
     cap = int(settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500))
-    with transaction() as cursor:
-        claimed = rows(cursor, "claim_lookup", id=lookup_id, cap=cap)
-        if not claimed or claimed[0]["is_too_old"]:  # the sweeper ends it
-            return None
-        row = claimed[0]
-        if row["is_reserved"]:
-            return Question(row["id"], row["folio_number"], row["attempts"])
-        if row["known_id"] is not None:
-            _finish(cursor, lookup_id, "answered", known_id=row["known_id"])
-            return None
-        message = f"the day's {cap} units are used"
-        _finish(cursor, lookup_id, "failed", code="unit_cap", message=message)
+    claimed = run("claim_lookup", id=lookup_id, cap=cap)
+    if not claimed or claimed[0]["is_too_old"]:  # the sweeper ends it
+        return None
+    row = claimed[0]
+    if row["is_reserved"]:
+        return Question(row["id"], row["folio_number"], row["attempts"])
+    if row["known_id"] is not None:
+        run("finish_lookup", **_end(lookup_id, "answered", known_id=row["known_id"]))
+        return None
+    message = f"the day's {cap} units are used"
+    run("finish_lookup", **_end(lookup_id, "failed", code="unit_cap", message=message))
     alert(
         "warning",
         "The county's API is used up for today",
@@ -83,18 +83,13 @@ def _claim(lookup_id: int) -> Question | None:
 
 
 def _keep(question: Question, found: clerk.Answer) -> None:
-    with transaction() as cursor:
-        cursor.execute("SELECT store_api_records(%s, %s)", (question.folio, Jsonb(found.records)))
-        fallen = _record(cursor, question, "Successful", found.balance, len(found.records), give_back=False)
-        _finish(
-            cursor,
-            question.lookup_id,
-            "answered",
-            records=len(found.records),
-            balance=found.balance,
-            charged=True,
-        )
-    _tell_of_balance(fallen, found.balance)
+    call = _call(question, "Successful", found.balance, len(found.records), give_back=False)
+    end = _end(question.lookup_id, "answered", records=len(found.records), balance=found.balance, charged=True)
+    with pipeline() as connection:
+        connection.execute("SELECT store_api_records(%s, %s)", (question.folio, Jsonb(found.records)))
+        crossed = connection.cursor(row_factory=dict_row).execute(statement("record_call"), call)
+        connection.execute(statement("finish_lookup"), end)
+    _tell_of_balance(crossed.fetchall(), found.balance)
 
 
 def _ask_again(question: Question, error: ProviderError) -> None:
@@ -102,7 +97,8 @@ def _ask_again(question: Question, error: ProviderError) -> None:
     delay = RETRY_DELAYS[question.attempt - 1] * settings.time_scale()
     give_back = _costs_nothing(error)
     with transaction() as cursor:
-        _record(cursor, question, error.code or type(error).__name__, None, None, give_back=give_back)
+        call = _call(question, error.code or type(error).__name__, None, None, give_back=give_back)
+        rows(cursor, "record_call", **call)
         cursor.execute(
             statement("put_back_lookup"),
             {
@@ -121,9 +117,11 @@ def _fail(question: Question, error: ProviderError) -> None:
     give_back = _costs_nothing(error)
     status, balance = ("Failed", error.balance) if isinstance(error, Denied) else (error.code, None)
     with transaction() as cursor:
-        fallen = _record(cursor, question, status or "failed", balance, None, give_back=give_back)
-        _finish(cursor, question.lookup_id, "failed", code=error.code, message=str(error)[:500], give_back=give_back)
-    _tell_of_balance(fallen, balance)
+        call = _call(question, status or "failed", balance, None, give_back=give_back)
+        crossed = rows(cursor, "record_call", **call)
+        end = _end(question.lookup_id, "failed", code=error.code, message=str(error)[:500], give_back=give_back)
+        rows(cursor, "finish_lookup", **end)
+    _tell_of_balance(crossed, balance)
     if isinstance(error, ProviderWide):
         alert(
             "critical",
@@ -139,30 +137,20 @@ def _costs_nothing(error: ProviderError) -> bool:
     return not isinstance(error, Unclear)
 
 
-def _record(
-    cursor: psycopg.Cursor[DictRow],
-    question: Question,
-    status: str,
-    balance: int | None,
-    records: int | None,
-    *,
-    give_back: bool,
-) -> list[DictRow]:
-    """Writes the call down; returns the levels that the balance of units has just fallen below."""
-    crossed = rows(
-        cursor,
-        "record_call",
-        id=question.lookup_id,
-        status=status,
-        balance=balance,
-        records=records,
-        give_back=give_back,
-    )
-    return [level for level in crossed if level["is_below"]]
+def _call(
+    question: Question, status: str, balance: int | None, records: int | None, *, give_back: bool
+) -> dict[str, Any]:
+    """What is written down of a call (``record_call``)."""
+    return {
+        "id": question.lookup_id,
+        "status": status,
+        "balance": balance,
+        "records": records,
+        "give_back": give_back,
+    }
 
 
-def _finish(
-    cursor: psycopg.Cursor[DictRow],
+def _end(
     lookup_id: int,
     state: str,
     *,
@@ -173,24 +161,23 @@ def _finish(
     known_id: int | None = None,
     charged: bool = False,
     give_back: bool = False,
-) -> None:
-    rows(
-        cursor,
-        "finish_lookup",
-        id=lookup_id,
-        state=state,
-        code=code,
-        message=message,
-        records=records,
-        balance=balance,
-        known_id=known_id,
-        charged=charged,
-        give_back=give_back,
-    )
+) -> dict[str, Any]:
+    """How a question ends (``finish_lookup``)."""
+    return {
+        "id": lookup_id,
+        "state": state,
+        "code": code,
+        "message": message,
+        "records": records,
+        "balance": balance,
+        "known_id": known_id,
+        "charged": charged,
+        "give_back": give_back,
+    }
 
 
-def _tell_of_balance(fallen: list[DictRow], balance: int | None) -> None:
-    for level in fallen:
+def _tell_of_balance(crossed: list[DictRow], balance: int | None) -> None:
+    for level in (level for level in crossed if level["is_below"]):
         alert(
             level["severity"],
             f"Fewer than {level['below']} units of the county's API are left",
@@ -206,4 +193,5 @@ def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
         if row["is_due"]:
             lookups.ring(row["folio_number"], row["subscriber_id"], row["id"])
         else:
-            _finish(cursor, row["id"], "failed", code="too_old", message="nobody answered it in time")
+            end = _end(row["id"], "failed", code="too_old", message="nobody answered it in time")
+            rows(cursor, "finish_lookup", **end)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +20,7 @@ from redis.retry import Retry
 from leads import settings
 from notifier.broker import DEFAULT_REDIS, LaneBroker
 from notifier.errors import NotRecorded
-from notifier.lanes import EMAIL, SMS, VOICE, Lane
+from notifier.lanes import EMAIL, LANES, SMS, VOICE, Lane
 from notifier.reconciler import reconcile_texts
 from notifier.sending import work
 
@@ -47,6 +49,17 @@ CONNECTIONS = 8
 _silent_until = 0.0
 
 
+@dataclass
+class _Turn:
+    """One thread at a time rings a lane; ``begun`` counts the rings."""
+
+    lock: Lock = field(default_factory=Lock)
+    begun: int = 0
+
+
+_turns = {name: _Turn() for name in LANES}
+
+
 def ring(lane: Lane, times: int = 1) -> None:
     """Puts up to ``times`` bells in, while fewer wait than the lane runs at once; raises when Redis is away."""
     bell = BELLS[lane.queue_name]
@@ -70,18 +83,30 @@ def _put(queue_name: str, most: int, messages: Sequence[dramatiq.Message[Any]]) 
 
 
 def ring_quietly(lanes: Iterable[Lane]) -> None:
-    """Rings, or leaves it to the sweeper: what is due is a row already, and losing a bell only costs a second."""
-    global _silent_until
+    """Rings, or leaves it to the sweeper: what is due is a row already, and losing a bell only costs a second.
+
+    A ring that another thread begins after this call covers it, so that many who send at once ring together.
+    """
     for lane in lanes:
-        if time.monotonic() < _silent_until:
-            return
-        try:
-            ring(lane)
-        except Exception as error:
-            _silent_until = time.monotonic() + RESPITE
-            log.warning(
-                "Redis does not take the bell of %s (%s): the sweeper will ring", lane.queue_name, type(error).__name__
-            )
+        turn = _turns[lane.queue_name]
+        seen = turn.begun
+        with turn.lock:
+            if turn.begun == seen:
+                turn.begun += 1
+                _ring_patiently(lane)
+
+
+def _ring_patiently(lane: Lane) -> None:
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        ring(lane)
+    except Exception as error:
+        _silent_until = time.monotonic() + RESPITE
+        log.warning(
+            "Redis does not take the bell of %s (%s): the sweeper will ring", lane.queue_name, type(error).__name__
+        )
 
 
 @cache

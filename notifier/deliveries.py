@@ -23,7 +23,7 @@ from notifier.call_lines import free_lines
 from notifier.errors import NotRecorded, ProviderError, ProviderWide, Throttled, UnknownRecipient
 from notifier.lanes import VOICE, Lane
 from notifier.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
-from notifier.store import repeated, rows, statement, transaction
+from notifier.store import repeated, rows, run, statement, transaction
 
 log = logging.getLogger(__name__)
 
@@ -102,20 +102,18 @@ def open_deliveries(requests: Sequence[Request]) -> list[Opened]:
 
 
 def _open(requests: Sequence[Request]) -> list[DictRow]:
-    with transaction() as cursor:
-        return rows(
-            cursor,
-            "open",
-            kinds=[r.kind for r in requests],
-            subscribers=[r.subscriber_id for r in requests],
-            leads=[r.lead_id for r in requests],
-            keys=[r.dedupe_key for r in requests],
-            params=[json.dumps(dict(r.params)) if r.params else None for r in requests],
-            priorities=[r.priority for r in requests],
-            tokens=[r.tokens for r in requests],
-            moments=[r.not_before for r in requests],
-            delays=[r.delay for r in requests],
-        )
+    return run(
+        "open",
+        kinds=[r.kind for r in requests],
+        subscribers=[r.subscriber_id for r in requests],
+        leads=[r.lead_id for r in requests],
+        keys=[r.dedupe_key for r in requests],
+        params=[json.dumps(dict(r.params)) if r.params else None for r in requests],
+        priorities=[r.priority for r in requests],
+        tokens=[r.tokens for r in requests],
+        moments=[r.not_before for r in requests],
+        delays=[r.delay for r in requests],
+    )
 
 
 def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:

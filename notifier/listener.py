@@ -75,8 +75,8 @@ class Listener:
                             self._wake(notice.payload)
             except (psycopg.Error, OSError) as error:
                 log.warning("The listener lost the database (%s), connecting again", type(error).__name__)
-            except Exception:
-                log.exception("The listener failed, starting again")
+            except Exception as error:
+                log.error("The listener failed (%s: %s), starting again", type(error).__name__, error)
             stop.wait(RECONNECT_SECONDS)
 
     def _wake(self, folio: str) -> None:

@@ -23,7 +23,7 @@ from notifier import listener
 from notifier.bells import put
 from notifier.errors import UnknownRecipient
 from notifier.lanes import LOOKUPS
-from notifier.store import rows, transaction
+from notifier.store import rows, run, transaction
 
 log = logging.getLogger(__name__)
 
@@ -107,19 +107,20 @@ def ask(folio_number: str, subscriber_id: int | None) -> Asked:
     Raises MalformedFolio, UnknownRecipient, LookupFailed (``insufficient_tokens``); rings nothing.
     """
     folio = normal_form(folio_number)
-    tokens = int(settings.number("LOOKUP_TOKENS", 0))
+    wanted = {
+        "folio": folio,
+        "subscriber": subscriber_id,
+        "days": MAX_AGE_DAYS,
+        "lifetime": CALLS_SECONDS + sum(RETRY_DELAYS) * settings.time_scale(),
+    }
     try:
-        with transaction() as cursor:
-            (row,) = rows(
-                cursor,
-                "open_lookup",
-                folio=folio,
-                subscriber=subscriber_id,
-                days=MAX_AGE_DAYS,
-                lifetime=CALLS_SECONDS + sum(RETRY_DELAYS) * settings.time_scale(),
-            )
-            if row["is_new"] and tokens:
-                _hold(cursor, row["lookup_id"], subscriber_id, tokens)
+        if tokens := int(settings.number("LOOKUP_TOKENS", 0)):
+            with transaction() as cursor:
+                (row,) = rows(cursor, "open_lookup", **wanted)
+                if row["is_new"]:
+                    _hold(cursor, row["lookup_id"], subscriber_id, tokens)
+        else:
+            (row,) = run("open_lookup", **wanted)
     except psycopg.errors.ForeignKeyViolation as error:
         raise UnknownRecipient(f"{ACTOR}: {error.diag.message_detail}") from None
     if row["is_cached"]:
@@ -137,8 +138,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
 
     Raises LookupFailed when there will be none, KeyError when there is no such lookup.
     """
-    with transaction() as cursor:
-        found = rows(cursor, "read_lookup", id=lookup_id)
+    found = run("read_lookup", id=lookup_id)
     if not found:
         raise KeyError(lookup_id)
     row = found[0]

@@ -35,6 +35,16 @@ def transaction(patience: float | None = None) -> Iterator[psycopg.Cursor[DictRo
         yield connection.cursor(row_factory=dict_row)
 
 
+@contextmanager
+def pipeline() -> Iterator[psycopg.Connection]:
+    """A connection inside a transaction whose statements leave together: the server is waited for once, at the end.
+
+    Use a cursor for each statement whose rows are wanted, and fetch them after the block.
+    """
+    with _pool().connection() as connection, connection.pipeline(), connection.transaction():
+        yield connection
+
+
 def repeated(transact: Callable[[], T], *, patience: float = 0.0) -> T:
     """Runs a transaction again when it lost a race for rows, and for ``patience`` seconds while the database is away.
 
@@ -54,6 +64,12 @@ def repeated(transact: Callable[[], T], *, patience: float = 0.0) -> T:
             if time.monotonic() >= end:
                 raise
             time.sleep(0.5)
+
+
+def run(name: str, **parameters: Any) -> list[DictRow]:
+    """Runs ``sql/<name>.sql`` as a transaction of its own, in one exchange with the server; returns its rows."""
+    with _pool().connection() as connection:
+        return rows(connection.cursor(row_factory=dict_row), name, **parameters)
 
 
 @cache

@@ -1,0 +1,141 @@
+"""What benchmarks of the notifier run on: servers of their own, worker processes as deployed, a stand-in provider."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import psycopg
+
+from bench.servers import LEADS, leads_server, redis_server
+from local.places import ROOT
+from local.settings import DEFAULTS
+from notifier import listener, store
+
+Connection = psycopg.Connection[tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a worker (with its master) has used: CPU seconds so far, and the most memory it had, in bytes."""
+
+    cpu: float
+    memory: int
+
+
+class Worker:
+    """``dramatiq notifier`` for one lane."""
+
+    def __init__(self, queue_name: str, threads: int) -> None:
+        command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "-p", "1", "-t", str(threads)]
+        self._process = psutil.Popen(
+            [*command, "-Q", queue_name], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def usage(self) -> Usage:
+        processes = [self._process, *self._process.children(recursive=True)]
+        cpu = sum(sum(one.cpu_times()[:2]) for one in processes)
+        return Usage(cpu, max(_peak_memory(one.pid) for one in processes))
+
+    def stop(self) -> None:
+        self._process.terminate()
+        with suppress(psutil.TimeoutExpired):
+            self._process.wait(30)
+        if self._process.is_running():
+            self._process.kill()
+
+
+@contextmanager
+def system() -> Iterator[Connection]:
+    """PostgreSQL and Redis with the notifier's settings in the environment; a connection to the leads database."""
+    before = dict(os.environ)
+    with leads_server() as postgres, redis_server() as redis:
+        os.environ.update(
+            {
+                **DEFAULTS,
+                "DATABASE_URL": postgres.url(LEADS),
+                "REDIS_URL": redis.url,
+                "MIAMI_DADE_DAILY_UNIT_CAP": "100000000",
+                "NOTIFIER_SECRET_KEY": "c2VjcmV0LWtleS1vZi10aGUtYmVuY2gtMzItYnl0ZXM=",
+                "NO_PROXY": "127.0.0.1",
+            }
+        )
+        try:
+            with psycopg.connect(postgres.url(LEADS), autocommit=True) as connection:
+                yield connection
+        finally:
+            listener.close()
+            store.close()
+            os.environ.clear()
+            os.environ.update(before)
+
+
+@contextmanager
+def provider(latency: float) -> Iterator[None]:
+    """The stand-in for all providers, answering after ``latency`` seconds."""
+    command = [sys.executable, "-m", "bench.stand_in", "--latency", str(latency)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        os.environ |= {"SENDGRID_API_URL": url, "MIAMI_DADE_API_URL": f"{url}/Developers/api"}
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def worker(connection: Connection, queue_name: str, threads: int) -> Iterator[Worker]:
+    """A running worker of one lane, ready for work."""
+    running = Worker(queue_name, threads)
+    try:
+        wait_until(
+            lambda: connection.execute("SELECT 1 FROM lane_status WHERE queue_name = %s", [queue_name]).fetchone()
+        )
+        yield running
+    finally:
+        running.stop()
+        connection.execute("DELETE FROM lane_status WHERE queue_name = %s", [queue_name])
+
+
+def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds:g} s")
+        time.sleep(0.01)
+
+
+def make_leads(connection: Connection, subscribers: int, leads: int) -> list[dict[str, int]]:
+    """Subscribers and leads; returns the arguments of one alert for each lead, spread over the subscribers."""
+    users = connection.execute(
+        "INSERT INTO users (email, first_name, subscription_status, token_balance)"
+        " SELECT 'person' || n || '@example.com', 'Pat', 'active', 1000000 FROM generate_series(1, %s) AS n"
+        " RETURNING id",
+        [subscribers],
+    ).fetchall()
+    made = connection.execute(
+        "WITH places AS (INSERT INTO properties (folio_number, address, city, zip, owner_name, assessed_value)"
+        "   SELECT '31' || lpad((coalesce(b.most, 0) + n)::text, 11, '0'), (100 + n) || ' SW 8 ST', 'Miami', '33130',"
+        "          'DOE JANE', 400000"
+        "   FROM generate_series(1, %s) AS n, (SELECT count(*) AS most FROM properties) b RETURNING id)"
+        " INSERT INTO leads (property_id, lead_type, lead_date, lead_score, estimated_equity)"
+        " SELECT id, 'foreclosure', current_date, 50 + id %% 50, 250000 FROM places RETURNING id",
+        [leads],
+    ).fetchall()
+    connection.execute("ANALYZE")
+    return [{"subscriber_id": users[n % len(users)][0], "lead_id": lead} for n, (lead,) in enumerate(made)]
+
+
+def _peak_memory(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,91 @@
+"""A provider that does nothing but answer after a while: ``python -m bench.stand_in --latency 0.02``.
+
+The sandbox judges what it gets and keeps it, which takes longer than sending it; so the benchmarks talk to this, in a
+process of its own. It prints its port. SendGrid's ``/v3/mail/send`` and the county's API are all it knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+from itertools import count
+
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_FOLIO = re.compile(rb"parameter1=(\d{13})")
+_messages = count(1)
+_sequences = count(1)
+
+
+def answer_to(head: bytes) -> bytes:
+    """The whole answer to a request that begins with ``head``."""
+    if head.startswith(b"POST /v3/mail/send"):
+        return b"HTTP/1.1 202 Accepted\r\nX-Message-Id: bench%d\r\nContent-Length: 0\r\n\r\n" % next(_messages)
+    if folio := _FOLIO.search(head):
+        body = json.dumps(deed(folio[1].decode(), next(_sequences))).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        return head + body
+    return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+def deed(folio: str, sequence: int) -> dict[str, object]:
+    common = {
+        "CFN_YEAR": 2026,
+        "CFN_SEQ": sequence,
+        "GROUP_ID": 1,
+        "DOC_TYPE": "DEE",
+        "REC_DATE": "2026-01-27T00:00:00-05:00",
+        "FOLIO_NUMBER": folio,
+        "CONSIDERATION_1": 210_000,
+        "DEED_DOC_TAX": 1260,
+    }
+    rows = [
+        {**common, "FIRST_PARTY": "SELLER SAM", "PARTY_CODE": "D", "PARTY_SEQUENCE": 1},
+        {**common, "FIRST_PARTY": "DOE JANE", "PARTY_CODE": "R", "PARTY_SEQUENCE": 2},
+    ]
+    return {"Status": "Successful", "UnitsBalance": 90_000, "OfficialRecordList": {"OfficialRecords": rows}}
+
+
+class Connection(asyncio.Protocol):
+    """One request after another; each is answered ``latency`` seconds after its last byte."""
+
+    def __init__(self, latency: float) -> None:
+        self._latency = latency
+        self._head = b""
+        self._missing = 0
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            length = _LENGTH.search(self._head, 0, end)
+            self._missing = end + 4 + (int(length[1]) if length else 0) - len(self._head)
+        if self._missing <= 0:
+            told, self._head, self._missing = answer_to(self._head), b"", 0
+            asyncio.get_running_loop().call_later(self._latency, self._tell, told)
+
+    def _tell(self, told: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(told)
+
+
+async def serve(latency: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.stand_in", description=__doc__)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds from a request's end to its answer (0)")
+    asyncio.run(serve(parser.parse_args().latency))
