@@ -120,13 +120,14 @@ def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
     """Claims what is due of one of ``kinds``, at most the lane's batch; None when nothing is."""
     key = uuid4()
     with transaction() as cursor:
-        most = min(lane.batch, free_lines(cursor, kinds)) if lane is VOICE else lane.batch
+        if lane is VOICE and not free_lines(cursor, kinds):
+            return None
         taken = rows(
             cursor,
             "claim",
             queue=lane.queue_name,
             kinds=list(kinds),
-            most=most,
+            most=lane.batch,
             claim=key,
             scale=settings.time_scale(),
         )

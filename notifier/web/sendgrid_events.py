@@ -26,7 +26,7 @@ async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Re
     """Keeps each event of the batch once; one that is malformed costs the others nothing."""
     try:
         batch = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         batch = None
     if not isinstance(batch, list):
         raise HTTPException(400, "the body must be a JSON list of events")

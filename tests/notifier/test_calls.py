@@ -293,6 +293,18 @@ def test_many_who_claim_at_once_find_five_lines(caller: Caller) -> None:
     assert caller.system.states() == {"accepted": 5, "queued": 15}
 
 
+def test_a_breakers_trial_is_no_sixth_call(caller: Caller) -> None:
+    for n in range(6):
+        caller.order(caller.lead(f"+1305555{3000 + n}"))
+    work()
+    caller.system.database.connection.execute(
+        "INSERT INTO lane_breakers (queue_name, next_trial_at) VALUES ('voice-assistant', now())"
+    )
+    caller.system.database.connection.execute("UPDATE deliveries SET not_before = now() WHERE state = 'queued'")
+    work()
+    assert len(caller.made()) == 5
+
+
 def test_a_call_whose_end_nobody_told_frees_its_line_when_it_must_be_over(caller: Caller) -> None:
     for n in range(6):
         caller.order(caller.lead(f"+1305555{3000 + n}"))

@@ -38,17 +38,18 @@ def event(name: str, delivery: int | None = None, **more: Any) -> dict[str, Any]
     return made if delivery is None else made | {"delivery_id": str(delivery)}
 
 
-@pytest.mark.parametrize("order", list(permutations(["processed", "delivered", "open"])), ids=",".join)
 def test_shuffled_and_doubled_events_end_in_one_settle(
-    sendgrid: SendGrid, system: System, applied: Callable[[], None], order: tuple[str, ...]
+    sendgrid: SendGrid, system: System, applied: Callable[[], None]
 ) -> None:
-    delivery = email(system)
-    for batch in (order, order[::-1]):
-        assert sendgrid.post([event(name, delivery) for name in batch]).status_code == 200
-    applied()
-    assert system.state(delivery) == "delivered"
-    assert system.entries(delivery) == [("hold", 1), ("settle", 1)]
-    assert system.value("SELECT count(*) FROM delivery_events") == 3
+    for order in permutations(["processed", "delivered", "open"]):
+        delivery = email(system)
+        for batch in (order, order[::-1]):
+            events = [event(name, delivery, sg_event_id=f"{name}-{delivery}") for name in batch]
+            assert sendgrid.post(events).status_code == 200
+        applied()
+        assert system.state(delivery) == "delivered", order
+        assert system.entries(delivery) == [("hold", 1), ("settle", 1)], order
+        assert system.value("SELECT count(*) FROM delivery_events WHERE delivery_id = %s", delivery) == 3
 
 
 def test_of_a_hundred_with_one_malformed_ninety_nine_are_kept(
@@ -74,9 +75,9 @@ def test_of_a_hundred_with_one_malformed_ninety_nine_are_kept(
     assert system.value("SELECT count(*) FROM delivery_events") == 99
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[", b'"events"'])
-def test_a_signed_body_that_is_no_list_is_a_400(sendgrid: SendGrid, system: System, body: bytes) -> None:
-    assert sendgrid.post(body).status_code == 400
+def test_a_signed_body_that_is_no_list_is_a_400(sendgrid: SendGrid) -> None:
+    for body in (b"", b"{}", b"null", b"[", b'"events"', b"[" * 100_000):
+        assert sendgrid.post(body).status_code == 400, body[:10]
 
 
 def test_the_same_thing_under_another_id_is_the_same_thing(sendgrid: SendGrid, system: System) -> None:

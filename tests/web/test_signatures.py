@@ -31,8 +31,13 @@ def rows(system: System) -> int:
     )
 
 
-@pytest.mark.parametrize("path", TWILIO_PATHS)
-def test_a_forged_callback_of_twilio_changes_nothing(twilio: Twilio, system: System, path: str) -> None:
+def test_a_forged_callback_of_twilio_changes_nothing(twilio: Twilio, system: System) -> None:
+    for path in TWILIO_PATHS:
+        refuses_what_is_forged(twilio, path)
+    assert rows(system) == 0
+
+
+def refuses_what_is_forged(twilio: Twilio, path: str) -> None:
     fields = TEXT | CALL
     genuine = twilio._validator.compute_signature(PUBLIC_URL + path, fields)
     wrong = ["", "x", "AAAA", genuine[:-2], genuine.swapcase(), "\xff\xfe", genuine + " ", "="]
@@ -45,14 +50,13 @@ def test_a_forged_callback_of_twilio_changes_nothing(twilio: Twilio, system: Sys
     wrong.append(Twilio(twilio.url, PUBLIC_URL, TWILIO_TOKEN[::-1])._validator.compute_signature(PUBLIC_URL, fields))
     for signature in wrong:
         assert twilio.post(path, fields, signature.encode("latin-1")).status_code == 403, signature  # type: ignore[arg-type]
-    assert rows(system) == 0
 
 
-@pytest.mark.parametrize("path", [*TWILIO_PATHS, "/sendgrid/events"])
-def test_a_request_without_signature_is_a_403(web: httpx.Client, sendgrid: SendGrid, system: System, path: str) -> None:
-    for content in (b"", b"\xff\x00\xfe", b"%", b"a=1&b=2", b"[]", b"{}"):
-        assert web.post(path, content=content).status_code == 403
-    assert web.post(path, files={"file": b"content"}).status_code == 403
+def test_a_request_without_signature_is_a_403(web: httpx.Client, sendgrid: SendGrid, system: System) -> None:
+    for path in (*TWILIO_PATHS, "/sendgrid/events"):
+        for content in (b"", b"\xff\x00\xfe", b"%", b"a=1&b=2", b"[]", b"{}"):
+            assert web.post(path, content=content).status_code == 403, path
+        assert web.post(path, files={"file": b"content"}).status_code == 403, path
     assert rows(system) == 0
 
 
