@@ -1,0 +1,98 @@
+"""The DAGs beside the feeds as Airflow runs them, all in one process: what each leaves behind."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from leads.days import local_day
+from local.ports import free_port
+from local.settings import postgres_connection
+from tests import services
+from tests.services import Database
+
+SCRIPT = """
+import json, sys, pendulum
+from airflow.dag_processing.dagbag import DagBag
+sys.path.append(sys.argv[1])  # as the dag-processor and the workers do
+bag = DagBag(sys.argv[1])
+for dag_id, conf in json.loads(sys.argv[2]):
+    run = bag.dags[dag_id].test(logical_date=pendulum.now("America/New_York"), run_conf=conf)
+    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    print("RESULT", json.dumps([dag_id, str(run.state), states]), flush=True)
+"""
+RUNS = [
+    ("freshness_watch", {}),
+    ("lead_scoring", {}),
+    ("queue_metrics", {}),
+    ("daily_digest", {}),
+    ("weekly_report", {}),
+    ("trial_reminders", {}),
+    ("data_cleanup", {}),
+    ("data_cleanup", {"dry_run": False}),
+]
+
+
+@pytest.mark.timeout(600)
+def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
+    airflow_environment: dict[str, str], database: Database, tmp_path: Path
+) -> None:
+    today = database.connection.execute("SELECT new_york_day(now())").fetchone()[0]
+    fill(database, today)
+    variables = airflow_environment | {
+        "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
+        "ARCHIVE_URL": (tmp_path / "archive").as_uri(),
+        # Nobody answers there: an alert must not make a run fail.
+        "ONCALL_URLS": f"json://127.0.0.1:{free_port()}/",
+    }
+    command = [sys.executable, "-c", SCRIPT, str(services.ROOT / "dags"), json.dumps(RUNS)]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=os.environ | variables, cwd=tmp_path, timeout=500
+    )
+    results = [json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if "RESULT " in line[:8]]
+    assert [(dag_id, state) for dag_id, state, _ in results] == [(dag_id, "success") for dag_id, _ in RUNS], (
+        done.stdout[-3000:] + done.stderr[-3000:]
+    )
+    # Nobody has told this Airflow the address of its own database.
+    assert results[-1][2] == {"clean_up": "success", "clean_airflow": "skipped"}
+
+    def one(query: str) -> object:
+        return database.connection.execute(query).fetchone()[0]
+
+    assert one("SELECT lead_score FROM leads") == 90
+    assert one("SELECT count(*) FROM queue_metrics") == 5
+    assert one("SELECT array_agg(kind ORDER BY kind) FROM deliveries") == [
+        "daily_digest", "expiring_trial", "weekly_report",
+    ]  # fmt: skip
+    assert one("SELECT array_agg(subject) FROM oncall_alerts WHERE subject LIKE 'daily_ftp%never%'")
+    # The first clean-up was by hand and only counted: the second still found the row.
+    (archived,) = (tmp_path / "archive" / "logs" / "api_logs").glob("*/*")
+    assert json.loads(gzip.decompress(archived.read_bytes()))["query_type"] == "folio"
+    assert one("SELECT count(*) FROM miami_dade_api_logs") == 0
+    counted = "'api_logs': 1"
+    assert (done.stdout + done.stderr).count(counted) >= 2
+
+
+def fill(database: Database, today: date) -> None:
+    assert today == local_day(database.connection.execute("SELECT now()").fetchone()[0])
+    database.connection.execute(
+        "INSERT INTO users (email, subscription_status, token_balance, trial_ends_at, created_at) VALUES"
+        " ('a@example.com', 'trialing', 9, %s::timestamp AT TIME ZONE 'America/New_York', now() - interval '1 month')",
+        (f"{today + timedelta(days=3)} 12:00",),
+    )
+    database.connection.execute("INSERT INTO leads (lead_type, lead_date) VALUES ('foreclosure', %s)", (today,))
+    database.connection.execute(
+        "INSERT INTO data_ingestion_logs (ingestion_type, ingestion_date, status, run_id, created_at, started_at)"
+        " VALUES ('daily_ftp', %s, 'success', 'x', now() - interval '9 days', now() - interval '9 days')",
+        (today - timedelta(days=9),),
+    )
+    database.connection.execute(
+        "INSERT INTO miami_dade_api_logs (query_type, created_at) VALUES ('folio', now() - interval '91 days')"
+    )
