@@ -152,7 +152,7 @@ def fetch(run: dict[str, Any]) -> PokeReturnValue:
 
     request, moment = _request(run), now()
     archive = open_archive(settings.archive_url())
-    with _leads_database(run) as connection, closing(CountyFtp()) as server:
+    with leads_database(run) as connection, closing(CountyFtp()) as server:
         try:
             if not files_are_there(request, server, archive, now=moment):
                 return PokeReturnValue(is_done=False)
@@ -180,7 +180,7 @@ def stage(run: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
     feed = feeds.feed(run["feed"])
     feed_file = feed.file(file["file"])
     with (
-        _leads_database(run) as connection,
+        leads_database(run) as connection,
         open_lines(open_archive(settings.archive_url()), file["object_name"], feed_file.stem) as stream,
     ):
         staged = stage_file(
@@ -239,7 +239,7 @@ def close_run(run: dict[str, Any]) -> dict[str, Any]:
     """Ends the run's row in the log."""
     from county import runs
 
-    with _leads_database(run) as connection:
+    with leads_database(run) as connection:
         runs.close_run(connection, run["ingestion_id"])
     return run
 
@@ -247,7 +247,7 @@ def close_run(run: dict[str, Any]) -> dict[str, Any]:
 def _pipeline_step(name: str, run: dict[str, Any], **options: Any) -> dict[str, Any]:
     from county import pipeline
 
-    with _leads_database(run) as connection:
+    with leads_database(run) as connection:
         counts = getattr(pipeline, name)(
             connection,
             feeds.feed(run["feed"]),
@@ -259,7 +259,7 @@ def _pipeline_step(name: str, run: dict[str, Any], **options: Any) -> dict[str, 
 
 
 @contextmanager
-def _leads_database(run: dict[str, Any]) -> Iterator[psycopg.Connection]:
+def leads_database(run: dict[str, Any]) -> Iterator[psycopg.Connection]:
     """A connection for a step of the run, whose row in the log says that it is at work (again)."""
     from county import runs
     from county.hooks import leads_connection

@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections import Counter
+from collections.abc import Mapping
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -23,6 +24,7 @@ from urllib.parse import parse_qsl, urlsplit
 from sandbox.faults import Fault, Faults
 from sandbox.providers import ROUTES, TWILIO, Answer, Request
 from sandbox.telephony import look_up
+from sandbox.world import roll_csv
 
 KINDS = ("emails", "texts", "calls", "lookups", "oncall")
 
@@ -129,6 +131,9 @@ class Handler(BaseHTTPRequestHandler):
         if request.path.startswith("/_sandbox/"):
             self._control(request)
             return
+        if request.path == "/parcel_roll.csv":
+            self._send_body(200, "text/csv", roll_csv(self.server.inbox.seed).encode())
+            return
         if request.method == "GET" and request.path.startswith(TWILIO):
             self._send(look_up(request, self.server.inbox.texts_and_calls()))
             return
@@ -206,10 +211,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         body = b"" if answer.body is None else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        self._send_body(answer.status, "application/json", body, answer.headers)
+
+    def _send_body(self, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

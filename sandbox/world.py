@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -99,6 +100,36 @@ def write_parcels(path: Path, seed: int) -> int:
         writer.writerow(names)
         writer.writerows([getattr(row, name) for name in names] for row in rows)
     return len(rows)
+
+
+LAND_USES = {
+    "condominium": "RESIDENTIAL - TOTAL VALUE : CONDOMINIUM - RESIDENTIAL",
+    "single_family": "RESIDENTIAL - SINGLE FAMILY : 1 UNIT",
+}
+
+
+# fmt: off
+ROLL_COLUMNS = (
+    "FOLIO", "TRUE_SITE_ADDR", "TRUE_SITE_UNIT", "TRUE_SITE_CITY", "TRUE_SITE_ZIP_CODE", "TRUE_OWNER1",
+    "ASSESSED_VAL_CUR", "YEAR_BUILT", "BEDROOM_COUNT", "BATHROOM_COUNT", "BUILDING_HEATED_AREA", "LOT_SIZE",
+    "DOR_DESC", "CONDO_FLAG", "PARENT_FOLIO",
+)
+# fmt: on
+
+
+@cache
+def roll_csv(seed: int, count: int = PARCELS) -> str:
+    """The roll as the county gives it out: its own columns, lots in square feet."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(ROLL_COLUMNS)
+    for number, p in enumerate(parcels(seed, count), 1):
+        if number % NOT_ON_THE_ROLL_YET:
+            place = (p.folio_number, p.address, p.unit.lstrip("#"), p.city, f"{p.zip}-0000", p.owner_name)
+            building = (p.assessed_value, p.year_built, p.bedrooms, p.bathrooms, p.building_sqft)
+            lot = round(p.lot_size_acres * 43_560)
+            writer.writerow([*place, *building, lot, LAND_USES[p.property_type], "Y" if p.unit else "N", ""])
+    return text.getvalue()
 
 
 def _address(chance: Random) -> str:

@@ -54,7 +54,7 @@ class Feed:
     @property
     def queue_name(self) -> str:
         """The name under which a run that died is found among the dead letters."""
-        return f"{self.name}-ftp-ingestion"
+        return f"{self.ingestion_type}_ingestion".replace("_", "-")
 
     def file(self, name: str) -> FeedFile:
         return next(file for file in self.files if file.name == name)
@@ -190,11 +190,50 @@ _COURT_FEEDS = {
 }
 
 
+#: The county's parcels; a CSV that ``county.roll`` turns into lines of these columns.
+PARCEL_ROLL = Feed(
+    "roll",
+    "property_roll",
+    (
+        FeedFile(
+            "parcel_roll.csv",
+            "parcel_roll",
+            (
+                Target(
+                    "staging_parcel_roll",
+                    {
+                        "folio": "FOLIO",
+                        "address": "TRUE_SITE_ADDR",
+                        "unit": "TRUE_SITE_UNIT",
+                        "city": "TRUE_SITE_CITY",
+                        "zip": "TRUE_SITE_ZIP_CODE",
+                        "owner_name": "TRUE_OWNER1",
+                        "assessed_value": "ASSESSED_VAL_CUR",
+                        "year_built": "YEAR_BUILT",
+                        "bedrooms": "BEDROOM_COUNT",
+                        "bathrooms": "BATHROOM_COUNT",
+                        "building_sqft": "BUILDING_HEATED_AREA",
+                        "lot_size": "LOT_SIZE",
+                        "land_use": "DOR_DESC",
+                        "is_condominium": "CONDO_FLAG",
+                        "parent_folio": "PARENT_FOLIO",
+                    },
+                ),
+            ),
+        ),
+    ),
+    {"merge": ("merge_roll",)},
+    retry_minutes=15,
+)
+
+
 def feed(name: str) -> Feed:
-    """The feed ``daily`` (in the format that ``MIAMI_DADE_DAILY_FORMAT`` names), ``weekly`` or ``monthly``.
+    """``daily`` (in the format that ``MIAMI_DADE_DAILY_FORMAT`` names), ``weekly``, ``monthly`` or ``property_roll``.
 
     Raises KeyError for an unknown feed and ValueError for an unknown format.
     """
+    if name in (PARCEL_ROLL.name, PARCEL_ROLL.ingestion_type):
+        return PARCEL_ROLL
     if name in _COURT_FEEDS:
         files, retry_minutes = _COURT_FEEDS[name]
         return Feed(name, f"{name}_ftp", tuple(map(_court_file, files)), _COURT_STEPS, retry_minutes)

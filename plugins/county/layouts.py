@@ -28,6 +28,11 @@ _CHECKS = {
         " AND length(ltrim(split_part({v}, '.', 1), '0')) <= 13",
         "is not an amount in dollars",
     ),
+    "number": (
+        "translate({v}, '0123456789', '') IN ('', '.') AND {v} <> '.'"
+        " AND length(ltrim(split_part({v}, '.', 1), '0')) <= 9",
+        "is not a number",
+    ),
     "folio": (
         "translate({v}, '0123456789-', '') = '' AND length(ltrim(translate({v}, '-', ''), '0')) <= 13"
         " AND (length(translate({v}, '-', '')) >= 12 OR ltrim({v}, '0-') = '')",
@@ -42,6 +47,7 @@ _VALUES = {
     "integer": "{v}::bigint",
     "date": "to_date({v}, 'MMDDYYYY')",
     "money": "nullif({v}::numeric, 0)",
+    "number": "nullif({v}::numeric, 0)",
     "folio": "nullif(right(lpad(translate({v}, '-', ''), 15, '0'), 13), '0000000000000')",
     "code": "upper({v})",
     "text": "{v}",
@@ -72,6 +78,7 @@ _PLAIN = {
     "integer": Plain(" *+[0-9]{1,15}+ *+", "bigint"),
     "date": Plain(_DATE, value="make_date(substr({c}, 5)::int, substr({c}, 1, 2)::int, substr({c}, 3, 2)::int)"),
     "money": Plain(r"(?:0++(?:[1-9][0-9]{0,12}+)?+|[1-9][0-9]{0,12}+)(?:\.[0-9]*+)?+", "numeric", "nullif({c}, 0)"),
+    "number": Plain(r"[0-9]{1,9}+(?:\.[0-9]{0,2}+)?+", "numeric", "nullif({c}, 0)"),
     "folio": Plain("(?:00)?[0-9]{13}", value="nullif(right({c}, 13), '0000000000000')"),
     "code": Plain("[A-Z0-9_./&-]++(?: ++[A-Z0-9_./&-]++)*+ *+", value="rtrim({c})"),
     "text": Plain(f"(?! |\\^|\\n){_TEXT}", value="rtrim({c})"),

@@ -133,7 +133,8 @@ def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "
         )
         connection.execute(
             "UPDATE failed_jobs SET state = 'replayed' FROM data_ingestion_logs l"
-            " WHERE l.id = %s AND job_key = l.ingestion_type || '_ingestion:' || l.run_id AND state = 'open'",
+            " WHERE l.id = %s AND state = 'open'"
+            " AND job_key IN (l.ingestion_type || '_ingestion:' || l.run_id, l.ingestion_type || ':' || l.run_id)",
             (ingestion_id,),
         )
 

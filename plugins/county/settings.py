@@ -42,3 +42,8 @@ def retries(default: int) -> int:
 def retry_delay_seconds(default: float) -> float:
     """``INGESTION_RETRY_DELAY_SECONDS``; ``default`` is the feed's."""
     return number("INGESTION_RETRY_DELAY_SECONDS", default)
+
+
+def parcel_roll_url() -> str:
+    """``PARCEL_ROLL_URL``: where the county shows its newest parcel roll; empty when it is only in the archive."""
+    return text("PARCEL_ROLL_URL", "")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from random import Random
 
 import pytest
 
+from sandbox.court_files import MAKERS
+from sandbox.daily_files import with_dirt
+from sandbox.world import parcels
 from tests.county.court import (
     ADDRESS,
     CASE,
@@ -281,3 +285,31 @@ def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> N
     counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
     # The second file of a feed came with an empty first one: that erased it, and nothing of the other feed.
     assert counts == [0, 1, 0, 1]
+
+
+def test_the_tables_of_a_feed_agree_in_count_with_its_file(court: Court, kind: Kind) -> None:
+    """With the dirt of real files: malformed lines, blank ones, one line twice."""
+    with court.connection.cursor().copy("COPY properties (folio_number, address, unit, zip) FROM STDIN") as copy:
+        for place in parcels(11)[::2]:
+            copy.write_row((place.folio_number, place.address, place.unit or None, place.zip))
+    chance = Random(5)
+    lines = list(with_dirt(MAKERS[kind.file.removesuffix(".exp")](11, WEEK, 400), chance))
+    court.file(kind, WEEK, *lines)
+    staged = court.counts[kind.file]
+    assert staged.read == staged.staged + staged.rejected == sum(bool(line.strip()) for line in lines)
+    assert court.one("SELECT records_processed, records_rejected FROM data_ingestion_logs") == (
+        staged.staged,
+        staged.rejected,
+    )
+    assert court.one("SELECT count(*) FROM rejected_records WHERE feed = %s", kind.feed) == (staged.rejected,)
+    table = f"staging_{kind.file.removesuffix('.exp').lower()}"
+    assert court.one(f"SELECT count(*) FROM {table}") == (staged.staged,)
+    records, matched = court.one(f"SELECT count(*), count(property_id) FROM {kind.table}")
+    parties = {"Evictions.exp": ", tenant_name", "Probate.exp": ""}.get(kind.file, ", defendant_name")
+    assert court.one(f"SELECT count(DISTINCT (case_number{parties})) FROM {table}") == (records,)
+    assert 400 <= records <= staged.staged / kind.lines_of_a_record
+    (unmatched,) = court.one("SELECT count(*) FROM unmatched_records")
+    assert matched + unmatched == records
+    assert matched > 20
+    assert unmatched > 20
+    assert court.one("SELECT unmatched FROM data_ingestion_logs") == (unmatched,)

@@ -23,6 +23,7 @@ FEEDS = {
     "monthly_ftp_ingestion": "0 8 1 * *",
 }
 OTHERS = {
+    "property_roll": "0 4 15 * *",
     "lead_scoring": "0 2 * * *",
     "data_cleanup": "0 3 * * *",
     "queue_metrics": "*/5 * * * *",
@@ -37,6 +38,7 @@ RETRIES = {
     "daily_ftp_ingestion": (3, 5),
     "weekly_ftp_ingestion": (3, 10),
     "monthly_ftp_ingestion": (3, 15),
+    "property_roll": (3, 15),
     "lead_scoring": (0, 1),
     "data_cleanup": (0, 1),
     "queue_metrics": (0, 1),
@@ -48,6 +50,7 @@ RETRIES = {
 #: Tasks that wait for their turn; all others only for a worker.
 POOLS = {
     **{(dag_id, task_id): "ingestion_merge" for dag_id in FEEDS for task_id in ("merge", "make_leads", "write_alerts")},
+    ("property_roll", "merge"): "ingestion_merge",
     ("lead_scoring", "score_leads"): "ingestion_merge",
     ("data_cleanup", "clean_up"): "maintenance",
     ("data_cleanup", "clean_airflow"): "maintenance",

@@ -1,0 +1,183 @@
+"""The county's parcel roll: a CSV of every parcel, from the archive or from ``PARCEL_ROLL_URL``."""
+
+from __future__ import annotations
+
+import csv
+import re
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from http.client import HTTPException
+from shutil import copyfileobj
+from typing import BinaryIO, cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import psycopg
+
+from county.archive import Archive
+from county.errors import EmptyFile, GiveUp, IncompleteFile, IngestionError, MissingFile, NothingToDo
+from county.feeds import Feed, FeedFile
+from county.fetch import Fetched
+from county.layouts import layout
+from county.staging import Staged, stage_file
+
+#: The address shows the newest roll: after so many days it is the one of another month.
+DAYS_PUBLISHED = 28
+TIMEOUT = 120.0
+
+
+def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date, refetch: bool = False) -> Fetched:
+    """The roll of business date ``day``: the archived one, else what ``url`` shows, archived first.
+
+    Raises MissingFile when it is neither, IngestionError when the next try may do better.
+    """
+    (file,) = feed.files
+    folder = f"{feed.name}/{day.isoformat()}"
+    names = sorted(archive.names(folder), key=lambda name: (int((re.findall(r"\.r(\d+)$", name) or ["1"])[0]), name))
+    newest = f"{folder}/{names[-1]}" if names else None
+    if newest is None or refetch:
+        newest = _from_url(file, day, archive, url, newest, f"{folder}/{file.name}", len(names) + 1, today)
+    size, checksum = archive.facts(newest)
+    return Fetched(file.name, newest, checksum, size)
+
+
+def refuse_older(connection: psycopg.Connection, feed: Feed, day: date) -> None:
+    """Raises NothingToDo when the roll of a later date is in: an older one would only take facts back."""
+    row = connection.execute(
+        "SELECT max(ingestion_date) FROM data_ingestion_logs WHERE ingestion_type = %s AND status = 'success'",
+        (feed.ingestion_type,),
+    ).fetchone()
+    if row and row[0] and row[0] > day:
+        raise NothingToDo(f"the roll of {row[0]} is in already; the one of {day} would only take facts back")
+
+
+def stage_roll(
+    connection: psycopg.Connection,
+    feed: Feed,
+    stream: BinaryIO,
+    *,
+    ingestion_id: int,
+    day: date,
+    object_name: str,
+    max_rejected_percent: float,
+) -> Staged:
+    """Stages the CSV ``stream`` as ``county.staging.stage_file`` does a county file."""
+    (file,) = feed.files
+    return stage_file(
+        connection,
+        file,
+        cast(BinaryIO, RollLines(stream, file)),
+        ingestion_id=ingestion_id,
+        feed=feed.name,
+        day=day,
+        object_name=object_name,
+        max_rejected_percent=max_rejected_percent,
+    )
+
+
+class RollLines:
+    """The CSV as lines of a county file: the columns of ``file``'s layout in their order, ``^`` between them.
+
+    Line numbers stay those of the CSV; a line that is no CSV passes as it is, to be rejected with its reason.
+    Raises GiveUp when the header lacks a column.
+    """
+
+    def __init__(self, stream: BinaryIO, file: FeedFile) -> None:
+        self._lines = self._convert(stream, [column.name for column in layout(file.name)])
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        parts, length = [self._rest], len(self._rest)
+        for line in self._lines:
+            parts.append(line)
+            length += len(line)
+            if length >= size:
+                break
+        block = b"".join(parts)
+        self._rest = block[size:]
+        return block[:size]
+
+    def _convert(self, stream: BinaryIO, wanted: list[str]) -> Iterator[bytes]:
+        header = _header(stream)
+        places = [header.index(name) for name in wanted]
+        yield b"\n"  # the header's line
+        for line in stream:
+            fields = _fields(line)
+            if not fields:
+                yield b"\n"
+            elif len(fields) != len(header):
+                yield line.rstrip(b"\r\n") + b"\n"
+            else:
+                values = [fields[place].replace(b"^", b" ") for place in places]
+                if not values[0].strip(b"0- "):
+                    values[0] = b""  # folio 0 is no parcel
+                yield b"^".join(values) + b"\n"
+
+
+def _from_url(
+    file: FeedFile, day: date, archive: Archive, url: str, newest: str | None, name: str, revision: int, today: date
+) -> str:
+    where = f"the parcel roll of {day} is not in the archive ({name})"
+    if not url:
+        raise MissingFile(
+            f"{where}, and PARCEL_ROLL_URL is not set. Set it, or put the CSV there; nothing was changed."
+        )
+    if not 0 <= (today - day).days < DAYS_PUBLISHED:
+        raise MissingFile(
+            f"{where}, and PARCEL_ROLL_URL shows the newest roll only, not that of {day}. Put the CSV there, or run "
+            "the newest date; nothing was changed."
+        )
+    with tempfile.TemporaryFile() as local:
+        _download(url, cast(BinaryIO, local))
+        local.seek(0)
+        _header(cast(BinaryIO, local))
+        if not local.readline().strip():
+            raise EmptyFile(f"the parcel roll at {url} has no parcel. Ask the county for it; nothing was changed.")
+        if newest is not None:
+            if archive.facts(newest)[1] == archive.checksum(cast(BinaryIO, local)):
+                return newest
+            name = f"{name}.r{max(revision, 2)}"
+        archive.put(name, cast(BinaryIO, local))
+    return name
+
+
+def _download(url: str, target: BinaryIO) -> None:
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "miami-dade-leads"}), timeout=TIMEOUT) as response:
+            expected = response.headers.get("Content-Length")
+            copyfileobj(response, target, 1 << 20)
+    except HTTPError as error:
+        kind = IngestionError if error.code >= 500 or error.code in (408, 429) else GiveUp
+        raise kind(f"{url} answers {error.code} {error.reason}. Correct PARCEL_ROLL_URL or wait.") from error
+    except ValueError as error:
+        raise GiveUp(f"PARCEL_ROLL_URL is {url!r}: set it to an http:// or https:// address ({error})") from error
+    except (URLError, HTTPException, TimeoutError, OSError) as error:
+        raise IngestionError(f"the parcel roll cannot be read from {url}: {error}. Nothing was archived.") from error
+    if expected is not None and target.tell() != int(expected):
+        raise IncompleteFile(f"{url}: {target.tell()} of {expected} bytes arrived. Nothing was archived.")
+
+
+def _header(stream: BinaryIO) -> list[str]:
+    names = [
+        name.decode("latin-1").strip().upper() for name in _fields(stream.readline().removeprefix(b"\xef\xbb\xbf"))
+    ]
+    missing = [column.name for column in layout("parcel_roll.csv") if column.name not in names]
+    if missing:
+        raise GiveUp(
+            f"the parcel roll's first line lacks {', '.join(missing)}. If the county renamed them, correct "
+            "layouts.csv; if this is no roll, correct PARCEL_ROLL_URL. Nothing was changed."
+        )
+    return names
+
+
+def _fields(line: bytes) -> list[bytes]:
+    """The fields of one line of CSV; none when it is blank, the line itself when its quotes do not end."""
+    line = line.rstrip(b"\r\n")
+    if b'"' not in line:
+        return line.split(b",") if line.strip() else []
+    try:
+        (fields,) = csv.reader([line.decode("latin-1")], strict=True)
+    except (csv.Error, ValueError):
+        return [line]
+    return [field.encode("latin-1") for field in fields]
