@@ -27,7 +27,7 @@ def run(scale: float) -> None:
         idle, share, memory = _idle(connection, user, max(int(LOOKUPS * scale), 50))
         rows: list[list[object]] = [["idle, county 5 ms", *_percentiles(idle)]]
         for number in range(3):
-            waits = _beside_mail(connection, user, max(int(BACKLOG * scale), 2_000))
+            waits = beside_mail(connection, user, max(int(BACKLOG * scale), 2_000))
             rows.append([f"beside {BACKLOG * scale:,.0f} e-mails, all 50 ms, run {number + 1}", *_percentiles(waits)])
         print_table("lookups: ms", ["", "lookups", "p50", "p95", "p99"], rows)
         print_table(
@@ -36,6 +36,11 @@ def run(scale: float) -> None:
             [["share of a core, percent", share * 100], ["peak memory, MB", memory / 1e6]],
         )
         print_table("messages that do nothing, one lane", ["", "messages/s"], [["e-mail lane", _no_ops(connection)]])
+
+
+def median_p95(runs: list[list[float]]) -> float:
+    """The median of the runs' 95th percentiles, in seconds."""
+    return median(sorted(waits)[int(len(waits) * 0.95)] for waits in runs)
 
 
 def _idle(connection: Connection, user: int, lookups: int) -> tuple[list[float], float, int]:
@@ -47,7 +52,7 @@ def _idle(connection: Connection, user: int, lookups: int) -> tuple[list[float],
         return list(_timed(user, lookups, pause=0.02)), share, running.usage().memory
 
 
-def _beside_mail(connection: Connection, user: int, backlog: int) -> list[float]:
+def beside_mail(connection: Connection, user: int, backlog: int) -> list[float]:
     """Lookups, one after another, for as long as the e-mail lane drains its backlog; each lane has its process."""
     import notifier
 
@@ -101,8 +106,3 @@ def _no_ops(connection: Connection, messages: int = 5_000) -> float:
 def _percentiles(waits: list[float]) -> list[object]:
     ordered = sorted(waits)
     return [len(waits), *(ordered[min(int(len(waits) * p), len(waits) - 1)] * 1000 for p in (0.5, 0.95, 0.99))]
-
-
-def median_p95(runs: list[list[float]]) -> float:
-    """The median of the runs' 95th percentiles, in seconds."""
-    return median(sorted(waits)[int(len(waits) * 0.95)] for waits in runs)

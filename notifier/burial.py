@@ -53,10 +53,18 @@ def bury(message: Message[Any] | MessageProxy, error: BaseException | None) -> N
                 json.dumps(ids_of(message)),
                 _reason(message, error),
                 where(error) if error is not None else None,
-                max(int(message.options.get("retries") or 0) - 1, 0),
+                _retries(message, error),
                 f"message:{message.message_id}",
             ),
         )
+
+
+def _retries(message: Message[Any] | MessageProxy, error: BaseException | None) -> int:
+    """Tries after the first: Dramatiq counts every failure but one that its actor never wants retried."""
+    counted = int(message.options.get("retries") or 0)
+    actor = dramatiq.get_broker().actors.get(message.actor_name)
+    final = actor.options.get("throws", ()) if actor is not None else ()
+    return counted if isinstance(error, final) else max(counted - 1, 0)
 
 
 def _reason(message: Message[Any] | MessageProxy, error: BaseException | None) -> str:

@@ -136,6 +136,7 @@ CREATE UNIQUE INDEX token_entries_one_end ON token_entries (delivery_id, hold_nu
 CREATE UNIQUE INDEX token_entries_one_refund ON token_entries (delivery_id, hold_number) WHERE entry = 'refund';
 CREATE UNIQUE INDEX token_entries_one_lookup_hold ON token_entries (lookup_id) WHERE entry = 'hold';
 CREATE UNIQUE INDEX token_entries_one_lookup_end ON token_entries (lookup_id) WHERE entry IN ('settle', 'release');
+CREATE INDEX token_entries_lookup ON token_entries (lookup_id) WHERE lookup_id IS NOT NULL;
 CREATE INDEX token_entries_user ON token_entries (user_id, created_at);
 
 CREATE TABLE queue_metrics (

@@ -123,7 +123,8 @@ DECLARE
 BEGIN
     -- In id order, so that two callers never wait for each other; the weaker lock, because the deliveries just
     -- inserted hold a share of the user's key.
-    PERFORM FROM users WHERE id IN (SELECT subscriber_id FROM deliveries WHERE id = ANY (delivery_ids))
+    PERFORM FROM users
+        WHERE id IN (SELECT d.subscriber_id FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id)
         ORDER BY id FOR NO KEY UPDATE;
     -- Best first while the balance lasts. What is dearer than the rest of the balance drops out, so that a
     -- text nobody can pay does not stand before an e-mail they can; each price takes a round at most.
@@ -131,14 +132,21 @@ BEGIN
         WITH ranked AS (
             SELECT d.id, d.subscriber_id, d.tokens, u.token_balance,
                    sum(d.tokens) OVER (PARTITION BY d.subscriber_id ORDER BY d.priority DESC, d.id) AS wanted
-            FROM deliveries d
+            FROM unnest(open_ids) AS o (id)
+            JOIN deliveries d ON d.id = o.id
             JOIN users u ON u.id = d.subscriber_id
-            WHERE d.id = ANY (open_ids) AND d.tokens > 0 AND d.tokens <= u.token_balance
+            WHERE d.tokens > 0 AND d.tokens <= u.token_balance
+        ), earlier AS (
+            -- One look for all: a look for each would take the square of them where the table is thought to be empty.
+            SELECT e.delivery_id, count(*) AS holds
+            FROM unnest(open_ids) AS o (id)
+            JOIN token_entries e ON e.delivery_id = o.id AND e.entry = 'hold'
+            GROUP BY e.delivery_id
         ), entries AS (
             INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
-            SELECT r.subscriber_id, r.id, 'hold', r.tokens,
-                   1 + (SELECT count(*) FROM token_entries e WHERE e.delivery_id = r.id AND e.entry = 'hold')
+            SELECT r.subscriber_id, r.id, 'hold', r.tokens, 1 + coalesce(h.holds, 0)
             FROM ranked r
+            LEFT JOIN earlier h ON h.delivery_id = r.id
             WHERE r.wanted <= r.token_balance
             RETURNING delivery_id
         )
@@ -146,7 +154,7 @@ BEGIN
         EXIT WHEN held IS NULL;
         all_held := all_held || held;
         EXIT WHEN cardinality(held) = cardinality(open_ids);
-        SELECT array_agg(id) INTO open_ids FROM unnest(open_ids) AS id WHERE id <> ALL (held);
+        SELECT array_agg(id) INTO open_ids FROM (SELECT unnest(open_ids) AS id EXCEPT SELECT unnest(held)) AS rest;
     END LOOP;
     RETURN all_held;
 END $$;
@@ -175,7 +183,6 @@ BEGIN
     SELECT array_agg(id), array_agg(id) FILTER (WHERE tokens > 0) INTO opened_ids, priced_ids FROM opened;
 
     IF priced_ids IS NOT NULL THEN
-        -- hold_tokens walks the whole array for each row; a hash of it is built once here instead.
         UPDATE deliveries d
         SET state = CASE WHEN k.is_owed THEN d.state ELSE 'skipped' END,
             tokens = CASE WHEN k.is_owed THEN 0 ELSE d.tokens END,
@@ -185,9 +192,10 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT d.dedupe_key, d.id, d.state, coalesce(d.id = ANY (opened_ids), false)
-    FROM deliveries d
-    WHERE d.dedupe_key IN (SELECT r.dedupe_key FROM unnest(requests) AS r);
+    SELECT d.dedupe_key, d.id, d.state, o.id IS NOT NULL
+    FROM (SELECT DISTINCT r.dedupe_key FROM unnest(requests) AS r) AS asked
+    JOIN deliveries d ON d.dedupe_key = asked.dedupe_key
+    LEFT JOIN unnest(opened_ids) AS o (id) ON o.id = d.id;
 END $$;
 COMMENT ON FUNCTION open_deliveries IS
     'Opens deliveries with their token holds: a known dedupe key gives the delivery there is, too few tokens a skipped one.';

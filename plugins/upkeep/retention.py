@@ -36,6 +36,13 @@ RULES = (
         removal="empty_deliveries",
     ),
     Rule("api_logs", "miami_dade_api_logs", "created_at", archived="row_to_json(d)", removal="delete_archived"),
+    Rule(
+        "lookups",
+        "lookups",
+        "created_at",
+        condition="d.finished_at IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM token_entries e WHERE e.lookup_id = d.id AND e.entry = 'hold')",
+    ),
     Rule("queue_metrics", "queue_metrics", "recorded_at"),
     Rule("dead_letters", "failed_jobs", "failed_at", condition="d.state <> 'open'"),
     Rule("rejected_records", "rejected_records", "created_at"),

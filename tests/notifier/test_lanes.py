@@ -187,6 +187,17 @@ def test_bytes_that_are_no_message_are_buried_and_harm_no_neighbour(
 
 
 @pytest.mark.drill
+def test_a_draining_backlog_of_mail_is_not_felt_by_lookups() -> None:
+    """20,000 alerts, providers that take 50 ms, each lane a process, all on this machine; the median of three runs."""
+    from bench.notifier_lookups import beside_mail, median_p95
+    from bench.notifier_system import make_leads, system
+
+    with system() as connection:
+        user = make_leads(connection, 1, 1)[0]["subscriber_id"]
+        assert median_p95([beside_mail(connection, user, 20_000) for _ in range(3)]) < 0.150
+
+
+@pytest.mark.drill
 def test_an_idle_lane_costs_little_and_wakes_at_once(county_api: CountyApi, system: System) -> None:
     import notifier
 

@@ -336,6 +336,23 @@ def test_the_key_is_nowhere(
     assert key not in output + str(raised.value) + dump + caplog.text
 
 
+def test_a_question_without_an_answer_leaves_one_dead_letter(
+    county_api: CountyApi, system: System, database: Database
+) -> None:
+    import notifier
+    from notifier import LookupFailed
+
+    county_api.answers(answer(status="Failed", why="Invalid parameters"), times=1)
+    county_api.fault(status=500)
+    system.start_worker(LANE)
+    for folio in (FOLIO, "3000000000001"):
+        with pytest.raises(LookupFailed):
+            notifier.lookup(folio, system.subscriber())
+    dead = "SELECT job_name, retry_count FROM failed_jobs ORDER BY id"
+    system.wait_until(lambda: len(system.rows(dead)) == 2, "two dead letters")
+    assert system.rows(dead) == [("property_lookup", 0), ("property_lookup", 3)]
+
+
 # ── the balance of units ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
