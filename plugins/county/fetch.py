@@ -116,8 +116,12 @@ def fetch_files(request: Request, server: FileServer, archive: Archive, *, now: 
 
 
 def files_are_there(request: Request, server: FileServer, archive: Archive, *, now: datetime) -> bool:
-    """Whether fetching can start: every required file is archived or on the server, or waiting is over."""
-    if not can_still_come(request.day, now) or not is_business_day(request.day):
+    """Whether fetching can start: every required file is archived or on the server, or waiting is over.
+
+    The daily file of a holiday is not waited for; a weekly or monthly one that falls on a holiday is.
+    """
+    closed = request.feed.name == "daily" and not is_business_day(request.day)
+    if closed or not can_still_come(request.day, now):
         return True
     return all(
         _archived(request, file, archive) is not None or _on_server(request, file, server) is not None

@@ -48,7 +48,7 @@ def _drop_finished_staging(connection: psycopg.Connection) -> None:
     for (part,) in parts:
         # Dropping a partition wants the whole table for a moment; another run that reads it goes first.
         with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
-            connection.execute("SET LOCAL lock_timeout = '1s'")
+            connection.execute("SET LOCAL lock_timeout = '200ms'")
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
 
 

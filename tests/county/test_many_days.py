@@ -1,0 +1,91 @@
+"""Many days: a year in one go, and several at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import date
+from string import ascii_uppercase
+
+import psycopg
+import pytest
+
+from leads.days import add_business_days
+from local.postgres import PostgresServer
+from sandbox.documents import Document, documents_of
+from tests.county.days import Pipeline, deed, mortgage
+from tests.services import Database, fresh_database
+
+FIRST = date(2025, 11, 20)
+
+
+@pytest.mark.drill
+def test_a_year_of_days_in_one_go_leaves_facts_and_nothing_else(county: Pipeline) -> None:
+    days = [add_business_days(FIRST, n) for n in range(250)]
+    before = relations(county)
+    names = [f"DOE {first}{second}" for first in "ABCDEFGHIJ" for second in ascii_uppercase]
+    for number, day in enumerate(days):
+        sold = deed(add_business_days(day, -1), names[number], price=100_000 + number)
+        county.run(day, [sold, mortgage(add_business_days(day, -1))])
+    assert county.facts()["owner_name"] == names[249]
+    assert county.facts()["last_sale_price"] == 100_249
+    assert county.one("SELECT count(*), count(*) FILTER (WHERE status = 'new') FROM leads") == (250, 1)
+    assert county.one("SELECT count(*), count(DISTINCT ingestion_date), min(status) FROM data_ingestion_logs") == (
+        250, 250, "success",
+    )  # fmt: skip
+    assert relations(county) - before <= 4, "the last day's staging, one part a file"
+
+
+def relations(county: Pipeline) -> int:
+    (count,) = county.one("SELECT count(*) FROM pg_class")
+    return int(count)
+
+
+def test_days_side_by_side_end_like_days_in_order(postgres_server: PostgresServer, leads_template: str) -> None:
+    days = [add_business_days(date(2026, 11, 17), n) for n in range(3)]
+    made = [documents_of(11, day, 200) for day in days]
+    earlier = deed()
+
+    def outcome(name: str, *, at_once: bool) -> dict[str, list[tuple[object, ...]]]:
+        with fresh_database(postgres_server, name, leads_template) as database:
+            pipeline = Pipeline(database.connection)
+            pipeline.run(add_business_days(days[0], -1), [earlier])  # its staging is dropped while the others begin
+            if at_once:
+                run_at_once(database, list(zip(days, made, strict=True)))
+            else:
+                for day, documents in zip(days, made, strict=True):
+                    pipeline.run(day, documents)
+            assert pipeline.one("SELECT count(*) FROM data_ingestion_logs WHERE status = 'success'") == (4,)
+            return pipeline.state()
+
+    assert outcome("side_by_side", at_once=True) == outcome("in_order", at_once=False)
+
+
+def run_at_once(database: Database, days: Sequence[tuple[date, Sequence[Document]]]) -> None:
+    """Each day in a thread and on a connection of its own, all beginning together."""
+    together = threading.Barrier(len(days), timeout=60)
+    failures: list[Exception] = []
+
+    def run(day: date, documents: Sequence[Document]) -> None:
+        try:
+            with psycopg.connect(database.url, autocommit=True) as connection:
+                together.wait()
+                Pipeline(connection).run(day, documents)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=day) for day in days]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_run_that_reads_its_staging_for_long_stalls_no_other(county: Pipeline, database: Database) -> None:
+    county.run(FIRST, [deed()])
+    with psycopg.connect(database.url) as reader:
+        reader.execute("SELECT count(*) FROM staging_parties, staging_official_records")
+        with psycopg.connect(database.url, autocommit=True) as other:
+            other.execute("SET statement_timeout = '20s'")
+            Pipeline(other).run(add_business_days(FIRST, 1), [deed()])

@@ -1,0 +1,199 @@
+"""The DAG's first steps at different times of the day, as Airflow calls them, with real servers behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ingestion_callbacks
+import ingestion_dag
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from county import feeds
+from county.archive import open_archive
+from county.errors import DatabaseTrouble, FileStillChanging
+from county.fetch import Request, files_are_there
+from county.ftp import CountyFtp
+from leads.days import NEW_YORK
+from local.settings import postgres_connection
+from tests.county.conftest import connect_to
+from tests.county.ftp_server import CountyServer
+from tests.services import Database
+
+FRIDAY = date(2026, 11, 20)
+THANKSGIVING = date(2026, 11, 26)
+EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
+
+
+@dataclass
+class Run:
+    """One run of the daily DAG; each call is one look of one task."""
+
+    monkeypatch: pytest.MonkeyPatch
+    database: Database
+    day: date = FRIDAY
+    states: dict[str, str] = field(default_factory=dict)
+    """What Airflow says of other runs."""
+
+    def at(self, hour: int, minute: int = 0) -> Run:
+        moment = datetime(self.day.year, self.day.month, self.day.day, hour, minute, tzinfo=NEW_YORK)
+        for module in (ingestion_dag, ingestion_callbacks):
+            self.monkeypatch.setattr(module, "now", lambda: moment)
+        return self
+
+    def open(self, run_id: str = "scheduled__1") -> dict[str, Any]:
+        logical = datetime(self.day.year, self.day.month, self.day.day, 6, tzinfo=NEW_YORK)
+        dag_run = SimpleNamespace(
+            dag_id="daily_ftp_ingestion", run_id=run_id, logical_date=logical, run_type="scheduled", conf={}
+        )
+        ti = SimpleNamespace(get_dagrun_state=lambda dag_id, other: self.states[other])
+        params = {"business_date": None, "notify": None, "refetch": False}
+        context = {"dag_run": dag_run, "params": params, "ti": ti}
+        self.monkeypatch.setattr(ingestion_dag, "get_current_context", lambda: context)
+        opened: dict[str, Any] = ingestion_dag.open_run.function("daily")
+        return opened
+
+    def fetch(self, run: dict[str, Any]) -> list[str] | None:
+        """The archived objects, or None while the task waits: its process has ended, the scheduler calls again."""
+        look = ingestion_dag.fetch.function(run)
+        return [file["object_name"] for file in look.xcom_value] if look.is_done else None
+
+    def log(self) -> list[tuple[Any, ...]]:
+        query = "SELECT run_id, ingestion_date, status, error_message FROM data_ingestion_logs ORDER BY id"
+        return self.database.connection.execute(query).fetchall()
+
+
+@pytest.fixture
+def start(
+    database: Database, server: CountyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Run]:
+    monkeypatch.setattr("county.fetch.PAUSE", 0)
+    monkeypatch.setenv("AIRFLOW_CONN_LEADS_DB", postgres_connection(database.url))
+    monkeypatch.setenv("ARCHIVE_URL", (tmp_path / "archive").as_uri())
+    return lambda **options: Run(monkeypatch, database, **options)
+
+
+def publish(server: CountyServer, written: datetime = EVENING, suffix: str = "") -> None:
+    for stem in ("Cases", "Parties"):
+        server.put(f"/daily/{stem}{suffix}.exp", b"a record\r\n", written)
+
+
+def test_a_late_file_is_picked_up_at_nine(start: Callable[..., Run], server: CountyServer) -> None:
+    run = start()
+    opened = run.at(6).open()
+    assert run.fetch(opened) is None
+    server.put("/daily/Cases.exp", b"a record\r\n", EVENING)
+    assert run.at(8).fetch(opened) is None, "one of two is not enough"
+    publish(server, datetime(2026, 11, 20, 8, 50, tzinfo=NEW_YORK))
+    assert run.at(9).fetch(opened) == ["daily/2026-11-20/Cases.exp", "daily/2026-11-20/Parties.exp"]
+    assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
+
+
+def test_waiting_ends_at_six_in_the_evening(start: Callable[..., Run]) -> None:
+    run = start()
+    opened = run.at(6).open()
+    assert run.at(17, 59).fetch(opened) is None
+    with pytest.raises(AirflowFailException, match=r"Cases\.exp and Parties\.exp for 2026-11-20: not in the archive"):
+        run.at(18).fetch(opened)
+
+
+def test_a_file_that_is_being_written_today_is_waited_for(start: Callable[..., Run], server: CountyServer) -> None:
+    run = start()
+    publish(server, suffix="_20261120")
+    server.grow = ["another record\r\n"]
+    opened = run.at(6).open()
+    assert run.fetch(opened) is None
+    assert len(run.at(6, 10).fetch(opened) or []) == 2
+    stored = Path(server.folder.parent / "archive/daily/2026-11-20/Cases_20261120.exp").read_bytes()
+    assert stored == b"a record\r\nanother record\r\n"
+
+
+def test_a_file_that_is_being_written_for_a_past_date_is_tried_again_soon(
+    start: Callable[..., Run], server: CountyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start()
+    publish(server, suffix="_20261120")
+    opened = run.at(6).open()
+    server.grow = ["another record\r\n"]
+    later = datetime(2026, 11, 24, 9, tzinfo=NEW_YORK)
+    monkeypatch.setattr(ingestion_dag, "now", lambda: later)
+    with pytest.raises(FileStillChanging):
+        run.fetch(opened)
+    assert len(run.fetch(opened) or []) == 2
+
+
+def test_a_holiday_is_skipped(start: Callable[..., Run]) -> None:
+    run = start(day=THANKSGIVING)
+    opened = run.at(6).open()
+    with pytest.raises(AirflowSkipException):
+        run.fetch(opened)
+    assert run.log() == [("scheduled__1", THANKSGIVING, "skipped", None)]
+
+
+def test_a_weekly_file_is_waited_for_on_a_holiday_too(server: CountyServer, tmp_path: Path) -> None:
+    memorial_day = date(2026, 5, 25)
+    request = Request(feeds.feed("weekly"), memorial_day)
+    archive = open_archive((tmp_path / "archive").as_uri())
+    with closing(CountyFtp(timeout=3)) as ftp:
+        for hour, there in ((7, False), (18, True)):
+            moment = datetime(2026, 5, 25, hour, tzinfo=NEW_YORK)
+            assert files_are_there(request, ftp, archive, now=moment) is there
+
+
+def test_a_wrong_password_fails_at_once(
+    start: Callable[..., Run], server: CountyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start()
+    opened = run.at(6).open()
+    connect_to(monkeypatch, port=server.port, password="wrong")
+    with pytest.raises(AirflowFailException, match="Correct user and password"):
+        run.fetch(opened)
+
+
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def take_away() -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_LEADS_DB", postgres_connection("postgresql://leads@127.0.0.1:9/leads"))
+
+    return take_away
+
+
+def test_a_database_that_is_away_is_named_and_hides_no_other_error(
+    start: Callable[..., Run], no_database: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = start()
+    opened = run.at(6).open()
+    no_database()
+    with pytest.raises(DatabaseTrouble, match="start the server or correct the connection leads_db"):
+        run.fetch(opened)
+    dag = SimpleNamespace(dag_id="daily_ftp_ingestion")
+    task = SimpleNamespace(task_id="fetch")
+    ingestion_dag.note_error({"dag": dag, "run_id": "scheduled__1", "ti": task, "exception": "the file is empty"})
+    ingestion_dag.fail_run({"dag": dag, "run_id": "scheduled__1"})
+    assert "fetch: the file is empty. This could not be written" in caplog.text
+    assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
+
+
+def test_the_next_run_writes_down_what_could_not_be_written(start: Callable[..., Run]) -> None:
+    run = start(states={"scheduled__1": "failed", "scheduled__2": "running"})
+    for run_id in ("scheduled__1", "scheduled__2", "scheduled__3"):
+        run.at(6).open(run_id)
+    states = [(run_id, status) for run_id, _, status, _ in run.log()]
+    assert states == [("scheduled__1", "failed"), ("scheduled__2", "running"), ("scheduled__3", "running")]
+    assert "while the leads database was away" in run.log()[0][3]
+
+
+@pytest.mark.parametrize("context", [{}, {"ti": None, "reason": None, "dag_run": None}])
+def test_a_callback_with_next_to_nothing_still_ends_the_row(start: Callable[..., Run], context: dict[str, Any]) -> None:
+    run = start()
+    run.at(6).open()
+    ingestion_dag.fail_run({"dag": SimpleNamespace(dag_id="daily_ftp_ingestion"), "run_id": "scheduled__1"} | context)
+    ((_, _, status, error),) = run.log()
+    assert status == "failed"
+    assert error == "the run failed: no reason given. See the task's log, then clear it."
