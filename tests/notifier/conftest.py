@@ -21,12 +21,11 @@ def notifier_settings(
     """The settings of this process, so that the library can be driven directly; add to them with ``setenv``."""
     import notifier
     from notifier import listener, store
-    from notifier.providers import clerk, sendgrid, twilio
+    from notifier.providers import sendgrid, twilio
 
     store.close()
     twilio._client.cache_clear()
     sendgrid._session.cache_clear()
-    clerk._session.cache_clear()
     # Made when the module was imported, perhaps with no address or another one set.
     notifier.broker.client.connection_pool.connection_kwargs.update(parse_url(redis_url))
     notifier.broker.client.connection_pool.disconnect()

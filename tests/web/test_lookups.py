@@ -24,9 +24,7 @@ PATH = "/api/properties/lookup"
 def county_api(
     settings_of_web: pytest.MonkeyPatch, database: Database, redis_url: str, sandbox: Sandbox, tmp_path: Path
 ) -> Iterator[CountyApi]:
-    from notifier.providers import clerk
 
-    clerk._session.cache_clear()
     settings_of_web.setenv("MIAMI_DADE_API_URL", f"{sandbox.url}/Developers/api")
     settings_of_web.setenv("MIAMI_DADE_AUTH_KEY", "key-of-the-county")
     system = System(database, redis_url, sandbox, tmp_path)
