@@ -12,7 +12,8 @@ ENDINGS = ("answer", "reset", "hang")
 
 @dataclass
 class Fault:
-    """One instruction, for the next ``times`` requests of ``provider`` (None: all) whose text holds ``match``.
+    """One instruction, for the next ``times`` requests of ``provider`` (None: all) whose text holds ``match``, or only
+    for each ``every``-th of them.
 
     A request waits ``seconds``, is recorded as accepted when ``accept`` says so, and then ends: with ``answer`` it
     gets ``status`` and ``body`` (without a status, the usual answer); with ``reset`` the connection is reset; with
@@ -27,7 +28,13 @@ class Fault:
     seconds: float = 0.0
     accept: bool = False
     match: str = ""
+    every: int = 1
+    seen: int = 0
     times: int | None = None
+
+    def is_next(self) -> bool:
+        self.seen += 1
+        return self.seen % self.every == 0
 
     def __post_init__(self) -> None:
         if self.then not in ENDINGS:
@@ -55,7 +62,7 @@ class Faults:
         """The first instruction that fits the request, used once more."""
         with self._lock:
             for fault in self._faults:
-                if fault.provider == provider and fault.match in text:
+                if fault.provider == provider and fault.match in text and fault.is_next():
                     if fault.times is not None:
                         fault.times -= 1
                         if fault.times <= 0:

@@ -13,8 +13,12 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
 
 from local.places import ROOT
+from local.redis import RedisServer
 from local.settings import Sandbox
 from tests.services import Database
 
@@ -66,7 +70,14 @@ class System:
 
     def __init__(self, database: Database, redis_url: str, sandbox: Sandbox, folder: Path) -> None:
         self.database, self.redis_url, self.sandbox, self.folder = database, redis_url, sandbox, folder
+        self.redis_server: RedisServer | None = None
+        """Set when the Redis is the test's own."""
+        self._connection = database.connection
         self._workers: list[subprocess.Popen[bytes]] = []
+
+    def connect_again(self) -> None:
+        """After the database was restarted."""
+        self._connection = psycopg.connect(self.database.url, autocommit=True)
 
     # ── rows to start from ──
     def subscriber(self, tokens: int = 1000, **columns: Any) -> int:
@@ -106,12 +117,12 @@ class System:
     def insert(self, table: str, values: dict[str, Any]) -> int:
         names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
         query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
-        row = self.database.connection.execute(query, list(values.values())).fetchone()  # type: ignore[call-overload]
+        row = self._connection.execute(query, list(values.values())).fetchone()  # type: ignore[call-overload]
         return int(row[0])
 
     # ── what became of them ──
     def rows(self, query: str, *parameters: Any) -> list[Any]:
-        return self.database.connection.execute(query, parameters).fetchall()  # type: ignore[call-overload]
+        return self._connection.execute(query, parameters).fetchall()  # type: ignore[call-overload]
 
     def value(self, query: str, *parameters: Any) -> Any:
         return self.rows(query, *parameters)[0][0]
@@ -161,6 +172,11 @@ class System:
             for person in request["body"]["personalizations"]
         ]
 
+    def texted_deliveries(self) -> list[int]:
+        """The delivery id of each text that Twilio accepted, as often as it did."""
+        callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
+        return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
+
     def accepted_texts(self) -> list[str]:
         """The recipients of the texts that Twilio accepted, as often as it did."""
         return [r["body"]["To"] for r in self.received("twilio") if r["accepted"]]
@@ -205,6 +221,7 @@ class System:
         worker.wait(timeout=30)
 
     def stop(self) -> None:
+        """Ends all workers."""
         for worker in self._workers:
             if worker.poll() is None:
                 self.kill(worker)

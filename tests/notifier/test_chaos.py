@@ -1,0 +1,140 @@
+"""Workers that die, providers that fail, servers that restart: whatever happens, it adds up afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+import notifier
+from leads import database as leads_database
+from local.redis import RedisServer
+from local.settings import Sandbox
+from notifier import ledger, store
+from tests import services
+from tests.notifier.system import System, settings_for
+from tests.services import Database
+
+#: Time runs two hundred times faster: an hour is 18 s, the longest retry 16 s.
+SCALE = {"NOTIFIER_TIME_SCALE": "0.005", "PROVIDER_TIMEOUT_SECONDS": "1"}
+FINAL = {"accepted", "parked", "dead"}
+
+
+def open_all(system: System, emails: int, texts: int) -> list[int]:
+    """Subscribers with more than enough tokens, and what is to be sent to them."""
+    users = [system.subscriber(tokens=10_000) for _ in range(10)]
+    leads = [system.lead() for _ in range(max(emails, texts) // 10)]
+    rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
+    opened = notifier.send_many(notifier.urgent_lead_sms, rows[:texts])
+    # In portions, as a day brings them; all at once they would be one request.
+    for first in range(0, emails, 5):
+        opened += notifier.send_many(notifier.new_lead_alert, rows[first : first + 5])
+    return [one.delivery_id for one in opened]
+
+
+def check_that_it_adds_up(system: System) -> None:
+    """The promises of a system at rest."""
+    found = system.rows("SELECT id, channel, state, tokens FROM deliveries WHERE tokens > 0")
+    assert {state for _, _, state, _ in found} <= FINAL
+    mails, texts = Counter(system.accepted_emails()), Counter(system.texted_deliveries())
+    assert max(texts.values(), default=0) <= 1, "a text was accepted twice"
+    assert max(mails.values(), default=0) <= 2, "an e-mail was accepted three times"
+    held = dict(system.rows("SELECT delivery_id, count(*) FROM token_entries WHERE entry = 'release' GROUP BY 1"))
+    for delivery, channel, state, _ in found:
+        times = (mails if channel == "email" else texts)[delivery]
+        if state == "accepted":
+            assert times >= 1, f"{channel} {delivery} is said to be accepted"
+        else:
+            assert held.get(delivery) == 1, f"{channel} {delivery} is {state} and keeps its hold"
+    paid = sum(tokens for _, _, state, tokens in found if state == "accepted")
+    spent = system.value("SELECT coalesce(sum(tokens), 0) FROM token_entries WHERE entry = 'settle'")
+    assert spent == paid, "every accepted delivery is paid, once, and nothing else"
+    assert system.value("SELECT sum(token_balance) FROM users") == 10 * 10_000 - paid
+    given_up = sorted(delivery for delivery, _, state, _ in found if state != "accepted")
+    letters = system.rows("SELECT delivery_id FROM failed_jobs WHERE state = 'open' ORDER BY 1")
+    assert [letter for (letter,) in letters] == given_up
+    with leads_database.connect("check") as connection:
+        assert ledger.check(connection) == []
+
+
+@pytest.mark.drill
+def test_workers_killed_every_two_seconds_under_failing_providers(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SCALE.items():
+        monkeypatch.setenv(name, value)
+    for provider in ("sendgrid", "twilio"):
+        system.fault(provider, then="hang", seconds=1.5, accept=True, every=17)
+        system.fault(provider, then="reset", accept=True, every=13)
+        system.fault(provider, then="reset", every=11)
+        system.fault(provider, status=503, every=7)
+        system.fault(provider, status=429, headers={"Retry-After": "1"}, every=9)
+        system.fault(provider, status=500, body={}, accept=True, every=19)
+        system.fault(provider, seconds=0.3)
+    open_all(system, emails=500, texts=200)
+    workers = [system.start_worker() for _ in range(2)]
+    for _ in range(10):
+        time.sleep(2)
+        system.kill(workers.pop(0))
+        workers.append(system.start_worker())
+    system.heal()
+    system.wait_for_rest(seconds=120)
+    check_that_it_adds_up(system)
+    assert system.states()["accepted"] > 600
+
+
+@pytest.fixture
+def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
+    """A system on servers of its own, so that they can be restarted under it."""
+    with services.running_postgres() as postgres, services.service_folder("redis") as folder:
+        template = services.make_template(postgres)
+        postgres.copy_database("own", template)
+        with RedisServer(folder) as server, psycopg.connect(postgres.url("own"), autocommit=True) as connection:
+            database = Database(postgres.url("own"), connection, postgres)
+            for name, value in (settings_for(database, server.url, sandbox) | SCALE).items():
+                monkeypatch.setenv(name, value)
+            store.close()
+            running = System(database, server.url, sandbox, tmp_path)
+            running.redis_server = server
+            try:
+                yield running
+            finally:
+                running.stop()
+                store.close()
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("server", ["Redis emptied", "Redis restarted", "PostgreSQL restarted"])
+def test_what_is_queued_goes_out_once_whatever_restarts(own_system: System, server: str) -> None:
+    system = own_system
+    system.fault("sendgrid", seconds=0.2)
+    system.fault("twilio", seconds=0.5)
+    ids = open_all(system, emails=300, texts=150)
+    system.start_worker()
+    for _ in range(3):
+        sent = len(system.received("twilio"))
+        system.wait_until(lambda sent=sent: len(system.received("twilio")) > sent + 20, "some more texts")
+        if server == "Redis emptied":
+            with redis.Redis.from_url(system.redis_url) as client:
+                client.flushall()
+        elif server == "Redis restarted":
+            assert system.redis_server is not None
+            system.redis_server.restart()
+        else:
+            system.database.server.restart()
+            system.connect_again()
+    system.wait_for_rest(seconds=90)
+    assert Counter(system.texted_deliveries()) == Counter(ids[:150])
+    if server == "PostgreSQL restarted":
+        # A claim whose outcome could not be written is an unknown; an e-mail may go out once more then.
+        assert max(Counter(system.accepted_emails()).values()) <= 2
+        assert set(system.states()) <= {"accepted", "parked"}
+    else:
+        assert Counter(system.accepted_emails()) == Counter(ids[150:])
+        assert system.states() == {"accepted": 450}
+    check_that_it_adds_up(system)

@@ -1,0 +1,142 @@
+"""Redis away, hung or emptied, a worker told to stop: nothing is lost, nothing is sent twice, nobody waits for long."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+
+import pytest
+import redis
+
+import notifier
+from notifier import bells, sending
+from notifier.lanes import EMAIL, SMS
+from tests.notifier.system import System
+
+
+@pytest.mark.parametrize("how", ["nobody listens", "it never answers"])
+def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if how == "it never answers":
+            listener.listen()
+        monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        monkeypatch.setattr(bells, "_silent_until", 0.0)
+        user, lead = system.subscriber(), system.lead()
+        notifier.new_lead_alert.send(user, lead)
+        for _ in range(5):
+            began = time.monotonic()
+            notifier.urgent_lead_sms.send(user, system.lead())
+            assert time.monotonic() - began < 1
+    monkeypatch.setattr(bells, "_silent_until", 0.0)
+    assert system.states() == {"queued": 6}
+    system.start_worker(REDIS_URL=system.redis_url)
+    system.wait_until(lambda: system.states() == {"accepted": 6}, "the sweeper to ring")
+
+
+def test_an_attempt_starts_within_two_seconds_of_its_time(system: System) -> None:
+    """The retry table at a tenth of its time: an e-mail is due again after 0.5 s, 2.5 s."""
+    user, lead = system.subscriber(), system.lead()
+    system.fault("sendgrid", status=503, times=2)
+    system.start_worker(NOTIFIER_TIME_SCALE="0.1")
+    system.wait_until(lambda: system.rows("SELECT FROM lane_status"), "a heartbeat")
+    notifier.new_lead_alert.send(user, lead)
+    system.wait_until(lambda: system.states() == {"accepted": 1}, "the third try")
+    first, second, third = [request["at"] for request in system.received("sendgrid")]
+    assert 0.5 <= second - first < 2.5 + 0.5
+    assert 2.5 <= third - second < 4.5 + 0.5
+
+
+def test_a_worker_told_to_stop_finishes_what_it_has_and_leaves_the_rest(system: System) -> None:
+    leads, user = [system.lead() for _ in range(200)], system.subscriber(tokens=5000)
+    system.fault("twilio", seconds=0.5)
+    rows = [{"subscriber_id": user, "lead_id": lead} for lead in leads]
+    notifier.send_many(notifier.urgent_lead_sms, rows)
+    worker = system.start_worker("sms-notifications")
+    system.wait_until(lambda: len(system.received("twilio")) > 0, "the first text accepted")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=30) == 0
+    states = system.states()
+    assert set(states) == {"accepted", "queued"}
+    assert states["accepted"] == len(system.accepted_texts())
+    assert states["queued"] > 0
+    assert system.rows("SELECT * FROM lane_status") == []
+
+
+def test_nothing_of_a_person_is_in_redis_or_in_what_workers_say(system: System) -> None:
+    person = {"email": "jane.roe@example.test", "phone_number": "+13055550199", "first_name": "Jane"}
+    user = system.subscriber(**person)
+    words = ["jane.roe", "3055550199", "482913", "GARCIA", "SG.test", "twilio-token"]
+    system.fault("sendgrid", status=400, body={"errors": [{"message": "jane.roe@example.test", "field": "x"}]}, times=1)
+    system.fault("twilio", status=400, body={"code": 21614, "message": "+13055550199"}, times=1)
+    system.fault("twilio", then="reset", times=1)
+    for _ in range(2):
+        notifier.new_lead_alert.send(user, system.lead())
+        notifier.urgent_lead_sms.send(user, system.lead())
+    notifier.verification_sms.send(user, "482913")
+    with redis.Redis.from_url(system.redis_url) as client:
+        stored = [repr(client.dump(key)) + repr(_content(client, key)) for key in client.keys("*")]
+        assert stored, "bells at least"
+        system.start_worker()
+        told = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')"
+        system.wait_until(lambda: system.value(told) == 0, "everything tried")
+        stored += [repr(_content(client, key)) for key in client.keys("*")]
+    system.kill(system._workers[0], signal.SIGTERM)
+    texts = {
+        "Redis": "".join(stored),
+        "worker output": system.output(),
+        "failed_jobs": str(system.rows("SELECT * FROM failed_jobs")),
+        "events and alerts": str(system.received("oncall")),
+    }
+    assert [(place, word) for place, text in texts.items() for word in words if word in text] == []
+    assert system.output().strip(), "the worker says something"
+
+
+def _content(client: redis.Redis, key: bytes) -> object:
+    match client.type(key):
+        case b"hash":
+            return client.hgetall(key)
+        case b"list":
+            return client.lrange(key, 0, -1)
+        case b"zset":
+            return client.zrange(key, 0, -1)
+        case b"set":
+            return client.smembers(key)
+        case _:
+            return client.get(key)
+
+
+def test_a_lane_tells_what_waits_and_what_it_has_in_hand(system: System) -> None:
+    user = system.subscriber(tokens=5000)
+    rows = [{"subscriber_id": user, "lead_id": system.lead()} for _ in range(100)]
+    notifier.send_many(notifier.urgent_lead_sms, rows)
+    system.fault("twilio", seconds=3)
+    system.start_worker("sms-notifications", PROVIDER_TIMEOUT_SECONDS="10")
+    told = "SELECT waiting, active FROM lane_status WHERE queue_name = 'sms-notifications'"
+    system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(told)), "20 in hand and more waiting")
+
+
+def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending.emails.sendgrid, "request", lambda *_: 1 / 0)
+    notifier.new_lead_alert.send(system.subscriber(), system.lead())
+    sending.work(EMAIL)
+    assert system.rows("SELECT state, attempts, error_code, error_message FROM deliveries") == [
+        ("queued", 1, "our_error", "ZeroDivisionError")
+    ]
+
+
+def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = sending.texts.twilio.send_sms
+
+    def broken(*arguments: object, **options: object) -> str:
+        sent(*arguments, **options)  # type: ignore[arg-type]
+        raise KeyError("sid")
+
+    monkeypatch.setattr(sending.texts.twilio, "send_sms", broken)
+    notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
+    sending.work(SMS)
+    assert system.rows("SELECT state, error_code FROM deliveries") == [("unknown", "our_error")]
+    assert len(system.accepted_texts()) == 1
