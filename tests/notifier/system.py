@@ -188,6 +188,10 @@ class System:
         """The providers do no wrong any more; what they received stays."""
         self._control("POST", "heal", b"{}")
 
+    def forget(self) -> None:
+        """The providers forget what they received and were told."""
+        self._control("POST", "reset", b"{}")
+
     def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(f"{self.sandbox.url}/_sandbox/{path}", data=body, method=method)
         request.add_header("Content-Type", "application/json")

@@ -1,0 +1,186 @@
+"""Whatever happens in whatever order — sends, refusals, deaths, callbacks, time — the promises of a delivery hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+import notifier
+from leads import database
+from notifier import dead_letters, deliveries, events, ledger, reconciler, sending
+from notifier.errors import NotRecorded
+from notifier.events import Event
+from notifier.lanes import EMAIL, SMS, Lane
+from notifier.sweeper import sweep
+from tests.notifier.system import OPEN, System
+
+LANES = st.sampled_from([EMAIL, SMS])
+PROVIDERS = {EMAIL: "sendgrid", SMS: "twilio"}
+#: What a provider may do with the next request.
+ANSWERS = {
+    "takes it": None,
+    "is busy": {"status": 503},
+    "asks to wait": {"status": 429, "headers": {"Retry-After": "3"}},
+    "refuses it": {"status": 400, "body": {"code": 21614, "errors": []}},
+    "refuses everybody": {"status": 401, "body": {"code": 20003}},
+    "fails": {"status": 500, "body": {}},
+    "takes it and fails": {"status": 500, "body": {}, "accept": True},
+    "takes it and says nothing": {"then": "reset", "accept": True},
+}
+WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
+#: Ages, in minutes: a retry, a resend, a parking, a text that is too old, an e-mail that is.
+TIMES = [1, 11, 61, 25 * 60, 73 * 60]
+TABLES = (
+    "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers"
+)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """Two subscribers, three leads, two lanes; ``system`` is set by the test."""
+
+    system: System
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        self.system.forget()
+        self.users = [self.system.subscriber(tokens=25) for _ in range(2)]
+        self.leads = [self.system.lead() for _ in range(3)]
+        self.told = 0
+
+    def run(self, query: str, *parameters: Any) -> None:
+        self.system.database.connection.execute(query, parameters)  # type: ignore[call-overload]
+
+    @rule(kind=st.sampled_from(["new_lead_alert", "urgent_lead_sms"]), user=st.integers(0, 1), lead=st.integers(0, 2))
+    def enqueue(self, kind: str, user: int, lead: int) -> None:
+        getattr(notifier, kind).send(self.users[user], self.leads[lead])
+
+    @rule(user=st.integers(0, 1), code=st.sampled_from(["111111", "222222"]))
+    def ask_for_a_code(self, user: int, code: str) -> None:
+        notifier.verification_sms.send(self.users[user], code)
+
+    @rule(lane=LANES, answer=st.sampled_from(sorted(ANSWERS)))
+    def deliver(self, lane: Lane, answer: str) -> None:
+        instruction = ANSWERS[answer]
+        if instruction is not None:
+            self.system.fault(PROVIDERS[lane], times=1, **instruction)
+        sending.work(lane)
+        self.system.heal()
+
+    @rule(lane=LANES)
+    def die_before_sending(self, lane: Lane) -> None:
+        deliveries.claim(lane, [kind.name for kind in sending.KINDS.values() if kind.lane is lane])
+
+    @rule(lane=LANES)
+    def die_after_sending(self, lane: Lane) -> None:
+        with mock.patch.object(deliveries, "accept", side_effect=NotRecorded("died")):
+            sending.work(lane)
+
+    @rule(data=st.data(), lane=LANES, again=st.booleans())
+    def call_back(self, data: st.DataObject, lane: Lane, again: bool) -> None:
+        accepted = sorted(self.accepted(lane))
+        if not accepted:
+            return
+        delivery, word = data.draw(st.sampled_from(accepted)), data.draw(st.sampled_from(WORDS[lane]))
+        self.told += not again
+        event = Event(word, f"{delivery}:{word}:{self.told}", delivery, f"id-{delivery}")
+        events.store(PROVIDERS[lane], [event, event])
+        events.apply()
+
+    @rule(minutes=st.sampled_from(TIMES))
+    def let_time_pass(self, minutes: int) -> None:
+        """Everything that is written down happened so much longer ago."""
+        ago = "make_interval(mins => %s)"
+        columns = ("not_before", "due_at", "claimed_at", "accepted_at", "created_at", "updated_at")
+        moved = ", ".join(f"{column} = {column} - {ago}" for column in columns)
+        self.run(f"UPDATE deliveries SET {moved}", *[minutes] * len(columns))
+        self.run(f"UPDATE lane_breakers SET next_trial_at = next_trial_at - {ago}", minutes)
+
+    @rule()
+    def sweep(self) -> None:
+        with database.connect("test") as connection:
+            sweep(connection)
+
+    @rule()
+    def ask_the_provider(self) -> None:
+        reconciler.reconcile_texts()
+
+    @rule()
+    def replay_the_dead(self) -> None:
+        letters = [row["id"] for row in dead_letters.listed()]
+        if letters:
+            dead_letters.replay(letters)
+
+    @rule(user=st.integers(0, 1), tokens=st.integers(1, 20))
+    def buy(self, user: int, tokens: int) -> None:
+        self.run("UPDATE users SET token_balance = token_balance + %s WHERE id = %s", tokens, self.users[user])
+
+    def accepted(self, lane: Lane) -> Counter[int]:
+        return Counter(self.system.accepted_emails() if lane is EMAIL else self.system.texted_deliveries())
+
+    @invariant()
+    def the_ledger_adds_up(self) -> None:
+        with database.connect("test") as connection:
+            assert ledger.check(connection) == []
+        assert self.system.value("SELECT coalesce(min(token_balance), 0) FROM users") >= 0
+
+    @invariant()
+    def nobody_is_told_or_charged_too_often(self) -> None:
+        replays = dict(self.system.rows("SELECT id, replays FROM deliveries"))
+        for lane, most in ((EMAIL, 2), (SMS, 1)):
+            for delivery, times in self.accepted(lane).items():
+                assert times <= most + replays[delivery], f"{delivery} was accepted {times} times"
+        paid = self.system.rows(
+            "SELECT delivery_id FROM token_entries WHERE entry = 'settle' GROUP BY 1 HAVING count(*) > 1"
+        )
+        assert paid == []
+
+    @invariant()
+    def what_is_said_to_be_sent_was(self) -> None:
+        sent = {*self.accepted(EMAIL), *self.accepted(SMS)}
+        said = "SELECT id FROM deliveries WHERE state IN ('accepted', 'sent', 'delivered', 'undelivered')"
+        assert {delivery for (delivery,) in self.system.rows(said)} <= sent
+
+    @invariant()
+    def no_code_outlives_its_text(self) -> None:
+        kept = "SELECT id FROM deliveries WHERE params ? 'secret' AND state NOT IN ('queued', 'sending')"
+        assert self.system.rows(kept) == []
+
+    def teardown(self) -> None:
+        """Left alone, everything comes to rest."""
+        self.system.heal()
+        for _ in range(12):
+            if not set(OPEN) & set(self.system.states()):
+                break
+            for lane in (EMAIL, SMS):
+                sending.work(lane)
+            self.let_time_pass(61)
+            self.sweep()
+        assert not set(OPEN) & set(self.system.states()), self.system.states()
+        self.the_ledger_adds_up()
+        self.nobody_is_told_or_charged_too_often()
+        self.what_is_said_to_be_sent_was()
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.drill)])
+def test_the_promises_hold_in_any_order(system: System, monkeypatch: pytest.MonkeyPatch, examples: int) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    monkeypatch.setattr(Deliveries, "system", system, raising=False)
+    run_state_machine_as_test(
+        Deliveries,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=examples < 20,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
