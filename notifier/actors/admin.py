@@ -6,10 +6,9 @@ import logging
 from typing import Any
 
 import dramatiq
-import redis
-from dramatiq.errors import BrokerConnectionError
 
 from leads.alert import alert
+from notifier.bells import put
 from notifier.lanes import ADMIN
 
 log = logging.getLogger(__name__)
@@ -18,12 +17,16 @@ log = logging.getLogger(__name__)
 class AdminActor(dramatiq.Actor[Any, Any]):
     """Sent as usual; with Redis away the alert goes out from the caller's process: on-call must not depend on it."""
 
-    def send_with_options(self, **options: Any) -> Any:
+    def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
+        if delay is not None:
+            return super().send_with_options(args=args, kwargs=kwargs, delay=delay, **options)
+        message = self.message_with_options(args=args, kwargs=kwargs or {}, **options)
         try:
-            return super().send_with_options(**options)
-        except (BrokerConnectionError, redis.RedisError) as error:
+            put(message)
+        except Exception as error:
             log.warning("Redis is away (%s): on-call is told from here", type(error).__name__)
-            return self.fn(*options.get("args", ()), **(options.get("kwargs") or {}))
+            self.fn(*args, **(kwargs or {}))
+        return message
 
 
 @dramatiq.actor(actor_class=AdminActor, queue_name=ADMIN.queue_name, priority=2, max_retries=5)

@@ -140,3 +140,13 @@ def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkey
     sending.work(SMS)
     assert system.rows("SELECT state, error_code FROM deliveries") == [("unknown", "our_error")]
     assert len(system.accepted_texts()) == 1
+
+
+def test_the_app_tells_on_call_through_the_lane_or_without_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"severity": "warning", "message": "m", "action_required": "a"}
+    system.start_worker("admin-alerts")
+    notifier.admin_alert.send(subject="by the lane", **words)
+    system.wait_until(lambda: len(system.received("oncall")) == 1, "on-call told by the worker")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    notifier.admin_alert.send(subject="without it", **words)
+    assert [("without it" in str(r["body"])) for r in system.received("oncall")] == [False, True]
