@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from local.places import ROOT
 
 
@@ -19,7 +21,15 @@ def test_a_benchmark_prints_its_table() -> None:
     assert "merge" in done.stdout
 
 
+@pytest.mark.drill
+def test_mail_is_measured_with_a_worker_of_its_own() -> None:
+    done = bench("notifier_email", "--scale", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert "e-mails/s" in done.stdout
+
+
 def test_an_unknown_benchmark_is_named_with_those_there_are() -> None:
     done = bench("nonsense")
     assert done.returncode == 2
-    assert "there is no benchmark nonsense; there are ingestion" in done.stderr
+    assert "there is no benchmark nonsense; there are " in done.stderr
+    assert "ingestion" in done.stderr
