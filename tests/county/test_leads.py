@@ -177,6 +177,22 @@ def test_a_backfilled_day_gives_what_it_would_have_given_and_closes_it(either: P
     assert either.counts["write_alerts"]["alerts"] == 0
 
 
+def test_a_late_lis_pendens_names_the_owner_of_its_own_day(either: Pipeline) -> None:
+    either.run(WEDNESDAY, [deed(date(2026, 11, 17), "FIRST FRAN", price=10)])
+    either.run(FRIDAY, [deed(THURSDAY, "SECOND SUE", price=10)])
+    either.run(THURSDAY, [lis_pendens(WEDNESDAY)])
+    assert either.leads()[0][2] == "FIRST FRAN"
+
+
+def test_an_owner_whom_no_document_named_is_the_contact_too(either: Pipeline) -> None:
+    either.connection.execute(
+        "INSERT INTO properties (folio_number, address, unit, owner_name) VALUES (%s, '1 NW 1 ST', '#2', 'ROLL ROSA')",
+        (FOLIO,),
+    )
+    either.run(FRIDAY, [lis_pendens()])
+    assert either.one("SELECT contact_name, contact_address FROM leads") == ("ROLL ROSA", "1 NW 1 ST #2")
+
+
 def test_equity_is_assessed_value_less_what_is_owed(either: Pipeline) -> None:
     either.connection.execute("INSERT INTO properties (folio_number, assessed_value) VALUES (%s, 500000)", (FOLIO,))
     either.run(FRIDAY, [mortgage(WEDNESDAY, 200_000), lis_pendens(), lis_pendens(folio=OTHER_FOLIO)])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
+from io import BytesIO, RawIOBase
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from county.errors import StagingChanged, TooManyRejects
-from county.layouts import layout
+from county.layouts import layout, plain_line
+from county.lines import BLOCK, copy_blocks
 from tests.county.days import FRIDAY, MONDAY, Pipeline, deed
 
 GOOD = "2026^0000000077^00001^DEE^2026-000777-CA-01^11192026^0131230450670^1 NW 1 ST^MIAMI^33130^450000.00^2700.00^I"
@@ -171,3 +176,111 @@ def test_read_is_staged_plus_rejected_for_any_bytes(county: Pipeline, lines: lis
         row[0] for row in county.rows("SELECT line_number FROM staging_official_records")
     }
     assert len(kept) == staged.read
+
+
+def is_plain(text: str) -> bool:
+    return re.fullmatch(plain_line(layout("Cases.exp")).encode(), text.encode()) is not None
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        GOOD,
+        line(folio_number="000131230450670"),
+        line(folio_number="0" * 15, consideration_1="0000000000000000.00", deed_doc_tax=""),
+        line(case_type="DEE            ", property_address="", property_city=" " * 40),
+        line(property_address='1 CALLE NUÑEZ, "A"', case_number="2026-000777-CA-01 CIRCUIT"),
+        line(file_date="02292024"),
+        line(file_date="12312026"),
+    ],
+)
+def test_the_lines_of_a_usual_day_are_split_by_copy(plain: str) -> None:
+    assert is_plain(f"{plain}\n"[:-1])
+
+
+@pytest.mark.parametrize("day", ["02292026", "02302026", "04312026", "13012026", "00012026", "20261119", "00000000"])
+def test_no_other_date_is_plain(day: str) -> None:
+    assert not is_plain(line(file_date=day))
+
+
+VALUES = {
+    "cfn_seq": ["77", "0000000077", " 77 ", "", "7x", "9" * 15, "9" * 16, "-1", "٣"],
+    "case_type": ["DEE", "DEE  ", "dee", "", "A B", "MOR_I"],
+    "case_number": ["", "  ", "2026-1", " 2026-1 ", "x\ty", "a\\b"],
+    "file_date": ["11192026", "02292024", "02292023", "02291900", "00000000", "", "11192026 ", "1119202"],
+    "folio_number": ["", "0131230450670", "000131230450670", "01-3123-045-0670", "0" * 13, "0" * 15, "123", "9" * 15],
+    "property_address": ["1 NW 1 ST", "1 NW 1 ST   ", " 1 NW 1 ST", "", "   ", "CALLE NUÑEZ", "\x0b"],
+    "consideration_1": [
+        "",
+        "0",
+        "0.00",
+        "450000.00",
+        "0000000000450000.00",
+        ".",
+        "5.",
+        ".5",
+        "1.2.3",
+        "9" * 13,
+        "9" * 14,
+    ],
+    "transaction_type": ["I", "U", "D", "i", "X", "", "I "],
+}
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in VALUES.items()}), max_size=8)
+)
+def test_a_plain_line_gives_the_row_that_the_field_by_field_look_gives(
+    county: Pipeline, changes: list[dict[str, str]]
+) -> None:
+    lines = [line(**change) for change in changes]
+    county.connection.execute("TRUNCATE staging_official_records")
+    county.stage(FRIDAY, {"Cases.exp": "\n".join(lines).encode()}, max_rejected_percent=100)
+    rows = county.rows("SELECT * FROM staging_official_records ORDER BY line_number")
+    # A tab before the last field is trimmed like a blank and makes no line plain.
+    county.connection.execute("TRUNCATE staging_official_records")
+    odd = "\n".join("^".join([*one.split("^")[:-1], "\t" + one.split("^")[-1]]) for one in lines)
+    assert not any(map(is_plain, odd.split("\n")))
+    county.stage(FRIDAY, {"Cases.exp": odd.encode()}, max_rejected_percent=100)
+    looked_at = county.rows("SELECT * FROM staging_official_records ORDER BY line_number")
+    assert [row[1:] for row in rows] == [row[1:] for row in looked_at]
+
+
+class Endless(RawIOBase):
+    """A big file that is nowhere: ``lines`` lines, each made when it is read."""
+
+    def __init__(self, text: bytes, lines: int) -> None:
+        self.text, self.left, self.reads = text, lines, 0
+
+    def read(self, size: int = -1) -> bytes:
+        count = min(self.left, size // len(self.text))
+        self.left -= count
+        self.reads += 1
+        return self.text * count
+
+
+def test_memory_stays_the_same_however_big_the_file_is() -> None:
+    columns = layout("Cases.exp")
+
+    def peak(lines: int) -> int:
+        stream = Endless((line(property_address="1 CALLE NUÑEZ") + "\r\n").encode("cp1252"), lines)
+        tracemalloc.start()
+        for _ in copy_blocks(stream, plain_line(columns), len(columns)):  # type: ignore[arg-type]
+            pass
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    small, big = peak(50_000), peak(500_000)
+    assert small > BLOCK
+    assert big < 1.2 * small < 16 * BLOCK
+
+
+def test_a_plain_run_is_one_piece_of_work_whatever_its_length() -> None:
+    """Linear in the file: a block more costs a block's work, and no line of a usual file is looked at by itself."""
+    columns = layout("Cases.exp")
+    blocks = list(copy_blocks(BytesIO((GOOD + "\n").encode() * 30_000), plain_line(columns), len(columns)))
+    assert len(blocks) == len(GOOD + "\n") * 30_000 // BLOCK + 1
+    assert b"".join(blocks) == (GOOD + "^\n").encode() * 30_000
