@@ -9,7 +9,8 @@ import pytest
 
 from leads.alert import alert, recovered, send_untold
 from leads.redaction import redact
-from tests.upkeep.conftest import Mailbox, Rows
+from tests.upkeep.conftest import Rows
+from tests.upkeep.mailbox import Mailbox
 
 
 def report(cause: str = "ftp", **options: object) -> bool:

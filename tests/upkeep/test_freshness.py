@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from leads.days import NEW_YORK
-from tests.upkeep.conftest import Mailbox, Rows
+from tests.upkeep.conftest import Rows
+from tests.upkeep.mailbox import Mailbox
 from upkeep.freshness import watch_feeds
 
 #: A Tuesday; the Monday before is the 23rd.

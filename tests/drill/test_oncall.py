@@ -1,0 +1,154 @@
+"""What on-call hears of runs that a real scheduler made, killed, cleared and let be late."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+
+import pytest
+
+from local.places import ROOT
+from tests.county.days import WRITERS, deed
+from tests.drill.airflow_stack import AirflowStack, running_airflow, wait_for
+from tests.upkeep.mailbox import Mailbox, running_mailbox
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
+
+DAILY = "daily_ftp_ingestion"
+DAY = date(2025, 2, 3)
+
+#: What the DAGs of this project are made of, with tasks that do what drills need.
+PROBES = '''
+"""**When it fails** this is a drill.
+
+Nothing else."""
+import os, signal, time
+from datetime import timedelta
+from airflow.sdk import DeadlineAlert, SyncCallback, task
+from run_deadlines import ScheduledSlot
+from upkeep import oncall
+from upkeep_dag import upkeep_dag
+
+@task
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@task
+def dawdle():
+    time.sleep(12)
+
+for name, step, schedule in [("probe_killed", die, "0 0 1 1 *"), ("probe_late", dawdle, "* * * * *")]:
+    with upkeep_dag(name, schedule=schedule, doc_md=__doc__, most=timedelta(minutes=5), tags=["drill"]) as dag:
+        step()
+    if name == "probe_late":
+        dag.deadline = DeadlineAlert(
+            reference=ScheduledSlot(), interval=timedelta(seconds=1), callback=SyncCallback(oncall.run_is_late)
+        )
+    globals()[name] = dag
+'''
+
+
+@dataclass
+class OnCall:
+    stack: AirflowStack
+    mailbox: Mailbox
+
+    def hears(self, subject: str, timeout: float = 120) -> str:
+        """The text of the first mail whose subject begins so."""
+
+        def look() -> EmailMessage | None:
+            return next((mail for mail in list(self.mailbox.mails) if str(mail["subject"]).startswith(subject)), None)
+
+        body = wait_for(f"{subject!r} among {self.mailbox.subjects()}", look, timeout).get_body(("plain", "html"))
+        assert body is not None
+        return str(body.get_content())
+
+    def heard(self, words: str) -> int:
+        return sum(words in subject for subject in self.mailbox.subjects())
+
+    def start(self, dag_id: str, logical_date: str | None = None, **conf: object) -> str:
+        run_id = self.stack.api.trigger(dag_id, logical_date, conf)
+        self.stack.api.pause(dag_id, False)
+        return run_id
+
+    def ends(self, dag_id: str, run_id: str, state: str) -> None:
+        def look() -> bool:
+            now = self.stack.api.run(dag_id, run_id)["state"]
+            assert now not in {"success", "failed"} - {state}, f"{dag_id} ended as {now}"
+            return bool(now == state)
+
+        wait_for(f"{dag_id} {state}", look, timeout=180)
+
+
+@pytest.fixture(scope="module")
+def oncall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCall]:
+    dags = tmp_path_factory.mktemp("dags") / "dags"
+    shutil.copytree(ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    (dags / "probes.py").write_text(PROBES, "utf-8")
+    with running_mailbox() as mailbox:
+        settings = {"ONCALL_URLS": mailbox.url(), "AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+        with running_airflow(**settings) as stack:
+            yield OnCall(stack, mailbox)
+
+
+def latest_slot(oncall: OnCall, dag_id: str) -> str:
+    """The run of this slot is made by hand, so that unpausing the DAG makes none."""
+    dag = wait_for(f"{dag_id}", lambda: oncall.stack.api.dag(dag_id))
+    return str(dag["next_dagrun_logical_date"])
+
+
+def test_a_run_that_failed_is_told_with_all_that_is_needed_and_its_success_too(oncall: OnCall) -> None:
+    run_id = oncall.start(DAILY, latest_slot(oncall, DAILY), business_date=DAY.isoformat())
+    text = oncall.hears(f"[critical] {DAILY} failed for {DAY}")
+    for fact in (
+        f"DAG: {DAILY}", f"Run: {run_id}", f"Business date: {DAY}", "Task: fetch", "Try: 1 of 4",
+        "Reason: Cases.exp and Parties.exp for 2025-02-03: not in the archive",
+        f"Log: {oncall.stack.ports.url}/dags/{DAILY}/runs/", "/tasks/fetch?try_number=1",
+        "What to do: Nothing is half-done: every step is one transaction.",
+    ):  # fmt: skip
+        assert fact in text
+    publish(oncall.stack, DAY)
+    oncall.stack.api.clear(DAILY, run_id, "fetch")
+    oncall.ends(DAILY, run_id, "success")
+    assert "has succeeded for 2025-02-03" in oncall.hears(f"[info] recovered: {DAILY} failed for {DAY}")
+    assert oncall.heard(f"{DAILY} failed") == 2
+
+
+def test_a_run_whose_task_was_killed_is_told_too(oncall: OnCall) -> None:
+    oncall.start("probe_killed", latest_slot(oncall, "probe_killed"))
+    text = oncall.hears("[critical] probe_killed failed")
+    assert "Task: die" in text
+    assert "its machine went down" in text
+    assert "What to do: This is a drill." in text
+    assert oncall.heard("probe_killed failed") == 1
+
+
+def test_a_run_of_the_schedule_that_is_late_is_told_once_and_so_is_its_end(oncall: OnCall) -> None:
+    by_hand = oncall.start("probe_late", "2026-01-02T00:00:00Z")  # it has no deadline
+    text = oncall.hears("[critical] probe_late is late")
+    assert by_hand not in text
+    assert "Should have ended by: " in text
+    assert "State: running" in text or "State: queued" in text
+    assert oncall.hears("[info] recovered: probe_late is late")
+    oncall.stack.api.pause("probe_late", True)
+    told = [subject for subject in oncall.mailbox.subjects() if subject.startswith("[critical] probe_late")]
+    runs = [run for run in oncall.stack.api.runs("probe_late") if run["run_type"] == "scheduled"]
+    assert 1 <= len(told) <= len(runs)
+
+
+def test_the_clean_up_cleans_airflow_s_own_database_from_a_task(oncall: OnCall) -> None:
+    run_id = oncall.start("data_cleanup", latest_slot(oncall, "data_cleanup"), dry_run=False)
+    oncall.ends("data_cleanup", run_id, "success")
+    states = {task["task_id"]: task["state"] for task in oncall.stack.api.task_instances("data_cleanup", run_id)}
+    assert states == {"clean_up": "success", "clean_airflow": "success"}
+
+
+def publish(stack: AirflowStack, day: date) -> None:
+    made = [deed(day, f"BUYER {name}", folio=f"30499{n:08}") for n, name in enumerate(["ANA", "BEN"], 1)]
+    for name in ("Cases.exp", "Parties.exp"):
+        text = "\r\n".join(WRITERS[name](made)) + "\r\n"
+        dated = f"{name.removesuffix('.exp')}_{day:%Y%m%d}.exp"
+        stack.county.put(f"/daily/{dated}", text.encode(), datetime(2026, 1, 2, tzinfo=UTC))
