@@ -21,7 +21,7 @@ BEGIN
                WHEN d.id IS NULL THEN 'it is no delivery: send it anew, or dismiss it'
                WHEN d.state NOT IN ('dead', 'failed', 'parked') THEN 'its delivery is ' || d.state
                WHEN NOT k.is_replayable THEN 'a ' || k.kind || ' is not sent again: it was for that moment'
-               WHEN now() > d.due_at + k.max_age * scale THEN 'it is too old'
+               WHEN d.emptied_at IS NOT NULL OR now() > d.due_at + k.max_age * scale THEN 'it is too old'
            END
     FROM failed_jobs f
     LEFT JOIN deliveries d ON d.id = f.delivery_id

@@ -22,3 +22,4 @@ CREATE INDEX deliveries_whole ON deliveries (created_at) WHERE emptied_at IS NUL
 COMMENT ON INDEX deliveries_whole IS 'What the clean-up has not emptied yet; emptied rows stay for good and are many.';
 CREATE INDEX deliveries_accepted ON deliveries (kind, accepted_at) WHERE accepted_at IS NOT NULL;
 COMMENT ON INDEX deliveries_accepted IS 'What was completed since the last row of queue_metrics.';
+CREATE INDEX lookups_answered ON lookups (finished_at) WHERE state = 'answered';

@@ -28,7 +28,10 @@ ERROR_LENGTH = 2000
 
 def note_failure(context: Mapping[str, Any]) -> None:
     """Task level: keeps what a task said when its last try failed."""
+    from airflow.sdk.log import redact as redact_connections  # what Airflow knows of secrets, in its own database too
+
     ti = context["ti"]
+    error = redact(str(redact_connections(str(context.get("exception") or "no reason given"))))
     with closing(_connection()) as connection:
         connection.execute(
             "INSERT INTO task_failures (dag_id, run_id, task_id, try_number, error, log_url)"
@@ -38,7 +41,7 @@ def note_failure(context: Mapping[str, Any]) -> None:
                 ti.run_id,
                 _task_name(ti),
                 ti.try_number,
-                redact(str(context.get("exception") or "no reason given"))[:ERROR_LENGTH],
+                error[:ERROR_LENGTH],
                 ti.log_url,
             ),
         )

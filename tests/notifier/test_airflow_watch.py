@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifier.airflow_watch import tell_when_quiet
+from tests.notifier.system import System
 from tests.services import Database
 
 NOW = datetime.now(UTC)
@@ -46,3 +47,12 @@ def test_a_quarter_of_an_hour_without_a_row_is_told_and_so_is_the_next_row(datab
 def test_a_system_that_never_had_a_row_is_given_time(database: Database) -> None:
     assert not tell_when_quiet(database.connection, since=NOW - timedelta(minutes=10))
     assert tell_when_quiet(database.connection, since=NOW - timedelta(minutes=20))
+
+
+def test_a_worker_watches(system: System) -> None:
+    system.database.connection.execute(
+        "INSERT INTO queue_metrics (queue_name, recorded_at) VALUES ('x', now() - interval '20 minutes')"
+    )
+    system.start_worker()
+    system.wait_until(lambda: system.received("oncall"), "on-call hears that Airflow is quiet")
+    assert "Airflow has gone quiet" in str(system.received("oncall")[0]["body"])

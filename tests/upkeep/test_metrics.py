@@ -60,7 +60,10 @@ def test_what_was_done_is_counted_once_however_often_rows_are_written(rows: Rows
             "UPDATE deliveries SET accepted_at = clock_timestamp() WHERE id = %s", (delivery(rows, "accepted"),)
         )
     rows.insert("failed_jobs", queue_name="email-workflows")
-    rows.insert("miami_dade_api_logs", query_type="folio")
+    rows.database.connection.execute(
+        "INSERT INTO lookups (folio_number, state, expires_at, finished_at)"
+        " VALUES ('3049000000001', 'answered', now(), clock_timestamp())"
+    )
     record_queue_metrics(rows.database.connection)
     record_queue_metrics(rows.database.connection)
     done = rows.all(
@@ -71,12 +74,24 @@ def test_what_was_done_is_counted_once_however_often_rows_are_written(rows: Rows
     assert sum(rows.all("SELECT completed_count FROM queue_metrics WHERE queue_name = 'api-property-lookup'")) == 1
 
 
-def test_queues_without_deliveries_are_known_by_their_workers(rows: Rows) -> None:
-    rows.database.connection.execute(
-        "INSERT INTO lane_status (process_id, queue_name, waiting, active, heartbeat_at) VALUES"
-        " ('a', 'api-property-lookup', 7, 2, now()), ('b', 'api-property-lookup', 7, 3, now()),"
-        " ('dead', 'api-property-lookup', 900, 10, now() - interval '1 hour')"
-    )
+def test_lookups_wait_and_run_as_rows_of_their_own(rows: Rows) -> None:
+    for n, (state, wait) in enumerate([("queued", -60), ("queued", 60), ("asking", 0), ("failed", 0)]):
+        rows.database.connection.execute(
+            "INSERT INTO lookups (folio_number, state, expires_at, not_before)"
+            " VALUES (%s, %s, now(), now() + make_interval(secs => %s))",
+            (f"{n:013}", state, wait),
+        )
     record_queue_metrics(rows.database.connection)
     lookups = newest(rows, "api-property-lookup")
-    assert (lookups["waiting_count"], lookups["active_count"]) == (7, 5)
+    assert 60 <= lookups["oldest_age_seconds"] < 90
+    assert (lookups["waiting_count"], lookups["delayed_count"], lookups["active_count"]) == (1, 1, 1)
+
+
+def test_alerts_in_hand_are_known_by_the_workers_that_live(rows: Rows) -> None:
+    rows.database.connection.execute(
+        "INSERT INTO lane_status (process_id, queue_name, active, heartbeat_at) VALUES"
+        " ('a', 'admin-alerts', 2, now()), ('b', 'admin-alerts', 1, now()),"
+        " ('dead', 'admin-alerts', 9, now() - interval '1 hour')"
+    )
+    record_queue_metrics(rows.database.connection)
+    assert newest(rows, "admin-alerts")["active_count"] == 3

@@ -1,24 +1,27 @@
--- One row a queue, from PostgreSQL alone. Queues whose work is a delivery are counted there; of the others the workers'
--- heartbeats tell what waits and runs.
+-- One row a queue, from PostgreSQL alone: what waits and runs are rows, deliveries or lookups; of alerts, which have none,
+-- the workers' heartbeats tell.
 WITH queues AS (
     SELECT queue_name,
            coalesce((SELECT max(m.recorded_at) FROM queue_metrics m WHERE m.queue_name = q.queue_name),
                     now() - interval '5 minutes') AS since
     FROM unnest(%(queues)s::text[]) AS q (queue_name)
-), open_deliveries AS (
-    SELECT k.queue_name,
-           count(*) FILTER (WHERE d.state = 'queued' AND d.not_before <= now()) AS waiting,
-           count(*) FILTER (WHERE d.state = 'queued' AND d.not_before > now()) AS delayed,
-           count(*) FILTER (WHERE d.state = 'sending') AS active,
-           min(d.not_before) FILTER (WHERE d.state = 'queued' AND d.not_before <= now()) AS oldest
+), work AS (
+    SELECT k.queue_name, d.state, d.not_before
     FROM deliveries d JOIN delivery_kinds k USING (kind)
     WHERE d.state IN ('queued', 'sending')
-    GROUP BY k.queue_name
+    UNION ALL
+    SELECT 'api-property-lookup', l.state, l.not_before FROM lookups l WHERE l.state IN ('queued', 'asking')
+), open_work AS (
+    SELECT queue_name,
+           count(*) FILTER (WHERE state = 'queued' AND not_before <= now()) AS waiting,
+           count(*) FILTER (WHERE state = 'queued' AND not_before > now()) AS delayed,
+           count(*) FILTER (WHERE state <> 'queued') AS active,
+           min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now()) AS oldest
+    FROM work GROUP BY queue_name
 ), lanes AS (
-    SELECT queue_name, max(waiting) AS waiting, sum(active) AS active
+    SELECT queue_name, sum(active) AS active
     FROM lane_status
-    WHERE heartbeat_at > now() - interval '1 minute'
-      AND queue_name NOT IN (SELECT queue_name FROM delivery_kinds)
+    WHERE queue_name = 'admin-alerts' AND heartbeat_at > now() - interval '1 minute'
     GROUP BY queue_name
 ), completed AS (
     SELECT q.queue_name, count(*) AS completed
@@ -28,7 +31,8 @@ WITH queues AS (
     GROUP BY q.queue_name
     UNION ALL
     SELECT q.queue_name, count(*)
-    FROM queues q JOIN miami_dade_api_logs l ON q.queue_name = 'api-property-lookup' AND l.created_at > q.since
+    FROM queues q
+    JOIN lookups l ON q.queue_name = 'api-property-lookup' AND l.state = 'answered' AND l.finished_at > q.since
     GROUP BY q.queue_name
 ), dead AS (
     SELECT q.queue_name, count(*) FILTER (WHERE f.failed_at > q.since) AS failed,
@@ -39,10 +43,10 @@ WITH queues AS (
 )
 INSERT INTO queue_metrics (queue_name, waiting_count, active_count, delayed_count, completed_count, failed_count,
                            dead_count, oldest_age_seconds, recorded_at)
-SELECT q.queue_name, coalesce(o.waiting, l.waiting, 0), coalesce(o.active, l.active, 0), coalesce(o.delayed, 0),
+SELECT q.queue_name, coalesce(o.waiting, 0), coalesce(o.active, l.active, 0), coalesce(o.delayed, 0),
        coalesce(c.completed, 0), coalesce(d.failed, 0), coalesce(d.dead, 0), extract(epoch FROM now() - o.oldest), now()
 FROM queues q
-LEFT JOIN open_deliveries o USING (queue_name)
+LEFT JOIN open_work o USING (queue_name)
 LEFT JOIN lanes l USING (queue_name)
 LEFT JOIN completed c USING (queue_name)
 LEFT JOIN dead d USING (queue_name)
