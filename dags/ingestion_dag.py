@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
@@ -90,7 +91,8 @@ def ingestion_dag(feed_name: str, *, dag_id: str, schedule: str, doc_md: str | N
 
 def _deadline(dag_id: str) -> DeadlineAlert | None:
     schedule = FEEDS.get(dag_id)
-    if schedule is None:
+    # At the end of a good run, `airflow dags test` (3.3) looks for the stored deadlines of a DAG that it never stored.
+    if schedule is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(
         reference=ScheduledSlot(), interval=schedule.late_after, callback=SyncCallback(oncall.run_is_late)
