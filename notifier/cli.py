@@ -149,6 +149,7 @@ def _sweep(given: argparse.Namespace) -> int:
     with database.connect("sweep") as connection:
         moved = sweeper.sweep(connection)
         sweeper.apply_events(connection)
+        sweeper.tell_of_parked(connection)
     print(", ".join(f"{count} now {state}" for state, count in moved.items()) or "Nothing to sweep.")
     return 0
 

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
+TELL_SECONDS = 10.0
 SWEEPER_LOCK = "notifier:sweeper"
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000"
 
@@ -104,15 +105,25 @@ def sweep(connection: Connection) -> dict[str, int]:
             moved[state.value] = len(found)
     if moved:
         log.info("Swept: %s", moved)
-    if parked := moved.get(State.PARKED):
+    return moved
+
+
+def tell_of_parked(connection: Connection) -> None:
+    """Tells on-call of deliveries that were parked a moment ago."""
+    row = connection.execute(
+        "SELECT count(*) FROM failed_jobs WHERE state = 'open' AND job_data ->> 'state' = 'parked'"
+        " AND failed_at > now() - make_interval(secs => %s)",
+        (2 * TELL_SECONDS,),
+    ).fetchone()
+    if row is not None and row[0]:
         alert(
             "critical",
-            f"{parked} deliveries are parked",
+            f"{row[0]} deliveries are parked",
             "Nobody knows whether they were sent: the provider gave no answer and no callback came.",
             "Look at `python -m notifier dead-letters list` and the provider's log; replay those that did not arrive.",
             cause="parked deliveries",
+            connection=connection,
         )
-    return moved
 
 
 def apply_events(connection: Connection) -> None:
@@ -147,11 +158,15 @@ def reconcile(connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Chore:
-    """Something the elected sweeper does every ``seconds``, scaled when ``is_scaled``."""
+    """Something the elected sweeper does every ``seconds``, scaled when ``is_scaled``.
+
+    What may take long, because somebody else is to answer or much is to be read, is done aside.
+    """
 
     do: Callable[[Connection], object]
     seconds: float = 0.0
     is_scaled: bool = False
+    is_aside: bool = False
 
 
 CHORES = (
@@ -160,8 +175,9 @@ CHORES = (
     Chore(ring_for_due),
     Chore(sweep_lookups),
     Chore(reconcile, 60, is_scaled=True),
-    Chore(lambda connection: burial.exhume(), 30),
-    Chore(ledger.watch, 3600),
+    Chore(tell_of_parked, TELL_SECONDS, is_aside=True),
+    Chore(lambda connection: burial.exhume(), 30, is_aside=True),
+    Chore(ledger.watch, 3600, is_aside=True),
 )
 
 
@@ -170,6 +186,7 @@ class Rounds:
 
     def __init__(self, chores: tuple[Chore, ...]) -> None:
         self._next = dict.fromkeys(chores, 0.0)
+        self._aside: dict[Chore, Thread] = {}
 
     def go(self, connection: Connection) -> None:
         """Raises psycopg.Error only when the connection is gone."""
@@ -177,9 +194,26 @@ class Rounds:
             if time.monotonic() < due:
                 continue
             self._next[chore] = time.monotonic() + chore.seconds * (settings.time_scale() if chore.is_scaled else 1)
+            if chore.is_aside:
+                self._do_aside(chore)
+                continue
             try:
                 chore.do(connection)
             except Exception as error:
                 if connection.closed:
                     raise
                 log.error("The sweeper could not do a chore: %s", where(error))
+
+    def _do_aside(self, chore: Chore) -> None:
+        """On a connection of its own, unless the last time has not ended yet."""
+
+        def do() -> None:
+            try:
+                with database.connect("sweeper-aside", options=LIMITS) as connection:
+                    chore.do(connection)
+            except Exception as error:
+                log.error("The sweeper could not do a chore: %s", where(error))
+
+        if (last := self._aside.get(chore)) is None or not last.is_alive():
+            self._aside[chore] = Thread(target=do, name="sweeper-aside", daemon=True)
+            self._aside[chore].start()

@@ -7,6 +7,7 @@ timed session. 202 means accepted, 200 that the account only plays (sandbox mode
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -76,7 +77,7 @@ def _error(answer: requests.Response) -> Exception:
     # The provider's sentences may quote an address; the field alone says enough.
     fields = [str(error.get("field")) for error in errors if error.get("field")]
     message = f"SendGrid answered {answer.status_code}" + (f" about {', '.join(fields[:5])}" if fields else "")
-    retry_after = answer.headers.get("Retry-After")
+    retry_after = answer.headers.get("Retry-After") or _until(answer.headers.get("X-RateLimit-Reset"))
     known = refusal(answer.status_code, message, code, retry_after)
     if known is not None:
         return known
@@ -84,6 +85,11 @@ def _error(answer: requests.Response) -> Exception:
         positions = {int(m[1]): f for f in fields if (m := _POSITION.match(f))}
         return Permanent(message, code=code, positions=positions)
     return Unclear(message, code=code)
+
+
+def _until(moment: str | None) -> str | None:
+    """Seconds until SendGrid takes more, which it tells as a moment (s since 1970)."""
+    return str(max(int(moment) - time.time(), 0)) if moment and moment.isdigit() else None
 
 
 @cache

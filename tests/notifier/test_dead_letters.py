@@ -11,7 +11,8 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 import notifier
-from notifier import cli, dead_letters, events, sending
+from leads import database as leads_database
+from notifier import cli, dead_letters, events, ledger, sending
 from notifier.events import Event
 from notifier.lanes import EMAIL, SMS
 from tests.notifier.system import System
@@ -163,6 +164,9 @@ def test_the_shell_shows_replays_and_dismisses(system: System, capsys: pytest.Ca
     system.database.connection.execute("ALTER TABLE users DISABLE TRIGGER users_record_balance")
     system.database.connection.execute("UPDATE users SET token_balance = 6 WHERE id = (SELECT min(id) FROM users)")
     assert "its balance is 6, its entries say 5" in said("ledger", "check", code=1)
+    with leads_database.connect("watch") as connection:
+        ledger.watch(connection)
+    assert "its balance is 6" in str(system.received("oncall"))
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     assert "dead-letters" in capsys.readouterr().out

@@ -115,6 +115,8 @@ def test_a_lane_tells_what_waits_and_what_it_has_in_hand(system: System) -> None
     system.start_worker("sms-notifications", PROVIDER_TIMEOUT_SECONDS="10")
     told = "SELECT waiting, active FROM lane_status WHERE queue_name = 'sms-notifications'"
     system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(told)), "20 in hand and more waiting")
+    with redis.Redis.from_url(system.redis_url) as client:
+        assert len(client.client_list()) <= 50, "connections of one process"
 
 
 def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -57,6 +58,13 @@ def test_waiting_as_told_costs_no_try(system: System, kind: str) -> None:
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
     sending.work(lane)
     assert row(system, "state", "attempts") == ("accepted", 1)
+
+
+def test_sendgrid_tells_the_moment_from_which_it_takes_more(system: System) -> None:
+    system.fault("sendgrid", status=429, headers={"X-RateLimit-Reset": str(int(time.time()) + 20)})
+    sent(system, "new_lead_alert")
+    (wait,) = row(system, "extract(epoch FROM not_before - updated_at)")
+    assert 15 < wait <= 20
 
 
 @pytest.mark.parametrize(
@@ -201,7 +209,7 @@ def test_what_is_too_old_is_not_sent(system: System) -> None:
 def sweep(system: System, later: str) -> None:
     """What the sweeper does after some time, in which nothing else happens."""
     from leads import database
-    from notifier.sweeper import sweep
+    from notifier.sweeper import sweep, tell_of_parked
 
     system.database.connection.execute(
         "UPDATE deliveries SET updated_at = updated_at - i, claimed_at = claimed_at - i,"
@@ -212,6 +220,7 @@ def sweep(system: System, later: str) -> None:
     with pytest.MonkeyPatch.context() as patch, database.connect("test") as connection:
         patch.setenv("NOTIFIER_TIME_SCALE", "1")
         sweep(connection)
+        tell_of_parked(connection)
 
 
 def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:
