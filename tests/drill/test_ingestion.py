@@ -1,0 +1,128 @@
+"""The daily ingestion under a real scheduler, while processes are killed and servers go away."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from leads.days import is_business_day
+from tests.drill.airflow_stack import running_airflow, wait_for
+from tests.drill.ingestion import DAG_ID, DEEDS, HOLDS, Ingestion
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
+
+WEEK = [date(2026, 5, day) for day in range(25, 30)]  # Monday is Memorial Day
+KILLED, CRASHED, RESTARTED = (date(2026, 6, day) for day in (3, 10, 17))
+
+
+@pytest.fixture(scope="module")
+def ingestion() -> Iterator[Ingestion]:
+    with running_airflow() as stack:
+        ingestion = Ingestion(stack)
+        ingestion.rows(
+            "WITH u AS (INSERT INTO users (email, token_balance, subscription_status)"
+            " VALUES ('a@example.test', 100000, 'active') RETURNING id)"
+            " INSERT INTO subscriber_lead_criteria (subscriber_id, lead_types, min_score, channels)"
+            " SELECT id, '{new_homeowner}', 0, '{email}' FROM u RETURNING 1"
+        )
+        ingestion.publish(ingestion.slot)
+        stack.api.pause(DAG_ID, False)  # the scheduler makes the run of the latest slot
+        yield ingestion
+
+
+def test_a_week_is_backfilled_beside_the_scheduled_run(ingestion: Ingestion) -> None:
+    api = ingestion.stack.api
+    slot = ingestion.slot
+    for day in filter(is_business_day, WEEK):
+        ingestion.publish(day)
+    options = ["--from-date", f"{WEEK[0]}", "--to-date", f"{WEEK[-1].replace(day=30)}", "--max-active-runs", "2"]
+    ingestion.stack.command("backfill", "create", "--dag-id", DAG_ID, *options)
+
+    def ended() -> list[dict[str, str]] | None:
+        runs = api.runs(DAG_ID)
+        return runs if len(runs) == 6 and all(run["state"] in ("success", "failed") for run in runs) else None
+
+    runs = {run["run_type"]: run["dag_run_id"] for run in wait_for("six runs", ended, timeout=300)}
+    assert set(runs) == {"scheduled", "backfill"}
+    days = dict(ingestion.rows("SELECT ingestion_date, run_id FROM data_ingestion_logs"))
+    assert sorted(days) == sorted([slot, *WEEK]), "one row a day"
+    for day in filter(is_business_day, WEEK):
+        ingestion.assert_whole(days[day], day, alerts=0)
+    assert ingestion.log(days[WEEK[0]]) == [(WEEK[0], "skipped", None)], "the holiday"
+    assert days[slot] == runs["scheduled"]
+    ingestion.assert_whole(runs["scheduled"], slot, alerts=DEEDS)
+
+
+def test_a_task_that_is_killed_or_loses_the_database_in_any_step_starts_it_anew(ingestion: Ingestion) -> None:
+    ingestion.wait_until_idle()
+    steps = list(HOLDS)
+    hold = ingestion.hold(steps[0])
+    run_id = ingestion.start(KILLED)
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        killed = ingestion.wait_until_held(tasks=2 if step == "stage" else 1)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        ingestion.wait_until_held(but=frozenset(killed))
+        ingestion.stack.leads.restart()  # which ends our hold too
+        hold.close()
+        if following:
+            hold = ingestion.hold(following)
+    ingestion.wait_until(run_id, "success")
+    ingestion.assert_whole(run_id, KILLED)
+    for step in steps:
+        assert "the leads database" in ingestion.said(run_id, step), f"{step} names what broke it off"
+
+
+def test_a_run_that_was_killed_for_good_says_so_and_goes_on_when_its_task_is_cleared(ingestion: Ingestion) -> None:
+    api, leads = ingestion.stack.api, ingestion.stack.leads
+    hold = ingestion.hold("merge")
+    run_id = ingestion.start(CRASHED)
+    ingestion.wait_until_held()
+    leads.restart("immediate")  # the server crashes, and with it go the rows of unlogged tables
+    hold.close()
+    ingestion.wait_until(run_id, "failed")
+    ((day, status, error),) = ingestion.wait_for_log(run_id, "failed")
+    assert (day, status) == (CRASHED, "failed")
+    assert error.startswith("merge: staging_")
+    assert "Clear the stage tasks of this run" in error
+
+    hold = ingestion.hold("merge")
+    api.clear(DAG_ID, run_id, "stage")
+    killed: set[int] = set()
+    for _ in range(4):  # the try and three more
+        held = ingestion.wait_until_held(but=frozenset(killed))
+        assert ingestion.log(run_id) == [(CRASHED, "running", None)], "it is at work again"
+        for pid in held:
+            os.kill(pid, signal.SIGKILL)
+        killed |= held
+    ingestion.wait_until(run_id, "failed")
+    hold.close()
+    ((_, _, error),) = ingestion.wait_for_log(run_id, "failed")
+    assert error.startswith("merge died without a word (killed, or its machine went down)")
+    letters = "SELECT count(*), min(state) FROM failed_jobs WHERE job_data ->> 'run_id' = %s"
+    assert ingestion.rows(letters, run_id) == [(1, "open")]
+
+    api.clear(DAG_ID, run_id, "merge")
+    ingestion.wait_until(run_id, "success")
+    ingestion.assert_whole(run_id, CRASHED)
+    assert ingestion.rows(letters, run_id) == [(1, "replayed")]
+
+
+def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -> None:
+    stack = ingestion.stack
+    with ingestion.held("match"):
+        run_id = ingestion.start(RESTARTED)
+        ingestion.wait_until_held()
+        stack.kill("api-server")
+        stack.start("api-server")
+        stack.wait_until_healthy("metadatabase")
+    with ingestion.held("make_leads"):
+        ingestion.wait_until_held()
+        stack.kill("scheduler")  # with the tasks that it was running
+        stack.start("scheduler")
+    ingestion.wait_until(run_id, "success")
+    ingestion.assert_whole(run_id, RESTARTED)
