@@ -67,8 +67,9 @@ def in_flight(county_api: CountyApi, seconds: float) -> int:
 
 
 def test_a_lane_runs_as_many_at_once_as_it_may(county_api: CountyApi, system: System) -> None:
+    """Also in a process that has the threads of all lanes."""
     county_api.fault(seconds=0.4)
-    system.start_worker(LANE)
+    system.start_worker()
     assert look_up(system, 25) == ["api"] * 25
     assert in_flight(county_api, 0.4) == 10
 

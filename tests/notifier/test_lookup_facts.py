@@ -121,6 +121,14 @@ def test_a_document_that_a_later_file_deletes_is_gone(files: Pipeline, api: Api)
     assert files.facts()["owner_name"] == "OLD OLGA"
 
 
+def test_a_deletion_that_names_no_party_is_one(api: Api, database: Database) -> None:
+    files = Pipeline(database.connection)
+    old, new = deed(WEDNESDAY, "OLD OLGA"), deed(THURSDAY, "NEW NINA")
+    api.says(old, new)
+    files.run(LATER, [replace(new, action="D", parties=()), deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
+    assert files.facts()["owner_name"] == "OLD OLGA"
+
+
 def test_a_document_that_moves_to_another_folio_leaves_the_first(files: Pipeline, api: Api) -> None:
     moved, stays = deed(THURSDAY, "NEW NINA"), deed(WEDNESDAY, "OLD OLGA")
     api.says(moved, stays)
