@@ -101,7 +101,7 @@ class Ingestion:
 
     def wait_until_held(self, tasks: int = 1, but: frozenset[int] = frozenset()) -> set[int]:
         """The pids of the ``tasks`` task processes that wait in the middle of a step (others than ``but``)."""
-        return wait_for(f"{tasks} held tasks", lambda: self._held(tasks, but), timeout=60)
+        return wait_for(f"{tasks} held tasks", lambda: self._held(tasks, but))
 
     def _held(self, tasks: int, but: frozenset[int]) -> set[int] | None:
         ports = self.rows(

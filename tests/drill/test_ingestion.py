@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from leads.days import is_business_day
+from local.ports import free_port
+from local.processes import Child
+from local.redis import RedisServer
 from tests.drill.airflow_stack import running_airflow, wait_for
 from tests.drill.ingestion import DAG_ID, DEEDS, HOLDS, Ingestion
+from tests.services import service_folder
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
 WEEK = [date(2026, 5, day) for day in range(25, 30)]  # Monday is Memorial Day
-KILLED, CRASHED, RESTARTED = (date(2026, 6, day) for day in (3, 10, 17))
+KILLED, CRASHED, RESTARTED, SPREAD = (date(2026, 6, day) for day in (3, 10, 17, 24))
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +134,75 @@ def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -
         stack.start("scheduler")
     ingestion.wait_until(run_id, "success")
     ingestion.assert_whole(run_id, RESTARTED)
+
+
+@dataclass
+class Machine:
+    """A Celery worker with a home and a temporary folder of its own, as on a machine of its own."""
+
+    folder: Path
+    child: Child
+
+    def tasks(self, run_id: str) -> set[str]:
+        """The tasks of the run that it has worked on, by its own logs."""
+        return {path.name.partition("=")[2] for path in self.folder.glob(f"logs/*/run_id={run_id}/task_id=*")}
+
+
+@contextmanager
+def machines(ingestion: Ingestion, broker: str, names: Sequence[str]) -> Iterator[list[Machine]]:
+    stack = ingestion.stack
+    with ExitStack() as running:
+        found = []
+        for name in names:
+            folder = running.enter_context(service_folder(name))
+            (folder / "temporary").mkdir()
+            own = {
+                "AIRFLOW_HOME": str(folder),
+                "TMPDIR": str(folder / "temporary"),
+                "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+                "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            }
+            command = [stack.places.executables / "airflow", "celery", "worker", "--concurrency", "1"]
+            command += ["--celery-hostname", f"{name}@localhost", "--without-mingle", "--without-gossip"]
+            environment = stack.environment | celery_settings(stack.metadata.url("airflow"), broker) | own
+            child = Child(name, command, folder / "worker.log", environment=environment, folder=folder)
+            child.start()
+            running.callback(child.stop, grace=10.0)
+            found.append(Machine(folder, child))
+        wait_for("both workers", lambda: _answer(found, broker))
+        yield found
+
+
+def _answer(workers: Sequence[Machine], broker: str) -> bool:
+    for worker in workers:
+        worker.child.check()
+    with Celery(broker=broker) as application:
+        return len(application.control.ping(timeout=1)) == len(workers)
+
+
+def celery_settings(metadata_url: str, broker: str) -> dict[str, str]:
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CELERY__BROKER_URL": broker,
+        "AIRFLOW__CELERY__RESULT_BACKEND": metadata_url.replace("postgresql://", "db+postgresql+psycopg2://", 1),
+        "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
+    }
+
+
+def test_tasks_of_one_run_share_nothing_but_the_servers_and_the_archive(
+    ingestion: Ingestion, redis_server: RedisServer
+) -> None:
+    stack = ingestion.stack
+    broker = redis_server.url.removesuffix("/0") + "/1"  # the notifier's bells are in database 0
+    stack.stop("scheduler")
+    stack.start("scheduler", **celery_settings(stack.metadata.url("airflow"), broker))
+    with machines(ingestion, broker, ("one", "two")) as workers:
+        with ingestion.held("stage"):
+            run_id = ingestion.start(SPREAD)
+            ingestion.wait_until_held(tasks=2)  # one file on each machine: either has room for one task
+        ingestion.wait_until(run_id, "success")
+        ingestion.assert_whole(run_id, SPREAD)
+        for worker in workers:
+            assert "stage" in worker.tasks(run_id), worker.child.last_lines(30)
+            assert list((worker.folder / "temporary").glob("**/*.exp")) == []
+        assert {"open_run", "fetch", "stage", "merge", "close_run"} <= set().union(*(w.tasks(run_id) for w in workers))
