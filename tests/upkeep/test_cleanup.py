@@ -227,6 +227,23 @@ def test_a_row_that_changes_after_it_was_archived_stays_and_is_archived_anew(
     assert [row["state"] for row in archived(archive, "deliveries")] == ["sent", "sent", "delivered"]
 
 
+def test_a_row_that_changes_after_a_crash_stays_and_is_archived_anew(
+    rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api_logs(rows, 3)
+    with monkeypatch.context() as crash:
+        crash.setattr(archive, "put", put_and_die(archive))
+        with pytest.raises(Dies):
+            clean(rows, archive)
+    changed = rows.one("UPDATE miami_dade_api_logs SET units_consumed = 2 WHERE id = (SELECT max(id) FROM"
+                       " miami_dade_api_logs) RETURNING id")  # fmt: skip
+    assert clean(rows, archive)["api_logs"] == 3
+    units = [(row["id"], row["units_consumed"]) for row in archived(archive, "api_logs")]
+    assert len(units) == 4
+    assert units[-1] == (changed, 2)
+    assert rows.one("SELECT array_agg(removed ORDER BY id) FROM cleanup_batches") == [2, 1]
+
+
 def test_an_archive_that_does_not_hold_what_was_written_keeps_the_rows(
     rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
