@@ -188,6 +188,10 @@ class System:
         """The providers do no wrong any more; what they received stays."""
         self._control("POST", "heal", b"{}")
 
+    def became(self, sid: str, **fields: Any) -> None:
+        """What Twilio tells from now on of a text or call."""
+        self._control("POST", "became", json.dumps({"sid": sid, **fields}).encode())
+
     def forget(self) -> None:
         """The providers forget what they received and were told."""
         self._control("POST", "reset", b"{}")

@@ -243,3 +243,35 @@ def test_the_provider_is_asked_before_a_text_is_given_up(system: System) -> None
     assert system.state(delivery) == "accepted"
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
     assert len(system.accepted_texts()) == 1
+
+
+def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
+    """Nobody wrote down what was said: the worker died before it could."""
+    from unittest import mock
+
+    from notifier import deliveries
+    from notifier.errors import NotRecorded
+
+    with mock.patch.object(deliveries, "accept", side_effect=NotRecorded("died")):
+        first = sent(system, "urgent_lead_sms")
+    other = sent(system, "urgent_lead_sms")
+    sweep(system, "2 minutes")
+    assert [system.state(one) for one in (first, other)] == ["unknown", "accepted"]
+    system.database.connection.execute(
+        "UPDATE deliveries SET claimed_at = now(), updated_at = now() - interval '2 minutes' WHERE state = 'unknown'"
+    )
+    reconciler.reconcile_texts()
+    assert system.state(first) == "accepted"
+    assert system.entries(first) == [("hold", 10), ("settle", 10)]
+    sids = dict(system.rows("SELECT id, provider_id FROM deliveries"))
+    assert len(set(sids.values())) == 2
+
+
+def test_a_lost_callback_is_asked_for(system: System) -> None:
+    delivery = sent(system, "urgent_lead_sms")
+    system.became(system.value("SELECT provider_id FROM deliveries"), status="undelivered", error_code=30003)
+    assert reconciler.reconcile_texts() == 0, "it is too early to ask"
+    system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 hours'")
+    assert reconciler.reconcile_texts() == 1
+    assert row(system, "state", "error_code") == ("undelivered", "30003")
+    assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
