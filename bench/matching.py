@@ -118,18 +118,20 @@ def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator
     at: dict[str, list[Place]] = defaultdict(list)
     for place in everywhere:
         at[place.address].append(place)
-    positives = {**spelling.STYLES, **_MORE_STYLES}
-    made = 0
-    while made < count:
-        place = chance.choice(everywhere)
-        record = _positive(place, positives, chance) if made % 2 else _negative(place, at, chance)
-        if record is None or (record.folio and _says_less(record, place, at)):
-            continue
+    kinds = list(_SPELLINGS)
+    for number in range(count):
+        kind = kinds[number // 2 % len(kinds)]
+        record = None
+        while record is None:  # not every kind fits every place
+            place = chance.choice(everywhere)
+            record = _positive(place, kind, chance) if number % 2 else _negative(place, at, chance)
+            if record is not None and record.folio and _says_less(record, place, at):
+                record = None
         yield record
-        made += 1
 
 
-_MORE_STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
+_SPELLINGS: Mapping[str, Callable[[str, Random], str | None]] = {
+    **spelling.STYLES,
     "misspelled name": spelling.with_misspelling,
     "number as a word": spelling.with_number_word,
     "direction behind": spelling.with_direction_behind,
@@ -139,9 +141,8 @@ _MORE_STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
 }
 
 
-def _positive(place: Place, styles: Mapping[str, Callable[[str, Random], str | None]], chance: Random) -> Record | None:
-    kind = chance.choice(list(styles))
-    text = styles[kind](place.address, chance)
+def _positive(place: Place, kind: str, chance: Random) -> Record | None:
+    text = _SPELLINGS[kind](place.address, chance)
     if text is None:
         return None
     text += spelling.unit_text(place.unit, chance)

@@ -9,7 +9,7 @@ RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(
     -- A building before a unit is part of its number: BLDG 1 APT 5 is 1-5.
     '\m(?:BUILDING|BLDG|TOWER|TWR)[^A-Z0-9]*([A-Z0-9]+)[^A-Z0-9]+(?=[A-Z#]*[^A-Z0-9]*[0-9])', '\1-'),
     '\m(?:APARTMENT|APT|UNIT|SUITE|STE|NUMBER|NUM|NO|ROOM|RM)\.?(?![A-Z])', ' ', 'g'),
-    '\mPENTHOUSE\M', 'PH', 'g'),
+    '\m(P)ENT(H)OUSE\M|\m(T)OWN(H)OUSE\M|\m(FL)(?:OO)?R\M', '\1\2\3\4\5', 'g'),
     -- Figures and letters are parts of their own: 11K, 11-K and 11 K are one unit, 6-2 and 62 are two.
     '([0-9])(?=[A-Z])|([A-Z])(?=[0-9])', '\1\2-', 'g'),
     '[^A-Z0-9]+', '-', 'g'), '-'),
@@ -26,6 +26,8 @@ BEGIN
     IF strpos(t, '/') > 0 THEN
         t := regexp_replace(t, '^\s*(\d+)[ -]+1/2\M', '\1½');
     END IF;
+    -- 1234 - 1236, 1234 & 1236
+    t := regexp_replace(t, '^\s*(\d+)(?:\s*[&-]\s*|/)(\d+)(?=\s)', '\1-\2');
     t := btrim(regexp_replace(t, '[^A-Z0-9#½-]+', ' ', 'g'));
     -- State, ZIP and city at the end belong to other columns.
     short := regexp_replace(t, '(?: (?:FL|FLA|FLORIDA)(?: 3[234]\d{3}(?:-?\d{4})?)?| 33[012]\d\d(?:-\d{4})?)$', '');
@@ -40,6 +42,9 @@ BEGIN
     -- N W 7 ST, NW7 ST
     short := regexp_replace(short, '^(\S+) (N|NORTH|S|SOUTH) (E|EAST|W|WEST) (?=\d)', '\1 \2\3 ');
     short := regexp_replace(short, '^(\S+) ([NS][EW]|[NSEW])(?=\d)', '\1 \2 ');
+    -- 22AVE, 8ST (no ordinal ends so)
+    short := regexp_replace(short, '^(\S+ \S+ \d+)(AVE?|TERR?|CT|PL|LN)\M', '\1 \2');
+    short := regexp_replace(short, '^(\S+ [NSEW]{1,2} \d*[04-9])ST(?= #| APT| UNIT|$)', '\1 ST');
     -- Highways by number: US HIGHWAY 1, STATE ROAD 7, SR A1A
     IF short ~ '\m(?:US|SR|CR|STATE|COUNTY|HWY|HIGHWAY|U S)\M|A1A' THEN
         short := regexp_replace(short, '\m(?:US|U S)[ -]?(?:HWY|HIGHWAY|ROUTE|RTE|RT)?[ -]?(\d+)\M', 'US\1');
