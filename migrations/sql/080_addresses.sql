@@ -134,6 +134,8 @@ BEGIN
                 street := street || ' ' || types || ' ' || word;  -- not the type yet: AVENUE OF PALMS
                 types := '';
             END IF;
+        ELSIF word ~ '\d' AND street ~ '^\D+ \D+$' THEN
+            units := units || ' ' || word;           -- no type at all: CALLE OCHO 3H
         ELSIF word IN ('TH', 'ND') AND street ~ '^\d+$' THEN
             CONTINUE;                                -- 8 TH ST
         ELSE

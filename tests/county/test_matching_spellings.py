@@ -118,6 +118,7 @@ SAME_PLACE = (
     ("14000 S. U.S. Highway 1", "14000 S DIXIE HWY"),
     ("6000 STATE ROAD A1A", "6000 COLLINS AVE"),
     ("55 Alhambra", "55 ALHAMBRA CIR"),
+    ("1234 CALLE OCHO 3H", "1234 SW 8 ST"),
     ("4500 PRARIE AVE", "4500 PRAIRIE AVE"),
 )
 

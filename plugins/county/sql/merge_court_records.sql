@@ -81,17 +81,16 @@ WITH matched AS (
 INSERT INTO touched_cases SELECT record_type, case_number FROM matched;
 
 -- Where files meet, the newest decides.
+ANALYZE touched_cases;
 UPDATE court_records v
-SET is_live = w.is_live
+SET is_live = v.business_date = w.newest
 FROM (
-    SELECT v.record_type, v.case_number, v.business_date, v.entry,
-           v.business_date = max(v.business_date) OVER (PARTITION BY v.record_type, v.case_number) AS is_live
+    SELECT v.record_type, v.case_number, max(v.business_date) AS newest
     FROM (SELECT DISTINCT record_type, case_number FROM touched_cases) t
     JOIN court_records v USING (record_type, case_number)
+    GROUP BY v.record_type, v.case_number
 ) w
-WHERE (v.record_type, v.case_number, v.business_date, v.entry)
-      = (w.record_type, w.case_number, w.business_date, w.entry)
-  AND v.is_live <> w.is_live;
+WHERE (v.record_type, v.case_number) = (w.record_type, w.case_number) AND v.is_live <> (v.business_date = w.newest);
 
 INSERT INTO pending_cases (business_date, record_type, case_number)
 SELECT DISTINCT %(day)s::date, record_type, case_number FROM touched_cases
