@@ -7,6 +7,8 @@ import os
 import stat
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +20,7 @@ from county.fetch import open_lines
 from county.gcs_archive import GcsArchive
 from tests.county.disk import no_file_longer_than
 from tests.object_storage import BUCKET, ObjectStorage
+from tests.services import service_folder
 
 CASES = "daily/2026-11-20/Cases.exp"
 
@@ -121,11 +124,25 @@ def test_a_folder_that_cannot_be_written_needs_a_human(tmp_path: Path) -> None:
         archive.names("daily/2026-11-20")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_needs_a_human(tmp_path: Path) -> None:
-    (tmp_path / "archive").mkdir(mode=0o500)
-    with pytest.raises(GiveUp, match="Let the user that Airflow runs as read and write there"):
-        FileArchive(tmp_path / "archive").put(CASES, file(tmp_path, b"1"))
+    source = file(tmp_path, b"1")
+    with service_folder("archive") as folder:
+        folder.chmod(0o555)
+        with as_somebody_else(), pytest.raises(GiveUp, match="Let the user that Airflow runs as read and write there"):
+            FileArchive(folder).put(CASES, source)
+
+
+@contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """Without root's right to write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 # ── in a bucket ───────────────────────────────────────────────────────────────────────────────────────────────────
