@@ -20,6 +20,9 @@ import psycopg
 from local.places import ROOT
 from local.redis import RedisServer
 from local.settings import Sandbox
+from notifier import sending
+from notifier.deliveries import Opened
+from notifier.lanes import EMAIL, SMS
 from tests.services import Database
 
 SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="
@@ -135,6 +138,14 @@ class System:
 
     def state(self, delivery_id: int) -> str:
         return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
+
+    def outcome(self, opened: Opened) -> tuple[str, str | None]:
+        """State and code of a delivery, after what is due was sent from this process."""
+        for lane in (EMAIL, SMS):
+            sending.work(lane)
+        row: tuple[str, str | None]
+        (row,) = self.rows("SELECT state, error_code FROM deliveries WHERE id = %s", opened.delivery_id)
+        return row
 
     def balance(self, user: int) -> int:
         """The balance, once it is sure that the entries say the same."""
