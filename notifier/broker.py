@@ -11,6 +11,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 
 from leads import settings
+from notifier import store
 from notifier.burial import Burial
 from notifier.consumer import LaneConsumer
 from notifier.heartbeat import activity
@@ -40,15 +41,16 @@ class LaneBroker(RedisBroker):
 
 
 class LaneThreads(Middleware):
-    """Gives a worker as many threads as its lanes may run at once, whatever ``--threads`` says.
+    """Gives a worker as many threads as its lanes may run at once, whatever ``--threads`` says, and their connections.
 
     With fewer, a lane that is full would be felt by the others.
     """
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
         names = worker.consumer_whitelist or LANES
-        wanted = sum(lane.concurrency for name, lane in LANES.items() if name in names)
-        worker.worker_threads = max(worker.worker_threads, wanted)
+        lanes = [lane for name, lane in LANES.items() if name in names]
+        worker.worker_threads = max(worker.worker_threads, sum(lane.concurrency for lane in lanes))
+        store.limit(max((lane.connections for lane in lanes), default=store.POOL_SIZE))
 
 
 def make_broker() -> LaneBroker:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lane:
-    """A queue and how much of it one process does at once (for e-mail: requests, each a batch)."""
+    """A queue and how much of it one process does at once (for e-mail: requests, each a batch).
+
+    ``connections`` is how many statements a process of its own has in the database at once.
+    """
 
     queue_name: str
     concurrency: int
     batch: int = 1
+    connections: int = 10
 
     @property
     def bell(self) -> str:
@@ -22,7 +26,8 @@ class Lane:
 LOOKUPS = Lane("api-property-lookup", 10)
 VOICE = Lane("voice-assistant", 5)
 SMS = Lane("sms-notifications", 20)
-EMAIL = Lane("email-workflows", 50, batch=500)
+# A batch is much work for the database: more at once are no faster, and everybody else waits for them.
+EMAIL = Lane("email-workflows", 50, batch=500, connections=4)
 ADMIN = Lane("admin-alerts", 2)
 
 LANES = {lane.queue_name: lane for lane in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}

@@ -21,6 +21,7 @@ POOL_SIZE = 10
 
 T = TypeVar("T")
 
+_size = POOL_SIZE
 _lock = Lock()
 _pools: list[ConnectionPool] = []
 
@@ -86,8 +87,14 @@ def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[
 def _pool() -> ConnectionPool:
     with _lock:
         if not _pools:
-            _pools.append(database.pool("notifier", most=POOL_SIZE))
+            _pools.append(database.pool("notifier", most=_size))
         return _pools[0]
+
+
+def limit(connections: int) -> None:
+    """How many connections this process uses at most, from the next pool on."""
+    global _size
+    _size = connections
 
 
 def close() -> None:
