@@ -43,6 +43,8 @@ PARCELS = (
     ("88 E 8 ST", None, "Hialeah", "33010"),
     ("4000 WILLIAM AVE", None, "Miami", "33133"),
     ("4100 WILLIAMS AVE", None, "Miami", "33133"),
+    ("10 HARDINGS AVE", None, "Miami", "33199"),
+    ("20 HARDING AVE", None, "Miami Beach", "33141"),
 )
 
 
@@ -167,6 +169,11 @@ def test_what_only_looks_like_an_address_is_no_match(parcels: psycopg.Connection
 def test_figures_are_never_forgiven(parcels: psycopg.Connection) -> None:
     slips = ["1235 SW 8 ST", "1234 SW 18 ST", "7001 SW 89 ST", "9401 FONTAINEBLEAU BLVD", "12345 SW 8 ST"]
     assert found(parcels, [(slip, None) for slip in slips]) == [None] * len(slips)
+
+
+def test_a_street_that_exists_anywhere_is_no_slip_of_another(parcels: psycopg.Connection) -> None:
+    records: list[tuple[str, str | None]] = [("20 HARDINGS AVE", "33141"), ("20 HARDIMG AVE", "33141")]
+    assert found(parcels, records) == [None, "20 HARDING AVE"]
 
 
 def test_the_city_decides_between_places_that_are_otherwise_equal(database: Database) -> None:
