@@ -201,13 +201,15 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "AIRFLOW_HOME": str(tmp_path)}
     command = [sys.executable, "-c", script]
     quickest: dict[str, float] = {}
-    for _ in range(2):
+    for _ in range(3):  # a machine that is busy is asked again
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
         lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("[")]
         assert len(lines) == len(EXPECTED)
         for module, seconds, touched in lines:
             assert touched == [], module
             quickest[module] = min(seconds, quickest.get(module, seconds))
+        if max(quickest.values()) < 0.5:
+            break
     assert {module: seconds for module, seconds in quickest.items() if seconds >= 0.5} == {}
 
 

@@ -38,7 +38,7 @@ def die():
 
 @task
 def dawdle():
-    time.sleep(12)
+    time.sleep(8)
 
 for name, step, schedule in [("probe_killed", die, "0 0 1 1 *"), ("probe_late", dawdle, "* * * * *")]:
     with upkeep_dag(name, schedule=schedule, doc_md=__doc__, most=timedelta(minutes=5), tags=["drill"]) as dag:
