@@ -236,4 +236,4 @@ CREATE TABLE pending_folios (
     folio text NOT NULL
 );
 COMMENT ON TABLE pending_folios IS
-    'Folios that a merge changed and whose leads are not made yet; survives a run that dies in between.';
+    'Folios that a merge changed and whose leads are to be made or closed; survives a run that dies in between.';

@@ -96,9 +96,7 @@ WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_
 CREATE TEMP TABLE touched_documents ON COMMIT DROP AS
 SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 UNION
-SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
-UNION
-SELECT cfn_year, cfn_seq, group_id FROM gone_parties
+SELECT cfn_year, cfn_seq, group_id FROM party_documents
 UNION
 SELECT cfn_year, cfn_seq, group_id FROM gone_documents
 UNION
@@ -111,9 +109,14 @@ SELECT v.*
 FROM touched_documents t
 LEFT JOIN incoming_documents i ON (i.cfn_year, i.cfn_seq, i.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
                               AND i.is_changed AND NOT i.has_row_keys
+LEFT JOIN (
+    SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
+    ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
+) newest ON true
 LEFT JOIN LATERAL (
     SELECT true AS met FROM document_versions o
     WHERE i.cfn_year IS NOT NULL AND o.business_date <> %(day)s::date
+      AND (t.cfn_year, t.cfn_seq, t.group_id) <= (newest.cfn_year, newest.cfn_seq, newest.group_id)
       AND (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
     LIMIT 1) other ON true
 CROSS JOIN LATERAL (
@@ -141,7 +144,8 @@ WHERE w.is_live <> w.was_live
   AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date)
       = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date);
 
--- Every folio that these documents name or named, and those of the lis pendens that they release.
+-- Every folio that these documents name or named, and those of the lis pendens that they release; and whether its
+-- leads have to be looked at.
 CREATE TEMP TABLE touched_folios ON COMMIT DROP AS
 WITH said AS (
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq
@@ -151,34 +155,41 @@ WITH said AS (
     UNION ALL
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq FROM gone_documents
 )
-SELECT folio FROM said WHERE folio IS NOT NULL
-UNION
-SELECT former_folio FROM incoming_documents WHERE is_changed AND former_folio IS NOT NULL
-UNION
-SELECT former_folio FROM found_documents WHERE former_folio IS NOT NULL
-UNION
-SELECT a.folio FROM touched_documents t JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
-UNION
-SELECT o.folio
-FROM said s
-JOIN document_types r ON r.code = s.document_code AND r.transaction IN ('lis_pendens_release', 'release')
-CROSS JOIN LATERAL (
-    SELECT v.folio FROM document_versions v
-    WHERE v.case_number = s.case_number AND v.case_number IS NOT NULL AND v.is_live AND v.folio IS NOT NULL
-    OFFSET 0) o
-WHERE s.case_number IS NOT NULL
-UNION
-SELECT o.folio
-FROM said s
-CROSS JOIN LATERAL (
-    SELECT v.folio FROM document_versions v
-    WHERE v.cfn_year = s.original_cfn_year AND v.cfn_seq = s.original_cfn_seq AND v.folio IS NOT NULL
-    OFFSET 0) o
-WHERE s.original_cfn_seq IS NOT NULL;
+SELECT folio, bool_or(makes_leads) AS makes_leads
+FROM (
+    -- A release counts for the folio of what it releases, not for its own.
+    SELECT s.folio, coalesce(t.is_conveyance OR t.transaction = 'lis_pendens', false) AS makes_leads
+    FROM said s LEFT JOIN document_types t ON t.code = s.document_code
+    UNION ALL
+    SELECT former_folio, true FROM incoming_documents WHERE is_changed
+    UNION ALL
+    SELECT former_folio, true FROM found_documents
+    UNION ALL
+    SELECT a.folio, true FROM touched_documents t JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+    UNION ALL
+    SELECT o.folio, true
+    FROM said s
+    JOIN document_types r ON r.code = s.document_code AND r.transaction IN ('lis_pendens_release', 'release')
+    CROSS JOIN LATERAL (
+        SELECT v.folio FROM document_versions v
+        WHERE v.case_number = s.case_number AND v.case_number IS NOT NULL AND v.is_live
+        OFFSET 0) o
+    WHERE s.case_number IS NOT NULL
+    UNION ALL
+    SELECT o.folio, true
+    FROM said s
+    CROSS JOIN LATERAL (
+        SELECT v.folio FROM document_versions v
+        WHERE v.cfn_year = s.original_cfn_year AND v.cfn_seq = s.original_cfn_seq
+        OFFSET 0) o
+    WHERE s.original_cfn_seq IS NOT NULL
+) f
+WHERE folio IS NOT NULL
+GROUP BY folio;
 ANALYZE touched_folios;
 
 INSERT INTO pending_folios (business_date, folio)
-SELECT %(day)s::date, folio FROM touched_folios;
+SELECT %(day)s::date, folio FROM touched_folios WHERE makes_leads;
 
 DELETE FROM unmatched_records u
 USING matched_records m
