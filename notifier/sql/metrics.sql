@@ -7,6 +7,10 @@ WITH recent AS MATERIALIZED (
     SELECT d.channel, d.kind, k.queue_name, d.state, d.created_at, d.not_before
     FROM deliveries d JOIN delivery_kinds k USING (kind)
     WHERE d.state IN ('queued', 'sending', 'unknown')
+), due AS MATERIALIZED (
+    SELECT queue_name, not_before FROM open_now WHERE state = 'queued' AND not_before <= now()
+    UNION ALL
+    SELECT 'api-property-lookup', not_before FROM lookups WHERE state = 'queued' AND not_before <= now()
 ), lanes AS (
     SELECT unnest(%(queues)s::text[]) AS queue_name
 ), waits AS (
@@ -18,6 +22,9 @@ WITH recent AS MATERIALIZED (
 ), lags AS (
     SELECT provider, extract(epoch FROM received_at - occurred_at) AS seconds
     FROM delivery_events WHERE received_at > now() - interval '1 hour' AND received_at >= occurred_at
+), answers AS (
+    SELECT extract(epoch FROM finished_at - created_at) AS seconds
+    FROM lookups WHERE state = 'answered' AND finished_at > now() - interval '1 hour'
 ), quantiles AS (
     SELECT unnest('{0.5,0.95,0.99}'::float8[]) AS quantile
 )
@@ -40,13 +47,16 @@ SELECT 'notifier_callback_lag_seconds', ARRAY[provider, quantile::text],
        percentile_cont(quantile) WITHIN GROUP (ORDER BY seconds)
 FROM lags, quantiles GROUP BY provider, quantile
 UNION ALL
-SELECT 'notifier_queue_due', ARRAY[l.queue_name], count(o.queue_name)
-FROM lanes l LEFT JOIN open_now o ON o.queue_name = l.queue_name AND o.state = 'queued' AND o.not_before <= now()
+SELECT 'notifier_lookup_seconds', ARRAY[quantile::text], percentile_cont(quantile) WITHIN GROUP (ORDER BY seconds)
+FROM answers, quantiles GROUP BY quantile
+UNION ALL
+SELECT 'notifier_queue_due', ARRAY[l.queue_name], count(d.queue_name)
+FROM lanes l LEFT JOIN due d ON d.queue_name = l.queue_name
 GROUP BY l.queue_name
 UNION ALL
 SELECT 'notifier_queue_oldest_age_seconds', ARRAY[l.queue_name],
-       coalesce(extract(epoch FROM now() - min(o.not_before)), 0)
-FROM lanes l LEFT JOIN open_now o ON o.queue_name = l.queue_name AND o.state = 'queued' AND o.not_before <= now()
+       coalesce(extract(epoch FROM now() - min(d.not_before)), 0)
+FROM lanes l LEFT JOIN due d ON d.queue_name = l.queue_name
 GROUP BY l.queue_name
 UNION ALL
 SELECT 'notifier_lane_processes', ARRAY[l.queue_name], count(s.process_id)

@@ -87,7 +87,14 @@ def test_deliveries_waits_and_troubles_are_counted(web: httpx.Client, system: Sy
 def test_age_of_a_queue_is_that_of_what_is_due(web: httpx.Client, system: System) -> None:
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     system.database.connection.execute("UPDATE deliveries SET not_before = now() - interval '90 s'")
+    system.database.connection.execute(
+        "INSERT INTO lookups (folio_number, state, expires_at, created_at, finished_at) VALUES"
+        " ('0141230070060', 'queued', now(), now(), NULL),"
+        " ('0141230070061', 'answered', now(), now() - interval '3 s', now())"
+    )
     found = measured(web)
+    assert found[("notifier_queue_due", "api-property-lookup")] == 1
+    assert found[("notifier_lookup_seconds", "0.5")] >= 3
     assert found[("notifier_queue_due", "sms-notifications")] == 1
     assert 90 <= found[("notifier_queue_oldest_age_seconds", "sms-notifications")] < 150
 
