@@ -145,6 +145,7 @@ CREATE TABLE staging_docktext (
 CREATE UNLOGGED TABLE matched_records (
     ingestion_id bigint NOT NULL,
     source_reference text NOT NULL,
+    address text,
     folio text NOT NULL,
     PRIMARY KEY (ingestion_id, source_reference)
 );

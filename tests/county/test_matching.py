@@ -9,7 +9,18 @@ import pytest
 
 from sandbox.documents import Document
 from sandbox.world import Parcel
-from tests.county.days import FOLIO, FRIDAY, MONDAY, OTHER_FOLIO, THURSDAY, Pipeline, deed, lis_pendens, reference
+from tests.county.days import (
+    FOLIO,
+    FRIDAY,
+    MONDAY,
+    OTHER_FOLIO,
+    THURSDAY,
+    WEDNESDAY,
+    Pipeline,
+    deed,
+    lis_pendens,
+    reference,
+)
 
 
 def add_property(
@@ -153,3 +164,14 @@ def test_a_deed_without_folio_sells_the_property_at_its_address(county: Pipeline
     add_property(county, FOLIO, "1234 SW 8 ST")
     county.run(FRIDAY, [deed(THURSDAY, "DOE JANE", folio="", address="1234 SW 8TH ST")])
     assert county.facts()["owner_name"] == "DOE JANE"
+
+
+def test_a_match_is_for_its_address_and_leaves_versions_with_another_one_alone(county: Pipeline) -> None:
+    first = file_at("1234 SW 8 ST")
+    add_property(county, FOLIO, "1234 SW 8 ST")
+    county.run(WEDNESDAY, [first])
+    county.run(THURSDAY, [replace(first, action="U", address="77 NW 22 CT")])
+    add_property(county, OTHER_FOLIO, "77 NW 22 CT")
+    county.run(FRIDAY, [])
+    folios = county.rows("SELECT business_date, matched_folio FROM document_versions ORDER BY business_date")
+    assert folios == [(WEDNESDAY, FOLIO), (THURSDAY, OTHER_FOLIO)]

@@ -1,7 +1,9 @@
 -- What was found waits for the merge; what was not is kept for a human and for later runs.
 DELETE FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
-INSERT INTO matched_records (ingestion_id, source_reference, folio)
-SELECT %(ingestion_id)s, reference, folio FROM address_matches WHERE folio IS NOT NULL;
+INSERT INTO matched_records (ingestion_id, source_reference, address, folio)
+SELECT %(ingestion_id)s, reference, a.address, m.folio
+FROM address_matches m JOIN addresses_to_match a USING (reference)
+WHERE m.folio IS NOT NULL;
 
 INSERT INTO unmatched_records AS u (feed, business_date, source_reference, record_type, entry,
                                     address, unit, city, zip, reason, candidates)

@@ -24,6 +24,7 @@ FROM (
            ON m.ingestion_id = %(ingestion_id)s
           AND m.source_reference = CASE WHEN s.folio_number IS NULL
                                         THEN s.cfn_year || '-' || s.cfn_seq || '-' || s.group_id END
+          AND m.address = s.property_address
     LEFT JOIN LATERAL (
         SELECT v.matched_folio FROM document_versions v
         WHERE s.folio_number IS NULL AND v.matched_folio IS NOT NULL
@@ -68,9 +69,10 @@ SELECT cfn_year, cfn_seq, group_id, %(day)s::date, line_number, document_code, c
 FROM incoming_documents
 WHERE is_new;
 
--- Records of earlier days whose address has found a property meanwhile.
+-- Records of earlier days whose address has found a property meanwhile: what was matched is the address, so versions
+-- that name another one keep theirs.
 CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
-SELECT m.folio, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
+SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
        split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
        split_part(m.source_reference, '-', 3)::bigint AS group_id
 FROM matched_records m
@@ -85,7 +87,7 @@ CROSS JOIN LATERAL (
     WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (m.cfn_year, m.cfn_seq, m.group_id)
     OFFSET 0
 ) v
-WHERE v.folio_number IS NULL AND v.matched_folio IS DISTINCT FROM m.folio;
+WHERE v.folio_number IS NULL AND v.property_address = m.address AND v.matched_folio IS DISTINCT FROM m.folio;
 ANALYZE found_documents;
 
 UPDATE document_versions v
