@@ -40,12 +40,18 @@ class Inbox:
         self._received: list[dict[str, Any]] = []
         self._accepted: Counter[str] = Counter()
         self._became: dict[str, dict[str, Any]] = {}
+        self.resets = 0
 
     def number(self) -> int:
         return next(self._numbers)
 
-    def record(self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None) -> None:
-        """Keeps what was received and answered; ``made`` is what came to be, told or not."""
+    def record(
+        self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None, *, resets: int
+    ) -> None:
+        """Keeps what was received and answered; ``made`` is what came to be, told or not.
+
+        ``resets`` is how many there had been when the request came: one that a reset has overtaken is forgotten too.
+        """
         entry = {
             "provider": provider,
             "at": time.time(),
@@ -61,6 +67,8 @@ class Inbox:
             "answer_headers": answer.headers,
         }
         with self._lock:
+            if resets != self.resets:
+                return
             self._received.append(entry)
             if accepted:
                 self._accepted.update(answer.accepted)
@@ -93,6 +101,7 @@ class Inbox:
             self._received.clear()
             self._accepted.clear()
             self._became.clear()
+            self.resets += 1
         self.faults.clear()
 
 
@@ -156,9 +165,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer_or_fail(self, provider: str, request: Request, answer: Answer) -> None:
         inbox = self.server.inbox
+        resets = inbox.resets
         fault = inbox.faults.take(provider, f"{self.path} {request.text}")
         if fault is None:
-            inbox.record(provider, request, answer, accepted=True, made=answer.body)
+            inbox.record(provider, request, answer, accepted=True, made=answer.body, resets=resets)
             self._send(answer)
             return
         if fault.seconds and fault.then != "hang":
@@ -167,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
         told = answer
         if fault.status is not None:
             told = Answer(fault.status, fault.body, fault.headers, answer.accepted)
-        inbox.record(provider, request, told, accepted=usual or fault.accept, made=answer.body)
+        inbox.record(provider, request, told, accepted=usual or fault.accept, made=answer.body, resets=resets)
         self._end(fault, told)
 
     def _end(self, fault: Fault, answer: Answer) -> None:

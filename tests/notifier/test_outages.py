@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from threading import Thread
 
 import pytest
 import redis
@@ -12,6 +13,7 @@ import redis
 import notifier
 from notifier import bells, sending
 from notifier.lanes import EMAIL, SMS
+from tests import services
 from tests.notifier.system import System
 
 
@@ -152,3 +154,16 @@ def test_the_app_tells_on_call_through_the_lane_or_without_it(system: System, mo
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     notifier.admin_alert.send(subject="without it", **words)
     assert [("without it" in str(r["body"])) for r in system.received("oncall")] == [False, True]
+
+
+def test_what_an_earlier_test_has_under_way_is_not_counted_for_this_one(system: System) -> None:
+    system.fault("twilio", seconds=1)
+    notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
+    worker = Thread(target=sending.work, args=(SMS,))
+    worker.start()
+    system.wait_until(lambda: system.rows("SELECT 1 FROM deliveries WHERE state = 'sending'"), "the text under way")
+    time.sleep(0.3)
+    services.reset_sandbox(system.sandbox)
+    worker.join()
+    assert system.rows("SELECT state FROM deliveries") == [("accepted",)]
+    assert system.accepted_texts() == []
