@@ -17,10 +17,10 @@ migrate: install ## bring the leads database (DATABASE_URL, or the local one) to
 	@$(BIN)/python -m local migrate
 
 test: install-dev ## the test suite, against real servers that it starts itself
-	@$(BIN)/python -m pytest -n 2 -m "not drill"
+	@$(BIN)/python -m pytest -n 2 -m "not drill" $(PYTEST)
 
 drill: install-dev ## the long tests: kill matrix, real scheduler, the whole demo
-	@$(BIN)/python -m pytest -m drill
+	@$(BIN)/python -m pytest -m drill $(PYTEST)
 
 bench: install-dev ## how fast it is: every benchmark, on servers with the demo's settings (minutes)
 	@$(BIN)/python -m bench
