@@ -25,6 +25,7 @@ from upkeep.schedules import FEEDS
 if TYPE_CHECKING:
     import psycopg
 
+    from county.feeds import Feed
     from county.fetch import Request
 
 log = logging.getLogger(__name__)
@@ -61,32 +62,42 @@ PARAMS = {
 def ingestion_dag(feed_name: str, *, dag_id: str, schedule: str, doc_md: str | None) -> DAG:
     """The DAG that brings the files of one feed in, from the FTP server to alert rows."""
     feed = feeds.feed(feed_name)
-    with DAG(
+    with feed_dag(
+        feed,
         dag_id,
         schedule=schedule,
-        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
-        catchup=False,
-        max_active_runs=1,
         dagrun_timeout=LONGEST_RUN,
-        default_args={
-            "owner": "data-engineering",
-            "retries": settings.retries(3),
-            "retry_delay": timedelta(seconds=settings.retry_delay_seconds(60 * feed.retry_minutes)),
-            "execution_timeout": timedelta(minutes=30),
-            "on_failure_callback": [note_error, oncall.note_failure],
-        },
-        on_failure_callback=[fail_run, oncall.run_failed],
-        on_success_callback=oncall.run_succeeded,
+        execution_timeout=timedelta(minutes=30),
         deadline=_deadline(dag_id),
         params=PARAMS,
         doc_md=doc_md,
-        tags=["ingestion", feed.name],
     ) as dag:
         run = open_run(feed_name)
         staged = stage.partial(run=run).expand(file=fetch(run))
         merged = merge(match(run, staged))
         close_run(write_alerts(make_leads(merged)))
     return dag
+
+
+def feed_dag(feed: Feed, dag_id: str, *, execution_timeout: timedelta, **options: Any) -> DAG:
+    """A DAG that brings a feed in, still without tasks; ``options`` are those of this DAG alone."""
+    return DAG(
+        dag_id,
+        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
+        catchup=False,
+        max_active_runs=1,
+        default_args={
+            "owner": "data-engineering",
+            "retries": settings.retries(3),
+            "retry_delay": timedelta(seconds=settings.retry_delay_seconds(60 * feed.retry_minutes)),
+            "execution_timeout": execution_timeout,
+            "on_failure_callback": [note_error, oncall.note_failure],
+        },
+        on_failure_callback=[fail_run, oncall.run_failed],
+        on_success_callback=oncall.run_succeeded,
+        tags=["ingestion", feed.name],
+        **options,
+    )
 
 
 def _deadline(dag_id: str) -> DeadlineAlert | None:

@@ -21,14 +21,12 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
-import pendulum
-from airflow.sdk import DAG, get_current_context, task
-from ingestion_callbacks import fail_run, note_error, now
-from ingestion_dag import NEW_YORK, PARAMS, close_run, leads_database, merge, open_run, step
+from airflow.sdk import get_current_context, task
+from ingestion_callbacks import now
+from ingestion_dag import PARAMS, close_run, feed_dag, leads_database, merge, open_run, step
 
 from county import feeds, settings
 from county.errors import NothingToDo
-from upkeep import oncall
 
 FEED = feeds.PARCEL_ROLL
 
@@ -82,25 +80,14 @@ def stage_roll(run: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
     return run
 
 
-with DAG(
+with feed_dag(
+    FEED,
     "property_roll",
     schedule="0 4 15 * *",
-    start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
-    catchup=False,
-    max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
-    default_args={
-        "owner": "data-engineering",
-        "retries": settings.retries(3),
-        "retry_delay": timedelta(seconds=settings.retry_delay_seconds(60 * FEED.retry_minutes)),
-        "execution_timeout": timedelta(hours=1),
-        "on_failure_callback": [note_error, oncall.note_failure],
-    },
-    on_failure_callback=[fail_run, oncall.run_failed],
-    on_success_callback=oncall.run_succeeded,
+    execution_timeout=timedelta(hours=1),
     params={name: PARAMS[name] for name in ("business_date", "refetch")},
     doc_md=__doc__,
-    tags=["ingestion", "roll"],
 ) as dag:
     opened = open_run("property_roll")
     close_run(merge(stage_roll(opened, fetch_roll(opened))))

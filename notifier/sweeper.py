@@ -60,9 +60,7 @@ class Sweeper(Middleware):
         """Connects anew whenever the database was away; the lock goes with the connection."""
         while not self._stop.is_set():
             try:
-                with database.connect(
-                    "sweeper", options="-c statement_timeout=30000 -c lock_timeout=5000"
-                ) as connection:
+                with database.connect("sweeper", options=LIMITS) as connection:
                     self._serve(connection, queues)
             except psycopg.Error as error:
                 log.warning("The sweeper lost the database (%s), connecting again", type(error).__name__)
