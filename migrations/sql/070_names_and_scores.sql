@@ -1,13 +1,13 @@
 -- Small rules that both sides share.
 
-CREATE FUNCTION new_york_day(moment timestamptz) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION new_york_day(moment timestamptz) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (moment AT TIME ZONE 'America/New_York')::date;
 
-CREATE FUNCTION phone_key(phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION phone_key(phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN nullif(right(regexp_replace(phone, '\D', '', 'g'), 10), '');
 COMMENT ON FUNCTION phone_key IS 'The last ten digits: the same for every way to write an American number.';
 
-CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION lead_base_score(lead_type text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE lead_type
     WHEN 'probate' THEN 95
     WHEN 'foreclosure' THEN 90
@@ -18,7 +18,7 @@ RETURN CASE lead_type
     ELSE 0
 END;
 
-CREATE FUNCTION calculate_lead_score(
+CREATE OR REPLACE FUNCTION calculate_lead_score(
     lead_type text, lead_date date, estimated_equity numeric, engagement_count integer
 ) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE
 RETURN least(100, greatest(0,
@@ -33,14 +33,14 @@ RETURN least(100, greatest(0,
 COMMENT ON FUNCTION calculate_lead_score IS
     '0 to 100: base by type times freshness (age in New York days), more for equity and for engagement.';
 
-CREATE FUNCTION plain_upper(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION plain_upper(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN upper(CASE WHEN octet_length(words) = char_length(words) THEN words  -- at a tenth of the cost
                   ELSE translate(words, 'ÁÀÂÄÃÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇáàâäãéèêëíìîïóòôöõúùûüñç',
                                         'AAAAAEEEEIIIIOOOOOUUUUNCaaaaaeeeeiiiiooooouuuunc') END);
 COMMENT ON FUNCTION plain_upper IS 'Upper case without accents, the same under every locale of the database.';
 
 -- A name of the Clerk's index is a person's when it looks like LAST FIRST … and holds no word of an organisation.
-CREATE FUNCTION is_person(name text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION is_person(name text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(
     plain_upper(name) ~ '^\s*[A-Z][A-Z''.-]*\s+[A-Z]'
     AND plain_upper(name) !~ ('\m(LLC|LLLP|LLP|PLLC|INC|INCORPORATED|CORP|CORPORATION|COMPANY|CO|LTD|LIMITED|LP|PA|PL|PLC|GMBH|SA|NV|BV|'

@@ -1,6 +1,6 @@
 -- What the recorded documents say about a property. The batch merge and the API's lookups both end here.
 
-CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
+CREATE OR REPLACE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN consideration_1 > 100 THEN consideration_1
@@ -9,12 +9,7 @@ END;
 COMMENT ON FUNCTION sale_price IS
     'Dollars paid: the consideration, else what the deed stamps ($0.60 per $100 in this county) imply; null for a nominal deed.';
 
-CREATE TYPE recorded_address AS (address text, city text, zip text);
-CREATE TYPE mortgage_event AS (
-    recorded_on date, cfn_year bigint, cfn_seq bigint, group_id bigint, amount numeric, transaction text
-);
-
-CREATE FUNCTION property_facts(folios text[])
+CREATE OR REPLACE FUNCTION property_facts(folios text[])
 RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date date, sale_price numeric,
                document_code text, transaction text, address text, city text, zip text, mortgage_known boolean,
                mortgage_balance numeric, facts text[])
@@ -119,7 +114,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION property_facts IS 'What the living documents of each folio say of its property.';
 
-CREATE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
 BEGIN
     WITH facts AS MATERIALIZED (
         SELECT * FROM property_facts(folios)
@@ -180,7 +175,7 @@ END $$;
 COMMENT ON FUNCTION refresh_properties IS
     'Derives the properties of these folios from the living documents; a row that is right is not rewritten.';
 
-CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date)
+CREATE OR REPLACE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date)
 RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT p.*
     FROM party_versions p
@@ -193,7 +188,7 @@ RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION parties_on IS 'The parties of a document as far as the files up to that business date tell.';
 
-CREATE FUNCTION lis_pendens_is_released(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
+CREATE OR REPLACE FUNCTION lis_pendens_is_released(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
 RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
 RETURN EXISTS (
     SELECT FROM document_versions r JOIN document_types t ON t.code = r.document_code

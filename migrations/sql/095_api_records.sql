@@ -1,6 +1,6 @@
 -- What the county's API answers, and what a lookup costs.
 
-CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     -- An answer names each document once for each of its parties.
     WITH documents AS (

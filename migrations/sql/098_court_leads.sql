@@ -1,6 +1,6 @@
 -- What decides about leads from court files.
 
-CREATE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
+CREATE OR REPLACE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN EXISTS (
     SELECT FROM document_versions d JOIN document_types t ON t.code = d.document_code
@@ -11,7 +11,7 @@ RETURN EXISTS (
 COMMENT ON FUNCTION was_sold IS
     'Whether a priced conveyance or a certificate of title, known by the business date known_on, was recorded after since.';
 
-CREATE FUNCTION name_key(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION name_key(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
     SELECT string_agg(word, ' ' ORDER BY word)
     FROM regexp_split_to_table(regexp_replace(plain_upper(name), '[^A-Z0-9]+', ' ', 'g'), ' +') AS word

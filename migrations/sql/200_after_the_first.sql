@@ -1,0 +1,1 @@
+-- What has changed in the tables since the first schema.
