@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.keys import write_private
-from local.places import Places
+from local.places import ROOT, Places
 from local.ports import LOOPBACK, free_port, preferred_port
 from local.processes import Child
 
@@ -54,8 +54,8 @@ def environment(
     """
     home = places.state / "airflow"
     options = {
-        "CORE__DAGS_FOLDER": str(places.root / "dags"),
-        "CORE__PLUGINS_FOLDER": str(places.root / "plugins"),
+        "CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": str(TASKS_AT_ONCE),
@@ -107,7 +107,7 @@ def component(name: str, places: Places, variables: Mapping[str, str]) -> Child:
         [places.executables / "airflow", name],
         places.log / f"{name}.log",
         environment=variables,
-        folder=places.root,
+        folder=ROOT,
         grace=GRACE[name],
         record=places.processes,
     )

@@ -57,6 +57,16 @@ class AirflowApi:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances"
         return list(self._call("GET", path)["task_instances"])
 
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task that has succeeded gave back, as JSON has it; None when it gave nothing."""
+        run = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}"
+        try:
+            return self._call("GET", f"{run}/taskInstances/{task_id}/xcomEntries/return_value")["value"]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
     def _call(self, method: str, path: str, body: object = None, *, anonymous: bool = False) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         if not anonymous:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
-from datetime import date
-from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -15,14 +10,13 @@ from local import summary
 from local.airflow_api import AirflowApi
 from local.memory import PeakMemory
 from local.places import Places
-from local.processes import last_lines
 from local.progress import Failure, Progress
+from local.runs import follow_run, start_run
 from local.stack import Stack
 
 DAG_ID = "daily_ftp_ingestion"
 RUN_TIMEOUT = 600.0
 DELIVERY_TIMEOUT = 300.0
-ENDED = ("success", "failed")
 
 
 def run_demo(places: Places, progress: Progress, stack: Stack) -> None:
@@ -36,10 +30,12 @@ def run_demo(places: Places, progress: Progress, stack: Stack) -> None:
         stack.start()
         api = stack.api()
         with progress.step("daily_ftp_ingestion"):
-            run_id = _start_run(stack, api, stack.business_date)
+            day = stack.business_date
+            run_id = start_run(stack, api, DAG_ID, {"business_date": day.isoformat()})
+            progress.say(f"{DAG_ID} triggered for {day:%A, %d %B %Y}")
             _follow_run(stack, api, run_id)
         with progress.step("delivery of the alerts"):
-            _follow_deliveries(stack)
+            follow_deliveries(stack)
     finally:
         memory.stop()
     with psycopg.connect(stack.database_url) as connection:
@@ -47,90 +43,15 @@ def run_demo(places: Places, progress: Progress, stack: Stack) -> None:
     progress.show(text)
 
 
-def _start_run(stack: Stack, api: AirflowApi, day: date) -> str:
-    """Creates the one run of the demo and lets the scheduler have it.
-
-    Unpausing a DAG with a cron schedule makes the scheduler create a run for the latest slot that has passed, beside
-    the one asked for. It does not when that slot has its run already. So the run is created while the DAG is paused,
-    with the logical date of that slot, and its conf says which business date is meant.
-    """
-    dag = _wait_for_dag(stack, api)
-    run_id = api.trigger(DAG_ID, dag["next_dagrun_logical_date"], {"business_date": day.isoformat()})
-    api.pause(DAG_ID, False)
-    stack.progress.say(f"{DAG_ID} triggered for {day:%A, %d %B %Y}")
-    return run_id
-
-
-def _wait_for_dag(stack: Stack, api: AirflowApi) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
-    log = stack.places.log / "dag-processor.log"
-    while time.monotonic() < deadline:
-        dag = api.dag(DAG_ID)
-        if dag is not None and dag.get("next_dagrun_logical_date"):
-            return dag
-        if errors := [error for error in api.import_errors() if DAG_ID in error]:
-            raise Failure(f"its file cannot be imported: {errors[0]}", log)
-        stack.pause()
-    raise Failure("Airflow did not find the DAG within 60 s", log)
-
-
 def _follow_run(stack: Stack, api: AirflowApi, run_id: str) -> None:
-    seen: dict[str, str] = {}
-    deadline = time.monotonic() + RUN_TIMEOUT
-    while time.monotonic() < deadline:
-        tasks = api.task_instances(DAG_ID, run_id)
-        for task in tasks:
-            _tell_change(stack.progress, seen, task)
-        state = api.run(DAG_ID, run_id)["state"]
-        if state in ENDED or "up_for_retry" in seen.values():
-            break
-        stack.pause(0.4)
-    else:
-        raise Failure(f"the run had not ended after {RUN_TIMEOUT:.0f} s", stack.places.log / "scheduler.log")
-    if state != "success":
-        raise Failure(*_why_failed(stack, run_id, seen))
+    follow_run(stack, api, DAG_ID, run_id, timeout=RUN_TIMEOUT)
     runs = api.runs(DAG_ID)
     if len(runs) != 1:
         raise Failure(f"{len(runs)} runs were made, not one: {', '.join(str(run['dag_run_id']) for run in runs)}")
 
 
-def _tell_change(progress: Progress, seen: dict[str, str], task: dict[str, Any]) -> None:
-    name = str(task["task_id"])
-    if task["map_index"] >= 0:
-        name += f"[{task.get('rendered_map_index') or task['map_index']}]"
-    state = str(task["state"] or "")
-    if state not in ("running", "success", "failed", "up_for_retry", "upstream_failed", "skipped", "up_for_reschedule"):
-        return
-    if seen.get(name) == state:
-        return
-    seen[name] = state
-    duration = f" ({task['duration']:.1f} s)" if state in ENDED and task.get("duration") else ""
-    progress.say(f"  {name}: {state.replace('_', ' ')}{duration}")
-
-
-def _why_failed(stack: Stack, run_id: str, seen: dict[str, str]) -> tuple[str, Path]:
-    failed = [name for name, state in seen.items() if state in ("failed", "up_for_retry")] or ["the run"]
-    with psycopg.connect(stack.database_url) as connection:
-        row = connection.execute("SELECT error_message FROM data_ingestion_logs WHERE run_id = %s", [run_id]).fetchone()
-    logs = stack.places.state / "airflow" / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}"
-    task_id = failed[0].partition("[")[0]
-    found = sorted(logs.glob(f"task_id={task_id}/**/attempt=*.log"))
-    log = found[-1] if found else stack.places.log / "scheduler.log"
-    reason = (row[0] if row else None) or _last_error(log) or "the log says why"
-    return f"task {', '.join(failed)} failed: {reason}", log
-
-
-def _last_error(log: Path) -> str | None:
-    """The last exception in a task's log, which Airflow writes as JSON lines."""
-    for line in reversed(last_lines(log, 200)):
-        with contextlib.suppress(ValueError, KeyError, IndexError, TypeError):
-            error = json.loads(line)["error_detail"][0]
-            return f"{error['exc_type']}: {error['exc_value']}"
-    return None
-
-
-def _follow_deliveries(stack: Stack) -> None:
-    """Until the notifier has nothing left to do that is due."""
+def follow_deliveries(stack: Stack) -> None:
+    """Waits until the notifier has nothing left to do. Raises Failure when it has not come to that in five minutes."""
     deadline = time.monotonic() + DELIVERY_TIMEOUT
     told = ""
     next_line = 0.0

@@ -24,7 +24,10 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """The paths of one checkout. ``profile`` is ``up`` or ``demo``: the demo wipes its own state at each start."""
+    """The paths of one checkout. ``profile`` is ``up`` or ``demo``: the demo wipes its own state at each start.
+
+    Only state lies below ``root``; what runs is always this checkout's code.
+    """
 
     root: Path = ROOT
     profile: str = "up"

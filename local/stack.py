@@ -13,7 +13,7 @@ from pathlib import Path
 from local import airflow, demo_data, keys, settings
 from local.airflow_api import AirflowApi
 from local.environment_file import write_environment_file
-from local.places import Places
+from local.places import ROOT, Places
 from local.postgres import PostgresServer
 from local.processes import Child, ServiceDied, stop_leftovers
 from local.progress import Progress
@@ -38,11 +38,15 @@ NOTIFIER_GRACE = 15.0
 
 
 class Stack:
-    """The services of one checkout. ``stop`` ends whatever ``start`` had begun, at any point."""
+    """The services of one checkout. ``stop`` ends whatever ``start`` had begun, at any point.
 
-    def __init__(self, places: Places, progress: Progress) -> None:
+    The sandbox's county records ``documents`` on a business date.
+    """
+
+    def __init__(self, places: Places, progress: Progress, documents: int = SANDBOX_DOCUMENTS) -> None:
         self.places = places
         self.progress = progress
+        self.documents = documents
         self.keys = keys.load_keys(places.keys)
         self.children: list[Child] = []
         self._jobs: list[Child] = []
@@ -111,7 +115,7 @@ class Stack:
     def _start_sandbox(self) -> None:
         self._ready_file.unlink(missing_ok=True)
         command = ["-m", "sandbox", "serve", "--ftp-port", "0", "--http-port", "0", "--seed", str(SANDBOX_SEED)]
-        command += ["--documents", str(SANDBOX_DOCUMENTS), "--files", str(self.places.state / "sandbox")]
+        command += ["--documents", str(self.documents), "--files", str(self.places.state / "sandbox")]
         command += ["--ready-file", str(self._ready_file)]
         self._add(self._child("sandbox", [sys.executable, *command], settings.inherited(self.places)))
 
@@ -247,7 +251,7 @@ class Stack:
             [str(part) for part in command],
             self.places.log / f"{name}.log",
             environment=environment,
-            folder=self.places.root,
+            folder=ROOT,
             grace=grace,
             record=self.places.processes,
         )

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from bench import dags
 from local.places import ROOT
 
 
@@ -31,6 +32,21 @@ def test_mail_is_measured_with_a_worker_of_its_own() -> None:
     done = bench("notifier_email", "--scale", "0.1")
     assert done.returncode == 0, done.stderr
     assert "e-mails/s" in done.stdout
+
+
+@pytest.mark.drill
+def test_each_dag_is_measured_as_a_run_of_the_scheduler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of each sort one: the roll, a feed from the FTP server, the upkeep, and a clean-up that finds something."""
+    monkeypatch.setattr(dags, "FEEDS", ("weekly",))
+    monkeypatch.setattr(dags, "UPKEEP", ("data_cleanup",))
+    dags.run(0.01)
+    table = capsys.readouterr().out.partition("each DAG once, through the scheduler")[2]
+    assert re.search(r"^property_roll .* rows 2940, properties 2940,", table, re.MULTILINE), table
+    assert re.search(r"^weekly_ftp_ingestion .* leads [1-9]\d*, alerts [1-9]", table, re.MULTILINE), table
+    assert re.search(r"^data_cleanup, of rows grown old .* deliveries [1-9]", table, re.MULTILINE), table
+    assert re.search(r"^  weekly_ftp_ingestion: open_run .*, close_run \d", table, re.MULTILINE), table
 
 
 def test_an_unknown_benchmark_is_named_with_those_there_are() -> None:

@@ -146,8 +146,7 @@ def running_airflow(**more: str) -> Iterator[AirflowStack]:
             ports=ports,
             connections=_connections(metadata, leads, county),
         )
-        variables |= services.airflow_folders(places.state / "airflow") | QUICK
-        variables |= {"ARCHIVE_URL": (folder / "archive").as_uri(), **more}
+        variables |= QUICK | {"ARCHIVE_URL": (folder / "archive").as_uri(), **more}
         airflow.write_passwords(places, made)
         running = AirflowStack(
             places, metadata, leads, county, variables, ports, made["airflow_admin_password"], components={}
