@@ -22,6 +22,8 @@ from county.errors import ArchiveUnavailable, GiveUp, IngestionError
 GOOGLE_CLOUD = "google_cloud_default"
 #: Bytes of one request, up and down; a multiple of 256 KiB.
 CHUNK = 8 << 20
+#: Bytes that whoever reads line by line takes out of a chunk at a time.
+READ_AHEAD = 1 << 20
 
 
 class GcsArchive:
@@ -89,7 +91,9 @@ class GcsArchive:
             blob.chunk_size = CHUNK
             # All blocks are of one and the same object, whatever happens meanwhile.
             stream = blob.open("rb", if_generation_match=blob.generation, retry=self._retry)
-        return cast(BinaryIO, _Reader(stream, lambda: self._explained(f"read {name}")))
+        reader = _Reader(stream, lambda: self._explained(f"read {name}"))
+        # Lines are asked for one by one, and by itself the reader would look for each one's end byte by byte.
+        return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
 
     def _storage(self) -> Any:
         if self._client is None:

@@ -72,6 +72,11 @@ def _escape(line: bytes) -> bytes:
     return line or b" "
 
 
+def as_text(line: bytes) -> str:
+    """One line without its end, decoded as ``copy_blocks`` would, for a person to read."""
+    return _line_to_utf8(line.rstrip(b"\r\n")).replace(b"\0", _NUL_PICTURE).decode()
+
+
 def _to_utf8(lines: bytes) -> bytes:
     try:
         lines.decode()

@@ -20,6 +20,7 @@ from county.errors import EmptyFile, GiveUp, IncompleteFile, IngestionError, Mis
 from county.feeds import Feed, FeedFile
 from county.fetch import Fetched
 from county.layouts import layout
+from county.lines import as_text
 from county.staging import Staged, stage_file
 
 #: The address shows the newest roll: after so many days it is the one of another month.
@@ -62,18 +63,44 @@ def stage_roll(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Stages the CSV ``stream`` as ``county.staging.stage_file`` does a county file."""
+    """Stages the CSV ``stream`` (seekable) as ``county.staging.stage_file`` does a county file."""
     (file,) = feed.files
-    return stage_file(
-        connection,
-        file,
-        cast(BinaryIO, RollLines(stream, file)),
-        ingestion_id=ingestion_id,
-        feed=feed.name,
-        day=day,
-        object_name=object_name,
-        max_rejected_percent=max_rejected_percent,
-    )
+    try:
+        return stage_file(
+            connection,
+            file,
+            cast(BinaryIO, RollLines(stream, file)),
+            ingestion_id=ingestion_id,
+            feed=feed.name,
+            day=day,
+            object_name=object_name,
+            max_rejected_percent=max_rejected_percent,
+        )
+    finally:
+        _show_rejects_as_they_were(connection, stream, feed, day)
+
+
+def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO, feed: Feed, day: date) -> None:
+    """Gives the rejects of ``day`` the CSV's own lines, which a second look finds: few rolls have any."""
+    of_the_day = (feed.name, day)
+    rejects = connection.execute(
+        "SELECT line_number FROM rejected_records WHERE feed = %s AND business_date = %s", of_the_day
+    ).fetchall()
+    if not rejects:
+        return
+    wanted = {int(number) for (number,) in rejects}
+    stream.seek(0)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE roll_lines (line_number integer, line text) ON COMMIT DROP")
+        with cursor.copy("COPY roll_lines FROM STDIN") as copy:
+            for number, line in enumerate(stream, 1):
+                if number in wanted:
+                    copy.write_row((number, as_text(line)))
+        cursor.execute(
+            "UPDATE rejected_records r SET raw_line = l.line FROM roll_lines l"
+            " WHERE l.line_number = r.line_number AND r.feed = %s AND r.business_date = %s",
+            of_the_day,
+        )
 
 
 class RollLines:

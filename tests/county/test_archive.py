@@ -210,6 +210,16 @@ def test_what_the_service_refuses_is_told_apart_from_what_it_cannot_do_now(
             ask()
 
 
+def test_a_roll_s_lines_are_read_as_fast_from_a_bucket(bucket: GcsArchive) -> None:
+    """Looked for byte by byte, so many take ten seconds; a roll has a million."""
+    content = b"x" * 150 + b"\n"
+    bucket.put(CASES, io.BytesIO(content * 100_000))
+    with bucket.open(CASES) as stream:
+        started = time.process_time()
+        assert sum(line == content for line in stream) == 100_000
+    assert time.process_time() - started < 4
+
+
 def test_a_service_that_goes_away_while_an_object_is_read_is_told(
     bucket: GcsArchive, object_storage: ObjectStorage, tmp_path: Path
 ) -> None:

@@ -182,6 +182,8 @@ def test_bad_lines_are_kept_with_number_and_reason(rolls: Roll) -> None:
         (503, "YEAR_BUILT is not a number"),
         (504, "1 fields instead of 15"),
     ]
+    kept = rolls.rows("SELECT raw_line FROM rejected_records ORDER BY line_number")
+    assert kept == [(line.decode(),) for line in lines[500:]], "as the county wrote them"
     assert rolls.one("SELECT records_processed, records_rejected FROM data_ingestion_logs") == (499, 4)
     assert rolls.one("SELECT count(*) FROM properties") == (499,)
 
