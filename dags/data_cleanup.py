@@ -2,9 +2,10 @@
 
 Every night at 3:00 New York. E-mail and text deliveries and API logs older than 90 days are archived as compressed
 JSON lines below `logs/` of the archive, read back and compared, and only then emptied (deliveries: what proves that
-something was sent and paid for stays) or deleted. Queue metrics, closed dead letters, rejected and unmatched records
-older than 90 days are deleted, staging tables of failed runs after 14 days, Airflow's own metadata after 90 (`airflow
-db clean`, when the connection `airflow_db` is defined). `plugins/upkeep/retention.py` has the table.
+something was sent and paid for stays) or deleted; so are providers' events that name no delivery of ours. Queue
+metrics, closed dead letters, rejected and unmatched records older than 90 days are deleted, staging tables of failed
+runs after 14 days, Airflow's own metadata after 90 (`airflow db clean`, when the connection `airflow_db` is defined).
+`plugins/upkeep/retention.py` has the table.
 
 **By hand it only counts**, unless the parameter `dry_run` is switched off. The business date bounds what goes: a run
 for an old date removes what was too old on that date, and no run removes what is younger today.

@@ -35,6 +35,15 @@ RULES = (
         " FROM delivery_events e WHERE e.delivery_id = d.id) AS events) r",
         removal="empty_deliveries",
     ),
+    # The events of a delivery go with it; these name none, and three days after they came nobody looks for one.
+    Rule(
+        "stray_events",
+        "delivery_events",
+        "received_at",
+        condition="d.delivery_id IS NULL",
+        archived="row_to_json(d)",
+        removal="delete_archived",
+    ),
     Rule("api_logs", "miami_dade_api_logs", "created_at", archived="row_to_json(d)", removal="delete_archived"),
     Rule(
         "lookups",

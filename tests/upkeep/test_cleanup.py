@@ -73,6 +73,18 @@ def test_an_old_delivery_is_archived_with_its_events_and_emptied(rows: Rows, arc
     assert rows.one("SELECT count(*) FROM email_logs") == 0
 
 
+def test_an_event_that_names_no_delivery_is_archived_and_goes_and_others_stay(rows: Rows, archive: FileArchive) -> None:
+    a_delivery(rows, channel="voice")
+    stray = rows.insert(
+        "delivery_events", provider="twilio", event="sent", event_key="k", provider_id="SM1", received_at=ago(91)
+    )
+    rows.database.connection.execute("UPDATE delivery_events SET received_at = %s", (ago(91),))
+    assert clean(rows, archive)["stray_events"] == 1
+    (row,) = archived(archive, "stray_events")
+    assert (row["id"], row["provider_id"]) == (stray, "SM1")
+    assert rows.all("SELECT delivery_id IS NULL FROM delivery_events") == [False, False]
+
+
 @pytest.mark.parametrize(
     ("table", "column", "values"),
     [

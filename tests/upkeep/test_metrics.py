@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from leads.alert import alert
 from notifier.lanes import LANES
 from tests.upkeep.conftest import Rows
+from tests.upkeep.mailbox import Mailbox
 from upkeep.metrics import QUEUES, record_queue_metrics
 
 
@@ -85,6 +87,17 @@ def test_lookups_wait_and_run_as_rows_of_their_own(rows: Rows) -> None:
     lookups = newest(rows, "api-property-lookup")
     assert 60 <= lookups["oldest_age_seconds"] < 90
     assert (lookups["waiting_count"], lookups["delayed_count"], lookups["active_count"]) == (1, 1, 1)
+
+
+def test_an_alert_that_somebody_has_heard_is_a_completed_one(rows: Rows, mailbox: Mailbox) -> None:
+    record_queue_metrics(rows.database.connection)
+    alert("warning", "the disk is full", "of pg1", "make room")
+    alert("warning", "the disk is full", "of pg1", "make room")  # within the hour: counted, not told again
+    rows.insert("oncall_alerts", fingerprint="nobody has heard of it yet")
+    record_queue_metrics(rows.database.connection)
+    record_queue_metrics(rows.database.connection)
+    done = "SELECT completed_count FROM queue_metrics WHERE queue_name = 'admin-alerts' ORDER BY id"
+    assert rows.all(done) == [0, 1, 0]
 
 
 def test_alerts_in_hand_are_known_by_the_workers_that_live(rows: Rows) -> None:

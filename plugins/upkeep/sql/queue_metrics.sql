@@ -1,5 +1,5 @@
 -- One row a queue, from PostgreSQL alone: what waits and runs are rows, deliveries or lookups; of alerts, which have none,
--- the workers' heartbeats tell.
+-- the workers' heartbeats tell what runs, and oncall_alerts what was told.
 WITH queues AS (
     SELECT queue_name,
            coalesce((SELECT max(m.recorded_at) FROM queue_metrics m WHERE m.queue_name = q.queue_name),
@@ -33,6 +33,11 @@ WITH queues AS (
     SELECT q.queue_name, count(*)
     FROM queues q
     JOIN lookups l ON q.queue_name = 'api-property-lookup' AND l.state = 'answered' AND l.finished_at > q.since
+    GROUP BY q.queue_name
+    UNION ALL
+    SELECT q.queue_name, count(*)
+    FROM queues q
+    JOIN oncall_alerts a ON q.queue_name = 'admin-alerts' AND a.last_sent_at > q.since
     GROUP BY q.queue_name
 ), dead AS (
     SELECT q.queue_name, count(*) FILTER (WHERE f.failed_at > q.since) AS failed,
