@@ -4,10 +4,11 @@ Every day at 9:00 New York. Opens one delivery for each trialing subscriber whos
 days. The mail costs nothing; the notifier sends it at once.
 
 **The business date** is the day from which the days are counted. Subscriber, end of the trial and days are the
-delivery's key, so a rerun opens nothing twice. A date that is over is silent: its count of days would be wrong.
+delivery's key, so a rerun opens nothing twice. A date that is over is silent: its count of days would be wrong. What
+was due on a day without a run, the next run sends once, with the days that are left, while the trial lasts.
 
 **When it fails** nobody is reminded today until it has run. Read the task's log, put right what it names, and clear
-the task the same day.
+the task the same day, or leave it: the next run makes good what this one missed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
-from upkeep_dag import run_day, today, upkeep_dag
+from upkeep_dag import now, run_day, today, upkeep_dag
 
 
 @task
@@ -26,7 +27,7 @@ def open_trial_reminders() -> dict[str, int]:
     from upkeep import mailings
 
     with closing(leads_connection()) as connection:
-        return mailings.open_trial_reminders(connection, run_day(), today=today())
+        return mailings.open_trial_reminders(connection, run_day(), today=today(), now=now())
 
 
 with upkeep_dag(

@@ -1,8 +1,19 @@
 -- What may be said to whom, for whoever composes.
 
-CREATE VIEW delivery_recipients AS
+CREATE OR REPLACE FUNCTION plain_preferences(preferences jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT coalesce(jsonb_object_agg(p.key, CASE WHEN lower(btrim(p.value #>> '{}')) IN ('true', 'false')
+                                                 THEN lower(btrim(p.value #>> '{}'))::jsonb ELSE p.value END), '{}')
+    FROM jsonb_each(CASE jsonb_typeof(preferences) WHEN 'object' THEN preferences ELSE '{}' END) AS p
+);
+COMMENT ON FUNCTION plain_preferences IS
+    'email_preferences as both sides read them: yes and no given as text count; what is no object is empty.';
+
+CREATE OR REPLACE VIEW delivery_recipients AS
 SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at, d.attempts,
-       u.first_name, u.email, u.phone_number, u.token_balance, u.email_preferences AS preferences,
+       u.first_name, u.email, u.phone_number, u.token_balance,
+       plain_preferences(u.email_preferences) AS preferences,
        u.subscription_type, u.trial_ends_at,
        EXISTS (SELECT FROM suppressions s
                WHERE s.channel = d.channel

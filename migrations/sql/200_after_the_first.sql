@@ -1,1 +1,13 @@
 -- What has changed in the tables since the first schema.
+
+-- ── upkeep ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE IF NOT EXISTS mailing_runs (
+    mailing text PRIMARY KEY,
+    last_day date NOT NULL
+);
+COMMENT ON TABLE mailing_runs IS 'The newest day for which a mailing was opened: what was due since is made up for.';
+
+COMMENT ON COLUMN queue_metrics.completed_count IS
+    'Done since the row before: deliveries that a provider has accepted, lookups that were answered. Of admin-alerts, '
+    'whose messages are no rows: alerts that an address of on-call took, whoever raised them; repeats within the hour are none.';

@@ -2,13 +2,14 @@
 
 Each function opens one delivery for each subscriber who wants the mail and returns the counts ``opened`` and ``unpaid``
 (too few tokens: the row says ``skipped``). A rerun opens nothing. A date that is over is silent: its mails would tell
-of a morning that has passed.
+of a morning that has passed. What it would have told is not lost: the next digest holds its leads, the next run of the
+reminders makes up for it.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import psycopg
 from psycopg.rows import dict_row
@@ -31,9 +32,13 @@ def open_reports(connection: psycopg.Connection, day: date, *, today: date) -> d
     return _open(connection, "weekly_report", wanted=week_start == last_week(today), week_start=week_start)
 
 
-def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
-    """Reminders of trials that end 7, 3 or 1 days after ``day``, New York days both."""
-    return _open(connection, "trial_reminders", wanted=day == today, day=day)
+def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: date, now: datetime) -> dict[str, int]:
+    """Reminders of trials that end 7, 3 or 1 days after ``day``, New York days both.
+
+    Days since the last run on which there was none are made up for: of trials that have not ended ``now``, with the
+    days that are left, one reminder each.
+    """
+    return _open(connection, "trial_reminders", wanted=day == today, day=day, now=now)
 
 
 def last_week(day: date) -> date:
@@ -41,9 +46,9 @@ def last_week(day: date) -> date:
     return day - timedelta(days=day.weekday() + 7)
 
 
-def _open(connection: psycopg.Connection, name: str, *, wanted: bool, **parameters: date) -> dict[str, int]:
+def _open(connection: psycopg.Connection, name: str, *, wanted: bool, **parameters: date | datetime) -> dict[str, int]:
     if not wanted:
-        log.info("%s for %s is silent: that is over", name, *parameters.values())
+        log.info("%s is silent: %s is over", name, parameters)
         return dict(NOBODY)
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement(name), parameters).fetchone()

@@ -18,6 +18,7 @@ from tests.notifier.system import System
         ({"lead_alerts": False}, "preference"),
         ({"lead_score_threshold": 96}, "score_threshold"),
         ({"max_daily_emails": 0}, "daily_cap"),
+        ({"lead_alerts": "false"}, "preference"),
         ({"lead_score_threshold": "high", "max_daily_emails": None, "lead_alerts": "yes"}, None),
     ],
 )

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from leads.days import NEW_YORK
 from tests.upkeep.conftest import Rows
 from upkeep.mailings import last_week, open_digests, open_reports, open_trial_reminders
 
@@ -16,6 +17,15 @@ DAY = date(2026, 11, 24)
 
 def digests(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str, int]:
     return open_digests(rows.database.connection, day, today=today or day)
+
+
+def remind(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str, int]:
+    """As the run of 9:00 does."""
+    return open_trial_reminders(rows.database.connection, day, today=today or day, now=at(day, 9))
+
+
+def at(day: date, hour: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, tzinfo=NEW_YORK)
 
 
 def due(rows: Rows, zone: str = "America/New_York") -> str:
@@ -80,7 +90,7 @@ def test_a_digest_is_opened_once_a_day_with_its_token(rows: Rows) -> None:
 
 def test_who_wants_none_or_may_have_none_gets_none(rows: Rows) -> None:
     rows.user(email_preferences={"daily_digest": False, "weekly_report": False})
-    rows.user(email_preferences={"daily_digest": "false", "weekly_report": "false"})
+    rows.user(email_preferences={"daily_digest": "false", "weekly_report": " False"})
     rows.user(subscription_status="cancelled")
     rows.user(subscription_status=None)
     rows.user(email=None)
@@ -112,7 +122,7 @@ def test_who_cannot_pay_is_skipped_and_others_are_not(rows: Rows) -> None:
 def test_a_day_that_is_over_is_silent(rows: Rows) -> None:
     rows.user(subscription_status="trialing", trial_ends_at=datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC")))
     assert digests(rows, DAY, today=DAY + timedelta(days=1))["opened"] == 0
-    assert open_trial_reminders(rows.database.connection, DAY, today=DAY + timedelta(days=1))["opened"] == 0
+    assert remind(rows, DAY, today=DAY + timedelta(days=1))["opened"] == 0
     assert open_reports(rows.database.connection, DAY - timedelta(days=7), today=DAY)["opened"] == 0
 
 
@@ -151,8 +161,8 @@ def test_a_trial_is_reminded_of_seven_three_and_one_new_york_days_before(
     moment, zone = ends.rsplit(" ", 1)
     trial_ends_at = datetime.strptime(moment, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(zone))
     user = rows.user(subscription_status="trialing", trial_ends_at=trial_ends_at, token_balance=0)
-    open_trial_reminders(rows.database.connection, DAY, today=DAY)
-    open_trial_reminders(rows.database.connection, DAY, today=DAY)
+    remind(rows)
+    remind(rows)
     key = f"trial:{user}:{trial_ends_at.astimezone(ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%SZ}:{days}"
     expected = [] if days is None else [(key, {"days_remaining": days}, "queued", 0)]
     assert rows.all("SELECT dedupe_key, params, state, tokens FROM deliveries") == expected
@@ -163,11 +173,55 @@ def test_only_trials_are_reminded_of_and_one_that_was_extended_anew(rows: Rows) 
     rows.user(subscription_status="active", trial_ends_at=ends)
     rows.user(subscription_status="trialing", trial_ends_at=None)
     user = rows.user(subscription_status="trialing", trial_ends_at=ends)
-    assert open_trial_reminders(rows.database.connection, DAY, today=DAY)["opened"] == 1
+    assert remind(rows)["opened"] == 1
     rows.database.connection.execute("UPDATE users SET trial_ends_at = trial_ends_at + interval '7 days'")
     later = DAY + timedelta(days=7)
-    assert open_trial_reminders(rows.database.connection, later, today=later)["opened"] == 1
+    assert remind(rows, later)["opened"] == 1
     assert rows.all("SELECT DISTINCT subscriber_id FROM deliveries") == [user]
+
+
+@pytest.mark.parametrize(
+    ("left", "slept", "reminders"),
+    [
+        (8, 0, [(7, 7)]),
+        (8, 1, [(7, 6)]),
+        (8, 3, [(7, 4)]),
+        (8, 4, [(3, 3)]),  # what is due by itself says it all
+        (8, 5, [(3, 2)]),
+        (4, 1, [(3, 2)]),
+        (5, 0, []),
+        (16, 10, [(7, 5)]),
+        (16, 15, [(1, 0)]),
+        (2, 1, [(1, 0)]),  # it ends tonight
+        (2, 2, []),
+    ],
+)
+def test_a_reminder_of_a_day_without_a_run_is_sent_once_while_the_trial_lasts(
+    rows: Rows, left: int, slept: int, reminders: list[tuple[int, int]]
+) -> None:
+    """``left`` days before the trial ends there is a run, then none on ``slept`` days."""
+    remind_after_sleep(rows, left, slept, created_at=at(DAY, 8))
+    assert reminded(rows) == reminders
+
+
+def test_nobody_has_missed_a_reminder_that_was_due_before_they_came(rows: Rows) -> None:
+    remind_after_sleep(rows, 8, 3, created_at=at(DAY + timedelta(days=1), 10))
+    assert reminded(rows) == []
+
+
+def remind_after_sleep(rows: Rows, left: int, slept: int, created_at: datetime) -> None:
+    ends = at(DAY + timedelta(days=left), 20)
+    rows.user(subscription_status="trialing", trial_ends_at=ends, created_at=created_at)
+    remind(rows)
+    for _ in range(2):
+        remind(rows, DAY + timedelta(days=1 + slept))
+
+
+def reminded(rows: Rows) -> list[tuple[int, int]]:
+    """Which reminder, and the days of which it speaks."""
+    return rows.all(
+        "SELECT split_part(dedupe_key, ':', -1)::integer, (params ->> 'days_remaining')::integer FROM deliveries"
+    )
 
 
 def test_the_session_s_time_zone_changes_nothing(rows: Rows) -> None:
@@ -176,7 +230,7 @@ def test_the_session_s_time_zone_changes_nothing(rows: Rows) -> None:
     user = rows.user(subscription_status="trialing", trial_ends_at=datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC")))
     digests(rows)
     assert due(rows) == "2026-11-24 08:00 EST"
-    open_trial_reminders(rows.database.connection, DAY, today=DAY)
+    remind(rows)
     assert rows.one("SELECT max(dedupe_key) FROM deliveries") == f"trial:{user}:2026-11-25T12:00:00Z:1"
 
 

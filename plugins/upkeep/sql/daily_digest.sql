@@ -10,7 +10,7 @@ WITH zones AS MATERIALIZED (
     FROM users u
     LEFT JOIN zones z ON z.name = u.email_preferences ->> 'digest_timezone'
     WHERE u.subscription_status IN ('active', 'trialing') AND u.email <> ''
-      AND coalesce(u.email_preferences ->> 'daily_digest', 'true') <> 'false'
+      AND plain_preferences(u.email_preferences) -> 'daily_digest' IS DISTINCT FROM 'false'
 ), moments AS (
     SELECT w.*, (%(day)s::date + time '05:00') AT TIME ZONE 'America/New_York' AS run
     FROM wishes w

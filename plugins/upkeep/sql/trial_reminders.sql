@@ -1,11 +1,28 @@
--- Trials that end 7, 3 or 1 New York days after the day. The end is part of the key: a trial that was extended is
+-- Trials that end 7, 3 or 1 New York days after the day, and those whose reminder fell on a day since the last run: of
+-- several the nearest to the end, with the days that are left. The end is part of the key: a trial that was extended is
 -- reminded of anew.
+WITH noted AS (
+    INSERT INTO mailing_runs AS m (mailing, last_day) VALUES ('trial_reminders', %(day)s)
+    ON CONFLICT (mailing) DO UPDATE SET last_day = greatest(m.last_day, excluded.last_day)
+), before AS (
+    SELECT least(coalesce(max(last_day), %(day)s), %(day)s::date - 1) AS last_day
+    FROM mailing_runs WHERE mailing = 'trial_reminders'
+), trials AS (
+    SELECT id, created_at, trial_ends_at, new_york_day(trial_ends_at) AS ends
+    FROM users
+    WHERE subscription_status = 'trialing' AND email <> ''
+), due AS (
+    SELECT t.id, t.ends - %(day)s::date AS days_left, min(r.days) AS reminder
+    FROM before b, trials t, unnest('{7,3,1}'::integer[]) AS r (days)
+    WHERE t.ends - r.days = %(day)s
+       OR t.ends - r.days > b.last_day AND t.ends - r.days < %(day)s AND t.trial_ends_at > %(now)s
+      -- Nobody has missed what was due before they came.
+      AND t.created_at < (t.ends - r.days + time '09:00') AT TIME ZONE 'America/New_York'
+    GROUP BY t.id, t.ends
+)
 SELECT count(*) FILTER (WHERE o.opened) AS opened,
        count(*) FILTER (WHERE o.opened AND o.state = 'skipped') AS unpaid
 FROM open_deliveries((
-    SELECT array_agg(ROW ('expiring_trial', t.id, NULL, trial_key(t.id, t.days), NULL, NULL,
-                          jsonb_build_object('days_remaining', t.days), NULL)::delivery_request ORDER BY t.id)
-    FROM (SELECT id, new_york_day(trial_ends_at) - %(day)s::date AS days
-          FROM users
-          WHERE subscription_status = 'trialing' AND email <> '') t
-    WHERE t.days IN (7, 3, 1))) o
+    SELECT array_agg(ROW ('expiring_trial', d.id, NULL, trial_key(d.id, d.reminder), NULL, NULL,
+                          jsonb_build_object('days_remaining', d.days_left), NULL)::delivery_request ORDER BY d.id)
+    FROM due d)) o

@@ -6,5 +6,5 @@ FROM open_deliveries((
                           jsonb_build_object('week_start', %(week_start)s::date), NULL)::delivery_request ORDER BY u.id)
     FROM users u
     WHERE u.subscription_status IN ('active', 'trialing') AND u.email <> ''
-      AND coalesce(u.email_preferences ->> 'weekly_report', 'true') <> 'false'
+      AND plain_preferences(u.email_preferences) -> 'weekly_report' IS DISTINCT FROM 'false'
       AND u.created_at < ((%(week_start)s::date + 7)::timestamp AT TIME ZONE 'America/New_York'))) o
