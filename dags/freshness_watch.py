@@ -2,7 +2,8 @@
 
 Every quarter of an hour. Compares the schedules of the feeds with `data_ingestion_logs` and tells on-call, once a
 cause and hour, of a run that never started (half an hour after its time) and of a feed whose newest data is too old;
-and tells when that is over. Also sends again what no address of on-call has taken yet.
+and tells when that is over. A row that still says `running` though Airflow's run has ended (the database was away at
+that moment) becomes `failed`. Also sends again what no address of on-call has taken yet.
 
 **The business date does not matter**: a run looks at what is there at that moment.
 
@@ -14,19 +15,23 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
-from airflow.sdk import task
+from airflow.sdk import get_current_context, task
+from ingestion_callbacks import run_state
 from upkeep_dag import now, upkeep_dag
 
 
 @task
 def watch_feeds() -> dict[str, list[str]]:
-    """Tells of missing runs and stale feeds; returns them."""
+    """Ends what nobody could end, tells of missing runs and stale feeds; returns those."""
     from county.hooks import leads_connection
     from leads.alert import send_untold
     from upkeep import freshness
 
+    state_of = partial(run_state, get_current_context()["ti"])
     with closing(leads_connection()) as connection:
+        freshness.end_abandoned_runs(connection, state_of)
         found = freshness.watch_feeds(connection, now=now())
         send_untold(connection)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import closing, suppress
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pendulum
@@ -28,6 +29,20 @@ def business_date_of(dag_run: Any, asked: str | None) -> date:
 
     manual = str(getattr(dag_run.run_type, "value", dag_run.run_type)) == "manual"
     return business_date(dag_run.logical_date, asked=asked, manual=manual, now=now())
+
+
+def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
+    """What Airflow says of a run, ``GONE`` of one that it does not know; None when it cannot say now."""
+    from county.runs import GONE
+
+    try:
+        state = ti.get_dagrun_state(dag_id, run_id)
+    except Exception as error:
+        # A task's error carries the answer's status in its detail, that of `airflow dags test` the answer itself.
+        detail = getattr(getattr(error, "error", None), "detail", None) or {}
+        status = detail.get("status_code", getattr(getattr(error, "response", None), "status_code", None))
+        return GONE if status == HTTPStatus.NOT_FOUND else None
+    return str(getattr(state, "value", state))
 
 
 def note_error(context: Any) -> None:
@@ -64,7 +79,7 @@ def fail_run(context: Any) -> None:
                 reason=_why(context),
             )
     except IngestionError as away:
-        log.error("%s: its row in data_ingestion_logs is ended by the next run (%s)", context["run_id"], away)
+        log.error("%s: its row in data_ingestion_logs is ended by freshness_watch (%s)", context["run_id"], away)
 
 
 def _why(context: Any) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import date, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now
+from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now, run_state
 
 from county import feeds, settings
 from county.errors import FileStillChanging, GiveUp, NothingToDo
@@ -143,10 +143,8 @@ def open_run(feed_name: str) -> dict[str, Any]:
     day = business_date_of(dag_run, context["params"]["business_date"])
     with closing(leads_connection()) as connection:
         ingestion_id = runs.open_run(connection, feed, dag_run.run_id, day)
-        for run_id in runs.open_runs(connection, feed):
-            if run_id != dag_run.run_id and _has_failed(context["ti"], dag_run.dag_id, run_id):
-                reason = "the run failed while the leads database was away, so nothing could be written down"
-                runs.fail_run(connection, feed, run_id, dag_id=dag_run.dag_id, reason=reason)
+        state_of = partial(run_state, context["ti"], dag_run.dag_id)
+        runs.end_abandoned(connection, feed, dag_id=dag_run.dag_id, state_of=state_of)
     return {"feed": feed_name, "ingestion_id": ingestion_id, "day": day.isoformat()}
 
 
@@ -280,12 +278,6 @@ def leads_database(run: dict[str, Any]) -> Iterator[psycopg.Connection]:
     with closing(leads_connection()) as connection:
         runs.resume_run(connection, run["ingestion_id"])
         yield connection
-
-
-def _has_failed(ti: Any, dag_id: str, run_id: str) -> bool:
-    with suppress(Exception):  # a run that Airflow no longer knows stays as it is
-        return str(ti.get_dagrun_state(dag_id, run_id)) == "failed"
-    return False
 
 
 def _request(run: dict[str, Any]) -> Request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
 
@@ -14,6 +14,15 @@ from county.errors import StagingChanged
 from county.feeds import Feed
 from county.fetch import Fetched
 from county.staging import partition
+
+GONE = "gone"
+_ENDS: dict[str | None, str] = {
+    "failed": "the run failed while the leads database was away, or died so that nothing could be written down. Its "
+    "tasks' logs say why; put that right and clear the failed task.",
+    "success": "somebody marked the run as a success before its last step had run. Run the date again.",
+    GONE: "Airflow does not know the run any more (it was deleted) and its last step never ran. Run the date again.",
+}
+"""Airflow's state of a run whose row was left at ``running`` → what is written into it."""
 
 
 def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> int:
@@ -60,6 +69,19 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
         (feed.ingestion_type,),
     )
     return [str(run_id) for (run_id,) in rows]
+
+
+def end_abandoned(
+    connection: psycopg.Connection, feed: Feed, *, dag_id: str, state_of: Callable[[str], str | None]
+) -> list[str]:
+    """Ends as ``failed`` what says ``running`` though Airflow's run has ended or is gone; returns those run ids.
+
+    ``state_of`` gives a run's state in Airflow: ``GONE`` for one that Airflow does not know, None when it cannot tell.
+    """
+    ended = {run_id: state for run_id in open_runs(connection, feed) if (state := state_of(run_id)) in _ENDS}
+    for run_id, state in ended.items():
+        fail_run(connection, feed, run_id, dag_id=dag_id, reason=_ENDS[state])
+    return list(ended)
 
 
 def resume_run(connection: psycopg.Connection, ingestion_id: int) -> None:

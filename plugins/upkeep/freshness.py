@@ -1,12 +1,16 @@
-"""What should be there and is not: runs that never started, feeds that bring nothing new."""
+"""What should be there and is not: runs that never started, ends that nobody wrote, feeds that bring nothing new."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import psycopg
 from psycopg.rows import dict_row
 
+from county import feeds, runs
+from county.feeds import PARCEL_ROLL
 from leads.alert import alert, recovered
 from leads.days import business_days_between, local_day
 from upkeep.schedules import FEEDS, Schedule
@@ -50,6 +54,21 @@ def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
     if row is not None and row[0] is not None:
         return bool(now - row[0] < GRACE)
     return connection.execute("SELECT 1 FROM data_ingestion_logs LIMIT 1").fetchone() is None
+
+
+def end_abandoned_runs(
+    connection: psycopg.Connection, state_of: Callable[[str, str], str | None]
+) -> dict[str, list[str]]:
+    """Ends the rows of ``data_ingestion_logs`` whose run nobody could write the end of; returns run ids by DAG id.
+
+    ``state_of(dag_id, run_id)`` is what Airflow says of a run (``county.runs.end_abandoned``).
+    """
+    ended: dict[str, list[str]] = {}
+    for dag_id in (*FEEDS, PARCEL_ROLL.ingestion_type):
+        feed = feeds.feed(dag_id.removesuffix("_ftp_ingestion"))
+        if found := runs.end_abandoned(connection, feed, dag_id=dag_id, state_of=partial(state_of, dag_id)):
+            ended[dag_id] = found
+    return ended
 
 
 def missing_days(schedule: Schedule, seen: list[date], first_day: date | None, now: datetime) -> list[date]:

@@ -66,6 +66,8 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
     def one(query: str) -> object:
         return database.connection.execute(query).fetchone()[0]
 
+    ended = "SELECT status || ': ' || error_message FROM data_ingestion_logs WHERE run_id = 'deleted'"
+    assert str(one(ended)).startswith("failed: Airflow does not know the run any more")
     assert one("SELECT lead_score FROM leads") == 90
     assert one("SELECT count(*) FROM queue_metrics") == 5
     assert one("SELECT array_agg(kind ORDER BY kind) FROM deliveries") == [
@@ -92,6 +94,11 @@ def fill(database: Database, today: date) -> None:
         "INSERT INTO data_ingestion_logs (ingestion_type, ingestion_date, status, run_id, created_at, started_at)"
         " VALUES ('daily_ftp', %s, 'success', 'x', now() - interval '9 days', now() - interval '9 days')",
         (today - timedelta(days=9),),
+    )
+    database.connection.execute(
+        "INSERT INTO data_ingestion_logs (ingestion_type, ingestion_date, status, run_id)"
+        " VALUES ('weekly_ftp', %s, 'running', 'deleted')",
+        (today,),
     )
     database.connection.execute(
         "INSERT INTO miami_dade_api_logs (query_type, created_at) VALUES ('folio', now() - interval '91 days')"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 
+import psycopg
 import pytest
 
 from local.places import ROOT
@@ -115,6 +116,28 @@ def test_a_run_that_failed_is_told_with_all_that_is_needed_and_its_success_too(o
     oncall.ends(DAILY, run_id, "success")
     assert "has succeeded for 2025-02-03" in oncall.hears(f"[info] recovered: {DAILY} failed for {DAY}")
     assert oncall.heard(f"{DAILY} failed") == 2
+
+
+def test_a_row_whose_end_nobody_could_write_is_ended(oncall: OnCall) -> None:
+    failed = oncall.start("property_roll", latest_slot(oncall, "property_roll"), business_date="2020-01-15")
+    oncall.ends("property_roll", failed, "failed")
+    oncall.hears("[critical] property_roll failed")
+    with psycopg.connect(oncall.stack.leads.url("leads"), autocommit=True) as leads:
+        leads.execute(
+            "UPDATE data_ingestion_logs SET status = 'running', error_message = NULL WHERE run_id = %s", [failed]
+        )
+        leads.execute(
+            "INSERT INTO data_ingestion_logs (ingestion_type, status, run_id)"
+            " VALUES ('monthly_ftp', 'running', 'deleted')"
+        )
+        watch = oncall.start("freshness_watch", latest_slot(oncall, "freshness_watch"))
+        oncall.ends("freshness_watch", watch, "success")
+        oncall.stack.api.pause("freshness_watch", True)
+        rows = leads.execute(
+            "SELECT status, left(error_message, 22) FROM data_ingestion_logs WHERE run_id = ANY (%s) ORDER BY id",
+            [[failed, "deleted"]],
+        ).fetchall()
+    assert rows == [("failed", "the run failed while t"), ("failed", "Airflow does not know ")]
 
 
 def test_a_run_whose_task_was_killed_is_told_too(oncall: OnCall) -> None:
