@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 
 import pytest
@@ -143,6 +143,34 @@ def test_a_case_disposed_of_later_closes_its_lead_and_recalls_its_alerts(
     assert [lead[3] for lead in court.leads()] == ["closed"]
     assert told(court, user) == [("new_lead_alert", kind.lead_type, "cancelled")]
     assert court.one("SELECT resolved_on IS NOT NULL FROM distressed_properties") == (True,)
+
+
+@pytest.mark.parametrize(
+    ("code", "price", "recorded", "is_lead"),
+    [
+        ("DEE", 450_000, FILED + timedelta(days=1), False),
+        ("CTI", None, FILED + timedelta(days=1), False),
+        ("QCD", 10, FILED + timedelta(days=1), True),
+        ("DEE", 450_000, FILED, True),
+    ],
+)
+def test_a_sale_that_only_the_countys_api_has_told_of_counts_too(
+    court: Court, code: str, price: int | None, recorded: date, is_lead: bool
+) -> None:
+    court.add_property()
+    answer(court, code, price, recorded, known=WEEK)
+    answer(court, "DEE", 450_000, FILED + timedelta(days=1), known=WEEK + timedelta(days=1))  # not known that day
+    court.file(EVICTION, WEEK, EVICTION.line())
+    # Judged on what the day knew, and then ended by what is known now.
+    assert [lead[3] for lead in court.leads()] == (["closed"] if is_lead else [])
+
+
+def answer(court: Court, code: str, price: int | None, recorded: date, *, known: date) -> None:
+    court.connection.execute(
+        "INSERT INTO api_documents (cfn_year, cfn_seq, group_id, day, answered_at, document_code, recorded_on, folio,"
+        " consideration_1) SELECT 2026, count(*), 1, %s, now(), %s, %s, %s, %s FROM api_documents",
+        (known, code, recorded, FOLIO, price),
+    )
 
 
 @pytest.mark.parametrize("sale", [deed(FRIDAY), deed(FRIDAY, code="CTI", price=None)])
