@@ -16,6 +16,7 @@ from local.clean import clean
 from local.demo import run_demo
 from local.environment_file import read_environment_file
 from local.places import NotOurs, Places
+from local.ports import LOOPBACK
 from local.processes import ServiceDied, end_with_parent, last_lines
 from local.progress import Failure, Interrupted, Progress
 from local.stack import DATABASES, Stack, clear_leftovers, start_postgres
@@ -120,6 +121,7 @@ def _welcome(stack: Stack) -> None:
     show(f"\n  Airflow        {stack.ports.url}")
     for user, role in airflow.USERS.items():
         show(f"  login          {user} / {stack.keys[f'airflow_{user}_password']}   ({role})")
+    show(f"  web service    http://{LOOPBACK}:{stack.web_port}   (callbacks, /api, /unsubscribe, /health, /metrics)")
     show(f"  sandbox        {stack.sandbox.url}/_sandbox/counts, FTP on port {stack.sandbox.ftp_port}")
     show("  settings       source .local/env    (then airflow, psql, dramatiq work in that terminal)")
     show("  logs           .local/log")

@@ -55,10 +55,12 @@ DEFAULTS = {
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The ports of the running sandbox, which plays the county and the providers."""
+    """The ports of the running sandbox, which plays the county and the providers; and the key that it signs mail's
+    events with, when it calls back."""
 
     ftp_port: int
     http_port: int
+    sendgrid_public_key: str = ""
 
     @property
     def url(self) -> str:
@@ -71,10 +73,17 @@ def own_server(name: str) -> str | None:
 
 
 def leads_settings(
-    places: Places, keys: Mapping[str, str], *, database_url: str, redis_url: str, sandbox: Sandbox
+    places: Places,
+    keys: Mapping[str, str],
+    *,
+    database_url: str,
+    redis_url: str,
+    sandbox: Sandbox,
+    web_port: int | None = None,
 ) -> dict[str, str]:
     """The contract's settings. The caller's environment wins, except where that could do harm outside.
 
+    ``web_port`` is that of our own web service, if there is one; the caller's API_URL names another way to it.
     In the demo the archive is always the demo's own: made-up county files must not get into a real one.
     """
     archive = (places.state / "archive").as_uri()
@@ -84,9 +93,13 @@ def leads_settings(
         "APP_API_TOKEN": keys["app_api_token"],
         "ARCHIVE_URL": archive,
     }
+    if web_port is not None:
+        settings["API_URL"] = f"http://{LOOPBACK}:{web_port}"
     settings |= {name: value for name in settings if (value := os.environ.get(name))}
     if places.profile == "demo":
         settings["ARCHIVE_URL"] = archive
+    if sandbox.sendgrid_public_key:
+        settings["SENDGRID_WEBHOOK_PUBLIC_KEY"] = sandbox.sendgrid_public_key
     for name, pattern in ALWAYS_OURS.items():
         settings[name] = pattern.format(sandbox=sandbox.url, sandbox_address=f"{LOOPBACK}:{sandbox.http_port}")
     return settings | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
-from local import airflow, demo_data, keys, settings
+from local import airflow, demo_data, keys, settings, web_service
 from local.airflow_api import AirflowApi
 from local.environment_file import write_environment_file
 from local.places import ROOT, Places
+from local.ports import preferred_port
 from local.postgres import PostgresServer
 from local.processes import Child, ServiceDied, stop_leftovers
 from local.progress import Progress
@@ -27,7 +28,7 @@ STOP_ORDER: tuple[tuple[str, ...], ...] = (
     # The scheduler waits for its running tasks, which need all the rest. Without the api-server tasks would wait for
     # it in vain, so it goes after everything that talks to it.
     ("scheduler",),
-    ("dag-processor", "triggerer", "notifier"),
+    ("dag-processor", "triggerer", "notifier", "web"),
     ("sandbox", "api-server"),
     ("redis",),
     ("postgres",),
@@ -56,6 +57,8 @@ class Stack:
         self.database_url = ""
         self.sandbox = Sandbox(0, 0)
         self.ports = airflow.Ports(0, 0, 0)
+        self.has_web = places.profile == "up"  # a demo is over before anybody would call back
+        self.web_port: int | None = None
         self.business_date = date.min
         self.variables: dict[str, str] = {}
 
@@ -116,7 +119,7 @@ class Stack:
         self._ready_file.unlink(missing_ok=True)
         command = ["-m", "sandbox", "serve", "--ftp-port", "0", "--http-port", "0", "--seed", str(SANDBOX_SEED)]
         command += ["--documents", str(self.documents), "--files", str(self.places.state / "sandbox")]
-        command += ["--ready-file", str(self._ready_file)]
+        command += ["--ready-file", str(self._ready_file), *(["--call-back"] if self.has_web else [])]
         self._add(self._child("sandbox", [sys.executable, *command], settings.inherited(self.places)))
 
     def _prepare_databases(self) -> None:
@@ -150,11 +153,18 @@ class Stack:
     def _settle(self, redis_url: str) -> None:
         """All addresses are known now: the settings of everything that is started from here on."""
         ports = json.loads(self._ready_file.read_text("utf-8"))
-        self.sandbox = Sandbox(int(ports["ftp_port"]), int(ports["http_port"]))
+        key = str(ports.get("sendgrid_public_key", ""))
+        self.sandbox = Sandbox(int(ports["ftp_port"]), int(ports["http_port"]), key)
         self.business_date = date.fromisoformat(ports["business_date"])
         self.ports = airflow.Ports.choose()
+        self.web_port = preferred_port(web_service.WEB_PORT) if self.has_web else None
         leads = settings.leads_settings(
-            self.places, self.keys, database_url=self.database_url, redis_url=redis_url, sandbox=self.sandbox
+            self.places,
+            self.keys,
+            database_url=self.database_url,
+            redis_url=redis_url,
+            sandbox=self.sandbox,
+            web_port=self.web_port,
         )
         connections = {
             "leads_db": settings.postgres_connection(self.database_url),
@@ -171,6 +181,10 @@ class Stack:
             self._add(airflow.component(name, self.places, environment))
         command = [self.places.executables / "dramatiq", "notifier", "--processes", "1"]
         self._add(self._child("notifier", command, environment, NOTIFIER_GRACE))
+        if self.web_port is not None:
+            if self.web_port != web_service.WEB_PORT:
+                self.progress.say(f"port {web_service.WEB_PORT} is taken: the web service is on {self.web_port}")
+            self._add(web_service.service(self.places, self.web_port, environment))
 
     def _wait_until_healthy(self) -> None:
         def healthy() -> bool:
@@ -182,6 +196,9 @@ class Stack:
             return all(status.get(name) == "healthy" for name in needed)
 
         self._wait_for("api-server", healthy, 180)
+        if (port := self.web_port) is not None:
+            self._wait_for("web", lambda: web_service.is_healthy(port), 60)
+            web_service.let_sandbox_call_back(self.sandbox, port, self.variables)
 
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 

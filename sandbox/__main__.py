@@ -28,6 +28,7 @@ def main() -> int:
     serve_parser = commands.add_parser("serve", help="until it is interrupted")
     serve_parser.add_argument("--ftp-port", type=int, default=2121, help="0 takes a free one (2121)")
     serve_parser.add_argument("--http-port", type=int, default=8025, help="0 takes a free one (8025)")
+    serve_parser.add_argument("--call-back", action="store_true", help="when told where (POST /_sandbox/callbacks)")
     serve_parser.add_argument("--ready-file", type=Path, help="JSON with the ports, written when both listen")
     generate_parser = commands.add_parser("generate", help="copy one file of one day to a place of your own")
     generate_parser.add_argument("feed", choices=FEEDS)
@@ -48,7 +49,7 @@ def main() -> int:
     county = County(options.files, options.seed, options.documents)
     if options.command == "generate":
         return generate(county, options.feed, options.name, options.out)
-    serve(county, options.ftp_port, options.http_port, options.ready_file)
+    serve(county, options.ftp_port, options.http_port, options.ready_file, call_back=options.call_back)
     return 0
 
 
@@ -61,7 +62,7 @@ def generate(county: County, feed: str, name: str, out: Path) -> int:
     return 0
 
 
-def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None) -> None:
+def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None, *, call_back: bool) -> None:
     """Serves until SIGINT or SIGTERM."""
     from sandbox.ftp import make_server
     from sandbox.web import Inbox, Server
@@ -74,16 +75,24 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     ftp = make_server(county, HOST, ftp_port)
-    http = Server(HOST, http_port, Inbox(county.seed))
+    inbox = Inbox(county.seed)
+    http = Server(HOST, http_port, inbox)
     with _running(http.serve_forever), _running(ftp.serve_forever):
         ports = {"ftp_port": ftp.address[1], "http_port": http.server_address[1]}
         ready: dict[str, Any] = {**ports, "business_date": _prepare(county).isoformat()}
+        if call_back:
+            from sandbox.aftermath import Aftermath  # the providers' packages, which nobody else needs
+
+            inbox.aftermath = Aftermath(inbox.became)
+            ready["sendgrid_public_key"] = inbox.aftermath.public_key
         print(json.dumps(ready), flush=True)
         if ready_file:
             partial = ready_file.with_name(f".{ready_file.name}")
             partial.write_text(json.dumps(ready), "utf-8")
             partial.rename(ready_file)
         stopped.wait()
+        if inbox.aftermath is not None:
+            inbox.aftermath.end()
     sys.exit(0)  # without a word for clients that still talk
 
 

@@ -3,7 +3,8 @@
 ``GET /_sandbox/health`` · ``GET /_sandbox/counts`` what was accepted, by kind · ``GET /_sandbox/requests?provider=…``
 everything received · ``POST /_sandbox/faults`` one instruction (``sandbox.faults.Fault``) as JSON ·
 ``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/became`` what Twilio tells of a sid from now on ·
-``POST /_sandbox/reset`` forgets all.
+``POST /_sandbox/callbacks`` (with ``serve --call-back``) where the providers call back from now on · ``POST
+/_sandbox/reset`` forgets all.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.faults import Fault, Faults
 from sandbox.providers import ROUTES, TWILIO, Answer, Request
 from sandbox.telephony import look_up
 from sandbox.world import roll_csv
+
+if TYPE_CHECKING:
+    from sandbox.aftermath import Aftermath
 
 KINDS = ("emails", "texts", "calls", "lookups", "oncall")
 
@@ -41,6 +45,7 @@ class Inbox:
         self._accepted: Counter[str] = Counter()
         self._became: dict[str, dict[str, Any]] = {}
         self.resets = 0
+        self.aftermath: Aftermath | None = None
 
     def number(self) -> int:
         return next(self._numbers)
@@ -72,6 +77,8 @@ class Inbox:
             self._received.append(entry)
             if accepted:
                 self._accepted.update(answer.accepted)
+        if entry["accepted"] and self.aftermath is not None:
+            self.aftermath.follow(entry)
 
     def counts(self) -> dict[str, int]:
         with self._lock:
@@ -209,6 +216,9 @@ class Handler(BaseHTTPRequestHandler):
                     self._send(Answer(200, {}))
             case "POST", "became":
                 inbox.became(request.fields.pop("sid"), request.fields)
+                self._send(Answer(200, {}))
+            case "POST", "callbacks" if inbox.aftermath is not None:
+                inbox.aftermath.begin(**request.fields)
                 self._send(Answer(200, {}))
             case "POST", "heal":
                 inbox.faults.clear()

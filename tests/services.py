@@ -79,12 +79,12 @@ def fresh_database(server: PostgresServer, name: str, template: str) -> Iterator
 
 
 @contextmanager
-def running_sandbox() -> Iterator[Sandbox]:
+def running_sandbox(*options: str) -> Iterator[Sandbox]:
     """The county and the providers, played by ``python -m sandbox serve`` with a small world."""
     with service_folder("sandbox") as folder:
         ready = folder / "ready.json"
         command = [sys.executable, "-m", "sandbox", "serve", "--ftp-port", "0", "--http-port", "0", "--seed", "7"]
-        command += ["--documents", "500", "--files", str(folder / "files"), "--ready-file", str(ready)]
+        command += ["--documents", "500", "--files", str(folder / "files"), "--ready-file", str(ready), *options]
         child = Child("sandbox", command, folder / "sandbox.log", folder=ROOT)
         child.start()
         try:
@@ -128,4 +128,4 @@ def _wait_for_sandbox(child: Child, ready: Path) -> Sandbox:
             raise RuntimeError("\n".join(["the sandbox was not ready within 60 s", *child.last_lines()]))
         time.sleep(0.05)
     ports = json.loads(ready.read_text("utf-8"))
-    return Sandbox(int(ports["ftp_port"]), int(ports["http_port"]))
+    return Sandbox(int(ports["ftp_port"]), int(ports["http_port"]), ports.get("sendgrid_public_key", ""))

@@ -163,30 +163,41 @@ def test_a_second_demo_runs_on_servers_of_ones_own(
 
 
 def test_up_stays_on_another_port_has_every_days_files_and_ends_with_ctrl_c(checkout: Checkout) -> None:
-    with closing(socket.socket()) as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((LOOPBACK, 8080))
-        taken.listen()
-        with checkout.make("up") as process:
-            said = read_until(process, "Ctrl-C")
-            assert "port 8080 is taken" in said
-            address = re.search(rf"Airflow\s+(http://{LOOPBACK}:\d+)", said)
-            assert address, said
-            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with opener.open(f"{address[1]}/api/v2/monitor/health", timeout=10) as health:
-                assert health.status == 200
-            port = re.search(r"FTP on port (\d+)", said)
-            assert port, said
-            assert_every_day_has_files(int(port[1]))
-            password = re.search(r"op / (\S+)", said)
-            assert password, said
-            with psycopg.connect(checkout.setting("DATABASE_URL"), autocommit=True) as database:
-                # The slot that has passed is run at once, because the schedules are live.
-                wait_for_run(database, "scheduled__")
-                trigger_in_the_browser(address[1], password[1], "2026-11-19")
-                assert wait_for_run(database, "manual__") == (date(2026, 11, 19), "success", 0)
-            interrupt(process)
-            assert process.returncode != 0
+    with taken(8080), taken(8000), checkout.make("up") as process:
+        said = read_until(process, "Ctrl-C")
+        assert "port 8080 is taken" in said
+        address = re.search(rf"Airflow\s+(http://{LOOPBACK}:\d+)", said)
+        assert address, said
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{address[1]}/api/v2/monitor/health", timeout=10) as health:
+            assert health.status == 200
+        port = re.search(r"FTP on port (\d+)", said)
+        assert port, said
+        assert_every_day_has_files(int(port[1]))
+        assert "port 8000 is taken" in said
+        web = re.search(rf"web service\s+(http://{LOOPBACK}:\d+)", said)
+        assert web, said
+        with opener.open(f"{web[1]}/health", timeout=10) as health:
+            assert health.status == 200
+        password = re.search(r"op / (\S+)", said)
+        assert password, said
+        with psycopg.connect(checkout.setting("DATABASE_URL"), autocommit=True) as database:
+            # The slot that has passed is run at once, because the schedules are live.
+            wait_for_run(database, "scheduled__")
+            wait_for_callbacks(database)
+            trigger_in_the_browser(address[1], password[1], "2026-11-19")
+            assert wait_for_run(database, "manual__") == (date(2026, 11, 19), "success", 0)
+        interrupt(process)
+        assert process.returncode != 0
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    with closing(socket.socket()) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.listen()
+        yield
 
 
 def assert_every_day_has_files(port: int) -> None:
@@ -220,6 +231,16 @@ def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple
             return row
         time.sleep(0.3)
     raise AssertionError(f"no run {run_id_prefix}… ended within two minutes")
+
+
+def wait_for_callbacks(database: psycopg.Connection[Any]) -> None:
+    """Until mail and texts have arrived, as only the providers can tell."""
+    deadline = time.monotonic() + 60
+    arrived: set[str] = set()
+    while arrived != {"email", "sms"}:
+        assert time.monotonic() < deadline, f"after a minute only {arrived} had arrived"
+        time.sleep(0.3)
+        arrived = {row[0] for row in database.execute("SELECT channel FROM deliveries WHERE state = 'delivered'")}
 
 
 def trigger_in_the_browser(address: str, password: str, day: str) -> None:

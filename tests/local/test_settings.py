@@ -17,10 +17,19 @@ from local.settings import Sandbox, inherited, leads_settings, postgres_connecti
 SANDBOX = Sandbox(ftp_port=2121, http_port=8025)
 
 
-def _settings(tmp_path: Path, profile: str) -> dict[str, str]:
+def _settings(
+    tmp_path: Path, profile: str, *, sandbox: Sandbox = SANDBOX, web_port: int | None = None
+) -> dict[str, str]:
     places = Places(tmp_path, profile)
     keys = load_keys(places.keys)
-    return leads_settings(places, keys, database_url="postgresql://x/leads", redis_url="redis://x/0", sandbox=SANDBOX)
+    return leads_settings(
+        places,
+        keys,
+        database_url="postgresql://x/leads",
+        redis_url="redis://x/0",
+        sandbox=sandbox,
+        web_port=web_port,
+    )
 
 
 @pytest.mark.parametrize("profile", ["demo", "up"])
@@ -41,6 +50,18 @@ def test_the_demo_archives_nowhere_but_in_its_own_folder(tmp_path: Path, monkeyp
 def test_the_callers_other_settings_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", "official_records")
     assert _settings(tmp_path, "demo")["MIAMI_DADE_DAILY_FORMAT"] == "official_records"
+
+
+def test_callbacks_reach_our_own_web_service_unless_the_caller_publishes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", "of the real account")
+    sandbox = Sandbox(ftp_port=2121, http_port=8025, sendgrid_public_key="of the sandbox")
+    settings = _settings(tmp_path, "up", sandbox=sandbox, web_port=8001)
+    assert settings["API_URL"] == "http://127.0.0.1:8001"
+    assert settings["SENDGRID_WEBHOOK_PUBLIC_KEY"] == "of the sandbox"
+    monkeypatch.setenv("API_URL", "https://tunnel.example.com")
+    assert _settings(tmp_path, "up", sandbox=sandbox, web_port=8001)["API_URL"] == "https://tunnel.example.com"
 
 
 def test_another_airflows_settings_do_not_leak_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

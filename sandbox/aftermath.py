@@ -1,0 +1,102 @@
+"""What SendGrid and Twilio tell by themselves of what they took: mail and texts arrive, calls are answered and end.
+
+Nothing is told before ``begin`` says where. What was taken earlier stays untold, as if its callbacks had been lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import requests
+
+from sandbox.callbacks import SendGrid, Twilio
+
+AT_ONCE = 8
+RINGS, TALKS = 1.0, 3.0
+"""Seconds of a call."""
+
+Entry = Mapping[str, Any]
+"""A request as the inbox keeps it."""
+
+
+class Aftermath:
+    """Calls back from threads of its own. ``became(sid, fields)`` hears what Twilio would tell who asks."""
+
+    def __init__(self, became: Callable[[str, dict[str, Any]], None]) -> None:
+        self._became = became
+        self._mail = SendGrid("")
+        self._phone: Twilio | None = None
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aftermath")
+
+    @property
+    def public_key(self) -> str:
+        """What SENDGRID_WEBHOOK_PUBLIC_KEY has to be."""
+        return self._mail.public_key
+
+    def begin(self, url: str, public_url: str, token: str) -> None:
+        """From now on the service at ``url`` is told, signed for its ``public_url`` with Twilio's ``token``."""
+        self._mail.url = url
+        self._phone = Twilio(url, public_url, token)
+
+    def follow(self, entry: Entry) -> None:
+        """Tells what becomes of an accepted request; returns at once."""
+        tell = {"sendgrid": self._mailed, "twilio": self._phoned}.get(entry["provider"])
+        if tell is not None and self._phone is not None:
+            self._threads.submit(_while_it_answers, tell, entry)
+
+    def end(self) -> None:
+        """What has not been told yet is not told any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _mailed(self, entry: Entry) -> None:
+        message = entry["answer_headers"]["X-Message-Id"]
+        people = enumerate(entry["body"]["personalizations"])
+        events = [
+            {
+                **person.get("custom_args", {}),
+                "email": person["to"][0]["email"],
+                "event": event,
+                "timestamp": int(time.time()),
+                "sg_event_id": f"{message}-{place}-{event}",
+                "sg_message_id": f"{message}.sandbox.{place}",
+            }
+            for place, person in people
+            for event in ("processed", "delivered")
+        ]
+        self._mail.post(events)
+
+    def _phoned(self, entry: Entry) -> None:
+        order, sid = entry["body"], entry["made"]["sid"]
+        if not order.get("StatusCallback"):
+            return
+        if sid.startswith("SM"):
+            self._texted(order, sid)
+        else:
+            self._called(order, sid)
+
+    def _texted(self, order: Mapping[str, str], sid: str) -> None:
+        assert self._phone is not None
+        for status in ("sent", "delivered"):
+            self._became(sid, {"status": status})
+            told = {"MessageSid": sid, "MessageStatus": status, "To": order["To"], "From": order["From"]}
+            self._phone.post(order["StatusCallback"], told)
+
+    def _called(self, order: Mapping[str, str], sid: str) -> None:
+        """A person answers, listens, says nothing and hangs up."""
+        assert self._phone is not None
+        self._phone.play(order, sid, "initiated", "ringing")
+        time.sleep(RINGS)
+        self._phone.play(order, sid, "in-progress", "answer", AnsweredBy="human")
+        time.sleep(TALKS)
+        ended = {"CallDuration": f"{TALKS:.0f}", "AnsweredBy": "human"}
+        self._became(sid, {"status": "completed", "duration": f"{TALKS:.0f}", "answered_by": "human"})
+        self._phone.play(order, sid, "completed", **ended)
+
+
+def _while_it_answers(tell: Callable[[Entry], None], entry: Entry) -> None:
+    with suppress(requests.RequestException):  # providers lose interest too
+        tell(entry)
