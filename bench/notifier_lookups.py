@@ -16,6 +16,9 @@ LOOKUPS = 500
 LATENCY = 0.005
 BACKLOG = 20_000
 MAIL_LATENCY = 0.05
+NO_OPS = 5_000
+IDLE_SECONDS = 10.0
+RUNS = 3
 LANE = "api-property-lookup"
 
 _folios = count(3_000_000_000_000)
@@ -24,18 +27,23 @@ _folios = count(3_000_000_000_000)
 def run(scale: float) -> None:
     with system() as connection:
         user = make_leads(connection, 1, 1)[0]["subscriber_id"]
-        idle, share, memory = _idle(connection, user, max(int(LOOKUPS * scale), 50))
+        idle, share, memory = _idle(connection, user, max(int(LOOKUPS * scale), 50), IDLE_SECONDS * max(scale, 0.1))
         rows: list[list[object]] = [["idle, county 5 ms", *_percentiles(idle)]]
-        for number in range(3):
-            waits = beside_mail(connection, user, max(int(BACKLOG * scale), 2_000))
-            rows.append([f"beside {BACKLOG * scale:,.0f} e-mails, all 50 ms, run {number + 1}", *_percentiles(waits)])
+        backlog = max(int(BACKLOG * scale), 500)
+        for number in range(max(round(RUNS * scale), 1)):
+            waits = beside_mail(connection, user, backlog)
+            rows.append([f"beside {backlog:,} e-mails, all 50 ms, run {number + 1}", *_percentiles(waits)])
         print_table("lookups: ms", ["", "lookups", "p50", "p95", "p99"], rows)
         print_table(
             "the idle lane",
             ["", "value"],
             [["share of a core, percent", share * 100], ["peak memory, MB", memory / 1e6]],
         )
-        print_table("messages that do nothing, one lane", ["", "messages/s"], [["e-mail lane", _no_ops(connection)]])
+        print_table(
+            "messages that do nothing, one lane",
+            ["", "messages/s"],
+            [["e-mail lane", _no_ops(connection, max(int(NO_OPS * scale), 200))]],
+        )
 
 
 def median_p95(runs: list[list[float]]) -> float:
@@ -43,12 +51,12 @@ def median_p95(runs: list[list[float]]) -> float:
     return median(sorted(waits)[int(len(waits) * 0.95)] for waits in runs)
 
 
-def _idle(connection: Connection, user: int, lookups: int) -> tuple[list[float], float, int]:
+def _idle(connection: Connection, user: int, lookups: int, seconds: float) -> tuple[list[float], float, int]:
     with provider(LATENCY), worker(connection, LANE, 10) as running:
         list(_timed(user, 20, pause=0.0))
         before = running.usage().cpu
-        time.sleep(10)
-        share = (running.usage().cpu - before) / 10
+        time.sleep(seconds)
+        share = (running.usage().cpu - before) / seconds
         return list(_timed(user, lookups, pause=0.02)), share, running.usage().memory
 
 
@@ -88,7 +96,7 @@ def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
-def _no_ops(connection: Connection, messages: int = 5_000) -> float:
+def _no_ops(connection: Connection, messages: int) -> float:
     """Bells of a lane in which nothing is due: what Redis, Dramatiq and one empty claim cost."""
     import notifier
     from notifier.lanes import EMAIL

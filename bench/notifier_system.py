@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
+from redis.connection import parse_url
 
+import notifier
 from bench.servers import LEADS, leads_server, redis_server
 from local.places import ROOT
 from local.settings import DEFAULTS
@@ -67,6 +69,9 @@ def system() -> Iterator[Connection]:
                 "NO_PROXY": "127.0.0.1",
             }
         )
+        # Made when the module was imported, before there was a Redis, or with the one of the benchmark before.
+        notifier.broker.client.connection_pool.connection_kwargs.update(parse_url(redis.url))  # type: ignore[no-untyped-call]
+        notifier.broker.client.connection_pool.disconnect()
         try:
             with psycopg.connect(postgres.url(LEADS), autocommit=True) as connection:
                 yield connection

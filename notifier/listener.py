@@ -74,7 +74,8 @@ class Listener:
                         for notice in connection.notifies(timeout=1):
                             self._wake(notice.payload)
             except (psycopg.Error, OSError) as error:
-                log.warning("The listener lost the database (%s), connecting again", type(error).__name__)
+                if not stop.is_set():
+                    log.warning("The listener lost the database (%s), connecting again", type(error).__name__)
             except Exception as error:
                 log.error("The listener failed (%s: %s), starting again", type(error).__name__, error)
             stop.wait(RECONNECT_SECONDS)

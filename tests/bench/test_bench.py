@@ -28,10 +28,13 @@ def test_ingestion_is_measured_beside_its_floor() -> None:
 
 
 @pytest.mark.drill
-def test_mail_is_measured_with_a_worker_of_its_own() -> None:
-    done = bench("notifier_email", "--scale", "0.1")
+def test_the_notifier_is_measured_by_one_benchmark_after_another() -> None:
+    """Each with servers and workers of its own, whatever the one before has left in the process."""
+    done = bench("notifier_email", "notifier_lookups", "--scale", "0.02")
     assert done.returncode == 0, done.stderr
-    assert "e-mails/s" in done.stdout
+    for line in ("e-mails/s", "lookups: ms", "beside 500 e-mails", "share of a core", "messages that do nothing"):
+        assert line in done.stdout
+    assert "lost the database" not in done.stderr
 
 
 @pytest.mark.drill
