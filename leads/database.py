@@ -22,7 +22,7 @@ _KEEPALIVE: dict[str, Any] = {
 
 #: A connection that was used so recently (s) is taken to be alive: asking would cost as much as a small query.
 RESTED_SECONDS = 1.0
-_returned: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
+_lent: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 
 
 def connect(application_name: str, **options: Any) -> psycopg.Connection:
@@ -43,7 +43,6 @@ def pool(application_name: str, *, most: int, statement_timeout_ms: int = 30_000
         max_size=most,
         timeout=10,
         check=_check_rested,
-        reset=_note_return,
         kwargs={
             "autocommit": True,
             "application_name": application_name,
@@ -55,11 +54,13 @@ def pool(application_name: str, *, most: int, statement_timeout_ms: int = 30_000
     )
 
 
-def _note_return(connection: psycopg.Connection) -> None:
-    _returned[connection] = time.monotonic()
-
-
 def _check_rested(connection: psycopg.Connection) -> None:
-    """Raises what psycopg raises when the connection has been idle for a while and is dead."""
-    if time.monotonic() - _returned.get(connection, 0.0) > RESTED_SECONDS:
+    """Raises what psycopg raises when the connection has been idle for a while and is dead.
+
+    Noted when it is lent: a function for its return would be called by another thread, with the connection out of the
+    pool until then.
+    """
+    now = time.monotonic()
+    if now - _lent.get(connection, 0.0) > RESTED_SECONDS:
         ConnectionPool.check_connection(connection)
+    _lent[connection] = now

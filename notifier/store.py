@@ -42,8 +42,11 @@ def pipeline() -> Iterator[psycopg.Connection]:
 
     Use a cursor for each statement whose rows are wanted, and fetch them after the block.
     """
-    with _pool().connection() as connection, connection.pipeline(), connection.transaction():
+    with _pool().connection() as connection, connection.pipeline():
+        # psycopg's own transaction block waits for the server once more. Left by an exception, the pool rolls it back.
+        connection.execute("BEGIN")
         yield connection
+        connection.execute("COMMIT")
 
 
 def repeated(transact: Callable[[], T], *, patience: float = 0.0) -> T:

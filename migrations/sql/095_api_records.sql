@@ -1,6 +1,9 @@
 -- What the county's API answers, and what a lookup costs.
 
-CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql AS $$
+-- One folio's plan is every folio's, by indexes: made anew for each answer, it would take longer than to keep it, and
+-- the rows of an answer are too few to read a table for, whatever the planner takes them for.
+CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
     -- An answer names each document once for each of its parties.
     WITH documents AS (
@@ -33,13 +36,16 @@ BEGIN
             cfn_year bigint, cfn_seq bigint, group_id bigint, party_sequence bigint, party_code text, party_name text)
         ORDER BY r.cfn_year, r.cfn_seq, r.group_id, r.party_sequence
     ), gone AS (
-        DELETE FROM api_parties p
-        USING (SELECT DISTINCT cfn_year, cfn_seq, group_id FROM parties) d
-        WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
-          AND NOT EXISTS (
-              SELECT FROM parties n
-              WHERE (n.cfn_year, n.cfn_seq, n.group_id, n.party_sequence)
-                    = (p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence))
+        DELETE FROM api_parties
+        WHERE ctid = ANY (ARRAY (
+            SELECT p.ctid
+            FROM (SELECT DISTINCT cfn_year, cfn_seq, group_id FROM parties) d
+            CROSS JOIN LATERAL (
+                SELECT o.ctid, o.party_sequence FROM api_parties o
+                WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
+                OFFSET 0) p
+            WHERE (d.cfn_year, d.cfn_seq, d.group_id, p.party_sequence)
+                  NOT IN (SELECT cfn_year, cfn_seq, group_id, party_sequence FROM parties)))
     )
     INSERT INTO api_parties AS p (cfn_year, cfn_seq, group_id, party_sequence, party_code, party_name)
     SELECT * FROM parties
@@ -55,7 +61,10 @@ BEGIN
         UNION
         SELECT v.folio
         FROM jsonb_to_recordset(records) AS r (cfn_year bigint, cfn_seq bigint, group_id bigint)
-        JOIN document_versions v USING (cfn_year, cfn_seq, group_id)
+        CROSS JOIN LATERAL (
+            SELECT o.folio FROM document_versions o
+            WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (r.cfn_year, r.cfn_seq, r.group_id)
+            OFFSET 0) v
         WHERE v.folio IS NOT NULL
     ) touched;
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from leads.days import local_day
 from sandbox.documents import Document, Party
@@ -151,3 +152,28 @@ def test_an_answer_makes_no_lead(files: Pipeline, api: Api) -> None:
     api.says(deed(THURSDAY, "NEW NINA"))
     files.run(EARLIER, [deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
     assert [contact for _, _, contact, _ in files.leads()] == ["ELSE ELLA"]
+
+
+def test_keeping_an_answer_reads_no_more_of_the_tables_as_they_grow(database: Database) -> None:
+    """Also in a session that planned while they were empty."""
+    names = ("cfn_year", "cfn_seq", "group_id", "party_sequence", "folio", "document_code", "party_code")
+
+    def keep(number: int) -> None:
+        folio = f"31{number:011d}"
+        records = [dict(zip(names, (2026, number, 1, party, folio, "DEE", "R"), strict=True)) for party in (1, 2)]
+        database.connection.execute("SELECT store_api_records(%s, %s)", (folio, Jsonb(records)))
+
+    def read_in_rows() -> int:
+        row = database.connection.execute(
+            "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables"
+            " WHERE relname IN ('api_documents', 'api_parties', 'document_versions')"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    for number in range(1, 301):
+        keep(number)
+    with database.connection.transaction():
+        before = read_in_rows()
+        keep(301)
+        assert read_in_rows() - before < 30
