@@ -1,4 +1,4 @@
-"""The state machine of a delivery: opened with its tokens, claimed, sent, finished — each a conditional statement.
+"""The state machine of a delivery once it is open: claimed, sent, finished — each a conditional statement.
 
 Whoever sends holds a claim; a claim is committed before the request leaves and only its holder may end it. Tokens move
 in the transaction that moves the state.
@@ -6,12 +6,11 @@ in the transaction that moves the state.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
@@ -20,10 +19,10 @@ from psycopg.rows import DictRow
 from leads import settings
 from leads.alert import alert
 from notifier.call_lines import free_lines
-from notifier.errors import NotRecorded, ProviderError, ProviderWide, Throttled, UnknownRecipient
+from notifier.errors import NotRecorded, ProviderError, ProviderWide, Throttled
 from notifier.lanes import VOICE, Lane
 from notifier.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
-from notifier.store import repeated, rows, run, statement, transaction
+from notifier.store import repeated, rows, statement, transaction
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +31,6 @@ T = TypeVar("T")
 
 #: How long (s) the outcome of a request waits for a database that is away, before a sweeper has to find out.
 RECORD_PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What ``.send()`` returns. ``is_new`` is False when the delivery was there before (same dedupe key)."""
-
-    delivery_id: int
-    state: State
-    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -60,60 +50,6 @@ class Sent:
     recipient: str
     sender: str = ""
     body: str = ""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A delivery that somebody wants.
-
-    ``params`` are the actor's arguments beside subscriber and lead, by name. Without ``priority`` the lead's score
-    orders it inside its kind, without ``tokens`` the kind's price is held. It is due ``delay`` after ``not_before``
-    (now). The keys ``trial:{days}`` and ``low`` are completed by the database (``delivery_key``).
-    """
-
-    kind: str
-    dedupe_key: str
-    subscriber_id: int | None
-    lead_id: int | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    priority: int | None = None
-    tokens: int | None = None
-    not_before: datetime | None = None
-    delay: timedelta = timedelta()
-
-
-def open_deliveries(requests: Sequence[Request]) -> list[Opened]:
-    """Opens a delivery for each request, with their token holds, all or none; the same key again opens nothing.
-
-    Returns one Opened a request, in their order. Raises UnknownRecipient when a subscriber or lead does not exist.
-    """
-    if not requests:
-        return []
-    try:
-        found = repeated(lambda: _open(requests))
-    except psycopg.errors.ForeignKeyViolation as error:
-        raise UnknownRecipient(f"{requests[0].kind}: {error.diag.message_detail}") from None
-    seen: set[int] = set()
-    opened = []
-    for row in found:
-        opened.append(Opened(row["delivery_id"], State(row["state"]), row["opened"] and row["delivery_id"] not in seen))
-        seen.add(row["delivery_id"])
-    return opened
-
-
-def _open(requests: Sequence[Request]) -> list[DictRow]:
-    return run(
-        "open",
-        kinds=[r.kind for r in requests],
-        subscribers=[r.subscriber_id for r in requests],
-        leads=[r.lead_id for r in requests],
-        keys=[r.dedupe_key for r in requests],
-        params=[json.dumps(dict(r.params)) if r.params else None for r in requests],
-        priorities=[r.priority for r in requests],
-        tokens=[r.tokens for r in requests],
-        moments=[r.not_before for r in requests],
-        delays=[r.delay for r in requests],
-    )
 
 
 def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:

@@ -11,3 +11,10 @@ COMMENT ON TABLE mailing_runs IS 'The newest day for which a mailing was opened:
 COMMENT ON COLUMN queue_metrics.completed_count IS
     'Done since the row before: deliveries that a provider has accepted, lookups that were answered. Of admin-alerts, '
     'whose messages are no rows: alerts that an address of on-call took, whoever raised them; repeats within the hour are none.';
+
+-- ── ledger ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Holds of deliveries do not belong in it: it grew with each of them, and a plan could take it for theirs.
+DROP INDEX IF EXISTS token_entries_one_lookup_hold;
+CREATE UNIQUE INDEX token_entries_one_lookup_hold ON token_entries (lookup_id)
+    WHERE entry = 'hold' AND lookup_id IS NOT NULL;

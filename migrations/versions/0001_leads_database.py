@@ -21,6 +21,7 @@ def upgrade() -> None:
         "050_court_records",
         "055_parcel_roll",
         "060_ledger",
+        "065_opening",
         "070_names_and_scores",
     )
     make_lookup(op, "street_word", "street_words")

@@ -9,7 +9,14 @@ from migrations import run_sql
 revision = "0002"
 down_revision = "0001"
 
-FUNCTIONS = ("070_names_and_scores", "090_property_facts", "095_api_records", "098_court_leads", "110_messages")
+FUNCTIONS = (
+    "065_opening",
+    "070_names_and_scores",
+    "090_property_facts",
+    "095_api_records",
+    "098_court_leads",
+    "110_messages",
+)
 """Files of nothing but CREATE OR REPLACE, each of which has changed."""
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from notifier import pricing
 from notifier.actors.delivery import DeliveryActor
 from notifier.bells import ring_quietly
-from notifier.deliveries import Opened, Request, bury
+from notifier.deliveries import bury
 from notifier.lanes import VOICE
+from notifier.opening import Opened, Request
 from notifier.states import State
 from notifier.store import rows, transaction
 

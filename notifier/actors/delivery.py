@@ -10,9 +10,9 @@ from typing import Any
 import dramatiq
 
 from notifier.bells import ring_quietly
-from notifier.deliveries import Opened, Request, open_deliveries
 from notifier.errors import UnknownRecipient
 from notifier.lanes import Lane
+from notifier.opening import Opened, Request, open_deliveries
 from notifier.sending import KINDS
 from notifier.states import State
 

@@ -6,8 +6,8 @@ import time
 
 from leads import settings
 from notifier.actors.delivery import delivery_actor
-from notifier.deliveries import Request
 from notifier.messages import codes, links
+from notifier.opening import Request
 
 
 @delivery_actor

@@ -21,8 +21,8 @@ from local.places import ROOT
 from local.redis import RedisServer
 from local.settings import Sandbox
 from notifier import sending
-from notifier.deliveries import Opened
 from notifier.lanes import EMAIL, SMS
+from notifier.opening import Opened
 from tests.services import Database
 
 SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="

@@ -8,10 +8,11 @@ import pytest
 
 import notifier
 from notifier import deliveries, events
-from notifier.deliveries import Claim, Request, Sent, open_deliveries
+from notifier.deliveries import Claim, Sent
 from notifier.errors import Unclear
 from notifier.events import Event
 from notifier.lanes import EMAIL, SMS, VOICE
+from notifier.opening import Request, open_deliveries
 from notifier.states import State
 from tests.notifier.system import System
 

@@ -236,12 +236,12 @@ def test_a_text_is_one_segment_of_gsm_letters(
 
 def test_who_ordered_a_call_that_fails_is_told_once(system: System) -> None:
     from notifier import deliveries
-    from notifier.deliveries import Request
     from notifier.lanes import VOICE
+    from notifier.opening import Request, open_deliveries
     from notifier.states import State
 
     user = system.subscriber()
-    (call,) = deliveries.open_deliveries([Request("outbound_call", "call:1", user, system.lead())])
+    (call,) = open_deliveries([Request("outbound_call", "call:1", user, system.lead())])
     claimed = deliveries.claim(VOICE, ["outbound_call"])
     assert claimed is not None
     deliveries.end(claimed, [call.delivery_id], State.FAILED, "no_phone_number")

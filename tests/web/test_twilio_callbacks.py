@@ -10,8 +10,9 @@ import pytest
 
 import notifier
 from notifier import deliveries
-from notifier.deliveries import Claim, Request, Sent
+from notifier.deliveries import Claim, Sent
 from notifier.lanes import SMS, VOICE
+from notifier.opening import Request, open_deliveries
 from sandbox.callbacks import Twilio
 from tests.notifier.system import System
 
@@ -29,7 +30,7 @@ def text(system: System) -> tuple[int, Claim]:
 def call(system: System, tokens: int = 20, sid: str = "CA1") -> int:
     """A call that Twilio has accepted as ``sid``."""
     user, lead = system.subscriber(tokens=100), system.lead(phone_number=LEAD_NUMBER)
-    (opened,) = deliveries.open_deliveries([Request("outbound_call", f"call:{sid}", user, lead, tokens=tokens)])
+    (opened,) = open_deliveries([Request("outbound_call", f"call:{sid}", user, lead, tokens=tokens)])
     claimed = deliveries.claim(VOICE, ["outbound_call"])
     assert claimed is not None
     deliveries.accept(claimed, VOICE, [Sent(opened.delivery_id, LEAD_NUMBER, "+13055550100")], sid)
