@@ -147,6 +147,11 @@ def sweep_lookups(connection: Connection) -> None:
         answering.sweep(cursor)
 
 
+def refresh_after_merge(connection: Connection) -> None:
+    """Derives the properties again that a merge and the API's answers have derived side by side, once it is over."""
+    connection.execute("SELECT refresh_after_merge()")
+
+
 def reconcile(connection: Connection) -> None:
     """Has the SMS lane ask the provider about texts of which nobody knows, or has heard for long."""
     cursor: psycopg.Cursor[DictRow] = connection.cursor(row_factory=dict_row)
@@ -172,6 +177,7 @@ CHORES = (
     Chore(apply_events),
     Chore(ring_for_due),
     Chore(sweep_lookups),
+    Chore(refresh_after_merge),
     Chore(reconcile, 60, is_scaled=True),
     Chore(tell_of_parked, TELL_SECONDS, is_aside=True),
     Chore(lambda connection: burial.exhume(), 30, is_aside=True),

@@ -4,6 +4,11 @@
 -- the rows of an answer are too few to read a table for, whatever the planner takes them for.
 CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    -- A merge that is under way may have read the API's documents already, and does not show its own yet. Nobody waits
+    -- for it: what is derived here is derived again when it is over. Where there is none, none begins before this ends.
+    is_merging boolean := NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'));
+    touched text[];
 BEGIN
     -- An answer names each document once for each of its parties.
     WITH documents AS (
@@ -54,7 +59,7 @@ BEGIN
     WHERE (p.party_code, p.party_name) IS DISTINCT FROM (excluded.party_code, excluded.party_name);
 
     -- The folios that these documents name now, or named in an earlier file.
-    PERFORM refresh_properties(array_agg(folio))
+    SELECT array_agg(folio) INTO touched
     FROM (
         SELECT r.folio
         FROM jsonb_to_recordset(records) AS r (folio text)
@@ -66,10 +71,29 @@ BEGIN
             WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (r.cfn_year, r.cfn_seq, r.group_id)
             OFFSET 0) v
         WHERE v.folio IS NOT NULL
-    ) touched;
+    ) named;
+    PERFORM refresh_properties(touched);
+    IF is_merging THEN
+        INSERT INTO folios_to_refresh (folio) SELECT unnest(touched);
+    END IF;
 
     UPDATE properties SET last_updated = now()
     WHERE folio_number = asked_folio AND (last_updated IS NULL OR last_updated < now());
 END $$;
 COMMENT ON FUNCTION store_api_records IS
     'Keeps the API''s answer for a folio and derives the properties it speaks of by the rules of the batch merge.';
+
+CREATE OR REPLACE FUNCTION refresh_after_merge() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    folios text[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM folios_to_refresh) OR NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge')) THEN
+        RETURN 0;
+    END IF;
+    WITH taken AS (DELETE FROM folios_to_refresh RETURNING folio)
+    SELECT array_agg(DISTINCT folio) INTO folios FROM taken;
+    PERFORM refresh_properties(folios);
+    RETURN coalesce(cardinality(folios), 0);
+END $$;
+COMMENT ON FUNCTION refresh_after_merge IS
+    'Derives the properties again of which the API told while a merge was under way; returns how many. 0 during one.';

@@ -18,3 +18,10 @@ COMMENT ON COLUMN queue_metrics.completed_count IS
 DROP INDEX IF EXISTS token_entries_one_lookup_hold;
 CREATE UNIQUE INDEX token_entries_one_lookup_hold ON token_entries (lookup_id)
     WHERE entry = 'hold' AND lookup_id IS NOT NULL;
+
+-- ── lookups ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- No key: two answers for a folio leave two rows, so that taking the one never hides the other, not yet committed.
+CREATE TABLE IF NOT EXISTS folios_to_refresh (folio text NOT NULL);
+COMMENT ON TABLE folios_to_refresh IS
+    'Folios of which the API told while a merge was under way: neither saw all documents of the other.';

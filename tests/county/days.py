@@ -48,10 +48,12 @@ class Pipeline:
 
     def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
         """A whole run for ``day``; alerts are judged as if it were ``announce_on`` (default: that day)."""
-        feed = feeds.feed(self.feed_name)
-        lines = {file.name: list(WRITERS[file.name](documents)) for file in feed.files}
-        ingestion_id = self.stage(day, {name: "\r\n".join(text).encode("cp1252") for name, text in lines.items()})
-        return self.finish(ingestion_id, day, announce_on=announce_on, **alerts)
+        return self.finish(self.stage_documents(day, documents), day, announce_on=announce_on, **alerts)
+
+    def stage_documents(self, day: date, documents: Sequence[Document]) -> int:
+        """Opens a run and stages the files that tell of ``documents``; returns the run's ``ingestion_id``."""
+        lines = {file.name: list(WRITERS[file.name](documents)) for file in feeds.feed(self.feed_name).files}
+        return self.stage(day, {name: "\r\n".join(text).encode("cp1252") for name, text in lines.items()})
 
     def stage(self, day: date, files: dict[str, bytes], *, max_rejected_percent: float = 1) -> int:
         """Opens a run and stages ``files``; returns the run's ``ingestion_id``."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from county import feeds, pipeline
 from leads.days import local_day
+from notifier.sweeper import refresh_after_merge
 from sandbox.documents import Document, Party
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, WEDNESDAY, Pipeline, deed, document, mortgage
 from tests.notifier.county_api import CountyApi, answer, rows_of
+from tests.notifier.system import System
 from tests.services import Database
 
 EARLIER = FRIDAY
@@ -177,3 +182,26 @@ def test_keeping_an_answer_reads_no_more_of_the_tables_as_they_grow(database: Da
         before = read_in_rows()
         keep(301)
         assert read_in_rows() - before < 30
+
+
+def test_an_answer_that_comes_during_a_merge_and_the_merge_both_count(
+    api: Api, system: System, database: Database
+) -> None:
+    """Neither has seen the other when it derives the property; and no lookup waits for a merge of other folios."""
+    files = Pipeline(database.connection)
+    files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])
+    ingestion = files.stage_documents(FRIDAY, [mortgage(FRIDAY, 150_000)])
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as lookup, psycopg.connect(database.url, autocommit=True) as sweeper:
+        with database.connection.transaction():
+            for step in (pipeline.match, pipeline.merge):
+                step(database.connection, feeds.feed("daily"), ingestion, FRIDAY)
+            api.says(deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO), folio=OTHER_FOLIO)
+            told = lookup.submit(api.says, deed(THURSDAY, "NEW NINA"))
+            system.wait_until(lambda: sweeper.execute(waiting).fetchone() == (1,), "the lookup at the merged row")
+            refresh_after_merge(sweeper)
+        told.result(30)
+        assert files.facts()["mortgage_balance"] is None
+        refresh_after_merge(sweeper)
+    assert (files.facts()["owner_name"], files.facts()["mortgage_balance"]) == ("NEW NINA", Decimal(150_000))
+    assert files.one("SELECT count(*) FROM folios_to_refresh") == (0,)
