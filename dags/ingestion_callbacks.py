@@ -47,6 +47,8 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
 
 def note_error(context: Any) -> None:
     """Task level: keeps the reason in the log's row, for on-call and for the DAG-level callback."""
+    import psycopg
+
     from county import runs
     from county.hooks import leads_connection
 
@@ -55,12 +57,14 @@ def note_error(context: Any) -> None:
     try:
         with closing(leads_connection()) as connection:
             runs.note_error(connection, feed, context["run_id"], error)
-    except IngestionError as away:
+    except (IngestionError, psycopg.Error) as away:
         log.error("%s. This could not be written into data_ingestion_logs: %s", error, away)
 
 
 def fail_run(context: Any) -> None:
     """DAG level, in the dag-processor: ends the log's row even when a task's process was killed."""
+    import psycopg
+
     from county import runs
     from county.hooks import leads_connection
 
@@ -78,7 +82,7 @@ def fail_run(context: Any) -> None:
                 day=day,
                 reason=_why(context),
             )
-    except IngestionError as away:
+    except (IngestionError, psycopg.Error) as away:
         log.error("%s: its row in data_ingestion_logs is ended by freshness_watch (%s)", context["run_id"], away)
 
 

@@ -72,7 +72,11 @@ def database_trouble(error: Exception) -> DatabaseTrouble | None:
     """What to say of an error that the leads database caused in the middle of a step; None for any other."""
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return None
+    said = (error.diag.message_primary or str(error)).strip()
+    remedy = "the next try does it anew, or clear this task when the server is well again."
+    if isinstance(error, psycopg.errors.DiskFull):
+        remedy = "make room on the disk of its server, then the next try does it anew, or clear this task."
     return DatabaseTrouble(
-        f"the leads database broke this step off: {str(error).strip()}. Nothing of the step was kept (it is one "
-        "transaction); the next try does it anew, or clear this task when the server is well again."
+        f"the leads database broke this step off: {said}. "
+        f"Nothing of the step was kept (it is one transaction); {remedy}"
     )
