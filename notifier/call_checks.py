@@ -9,6 +9,7 @@ from psycopg.rows import DictRow
 from twilio.rest.api.v2010.account.call import CallInstance
 
 from leads import settings
+from leads.alert import alert
 from notifier import conversations, deliveries, events, pricing
 from notifier.deliveries import Claim, Sent
 from notifier.errors import ProviderError
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 #: How a call ends that never connected.
 NEVER_CONNECTED = frozenset({"failed", "busy", "no-answer", "canceled"})
+ENDS = NEVER_CONNECTED | {"completed"}
+#: Our own word for a call of whose end nobody could tell within 72 hours.
+NEVER_TOLD = "never_told"
 #: Twilio's clock counts seconds, and may differ from ours.
 TOLERANCE = timedelta(seconds=30)
 
@@ -37,6 +41,8 @@ def check_due() -> None:
             return
         if call is not None:
             tell(due["id"], call)
+        if due["is_overdue"] and (call is None or call.status not in ENDS):
+            _give_up(due["id"])
 
 
 def complete(claim: Claim) -> None:
@@ -61,6 +67,20 @@ def tell(delivery_id: int, call: CallInstance) -> None:
     if call.answered_by == "human":
         conversations.human_answered(str(call.sid), delivery_id)
     events.apply()
+
+
+def _give_up(delivery_id: int) -> None:
+    """Ends a call for the subscriber's good: what it held goes back, and what Twilio tells later charges nobody."""
+    key = f"{NEVER_TOLD}:{delivery_id}"
+    events.store("notifier", [Event(NEVER_TOLD, key, delivery_id, details={"code": NEVER_TOLD})])
+    events.apply()
+    alert(
+        "warning",
+        "The end of a call was never told",
+        f"Delivery {delivery_id} was given up after 72 hours: no callback came and Twilio does not know its end.",
+        "Compare the call with Twilio's log, and check that its callbacks reach API_URL.",
+        cause="calls without an end",
+    )
 
 
 def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event:

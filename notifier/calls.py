@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from psycopg.rows import DictRow
 
@@ -33,19 +34,23 @@ class Objection:
 
 def send(claim: Claim) -> None:
     """Starts the claimed calls, or says why not."""
-    with transaction() as cursor:
-        calls = rows(cursor, "compose_calls", ids=list(claim.ids))
-    for call in calls:
+    for call in _composed(claim.ids):
         if held := objection(call, datetime.now(UTC)):
             _hold(claim, call, held)
             continue
-        wait = _next_start(call)
-        # Judged again for the moment at which it will ring: the window may close while it waits its turn.
-        if held := objection(call, datetime.now(UTC) + timedelta(seconds=wait)):
-            _hold(claim, call, held)
-            continue
-        time.sleep(wait)
-        _start(claim, call)
+        time.sleep(_next_start(call))
+        # Consent, script and window may be others by the time it is its turn.
+        for current in _composed([call["id"]]):
+            if held := objection(current, datetime.now(UTC)):
+                _hold(claim, current, held)
+            else:
+                _start(claim, current)
+
+
+def _composed(ids: Sequence[int]) -> list[DictRow]:
+    """All that the calls need and all that may forbid them, as it is now."""
+    with transaction() as cursor:
+        return rows(cursor, "compose_calls", ids=list(ids))
 
 
 def objection(call: DictRow, moment: datetime) -> Objection | None:

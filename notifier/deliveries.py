@@ -20,7 +20,7 @@ from leads import settings
 from leads.alert import alert
 from notifier.call_lines import free_lines
 from notifier.errors import NotRecorded, ProviderError, ProviderWide, Throttled
-from notifier.lanes import VOICE, Lane
+from notifier.lanes import EMAIL, VOICE, Lane
 from notifier.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
 from notifier.store import repeated, rows, statement, transaction
 
@@ -58,6 +58,9 @@ def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
     with transaction() as cursor:
         if lane is VOICE and not free_lines(cursor, kinds):
             return None
+        if lane is EMAIL:
+            # One after another, so that of two batches one counts the other's e-mails against the day's cap.
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
         taken = rows(
             cursor,
             "claim",

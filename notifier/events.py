@@ -121,5 +121,7 @@ def _move_tokens(cursor: psycopg.Cursor[DictRow], moved: Sequence[DictRow]) -> N
             ([row["id"] for row in ended], [row["seconds"] or 0 for row in ended]),
         )
     if missed:
-        cursor.execute("SELECT release_tokens(%s, 'never connected')", (missed,))
+        for why in sorted({row["error_code"] for row in moved if row["id"] in missed}):
+            ids = [row["id"] for row in moved if row["id"] in missed and row["error_code"] == why]
+            cursor.execute("SELECT release_tokens(%s, %s)", (ids, why))
         cursor.execute(statement("open_call_failures"), {"ids": missed})

@@ -15,7 +15,7 @@ from notifier.events import Event
 from notifier.messages import links
 from notifier.providers import twilio_texts
 from notifier.providers.twilio_texts import Text
-from notifier.store import rows, transaction
+from notifier.store import rows, statement, transaction
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ def reconcile_texts() -> int:
         except ProviderError as error:
             log.warning("Twilio does not tell of delivery %s (%s)", row["id"], error)
             continue
-        if row["provider_id"]:
-            _asked(row["id"])
+        with transaction() as cursor:
+            cursor.execute(statement("text_asked"), {"id": row["id"], "scale": settings.time_scale()})
         if found is not None:
             details = {"code": found.error_code} if found.error_code else {}
             key = f"reconciled:{found.sid}:{found.status}"
@@ -81,11 +81,3 @@ def _of_others(delivery_id: int, sids: Sequence[str]) -> set[str]:
             "SELECT provider_id FROM deliveries WHERE provider_id = ANY (%s) AND id <> %s", (list(sids), delivery_id)
         )
         return {row["provider_id"] for row in cursor.fetchall()}
-
-
-def _asked(delivery_id: int) -> None:
-    """The next in line comes first next time."""
-    with transaction() as cursor:
-        cursor.execute(
-            "UPDATE deliveries SET updated_at = now() WHERE id = %s AND state IN ('accepted', 'sent')", (delivery_id,)
-        )

@@ -19,6 +19,15 @@ DROP INDEX IF EXISTS token_entries_one_lookup_hold;
 CREATE UNIQUE INDEX token_entries_one_lookup_hold ON token_entries (lookup_id)
     WHERE entry = 'hold' AND lookup_id IS NOT NULL;
 
+-- ── deliveries ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+INSERT INTO event_meanings (provider, event, state, rank, suppresses)
+VALUES ('notifier', 'never_told', 'undelivered', 2, false)  -- what Twilio says of an end counts for more, however late
+ON CONFLICT DO NOTHING;
+
+COMMENT ON COLUMN deliveries.check_at IS
+    'When to ask the provider: about a call of which no end is known (set when it is started), about a text that is parked.';
+
 -- ── lookups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- No key: two answers for a folio leave two rows, so that taking the one never hides the other, not yet committed.

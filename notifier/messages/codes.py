@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.fernet import Fernet
-
-from leads import settings
+from notifier import secrecy
 
 #: A code is letters and digits of ASCII, so that a text with it stays one segment.
 _CODE = re.compile(r"[A-Za-z0-9]{3,12}")
@@ -20,12 +16,12 @@ def encrypted(code: str) -> str:
     """The code as it may lie in a row; raises ValueError when it is none."""
     if not _CODE.fullmatch(code):
         raise ValueError("a verification code has 3 to 12 letters or digits")
-    return _cipher().encrypt(code.encode()).decode()
+    return secrecy.sealed("codes", code)
 
 
 def text(row: Mapping[str, Any]) -> str:
     """The words of ``verification_sms``; raises KeyError or InvalidToken when the code cannot be read any more."""
-    return _words(_cipher().decrypt(row["params"]["secret"].encode()).decode())
+    return _words(secrecy.unsealed("codes", row["params"]["secret"]))
 
 
 def masked_text(row: Mapping[str, Any]) -> str:
@@ -35,8 +31,3 @@ def masked_text(row: Mapping[str, Any]) -> str:
 
 def _words(code: str) -> str:
     return f"Your verification code is {code}. It expires in 10 minutes. Do not share it."
-
-
-def _cipher() -> Fernet:
-    key = hashlib.sha256(b"codes:" + settings.text("NOTIFIER_SECRET_KEY").encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))

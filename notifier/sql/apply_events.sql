@@ -42,4 +42,4 @@ FROM verdict v
 JOIN locked l ON l.id = v.delivery_id
 WHERE d.id = v.delivery_id
   AND (l.state, v.state) IN (SELECT * FROM unnest(%(sources)s::text[], %(targets)s::text[]))
-RETURNING d.id, d.channel, d.kind, l.state AS was, d.state, v.seconds
+RETURNING d.id, d.channel, d.kind, l.state AS was, d.state, v.seconds, d.error_code

@@ -24,7 +24,8 @@ WITH trial AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries d
-SET state = 'sending', attempts = d.attempts + 1, claim = %(claim)s, claimed_at = now(), updated_at = now()
+SET state = 'sending', attempts = d.attempts + 1, claim = %(claim)s,
+    claimed_at = statement_timestamp(), updated_at = now()
 FROM picked
 WHERE d.id = picked.id
 RETURNING d.id, d.kind

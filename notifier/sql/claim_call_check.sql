@@ -9,5 +9,6 @@ FROM (
 ) AS due
 WHERE d.id = due.id
 RETURNING d.id, d.provider_id, d.claimed_at,
+          coalesce(d.accepted_at < now() - make_interval(hours => 72) * %(scale)s, false) AS is_overdue,
           coalesce(d.recipient, (SELECT l.phone_number FROM leads l WHERE l.id = d.lead_id)) AS recipient,
           coalesce(d.sender, (SELECT u.twilio_phone_number FROM users u WHERE u.id = d.subscriber_id)) AS sender

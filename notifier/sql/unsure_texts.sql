@@ -1,4 +1,5 @@
--- Texts to ask the provider about: those of which nobody knows, and those it has said nothing final of for an hour.
+-- Texts to ask the provider about: those of which nobody knows, those it has said nothing final of for an hour, and
+-- those that are parked, each hour of their first day.
 SELECT d.id, d.kind, d.state, d.lead_id, d.provider_id, d.body, d.claimed_at,
        coalesce(d.recipient, u.phone_number) AS recipient
 FROM deliveries d
@@ -6,6 +7,7 @@ JOIN users u ON u.id = d.subscriber_id
 WHERE d.channel = 'sms'
   AND (d.state = 'unknown' AND d.updated_at < now() - make_interval(secs => 60 * %(scale)s)
        OR d.state IN ('accepted', 'sent') AND d.provider_id IS NOT NULL
-          AND d.updated_at BETWEEN now() - make_interval(hours => 72) AND now() - make_interval(secs => 3600 * %(scale)s))
+          AND d.updated_at BETWEEN now() - make_interval(hours => 72) AND now() - make_interval(secs => 3600 * %(scale)s)
+       OR d.state = 'parked' AND d.check_at <= now() AND d.updated_at > now() - make_interval(hours => 25) * %(scale)s)
 ORDER BY d.state = 'unknown' DESC, d.updated_at
 LIMIT %(most)s

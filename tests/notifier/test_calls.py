@@ -391,6 +391,61 @@ def test_a_call_whose_callbacks_are_lost_is_asked_about_and_settled(caller: Call
     assert caller.system.rows("SELECT status, engagement_count FROM leads") == [("contacted", 1)]
 
 
+@pytest.mark.parametrize(
+    ("became", "state", "end"),
+    [
+        ({"status": "completed", "duration": "75"}, "delivered", ("settle", 20)),
+        ({"status": "busy"}, "undelivered", ("release", 20)),
+        ({"status": "in-progress"}, "undelivered", ("release", 20)),
+        (None, "undelivered", ("release", 20)),
+    ],
+)
+def test_a_call_whose_end_nobody_told_is_asked_about_once_more_and_then_given_up(
+    caller: Caller, became: dict[str, str] | None, state: str, end: tuple[str, int]
+) -> None:
+    system = caller.system
+    delivery = caller.order()
+    work()
+    sid = caller.made()[0]["made"]["sid"]
+    system.became(sid, **(became or {"status": "in-progress"}))
+    system.database.connection.execute("UPDATE deliveries SET check_at = now()")
+    if became is None:
+        system.fault("twilio", status=404, body={"code": 20404, "message": "not found"}, match="Calls/")
+    work()
+    if end[0] == "release" and (became is None or became["status"] == "in-progress"):
+        assert system.entries(delivery) == [("hold", 20)], "72 hours have to pass"
+        system.database.connection.execute(
+            "UPDATE deliveries SET check_at = now(), accepted_at = accepted_at - interval '73 hours' * 0.01"
+        )
+        work()
+        assert caller.outcome(delivery) == ("undelivered", "never_told")
+        assert system.rows("SELECT provider, event FROM delivery_events WHERE event = 'never_told'") == [
+            ("notifier", "never_told")
+        ]
+        assert len(system.received("oncall")) == 1
+    assert caller.outcome(delivery)[0] == state
+    assert system.entries(delivery) == [("hold", 20), end]
+    if caller.outcome(delivery)[1] == "never_told":
+        caller.ends(delivery)
+        assert caller.outcome(delivery) == ("delivered", None), "the truth, however late"
+        assert system.entries(delivery) == [("hold", 20), end], "and charged to nobody again"
+
+
+def test_what_changes_while_a_call_waits_its_turn_counts(caller: Caller, setting: pytest.MonkeyPatch) -> None:
+    setting.setenv("CALLS_PER_SECOND", "0.5")
+    first, second = caller.order(), caller.order(caller.lead("+13055550188"))
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    turns = "SELECT next_start_at > now() + interval '2 seconds' FROM call_pace"
+    caller.system.wait_until(lambda: caller.system.value(turns), "both have a turn")
+    caller.system.database.connection.execute("UPDATE call_consents SET revoked_at = now()")
+    for thread in threads:
+        thread.join()
+    assert [caller.outcome(one)[0] for one in (first, second)].count("skipped") >= 1
+    assert len(caller.made()) <= 1
+
+
 def test_a_refused_call_is_tried_three_more_times_and_then_told(caller: Caller) -> None:
     caller.system.fault("twilio", status=503)
     delivery = caller.order()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
 
 import notifier
-from notifier import sending
+from notifier import deliveries, sending
 from notifier.lanes import EMAIL, SMS
 from tests.notifier.system import System
 
@@ -40,6 +43,36 @@ def test_the_daily_cap_lets_the_best_through(system: System) -> None:
         ("accepted", None),
     ]
     assert system.outcome(notifier.new_lead_alert.send(user, system.lead())) == ("skipped", "daily_cap")
+
+
+def test_two_workers_that_claim_at_the_same_moment_keep_the_daily_cap(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = system.subscriber(email_preferences={"max_daily_emails": 1})
+    first = notifier.new_lead_alert.send(user, system.lead())
+    claimed, going = Event(), Event()
+    claim = deliveries.rows
+
+    def slow(cursor: Any, name: str, **parameters: Any) -> Any:
+        """The first claim stays uncommitted for a while."""
+        taken = claim(cursor, name, **parameters)
+        if name == "claim" and not claimed.is_set():
+            claimed.set()
+            going.wait(10)
+        return taken
+
+    monkeypatch.setattr(deliveries, "rows", slow)
+    system.fault("sendgrid", seconds=1)
+    with ThreadPoolExecutor(2) as workers:
+        one = workers.submit(sending.work, EMAIL)
+        assert claimed.wait(10)
+        second = notifier.new_lead_alert.send(user, system.lead())
+        other = workers.submit(sending.work, EMAIL)
+        time.sleep(0.5)
+        going.set()
+        one.result(30), other.result(30)
+    assert [system.state(opened.delivery_id) for opened in (first, second)] == ["accepted", "skipped"]
+    assert len(system.accepted_emails()) == 1
 
 
 @pytest.mark.parametrize(("reason", "receipt"), [("unsubscribed", "accepted"), ("bounce", "suppressed")])

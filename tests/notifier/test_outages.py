@@ -147,13 +147,18 @@ def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkey
 
 
 def test_the_app_tells_on_call_through_the_lane_or_without_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = {"severity": "warning", "message": "m", "action_required": "a"}
-    system.start_worker("admin-alerts")
+    words = {"severity": "warning", "message": "Jane Roe waits", "action_required": "Call +13055550199"}
     notifier.admin_alert.send(subject="by the lane", **words)
+    with redis.Redis.from_url(system.redis_url) as client:
+        stored = "".join(repr(_content(client, key)) for key in client.keys("*"))
+    assert "admin_alert" in stored
+    assert not any(word in stored for word in ("by the lane", "Jane", "3055550199")), "it may name a person"
+    system.start_worker("admin-alerts")
     system.wait_until(lambda: len(system.received("oncall")) == 1, "on-call told by the worker")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     notifier.admin_alert.send(subject="without it", **words)
-    assert [("without it" in str(r["body"])) for r in system.received("oncall")] == [False, True]
+    told = [str(request["body"]) for request in system.received("oncall")]
+    assert [("without it" in one, "+13055550199" in one) for one in told] == [(False, True), (True, True)]
 
 
 def test_what_an_earlier_test_has_under_way_is_not_counted_for_this_one(system: System) -> None:

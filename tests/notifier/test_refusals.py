@@ -275,3 +275,39 @@ def test_a_lost_callback_is_asked_for(system: System) -> None:
     assert reconciler.reconcile_texts() == 1
     assert row(system, "state", "error_code") == ("undelivered", "30003")
     assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
+
+
+def test_a_parked_text_is_asked_about_for_a_day(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    system.fault("twilio", then="reset", accept=True)
+    delivery = sent(system, "urgent_lead_sms")
+    system.heal()
+    sweep(system, "61 minutes")
+    assert system.state(delivery) == "parked"
+    assert reconciler.reconcile_texts() == 0, "an hour has to pass"
+    ask = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
+    system.database.connection.execute(
+        "UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'"  # as Twilio dates it
+    )
+    system.database.connection.execute(ask, ("26 hours",))
+    assert reconciler.reconcile_texts() == 0, "and not more than a day"
+    system.database.connection.execute(ask, ("-25 hours",))
+    assert reconciler.reconcile_texts() == 1
+    assert system.state(delivery) == "accepted"
+    assert system.entries(delivery) == [("hold", 10), ("release", 10)], "charged to nobody again"
+    assert system.value("SELECT count(*) FROM failed_jobs WHERE state = 'open'") == 0
+
+
+def test_a_parked_text_of_which_twilio_says_nothing_is_asked_about_again_an_hour_later(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    system.fault("twilio", then="reset")
+    delivery = sent(system, "urgent_lead_sms")
+    system.heal()
+    sweep(system, "61 minutes")
+    system.database.connection.execute("UPDATE deliveries SET check_at = now()")
+    assert reconciler.reconcile_texts() == 0
+    (wait,) = row(system, "check_at - now()")
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    assert system.state(delivery) == "parked"
