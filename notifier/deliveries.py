@@ -7,6 +7,7 @@ in the transaction that moves the state.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
+#: Claims of this process whose commit was not answered: they may stand.
+_doubtful: deque[UUID] = deque()
 #: How long (s) the outcome of a request waits for a database that is away, before a sweeper has to find out.
 RECORD_PATIENCE = 30.0
 
@@ -55,6 +58,22 @@ class Sent:
 def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
     """Claims what is due of one of ``kinds``, at most the lane's batch; None when nothing is."""
     key = uuid4()
+    try:
+        return _claim(key, lane, kinds)
+    except psycopg.OperationalError:
+        _doubtful.append(key)
+        raise
+
+
+def put_back_doubtful(cursor: Cursor) -> None:
+    """Puts back what this process has claimed without hearing of it, because the database went away."""
+    if keys := list(_doubtful):
+        rows(cursor, "put_back_doubtful", keys=keys)
+        for _ in keys:
+            _doubtful.popleft()
+
+
+def _claim(key: UUID, lane: Lane, kinds: Sequence[str]) -> Claim | None:
     with transaction() as cursor:
         if lane is VOICE and not free_lines(cursor, kinds):
             return None

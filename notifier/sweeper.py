@@ -16,7 +16,7 @@ from psycopg.rows import DictRow, dict_row
 
 from leads import database, settings
 from leads.alert import alert
-from notifier import answering, burial, events, heartbeat, ledger, sending
+from notifier import answering, burial, deliveries, events, heartbeat, ledger, sending
 from notifier.airflow_watch import AirflowWatch
 from notifier.bells import ring, ring_to_reconcile
 from notifier.deliveries import settle_or_release
@@ -77,6 +77,7 @@ class Sweeper(Middleware):
             if time.monotonic() >= next_beat:
                 heartbeat.beat(cursor, queues)
                 next_beat = time.monotonic() + HEARTBEAT_SECONDS
+            deliveries.put_back_doubtful(cursor)
             if not elected:
                 cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS mine", (SWEEPER_LOCK,))
                 elected = bool((cursor.fetchone() or {})["mine"])

@@ -48,10 +48,10 @@ def service_folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server that is fast because nothing in it survives a power cut."""
-    settings = {**UNSAFE, "shared_buffers": "128MB", "autovacuum_naptime": "1h", "wal_level": "minimal"}
-    settings["max_wal_senders"] = "0"
+def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
+    """A server that is fast because nothing in it survives a power cut, unless it ``is_durable``."""
+    settings = {} if is_durable else dict(UNSAFE)
+    settings |= {"shared_buffers": "128MB", "autovacuum_naptime": "1h", "wal_level": "minimal", "max_wal_senders": "0"}
     with service_folder("pg") as folder, PostgresServer(folder / "postgres", settings=settings) as server:
         yield server
 

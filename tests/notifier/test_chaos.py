@@ -13,6 +13,7 @@ import redis
 
 import notifier
 from leads import database as leads_database
+from local.postgres import StopMode
 from local.redis import RedisServer
 from local.settings import Sandbox
 from notifier import ledger, store
@@ -92,7 +93,7 @@ def test_workers_killed_every_two_seconds_under_failing_providers(
 @pytest.fixture
 def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
     """A system on servers of its own, so that they can be restarted under it."""
-    with services.running_postgres() as postgres, services.service_folder("redis") as folder:
+    with services.running_postgres(is_durable=True) as postgres, services.service_folder("redis") as folder:
         template = services.make_template(postgres)
         postgres.copy_database("own", template)
         with RedisServer(folder) as server, psycopg.connect(postgres.url("own"), autocommit=True) as connection:
@@ -110,14 +111,15 @@ def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 @pytest.mark.drill
-@pytest.mark.parametrize("server", ["Redis emptied", "Redis restarted", "PostgreSQL restarted"])
+@pytest.mark.parametrize("server", ["Redis emptied", "Redis restarted", "PostgreSQL crashed"])
 def test_what_is_queued_goes_out_once_whatever_restarts(own_system: System, server: str) -> None:
     system = own_system
     system.fault("sendgrid", seconds=0.2)
     system.fault("twilio", seconds=0.5)
     ids = open_all(system, emails=300, texts=150)
     system.start_worker()
-    for _ in range(3):
+    stops: list[StopMode] = ["immediate", "fast", "immediate"]
+    for stop in stops:
         sent = len(system.received("twilio"))
         system.wait_until(lambda sent=sent: len(system.received("twilio")) > sent + 20, "some more texts")
         if server == "Redis emptied":
@@ -127,11 +129,11 @@ def test_what_is_queued_goes_out_once_whatever_restarts(own_system: System, serv
             assert system.redis_server is not None
             system.redis_server.restart()
         else:
-            system.database.server.restart()
+            system.database.server.restart(stop)
             system.connect_again()
     system.wait_for_rest(seconds=90)
     assert Counter(system.texted_deliveries()) == Counter(ids[:150])
-    if server == "PostgreSQL restarted":
+    if server == "PostgreSQL crashed":
         # A claim whose outcome could not be written is an unknown; an e-mail may go out once more then.
         assert max(Counter(system.accepted_emails()).values()) <= 2
         assert set(system.states()) <= {"accepted", "parked"}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Thread
+from typing import Any
 
+import psycopg
 import pytest
 import redis
 
 import notifier
-from notifier import bells, sending
+from notifier import bells, deliveries, sending, store
 from notifier.lanes import EMAIL, SMS
 from tests import services
 from tests.notifier.system import System
@@ -119,6 +123,28 @@ def test_a_lane_tells_what_waits_and_what_it_has_in_hand(system: System) -> None
     system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(told)), "20 in hand and more waiting")
     with redis.Redis.from_url(system.redis_url) as client:
         assert len(client.client_list()) <= 50, "connections of one process"
+
+
+def test_a_claim_whose_answer_was_lost_with_the_database_is_put_back(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands, and nothing was sent for it: a text would be parked after an hour for want of anybody who knows."""
+    opened = notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
+
+    @contextmanager
+    def deaf() -> Iterator[Any]:
+        with store.transaction() as cursor:
+            yield cursor
+        raise psycopg.OperationalError
+
+    with monkeypatch.context() as patch, pytest.raises(psycopg.OperationalError):
+        patch.setattr(deliveries, "transaction", deaf)
+        sending.work(SMS)
+    assert system.state(opened.delivery_id) == "sending"
+    with store.transaction() as cursor:
+        deliveries.put_back_doubtful(cursor)
+    sending.work(SMS)
+    assert system.rows("SELECT state, attempts FROM deliveries") == [("accepted", 1)]
 
 
 def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
