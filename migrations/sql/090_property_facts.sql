@@ -9,31 +9,51 @@ END;
 COMMENT ON FUNCTION sale_price IS
     'Dollars paid: the consideration, else what the deed stamps ($0.60 per $100 in this county) imply; null for a nominal deed.';
 
+CREATE OR REPLACE AGGREGATE newest(anyelement) (SFUNC = any_value_transfn, STYPE = anyelement, PARALLEL = SAFE);
+COMMENT ON AGGREGATE newest(anyelement) IS 'The first value that is not null, of rows that a subquery sorted newest first.';
+
 CREATE OR REPLACE FUNCTION property_facts(folios text[])
 RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date date, sale_price numeric,
                document_code text, transaction text, address text, city text, zip text, mortgage_known boolean,
                mortgage_balance numeric, facts text[])
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    -- Newest first is recording date, then clerk's file number; every aggregate below uses that one order.
-    -- LATERAL with OFFSET looks into the index for each folio and document, however long the history has become;
+    -- Newest first is recording date, then clerk's file number: documents are sorted so once, and newest() takes the
+    -- first of each group. LATERAL with OFFSET looks into the index for each folio, however long the history has become;
     -- a planner left free reads all of it once a day touches enough folios.
-    WITH documents AS MATERIALIZED (
-        SELECT d.folio, d.cfn_year, d.cfn_seq, d.group_id, d.recorded_on, d.is_live, d.from_api, d.known_at,
-               d.document_code, coalesce(t.transaction, 'other') AS transaction,
-               coalesce(t.is_conveyance, false) AS is_conveyance,
+    WITH found AS MATERIALIZED (
+        SELECT v.*
+        FROM unnest(folios) AS f (folio)
+        CROSS JOIN LATERAL (
+            SELECT o.folio, o.cfn_year, o.cfn_seq, o.group_id, o.recorded_on, o.document_code, o.is_live,
+                   o.business_date, o.consideration_1, o.deed_doc_tax, o.property_address, o.property_city,
+                   o.property_zip, o.original_cfn_year, o.original_cfn_seq
+            FROM document_versions o
+            WHERE o.folio = f.folio AND o.transaction_type <> 'D'
+            OFFSET 0) v
+    ), documents AS MATERIALIZED (
+        SELECT d.*, coalesce(t.transaction, 'other') AS transaction, coalesce(t.is_conveyance, false) AS is_conveyance,
                coalesce(t.releases_mortgage, false) AS releases_mortgage,
-               d.consideration_1, sale_price(d.consideration_1, d.deed_doc_tax) AS price,
-               d.property_address, d.property_city, d.property_zip, d.original_cfn_year, d.original_cfn_seq
+               sale_price(d.consideration_1, d.deed_doc_tax) AS price,
+               CASE
+                   WHEN (d.is_live AND t.is_conveyance) IS NOT TRUE THEN NULL
+                   WHEN d.from_api THEN (
+                       SELECT string_agg(p.party_name, '; ' ORDER BY p.party_sequence)
+                       FROM api_parties p
+                       WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
+                         AND p.party_code = 'R')
+                   ELSE (
+                       SELECT string_agg(p.party_name, '; ' ORDER BY p.party_sequence, p.party_key)
+                       FROM party_versions p
+                       WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
+                         AND p.is_live AND p.party_code = 'R')
+               END AS grantees
         FROM (
             SELECT v.folio, v.cfn_year, v.cfn_seq, v.group_id, v.recorded_on, v.document_code,
                    v.is_live AND a.day IS NULL AS is_live, false AS from_api,
                    v.business_date::timestamp AT TIME ZONE 'America/New_York' AS known_at,
                    v.consideration_1, v.deed_doc_tax, v.property_address, v.property_city, v.property_zip,
                    v.original_cfn_year, v.original_cfn_seq
-            FROM unnest(folios) AS f (folio)
-            CROSS JOIN LATERAL (
-                SELECT * FROM document_versions o WHERE o.folio = f.folio AND o.transaction_type <> 'D'
-                OFFSET 0) v
+            FROM found v
             LEFT JOIN api_documents a ON (a.cfn_year, a.cfn_seq, a.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)
                                      AND api_rules(v.cfn_year, v.cfn_seq, v.group_id, a.day)
             UNION ALL
@@ -44,47 +64,21 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             JOIN api_documents a ON a.folio = f.folio
         ) d
         LEFT JOIN document_types t ON t.code = d.document_code
-    ), grantees AS (
-        SELECT cfn_year, cfn_seq, group_id,
-               string_agg(party_name, '; ' ORDER BY party_sequence, party_key) AS names
-        FROM (
-            SELECT d.cfn_year, d.cfn_seq, d.group_id, p.party_sequence, p.party_key, p.party_name
-            FROM documents d
-            CROSS JOIN LATERAL (
-                SELECT * FROM party_versions o
-                WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (d.cfn_year, d.cfn_seq, d.group_id)
-                  AND o.is_live AND o.party_code = 'R' AND o.party_name IS NOT NULL
-                OFFSET 0) p
-            WHERE d.is_live AND d.is_conveyance AND NOT d.from_api
-            UNION ALL
-            SELECT d.cfn_year, d.cfn_seq, d.group_id, p.party_sequence, NULL, p.party_name
-            FROM documents d
-            JOIN api_parties p USING (cfn_year, cfn_seq, group_id)
-            WHERE d.is_live AND d.is_conveyance AND d.from_api AND p.party_code = 'R' AND p.party_name IS NOT NULL
-        ) p
-        GROUP BY cfn_year, cfn_seq, group_id
+        ORDER BY d.folio, d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC
     ), newest AS (
         SELECT d.folio, max(d.known_at) AS newest_fact,
-            (array_agg(g.names ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND d.is_conveyance AND g.names IS NOT NULL))[1] AS owner_name,
-            (array_agg(d.recorded_on ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND d.is_conveyance AND d.price IS NOT NULL))[1] AS sale_date,
-            (array_agg(d.price ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND d.is_conveyance AND d.price IS NOT NULL))[1] AS sale_price,
-            (array_agg(d.document_code ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND d.transaction <> 'other'))[1] AS document_code,
-            (array_agg(d.transaction ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND d.transaction <> 'other'))[1] AS transaction,
-            (array_agg(ROW (d.property_address, d.property_city, d.property_zip)::recorded_address
-                       ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND d.property_address IS NOT NULL))[1] AS address,
+            newest(d.grantees) AS owner_name,
+            newest(d.recorded_on) FILTER (WHERE d.is_live AND d.is_conveyance AND d.price IS NOT NULL) AS sale_date,
+            newest(d.price) FILTER (WHERE d.is_live AND d.is_conveyance) AS sale_price,
+            newest(d.document_code) FILTER (WHERE d.is_live AND d.transaction <> 'other') AS document_code,
+            newest(d.transaction) FILTER (WHERE d.is_live AND d.transaction <> 'other') AS transaction,
+            newest(ROW (d.property_address, d.property_city, d.property_zip)::recorded_address)
+                FILTER (WHERE d.is_live AND d.property_address IS NOT NULL) AS address,
             -- The last of these three kinds decides the mortgage; a conveyance ends what was before it.
-            (array_agg(ROW (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id, d.consideration_1,
-                            d.transaction)::mortgage_event
-                       ORDER BY d.recorded_on DESC, d.cfn_year DESC, d.cfn_seq DESC, d.group_id DESC)
-                FILTER (WHERE d.is_live AND (d.is_conveyance OR d.transaction = 'mortgage')))[1] AS mortgage
+            newest(ROW (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id, d.consideration_1,
+                        d.transaction)::mortgage_event)
+                FILTER (WHERE d.is_live AND (d.is_conveyance OR d.transaction = 'mortgage')) AS mortgage
         FROM documents d
-        LEFT JOIN grantees g USING (cfn_year, cfn_seq, group_id)
         GROUP BY d.folio
     )
     SELECT n.folio, n.newest_fact, n.owner_name, n.sale_date, n.sale_price, n.document_code, n.transaction,
@@ -118,6 +112,9 @@ CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint,
 BEGIN
     WITH facts AS MATERIALIZED (
         SELECT * FROM property_facts(folios)
+    ), known AS MATERIALIZED (
+        -- Read once: a look for each new row into a table that is filled meanwhile could read it from the start each time.
+        SELECT * FROM properties WHERE folio_number = ANY (folios)
     ), changed AS (
         UPDATE properties p
         SET owner_name = w.owner_name, last_sale_date = w.sale_date, last_sale_price = w.sale_price,
@@ -145,7 +142,7 @@ BEGIN
                                    THEN ARRAY['address'] ELSE ARRAY[]::text[] END AS facts,
                    greatest(p.last_updated, f.newest_fact) AS last_updated
             FROM facts f
-            JOIN properties p ON p.folio_number = f.folio
+            JOIN known p ON p.folio_number = f.folio
             -- A parcel's own address (from the roll, say) is not overwritten by what a document says.
             CROSS JOIN LATERAL (
                 SELECT 'address' = ANY (p.document_facts) OR p.address IS NULL AND f.address IS NOT NULL AS from_documents) a
@@ -166,7 +163,7 @@ BEGIN
                f.facts || CASE WHEN f.address IS NOT NULL THEN ARRAY['address'] ELSE ARRAY[]::text[] END,
                'recorded_documents', f.newest_fact
         FROM facts f
-        WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = f.folio)
+        WHERE NOT EXISTS (SELECT FROM known p WHERE p.folio_number = f.folio)
         ON CONFLICT (folio_number) DO NOTHING
         RETURNING 1
     )

@@ -12,6 +12,7 @@ down_revision = "0001"
 FUNCTIONS = (
     "065_opening",
     "070_names_and_scores",
+    "080_addresses",
     "090_property_facts",
     "095_api_records",
     "098_court_leads",

@@ -7,6 +7,8 @@ WITH open_leads AS MATERIALIZED (
     JOIN properties p ON p.folio_number = f.folio
     CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
     WHERE l.status IN ('new', 'contacted')
+      -- What this very step has made can only have ended when later days are known already.
+      AND (l.created_at < now() OR EXISTS (SELECT FROM document_versions WHERE business_date > %(day)s::date))
       AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d+-\d+-\d+$')
 )
 -- Leads from documents: the document is gone or says something else, was released, or the property was sold on.

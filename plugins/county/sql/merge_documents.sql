@@ -95,37 +95,46 @@ SET matched_folio = f.folio
 FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
+-- Documents to judge anew: is_alone are those with nothing more to them than one new line of this file, since their
+-- file number lies beyond all that other days brought.
 CREATE TEMP TABLE touched_documents ON COMMIT DROP AS
-SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
-UNION
-SELECT cfn_year, cfn_seq, group_id FROM party_documents
-UNION
-SELECT cfn_year, cfn_seq, group_id FROM gone_documents
-UNION
-SELECT cfn_year, cfn_seq, group_id FROM found_documents;
+WITH newest AS (
+    SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
+    ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
+), changed AS MATERIALIZED (
+    SELECT i.cfn_year, i.cfn_seq, i.group_id,
+           i.is_new AND NOT i.has_row_keys
+           AND (n.cfn_year IS NULL OR (i.cfn_year, i.cfn_seq, i.group_id) > (n.cfn_year, n.cfn_seq, n.group_id))
+               AS is_alone
+    FROM incoming_documents i LEFT JOIN newest n ON true
+    WHERE i.is_changed
+)
+SELECT * FROM changed
+UNION ALL
+SELECT o.cfn_year, o.cfn_seq, o.group_id, false
+FROM (
+    SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
+    UNION ALL
+    SELECT cfn_year, cfn_seq, group_id FROM gone_parties
+    UNION ALL
+    SELECT cfn_year, cfn_seq, group_id FROM gone_documents
+    UNION ALL
+    SELECT cfn_year, cfn_seq, group_id FROM found_documents
+) o
+LEFT JOIN changed c USING (cfn_year, cfn_seq, group_id)
+WHERE c.cfn_year IS NULL
+GROUP BY o.cfn_year, o.cfn_seq, o.group_id;
 ANALYZE touched_documents;
 
--- All versions of the touched documents that have more to them than one new line of this file.
+-- All versions of the others.
 CREATE TEMP TABLE met_versions ON COMMIT DROP AS
 SELECT v.*
 FROM touched_documents t
-LEFT JOIN incoming_documents i ON (i.cfn_year, i.cfn_seq, i.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
-                              AND i.is_changed AND NOT i.has_row_keys
-LEFT JOIN (
-    SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
-    ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
-) newest ON true
-LEFT JOIN LATERAL (
-    SELECT true AS met FROM document_versions o
-    WHERE i.cfn_year IS NOT NULL AND o.business_date <> %(day)s::date
-      AND (t.cfn_year, t.cfn_seq, t.group_id) <= (newest.cfn_year, newest.cfn_seq, newest.group_id)
-      AND (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
-    LIMIT 1) other ON true
 CROSS JOIN LATERAL (
     SELECT * FROM document_versions o
-    WHERE (i.cfn_year IS NULL OR other.met)
-      AND (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
-    OFFSET 0) v;
+    WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
+    OFFSET 0) v
+WHERE NOT t.is_alone;
 ANALYZE met_versions;
 
 UPDATE document_versions v

@@ -31,22 +31,24 @@ LEFT JOIN incoming_parties i USING (cfn_year, cfn_seq, group_id, party_key)
 WHERE i.cfn_year IS NULL;
 ANALYZE gone_parties;
 
-CREATE TEMP TABLE party_documents ON COMMIT DROP AS
-SELECT DISTINCT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
-UNION
-SELECT cfn_year, cfn_seq, group_id FROM gone_parties;
-ANALYZE party_documents;
-
 -- Documents of whose parties other days speak too: where days meet, the newest decides. File numbers grow, so most
 -- documents lie beyond all that other days brought; for the rest it is one look into the index each, however long the
 -- history is: LATERAL with LIMIT leaves the planner no other way.
 CREATE TEMP TABLE met_documents ON COMMIT DROP AS
 SELECT t.cfn_year, t.cfn_seq, t.group_id
-FROM party_documents t
-JOIN (
-    SELECT cfn_year, cfn_seq, group_id FROM party_versions WHERE business_date <> %(day)s::date
-    ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
-) newest ON (t.cfn_year, t.cfn_seq, t.group_id) <= (newest.cfn_year, newest.cfn_seq, newest.group_id)
+FROM (
+    SELECT p.cfn_year, p.cfn_seq, p.group_id
+    FROM (
+        SELECT cfn_year, cfn_seq, group_id FROM party_versions WHERE business_date <> %(day)s::date
+        ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
+    ) newest
+    JOIN (
+        SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
+        UNION ALL
+        SELECT cfn_year, cfn_seq, group_id FROM gone_parties
+    ) p ON (p.cfn_year, p.cfn_seq, p.group_id) <= (newest.cfn_year, newest.cfn_seq, newest.group_id)
+    GROUP BY p.cfn_year, p.cfn_seq, p.group_id
+) t
 CROSS JOIN LATERAL (
     SELECT FROM party_versions v
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (t.cfn_year, t.cfn_seq, t.group_id) AND v.business_date <> %(day)s::date

@@ -57,6 +57,10 @@ WITH wanted AS (
 )
 SELECT count(*) AS updated FROM changed;
 
+-- Found before the first is inserted: a look for each parcel into a table that is being filled may read all of it.
+CREATE TEMP TABLE new_parcels ON COMMIT DROP AS
+SELECT * FROM roll r WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = r.folio);
+
 -- No last_updated: the roll alone never makes a lookup count as cached.
 CREATE TEMP TABLE added ON COMMIT DROP AS
 WITH added AS (
@@ -65,8 +69,7 @@ WITH added AS (
     SELECT folio, address, unit, city, zip, owner_name, assessed_value, year_built, bedrooms,
            bathrooms, building_sqft, lot_size_acres, property_type, 'parcel_roll',
            %(day)s::date::timestamp AT TIME ZONE 'America/New_York'
-    FROM roll r
-    WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = r.folio)
+    FROM new_parcels
     ON CONFLICT (folio_number) DO NOTHING
     RETURNING id
 )
