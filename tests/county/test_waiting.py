@@ -13,6 +13,7 @@ from typing import Any
 import ingestion_callbacks
 import ingestion_dag
 import pytest
+from airflow.sdk import DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from county import feeds
@@ -52,7 +53,7 @@ class Run:
         dag_run = SimpleNamespace(
             dag_id="daily_ftp_ingestion", run_id=run_id, logical_date=logical, run_type="scheduled", conf={}
         )
-        ti = SimpleNamespace(get_dagrun_state=lambda dag_id, other: self.states.get(other, "running"))
+        ti = SimpleNamespace(get_dagrun_state=lambda dag_id, other: DagRunState(self.states.get(other, "running")))
         params = {"business_date": None, "notify": None, "refetch": False}
         context = {"dag_run": dag_run, "params": params, "ti": ti}
         self.monkeypatch.setattr(ingestion_dag, "get_current_context", lambda: context)
