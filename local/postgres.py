@@ -33,7 +33,7 @@ STOP_SIGNALS: dict[StopMode, signal.Signals] = {
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    "shared_buffers": "1GB",
     "max_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",

@@ -15,12 +15,18 @@ WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date
       SELECT FROM court_records d
       WHERE (d.record_type, d.case_number) = (c.record_type, c.case_number)
         AND d.is_disposed AND d.business_date <= %(day)s::date);
+ANALYZE judged_cases;
 
 -- Whoever is evicted is nobody's lead, even where the file or the roll names them as the owner.
 CREATE TEMP TABLE tenants ON COMMIT DROP AS
-SELECT DISTINCT v.case_number, name_key(v.party_name) AS name
-FROM judged_cases j JOIN court_records v ON v.record_type = 'eviction' AND v.case_number = j.case_number
-WHERE j.record_type = 'eviction' AND v.party_name IS NOT NULL;
+SELECT DISTINCT j.case_number, name_key(v.party_name) AS name
+FROM (SELECT DISTINCT case_number FROM judged_cases WHERE record_type = 'eviction') j
+CROSS JOIN LATERAL (
+    SELECT o.party_name FROM court_records o
+    WHERE o.record_type = 'eviction' AND o.case_number = j.case_number AND o.party_name IS NOT NULL
+    OFFSET 0) v;
+CREATE INDEX ON tenants (case_number);
+ANALYZE tenants;
 
 WITH contacts AS (
     SELECT DISTINCT ON (j.property_id, j.record_type, j.case_number)

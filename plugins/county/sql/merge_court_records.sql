@@ -1,3 +1,8 @@
+-- What the match step found for this run, with its size known to the planner: the table it lies in serves all runs.
+CREATE TEMP TABLE found_matches ON COMMIT DROP AS
+SELECT source_reference, folio FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
+ANALYZE found_matches;
+
 -- The day's files give each case one version. What an earlier file of the day gave and this one does not (a
 -- correction) goes away.
 CREATE TEMP TABLE incoming_records ON COMMIT DROP AS
@@ -6,9 +11,8 @@ SELECT l.record_type, l.case_number, l.entry, l.filed_on, l.case_type, l.descrip
        l.disposition_date, l.is_disposed, l.address, l.city, l.state, l.zip,
        coalesce(p.id, known.property_id) AS property_id
 FROM court_lines l
-LEFT JOIN matched_records m
-       ON m.ingestion_id = %(ingestion_id)s
-      AND m.source_reference = l.record_type || ':' || l.case_number || ':' || l.entry
+LEFT JOIN found_matches m
+       ON m.source_reference = l.record_type || ':' || l.case_number || ':' || l.entry
 LEFT JOIN properties p ON p.folio_number = m.folio
 LEFT JOIN LATERAL (
     SELECT v.property_id FROM court_records v
@@ -70,9 +74,8 @@ WITH matched AS (
     UPDATE court_records v
     SET property_id = p.id
     FROM unmatched_records u
-    JOIN matched_records m
-      ON m.ingestion_id = %(ingestion_id)s
-     AND m.source_reference = 'again:' || u.record_type || ':' || u.source_reference || ':' || u.entry
+    JOIN found_matches m
+      ON m.source_reference = 'again:' || u.record_type || ':' || u.source_reference || ':' || u.entry
     JOIN properties p ON p.folio_number = m.folio
     WHERE u.feed = %(feed)s AND (v.record_type, v.case_number) = (u.record_type, u.source_reference)
       AND (v.address, v.zip) IS NOT DISTINCT FROM (u.address, u.zip) AND v.property_id IS NULL

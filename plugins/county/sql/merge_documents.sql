@@ -4,6 +4,15 @@ CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;
 
+-- What the match step found for this run, with its size known to the planner: the table it lies in serves all runs.
+CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
+SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
+       split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
+       split_part(m.source_reference, '-', 3)::bigint AS group_id
+FROM matched_records m
+WHERE m.ingestion_id = %(ingestion_id)s;
+ANALYZE matched_documents;
+
 CREATE TEMP TABLE incoming_documents ON COMMIT DROP AS
 SELECT i.*, coalesce(i.folio_number, i.matched_folio) AS folio, d.folio AS former_folio, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.document_code, d.case_number, d.recorded_on, d.folio_number, d.matched_folio,
@@ -20,11 +29,9 @@ FROM (
            s.property_address, s.property_city, s.property_zip, s.consideration_1, s.deed_doc_tax,
            s.original_cfn_year, s.original_cfn_seq, s.row_key IS NOT NULL AS has_row_keys, s.transaction_type
     FROM staging_official_records s
-    LEFT JOIN matched_records m
-           ON m.ingestion_id = %(ingestion_id)s
-          AND m.source_reference = CASE WHEN s.folio_number IS NULL
-                                        THEN s.cfn_year || '-' || s.cfn_seq || '-' || s.group_id END
-          AND m.address = s.property_address
+    LEFT JOIN matched_documents m
+           ON (m.cfn_year, m.cfn_seq, m.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
+          AND s.folio_number IS NULL AND m.address = s.property_address
     LEFT JOIN LATERAL (
         SELECT v.matched_folio FROM document_versions v
         WHERE s.folio_number IS NULL AND v.matched_folio IS NOT NULL
@@ -71,14 +78,6 @@ WHERE is_new;
 
 -- Records of earlier days whose address has found a property meanwhile: what was matched is the address, so versions
 -- that name another one keep theirs.
-CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
-SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
-       split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
-       split_part(m.source_reference, '-', 3)::bigint AS group_id
-FROM matched_records m
-WHERE m.ingestion_id = %(ingestion_id)s;
-ANALYZE matched_documents;
-
 CREATE TEMP TABLE found_documents ON COMMIT DROP AS
 SELECT m.cfn_year, m.cfn_seq, m.group_id, v.business_date, m.folio, v.matched_folio AS former_folio
 FROM matched_documents m
