@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import count
 from statistics import median
 
-from bench.notifier_system import Connection, make_leads, provider, system, wait_until, worker
+from bench.notifier_system import Connection, make_leads, provider, system, wait_until, worker, workers
 from bench.tables import print_table
 
 LOOKUPS = 500
@@ -69,9 +69,7 @@ def beside_mail(connection: Connection, user: int, backlog: int) -> list[float]:
     alert = notifier.new_lead_alert
     with (
         provider(MAIL_LATENCY),
-        worker(connection, LANE, 10),
-        worker(connection, "email-workflows", 50),
-        worker(connection, "sms-notifications", 20),
+        workers(connection, (LANE, 10), ("email-workflows", 50), ("sms-notifications", 20)),
     ):
         list(_timed(user, 10, pause=0.0))
         alert.open(replace(alert.request(**pair), delay=timedelta(days=1)) for pair in pairs)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,15 +100,22 @@ def provider(latency: float) -> Iterator[None]:
 @contextmanager
 def worker(connection: Connection, queue_name: str, threads: int) -> Iterator[Worker]:
     """A running worker of one lane, ready for work."""
-    running = Worker(queue_name, threads)
+    with workers(connection, (queue_name, threads)) as (running,):
+        yield running
+
+
+@contextmanager
+def workers(connection: Connection, *lanes: tuple[str, int]) -> Iterator[list[Worker]]:
+    """A running worker for each lane, given with its threads; all ready for work, started and stopped side by side."""
+    running = [Worker(queue_name, threads) for queue_name, threads in lanes]
+    ready = "SELECT count(DISTINCT queue_name) FROM lane_status"
     try:
-        wait_until(
-            lambda: connection.execute("SELECT 1 FROM lane_status WHERE queue_name = %s", [queue_name]).fetchone()
-        )
+        wait_until(lambda: connection.execute(ready).fetchone() == (len(lanes),))
         yield running
     finally:
-        running.stop()
-        connection.execute("DELETE FROM lane_status WHERE queue_name = %s", [queue_name])
+        with ThreadPoolExecutor(len(running)) as pool:
+            list(pool.map(Worker.stop, running))
+        connection.execute("DELETE FROM lane_status")
 
 
 def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
