@@ -103,8 +103,7 @@ class Places:
             raise NotOurs(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}; remove it")
         elif not self._in_checkout(home) and not self.where.exists():
             # Left by a checkout that was here and was deleted, and with it the password: nobody can open it any more.
-            for left in (home / "data", home / "data.new"):
-                shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(home / "data", ignore_errors=True)
         self.where.write_text(f"{home}\n", "utf-8")
         return home
 
