@@ -175,29 +175,28 @@ COMMENT ON FUNCTION refresh_properties IS
 CREATE OR REPLACE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date)
 RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT p.*
-    FROM party_versions p
-    WHERE p.cfn_year = $1 AND p.cfn_seq = $2 AND p.group_id = $3
-      AND p.transaction_type <> 'D' AND p.business_date <= $4
-      AND NOT EXISTS (
-          SELECT FROM party_versions q
-          WHERE (q.cfn_year, q.cfn_seq, q.group_id, q.party_key) = (p.cfn_year, p.cfn_seq, p.group_id, p.party_key)
-            AND q.business_date > p.business_date AND q.business_date <= $4)
+    FROM (
+        -- In the order of the primary key, backwards: one look into the index a document.
+        SELECT DISTINCT ON (v.party_key) v.*
+        FROM party_versions v
+        WHERE v.cfn_year = $1 AND v.cfn_seq = $2 AND v.group_id = $3 AND v.business_date <= $4
+        ORDER BY v.party_key DESC, v.business_date DESC
+    ) p
+    WHERE p.transaction_type <> 'D'
 $$;
 COMMENT ON FUNCTION parties_on IS 'The parties of a document as far as the files up to that business date tell.';
 
-CREATE OR REPLACE FUNCTION lis_pendens_is_released(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
-RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
-RETURN EXISTS (
-    SELECT FROM document_versions r JOIN document_types t ON t.code = r.document_code
-    WHERE r.case_number = lis_pendens_is_released.case_number AND r.is_live
-      AND r.business_date <= known_on
+CREATE OR REPLACE FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
+RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT r.*
+    FROM document_versions r JOIN document_types t ON t.code = r.document_code
+    WHERE r.case_number = $3 AND r.is_live AND r.business_date <= $4
       AND t.transaction IN ('lis_pendens_release', 'release')
-) OR EXISTS (
-    SELECT FROM document_versions r JOIN document_types t ON t.code = r.document_code
-    WHERE r.original_cfn_seq = lis_pendens_is_released.cfn_seq
-      AND r.original_cfn_year = lis_pendens_is_released.cfn_year AND r.is_live
-      AND r.business_date <= known_on
+    UNION ALL
+    SELECT r.*
+    FROM document_versions r JOIN document_types t ON t.code = r.document_code
+    WHERE r.original_cfn_year = $1 AND r.original_cfn_seq = $2 AND r.is_live AND r.business_date <= $4
       AND t.transaction IN ('lis_pendens_release', 'release')
-);
-COMMENT ON FUNCTION lis_pendens_is_released IS
-    'Whether a release known by that business date names the case, or the file number of the lis pendens.';
+$$;
+COMMENT ON FUNCTION releases_of IS
+    'Releases known by that business date that name the case, or the file number, of a lis pendens.';

@@ -28,13 +28,16 @@ LEFT JOIN LATERAL (
            OR nt.transaction = 'certificate_of_title')
       AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id) > (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id)
     LIMIT 1) sold ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM releases_of(d.cfn_year, d.cfn_seq, d.case_number, 'infinity')
+    WHERE l.lead_type = 'foreclosure'
+    LIMIT 1) released ON true
 WHERE l.ours
   AND (d.cfn_year IS NULL OR sold.found
        OR l.lead_type = 'new_homeowner'
           AND (d.transaction IS DISTINCT FROM 'deed' OR sale_price(d.consideration_1, d.deed_doc_tax) IS NULL)
        OR l.lead_type = 'foreclosure'
-          AND (d.transaction IS DISTINCT FROM 'lis_pendens'
-               OR lis_pendens_is_released(d.cfn_year, d.cfn_seq, d.case_number, 'infinity')))
+          AND (d.transaction IS DISTINCT FROM 'lis_pendens' OR released.found))
 UNION
 -- Leads from court files: the property was sold after them.
 SELECT l.id

@@ -49,13 +49,17 @@ WITH new_homeowners AS (
     FROM lis_pendens j
     LEFT JOIN conveyed_since s USING (folio)
     LEFT JOIN former_owners o USING (folio)
+    LEFT JOIN properties p ON p.folio_number = j.folio
     LEFT JOIN LATERAL (
-        SELECT p.party_name
-        FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) p
-        WHERE is_person(p.party_name)
-        ORDER BY p.party_sequence, p.party_key LIMIT 1
+        SELECT true AS found FROM releases_of(j.cfn_year, j.cfn_seq, j.case_number, %(day)s::date) LIMIT 1
+    ) released ON true
+    LEFT JOIN LATERAL (
+        SELECT d.party_name
+        FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) d
+        WHERE (p.owner_name IS NULL OR s.folio IS NOT NULL) AND is_person(d.party_name)
+        ORDER BY d.party_sequence, d.party_key LIMIT 1
     ) party ON true
-    WHERE NOT lis_pendens_is_released(j.cfn_year, j.cfn_seq, j.case_number, %(day)s::date)
+    WHERE released.found IS NULL
 ), found AS (
     SELECT * FROM new_homeowners UNION ALL SELECT * FROM foreclosures
 ), made AS (

@@ -94,46 +94,44 @@ SET matched_folio = f.folio
 FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
--- Documents to judge anew: is_alone are those with nothing more to them than one new line of this file, since their
--- file number lies beyond all that other days brought.
-CREATE TEMP TABLE touched_documents ON COMMIT DROP AS
+-- Documents to judge anew. Most of a day are none: one new line of this file is all there is to a document whose file
+-- number lies beyond all that other days brought, and its parties are no older.
+CREATE TEMP TABLE met_again ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
     ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
-), changed AS MATERIALIZED (
-    SELECT i.cfn_year, i.cfn_seq, i.group_id,
-           i.is_new AND NOT i.has_row_keys
-           AND (n.cfn_year IS NULL OR (i.cfn_year, i.cfn_seq, i.group_id) > (n.cfn_year, n.cfn_seq, n.group_id))
-               AS is_alone
-    FROM incoming_documents i LEFT JOIN newest n ON true
-    WHERE i.is_changed
 )
-SELECT * FROM changed
-UNION ALL
-SELECT o.cfn_year, o.cfn_seq, o.group_id, false
+SELECT i.cfn_year, i.cfn_seq, i.group_id
+FROM incoming_documents i LEFT JOIN newest n ON true
+WHERE i.is_changed
+  AND (NOT i.is_new OR i.has_row_keys
+       OR (i.cfn_year, i.cfn_seq, i.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id))
+UNION
+SELECT p.cfn_year, p.cfn_seq, p.group_id
 FROM (
     SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM gone_parties
-    UNION ALL
-    SELECT cfn_year, cfn_seq, group_id FROM gone_documents
-    UNION ALL
-    SELECT cfn_year, cfn_seq, group_id FROM found_documents
-) o
-LEFT JOIN changed c USING (cfn_year, cfn_seq, group_id)
-WHERE c.cfn_year IS NULL
-GROUP BY o.cfn_year, o.cfn_seq, o.group_id;
-ANALYZE touched_documents;
+) p
+LEFT JOIN newest n ON true
+LEFT JOIN day_documents d ON (d.cfn_year, d.cfn_seq, d.group_id) = (p.cfn_year, p.cfn_seq, p.group_id)
+LEFT JOIN api_documents a ON (a.cfn_year, a.cfn_seq, a.group_id) = (p.cfn_year, p.cfn_seq, p.group_id)
+WHERE d.cfn_year IS NOT NULL OR a.cfn_year IS NOT NULL
+   OR (p.cfn_year, p.cfn_seq, p.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM gone_documents
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM found_documents;
+ANALYZE met_again;
 
--- All versions of the others.
+-- All their versions.
 CREATE TEMP TABLE met_versions ON COMMIT DROP AS
 SELECT v.*
-FROM touched_documents t
+FROM met_again t
 CROSS JOIN LATERAL (
     SELECT * FROM document_versions o
     WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
-    OFFSET 0) v
-WHERE NOT t.is_alone;
+    OFFSET 0) v;
 ANALYZE met_versions;
 
 UPDATE document_versions v
@@ -175,7 +173,11 @@ FROM (
     UNION ALL
     SELECT former_folio, true FROM found_documents
     UNION ALL
-    SELECT a.folio, true FROM touched_documents t JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+    SELECT a.folio, true
+    FROM incoming_documents i JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+    WHERE i.is_changed
+    UNION ALL
+    SELECT a.folio, true FROM met_again m JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
     UNION ALL
     SELECT o.folio, true
     FROM said s
@@ -207,9 +209,20 @@ WHERE u.feed = %(feed)s AND m.ingestion_id = %(ingestion_id)s AND m.source_refer
 
 -- Deleted meanwhile, or given a folio by a later file.
 DELETE FROM unmatched_records u
-USING touched_documents t
-WHERE u.feed = %(feed)s AND u.source_reference = t.cfn_year || '-' || t.cfn_seq || '-' || t.group_id
+USING (
+    SELECT r.id, split_part(r.source_reference, '-', 1)::bigint AS cfn_year,
+           split_part(r.source_reference, '-', 2)::bigint AS cfn_seq,
+           split_part(r.source_reference, '-', 3)::bigint AS group_id
+    FROM unmatched_records r
+    WHERE r.feed = %(feed)s
+) r
+JOIN (
+    SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
+    UNION ALL
+    SELECT cfn_year, cfn_seq, group_id FROM met_again
+) t USING (cfn_year, cfn_seq, group_id)
+WHERE u.id = r.id
   AND NOT EXISTS (
       SELECT FROM document_versions v
-      WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
+      WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (r.cfn_year, r.cfn_seq, r.group_id)
         AND v.is_live AND v.folio IS NULL)
