@@ -21,6 +21,7 @@ from tests.county.days import (
     mortgage,
     reference,
 )
+from tests.services import Database
 
 CASE = "2026-000777-CA-01"
 
@@ -55,6 +56,46 @@ def test_no_person_no_new_homeowner(either: Pipeline, buyer: str) -> None:
     either.run(FRIDAY, [deed(THURSDAY, buyer)])
     assert either.leads() == []
     assert either.facts()["owner_name"] == buyer
+
+
+PERSONS = [
+    "DOE JANE",
+    "O'BRIEN-SMITH MARY J",
+    "NUÑEZ ANA",
+    "núñez ana",
+    "ST. CLAIR JOHN",
+    "BANKS TYRA",
+    "DOE JANE A",
+    "LAWSON N O",
+]
+NO_PERSONS = [
+    *(
+        "DOE",
+        "DOE & SONS",
+        "1500 OCEAN DRIVE",
+        "DOE JANE, TRUSTEE",
+        "DOE JANE (TR)",
+        "GOMEZ LUIS P.A.",
+        "GOMEZ LUIS P A",
+    ),
+    *(
+        "CITIBANK N A",
+        "PALM L L C",
+        "DOE JANE EST OF",
+        "TOWN OF DAVIE",
+        "UNITED STATES OF AMERICA",
+        "HARBOR USA",
+        "SEA-BANK A B",
+    ),
+]
+
+
+def test_persons_are_told_from_organisations_by_their_names(database: Database) -> None:
+    found = database.connection.execute(
+        "SELECT name FROM unnest(%s::text[]) AS name WHERE is_person(name) ORDER BY 1", (PERSONS + NO_PERSONS,)
+    ).fetchall()
+    assert [name for (name,) in found] == sorted(PERSONS)
+    assert database.connection.execute("SELECT is_person(NULL), is_person('')").fetchone() == (False, False)
 
 
 @pytest.mark.parametrize("code", ["QCD", "CTI", "PRO", "MOR"])
