@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from sandbox.daily_files import official_records_lines
+from sandbox.documents import Party
 from tests.county.days import (
     FOLIO,
     FRIDAY,
@@ -132,6 +133,21 @@ def test_an_update_replaces_what_the_insert_said(either: Pipeline) -> None:
     assert either.facts()["last_sale_price"] == Decimal("450000.00")
 
 
+def test_a_file_that_corrects_nothing_but_a_party_changes_the_owner(either: Pipeline) -> None:
+    wrong = deed(THURSDAY, "WRONG WANDA")
+    either.run(FRIDAY, [wrong])
+    either.run(FRIDAY, [replace(wrong, parties=(Party("D", "SELLER SAM"), Party("R", "RIGHT RITA")))])
+    assert either.facts()["owner_name"] == "RIGHT RITA"
+
+
+def test_a_later_word_on_a_document_counts_though_it_names_no_party(county: Pipeline) -> None:
+    wrong = deed(WEDNESDAY, "DOE JANE", price=45_000)
+    county.run(THURSDAY, [wrong])
+    county.run(FRIDAY, [replace(wrong, consideration="450000.00", action="U", parties=())])
+    assert county.facts()["last_sale_price"] == Decimal("450000.00")
+    assert county.rows("SELECT consideration_1::int FROM recorded_documents") == [(450_000,)]
+
+
 def test_a_corrected_folio_moves_the_sale_to_the_other_property(either: Pipeline) -> None:
     wrong = deed(WEDNESDAY, "DOE JANE")
     either.run(THURSDAY, [wrong])
@@ -156,6 +172,13 @@ def test_in_the_clerks_file_a_document_lives_while_one_row_of_it_lives(clerk: Pi
     assert clerk.facts()["owner_name"] == "DOE JANE"
     clerk.finish(clerk.stage(MONDAY, {"official_records.exp": "\n".join(rows[:2]).encode()}), MONDAY)
     assert clerk.facts()["owner_name"] is None
+    assert clerk.rows("SELECT FROM recorded_documents") == []
+
+
+def test_in_the_clerks_file_a_row_may_be_told_and_taken_back_at_once(clerk: Pipeline) -> None:
+    bought = deed(WEDNESDAY, "DOE JANE")
+    rows = [*official_records_lines([bought]), *official_records_lines([replace(bought, action="D")])]
+    clerk.finish(clerk.stage(THURSDAY, {"official_records.exp": "\n".join(rows).encode()}), THURSDAY)
     assert clerk.rows("SELECT FROM recorded_documents") == []
 
 

@@ -143,6 +143,14 @@ def test_a_document_that_moves_to_another_folio_leaves_the_first(files: Pipeline
     assert files.facts(OTHER_FOLIO)["owner_name"] == "NEW NINA"
 
 
+def test_it_leaves_the_first_though_the_file_names_no_party(api: Api, database: Database) -> None:
+    files = Pipeline(database.connection)
+    moved, stays = deed(THURSDAY, "NEW NINA"), deed(WEDNESDAY, "OLD OLGA")
+    api.says(moved, stays)
+    files.run(LATER, [replace(moved, folio=OTHER_FOLIO, action="U", parties=())])
+    assert files.facts(FOLIO)["owner_name"] == "OLD OLGA"
+
+
 def test_an_answer_makes_the_property_young_whatever_it_says(files: Pipeline, api: Api) -> None:
     files.run(EARLIER, [deed(THURSDAY, "OLD OLGA")])
     api.says()
