@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from county import feeds, pipeline
 from sandbox.documents import Document
 from sandbox.world import Parcel
 from tests.county.days import (
@@ -158,6 +159,14 @@ def test_a_record_that_gets_its_folio_later_is_no_longer_unmatched(county: Pipel
     county.run(FRIDAY, [replace(filed, folio=OTHER_FOLIO, action="U")])
     assert unmatched(county) == []
     assert len(county.leads()) == 1
+
+
+def test_a_run_that_died_before_its_merge_leaves_nothing_unmatched_behind(county: Pipeline) -> None:
+    filed = file_at("1234 SW 8 ST")
+    pipeline.match(county.connection, feeds.feed("daily"), county.stage_documents(FRIDAY, [filed]), FRIDAY)
+    assert unmatched(county) != []
+    county.run(FRIDAY, [replace(filed, folio=OTHER_FOLIO)])
+    assert unmatched(county) == []
 
 
 def test_a_deed_without_folio_sells_the_property_at_its_address(county: Pipeline) -> None:
