@@ -127,7 +127,7 @@ def interrupt(process: subprocess.Popen[str]) -> str:
 
 def test_ctrl_c_in_the_middle_of_the_demo_leaves_no_process(checkout: Checkout) -> None:
     with checkout.make("demo") as process:
-        read_until(process, "open_run: running")
+        read_until(process, "open_run:")  # running, or on a busy machine done already
         said = interrupt(process)
         assert "stopped by" in said
         assert process.returncode != 0
