@@ -66,7 +66,8 @@ _DATE = (
 class Plain:
     """How most values of a type look: what matches ``pattern`` passes the check, whatever else may pass it too.
 
-    COPY reads such a field as ``sql_type``; ``value`` is SQL that converts it, with the result of ``_VALUES``.
+    COPY reads such a field, padding removed, as ``sql_type``; ``value`` is SQL that converts it, with the result of
+    ``_VALUES``.
     """
 
     pattern: str
@@ -76,12 +77,14 @@ class Plain:
 
 _PLAIN = {
     "integer": Plain(" *+[0-9]{1,15}+ *+", "bigint"),
-    "date": Plain(_DATE, value="make_date(substr({c}, 5)::int, substr({c}, 1, 2)::int, substr({c}, 3, 2)::int)"),
+    "date": Plain(
+        _DATE, "integer", "CASE WHEN {c} <> 0 THEN make_date({c} % 10000, {c} / 1000000, {c} / 10000 % 100) END"
+    ),
     "money": Plain(r"(?:0++(?:[1-9][0-9]{0,12}+)?+|[1-9][0-9]{0,12}+)(?:\.[0-9]*+)?+", "numeric", "nullif({c}, 0)"),
     "number": Plain(r"[0-9]{1,9}+(?:\.[0-9]{0,2}+)?+", "numeric", "nullif({c}, 0)"),
     "folio": Plain("(?:00)?[0-9]{13}", value="nullif(right({c}, 13), '0000000000000')"),
-    "code": Plain("[A-Z0-9_./&-]++(?: ++[A-Z0-9_./&-]++)*+ *+", value="rtrim({c})"),
-    "text": Plain(f"(?! |\\^|\\n){_TEXT}", value="rtrim({c})"),
+    "code": Plain("[A-Z0-9_./&-]++(?: ++[A-Z0-9_./&-]++)*+ *+"),
+    "text": Plain(f"(?! |\\^|\\n){_TEXT}"),
 }
 #: Ways to say nothing that are as plain.
 _NOTHING = {"date": "00000000", "text": " *+"}
@@ -145,12 +148,7 @@ class Column:
     @property
     def plain_value(self) -> str:
         """SQL of the converted value of a plain field."""
-        value = _PLAIN[self.type].value.format(c=self.plain_name)
-        if self.required or self.type not in _NOTHING:
-            return value
-        if self.type == "date":
-            return f"CASE WHEN {self.plain_name} <> '{_NOTHING['date']}' THEN {value} END"
-        return f"nullif({value}, '')"
+        return _PLAIN[self.type].value.format(c=self.plain_name)
 
 
 @cache

@@ -4,7 +4,7 @@ The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF
 line by line where a block is not UTF-8 as a whole, so that one bad line does not spoil the accents of the others.
 
 A *plain* line is one that certainly has the layout (``layouts.plain_line``): COPY splits it into its fields. Any other
-line arrives whole, in one column more, and PostgreSQL judges it.
+is *odd*: it is set aside with its number, for PostgreSQL to judge, and COPY reads a row without values in its place.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 BLOCK = 1 << 20
 
 #: How COPY has to read what ``copy_blocks`` yields.
 COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
+
+#: The first blank stands by itself: for a literal byte the search runs ahead, for a repetition it tries each place.
+_PADDING = re.compile(rb"  *+(?=[\^\n])")
 
 #: PostgreSQL cannot store NUL; its picture keeps the line visible, and the line is rejected for it.
 _NUL_PICTURE = "␀".encode()
@@ -26,15 +29,32 @@ _NUL_PICTURE = "␀".encode()
 _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
 
 
-def copy_blocks(stream: BinaryIO, plain: str, fields: int) -> Iterator[bytes]:
-    """Yields ``stream`` as COPY's rows of ``fields`` columns and one for the line; memory stays at a few blocks.
+def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> Iterator[bytes]:
+    """Yields ``stream`` as COPY's rows of ``fields`` columns, one a line, without the blanks that pad their values.
 
-    ``plain`` is the regular expression of a plain line without its end. Each line is one row, in the file's order.
+    ``plain`` is the regular expression of a plain line without its end. To ``odd`` are written COPY's rows of number
+    (from 1) and line for each line that is not plain. Memory stays at a few blocks.
     """
     # Possessive: a run of lines is one match that never looks back, at a tenth of the cost of a match a line.
     run = re.compile(b"(?:" + plain.encode() + rb"\n)++")
+    nothing = b"^" * (fields - 1) + b"\n"
+    number = 1
     for lines in _whole_lines(stream):
-        yield b"".join(_rows(_to_utf8(lines).replace(b"\r\n", b"\n"), run, fields))
+        lines = _to_utf8(lines).replace(b"\r\n", b"\n")
+        rows = []
+        at = 0
+        while at < len(lines):
+            if found := run.match(lines, at):
+                rows.append(_PADDING.sub(b"", found[0]))
+                number += found[0].count(b"\n")
+                at = found.end()
+            else:
+                end = lines.index(b"\n", at)
+                rows.append(nothing)
+                odd.write(b"%d^%b\n" % (number, _escape(lines[at:end])))
+                number += 1
+                at = end + 1
+        yield b"".join(rows)
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -52,18 +72,6 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
         rest = block[end:]
     if rest:
         yield rest + b"\n"
-
-
-def _rows(lines: bytes, run: re.Pattern[bytes], fields: int) -> Iterator[bytes]:
-    at = 0
-    while at < len(lines):
-        if plain := run.match(lines, at):
-            yield plain[0].replace(b"\n", b"^\n")
-            at = plain.end()
-        else:
-            end = lines.index(b"\n", at)
-            yield b"^" * fields + _escape(lines[at:end]) + b"\n"
-            at = end + 1
 
 
 def _escape(line: bytes) -> bytes:

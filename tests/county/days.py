@@ -55,10 +55,12 @@ class Pipeline:
         lines = {file.name: list(WRITERS[file.name](documents)) for file in feeds.feed(self.feed_name).files}
         return self.stage(day, {name: "\r\n".join(text).encode("cp1252") for name, text in lines.items()})
 
-    def stage(self, day: date, files: dict[str, bytes], *, max_rejected_percent: float = 1) -> int:
-        """Opens a run and stages ``files``; returns the run's ``ingestion_id``."""
+    def stage(
+        self, day: date, files: dict[str, bytes], *, max_rejected_percent: float = 1, run_id: str | None = None
+    ) -> int:
+        """Opens a run, or ``run_id`` again, and stages ``files``; returns the run's ``ingestion_id``."""
         feed = feeds.feed(self.feed_name)
-        ingestion_id = runs.open_run(self.connection, feed, f"test-{next(_run_numbers)}", day)
+        ingestion_id = runs.open_run(self.connection, feed, run_id or f"test-{next(_run_numbers)}", day)
         names = {name: f"{self.feed_name}/{day}/{name}" for name in files}
         fetched = [Fetched(name, names[name], "sha256:0", len(content)) for name, content in files.items()]
         runs.record_files(self.connection, feed, ingestion_id, fetched)
