@@ -100,24 +100,22 @@ CREATE TEMP TABLE met_again ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
     ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
-)
-SELECT i.cfn_year, i.cfn_seq, i.group_id
-FROM incoming_documents i LEFT JOIN newest n ON true
-WHERE i.is_changed
-  AND (NOT i.is_new OR i.has_row_keys
-       OR (i.cfn_year, i.cfn_seq, i.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id))
-UNION
-SELECT p.cfn_year, p.cfn_seq, p.group_id
-FROM (
+), spoken_of AS NOT MATERIALIZED (
     SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM gone_parties
-) p
-LEFT JOIN newest n ON true
-LEFT JOIN day_documents d ON (d.cfn_year, d.cfn_seq, d.group_id) = (p.cfn_year, p.cfn_seq, p.group_id)
-LEFT JOIN api_documents a ON (a.cfn_year, a.cfn_seq, a.group_id) = (p.cfn_year, p.cfn_seq, p.group_id)
-WHERE d.cfn_year IS NOT NULL OR a.cfn_year IS NOT NULL
-   OR (p.cfn_year, p.cfn_seq, p.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
+    UNION ALL
+    SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
+)
+-- Three joins with what is most often next to nothing, not one look at everything.
+SELECT s.cfn_year, s.cfn_seq, s.group_id
+FROM spoken_of s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM spoken_of JOIN day_documents d USING (cfn_year, cfn_seq, group_id)
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM spoken_of JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+UNION
+SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed AND has_row_keys
 UNION
 SELECT cfn_year, cfn_seq, group_id FROM gone_documents
 UNION
