@@ -186,7 +186,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER properties_make_address_key_of_new BEFORE INSERT ON properties
-    FOR EACH ROW WHEN (NEW.address IS NOT NULL) EXECUTE FUNCTION properties_make_address_key();
+    FOR EACH ROW WHEN (NEW.address IS NOT NULL AND NEW.address_key IS NULL) EXECUTE FUNCTION properties_make_address_key();
 CREATE OR REPLACE TRIGGER properties_make_address_key_again BEFORE UPDATE OF address, unit ON properties
     FOR EACH ROW WHEN ((OLD.address, OLD.unit) IS DISTINCT FROM (NEW.address, NEW.unit))
     EXECUTE FUNCTION properties_make_address_key();

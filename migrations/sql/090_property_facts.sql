@@ -83,7 +83,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     )
     SELECT n.folio, n.newest_fact, n.owner_name, n.sale_date, n.sale_price, n.document_code, n.transaction,
            (n.address).address, (n.address).city, (n.address).zip,
-           n.mortgage IS NOT NULL AS mortgage_known,
+           (n.mortgage).transaction IS NOT NULL AS mortgage_known,
            CASE
                WHEN (n.mortgage).transaction IS DISTINCT FROM 'mortgage' THEN NULL
                WHEN r.folio IS NOT NULL THEN 0
@@ -93,7 +93,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                CASE WHEN n.owner_name IS NOT NULL THEN 'owner' END,
                CASE WHEN n.sale_date IS NOT NULL THEN 'sale' END,
                CASE WHEN n.transaction IS NOT NULL THEN 'transaction' END,
-               CASE WHEN n.mortgage IS NOT NULL THEN 'mortgage' END], NULL) AS facts
+               CASE WHEN (n.mortgage).transaction IS NOT NULL THEN 'mortgage' END,
+               CASE WHEN (n.address).address IS NOT NULL THEN 'address' END], NULL) AS facts
     FROM newest n
     LEFT JOIN (
         SELECT DISTINCT n.folio
@@ -108,7 +109,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION property_facts IS 'What the living documents of each folio say of its property.';
 
-CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
+-- By indexes, whatever the size of the tables was when the first batch was planned.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     WITH facts AS MATERIALIZED (
         SELECT * FROM property_facts(folios)
@@ -138,8 +141,7 @@ BEGIN
                    CASE WHEN a.from_documents THEN f.address ELSE p.address END AS address,
                    CASE WHEN a.from_documents THEN f.city ELSE p.city END AS city,
                    CASE WHEN a.from_documents THEN f.zip ELSE p.zip END AS zip,
-                   f.facts || CASE WHEN a.from_documents AND f.address IS NOT NULL
-                                   THEN ARRAY['address'] ELSE ARRAY[]::text[] END AS facts,
+                   CASE WHEN a.from_documents THEN f.facts ELSE array_remove(f.facts, 'address') END AS facts,
                    greatest(p.last_updated, f.newest_fact) AS last_updated
             FROM facts f
             JOIN known p ON p.folio_number = f.folio
@@ -156,12 +158,10 @@ BEGIN
         RETURNING 1
     ), made AS (
         INSERT INTO properties (folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type,
-                                last_document_code, mortgage_balance, address, city, zip, document_facts,
-                                data_source, last_updated)
+                                last_document_code, mortgage_balance, address, city, zip, address_key,
+                                document_facts, data_source, last_updated)
         SELECT f.folio, f.owner_name, f.sale_date, f.sale_price, f.transaction, f.document_code, f.mortgage_balance,
-               f.address, f.city, f.zip,
-               f.facts || CASE WHEN f.address IS NOT NULL THEN ARRAY['address'] ELSE ARRAY[]::text[] END,
-               'recorded_documents', f.newest_fact
+               f.address, f.city, f.zip, common_address_key(f.address), f.facts, 'recorded_documents', f.newest_fact
         FROM facts f
         WHERE NOT EXISTS (SELECT FROM known p WHERE p.folio_number = f.folio)
         ON CONFLICT (folio_number) DO NOTHING

@@ -67,9 +67,10 @@ def test_a_mortgage_is_never_a_sale(either: Pipeline) -> None:
     assert facts["last_transaction_type"] == "mortgage"
 
 
+@pytest.mark.parametrize("amount", [300_000, 0])
 @pytest.mark.parametrize("release", ["SAT", "SMO"])
-def test_a_released_mortgage_leaves_nothing_owed(either: Pipeline, release: str) -> None:
-    either.run(THURSDAY, [mortgage(WEDNESDAY)])
+def test_a_released_mortgage_leaves_nothing_owed(either: Pipeline, release: str, amount: int) -> None:
+    either.run(THURSDAY, [mortgage(WEDNESDAY, amount)])
     either.run(FRIDAY, [document(release, THURSDAY, ("D", "FIRST HARBOR BANK"), ("R", "DOE JANE"))])
     assert either.facts()["mortgage_balance"] == 0
 
@@ -213,3 +214,13 @@ def test_the_newest_fact_dates_the_property(either: Pipeline) -> None:
     either.run(FRIDAY, [deed()])
     (updated,) = either.one("SELECT (last_updated AT TIME ZONE 'America/New_York')::date FROM properties")
     assert updated == FRIDAY
+
+
+def test_every_folio_of_a_big_day_is_derived_once(county: Pipeline) -> None:
+    deeds = [deed(THURSDAY, f"BUYER {number}", folio=f"01{number:011d}") for number in range(1, 2_501)]
+    county.run(FRIDAY, deeds)
+    assert (county.counts["merge"]["created"], county.counts["merge"]["updated"]) == (2_500, 0)
+    owners = county.rows("SELECT folio_number, owner_name FROM properties ORDER BY folio_number")
+    assert owners == [(made.folio, made.parties[1].name) for made in deeds]
+    county.run(MONDAY, [deed(FRIDAY, "LATER LEA", folio=made.folio) for made in deeds])
+    assert (county.counts["merge"]["created"], county.counts["merge"]["updated"]) == (0, 2_500)

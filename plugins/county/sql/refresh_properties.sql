@@ -1,5 +1,12 @@
-WITH refreshed AS (
-    SELECT created, updated FROM refresh_properties((SELECT array_agg(folio ORDER BY folio) FROM touched_folios))
+WITH batches AS (
+    -- A batch stays in the processor's cache and in little memory, however many folios the day touches.
+    SELECT array_agg(folio ORDER BY folio) AS folios
+    FROM (SELECT folio, (row_number() OVER (ORDER BY folio) - 1) / 1000 AS batch FROM touched_folios) t
+    GROUP BY batch
+    ORDER BY batch
+), refreshed AS (
+    SELECT coalesce(sum(r.created), 0)::bigint AS created, coalesce(sum(r.updated), 0)::bigint AS updated
+    FROM batches b CROSS JOIN LATERAL refresh_properties(b.folios) r
 ), logged AS (
     -- Added, not set: a task that died after its commit finds nothing new when it runs again.
     UPDATE data_ingestion_logs
