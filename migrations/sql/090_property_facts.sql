@@ -109,7 +109,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION property_facts IS 'What the living documents of each folio say of its property.';
 
-CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
 -- By indexes, whatever the size of the tables was when the first batch was planned.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
@@ -164,10 +164,26 @@ BEGIN
                f.address, f.city, f.zip, common_address_key(f.address), f.facts, 'recorded_documents', f.newest_fact
         FROM facts f
         WHERE NOT EXISTS (SELECT FROM known p WHERE p.folio_number = f.folio)
-        ON CONFLICT (folio_number) DO NOTHING
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM changed) INTO created, updated;
+END $$;
+COMMENT ON FUNCTION write_properties IS
+    'One try of refresh_properties; raises unique_violation when somebody else makes a row at the same moment.';
+
+CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR attempt IN 1..3 LOOP
+        BEGIN
+            SELECT w.created, w.updated INTO created, updated FROM write_properties(folios) w;
+            RETURN;
+        EXCEPTION WHEN unique_violation THEN
+            -- Now the other's row is there to be updated. ON CONFLICT would leave it as it is, and cost each row more.
+            IF attempt = 3 THEN
+                RAISE;
+            END IF;
+        END;
+    END LOOP;
 END $$;
 COMMENT ON FUNCTION refresh_properties IS
     'Derives the properties of these folios from the living documents; a row that is right is not rewritten.';

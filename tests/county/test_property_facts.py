@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from sandbox.daily_files import official_records_lines
@@ -23,6 +26,7 @@ from tests.county.days import (
     lis_pendens,
     mortgage,
 )
+from tests.services import Database
 
 
 def test_a_deed_makes_the_grantees_owners_in_party_order(either: Pipeline) -> None:
@@ -224,3 +228,20 @@ def test_every_folio_of_a_big_day_is_derived_once(county: Pipeline) -> None:
     assert owners == [(made.folio, made.parties[1].name) for made in deeds]
     county.run(MONDAY, [deed(FRIDAY, "LATER LEA", folio=made.folio) for made in deeds])
     assert (county.counts["merge"]["created"], county.counts["merge"]["updated"]) == (0, 2_500)
+
+
+def test_a_property_that_somebody_else_makes_at_the_same_moment_is_brought_up_to_date(
+    county: Pipeline, database: Database
+) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(database.url) as other, psycopg.connect(database.url, autocommit=True) as watch:
+        other.execute("INSERT INTO properties (folio_number, assessed_value) VALUES (%s, 300000)", (FOLIO,))
+        with ThreadPoolExecutor(1) as merging:
+            run = merging.submit(county.run, FRIDAY, [deed(THURSDAY, "DOE JANE"), deed(THURSDAY, folio=OTHER_FOLIO)])
+            while watch.execute(waiting).fetchone() != (1,) and not run.done():
+                time.sleep(0.01)
+            other.commit()
+            run.result(30)
+    assert (county.counts["merge"]["created"], county.counts["merge"]["updated"]) == (1, 1)
+    assert county.facts()["owner_name"] == "DOE JANE"
+    assert county.one("SELECT assessed_value FROM properties WHERE folio_number = %s", FOLIO) == (300_000,)

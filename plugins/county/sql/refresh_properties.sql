@@ -1,7 +1,7 @@
 WITH batches AS (
     -- A batch stays in the processor's cache and in little memory, however many folios the day touches.
     SELECT array_agg(folio ORDER BY folio) AS folios
-    FROM (SELECT folio, (row_number() OVER (ORDER BY folio) - 1) / 1000 AS batch FROM touched_folios) t
+    FROM (SELECT folio, (row_number() OVER (ORDER BY folio) - 1) / 5000 AS batch FROM touched_folios) t
     GROUP BY batch
     ORDER BY batch
 ), refreshed AS (
