@@ -70,7 +70,6 @@ def parcel_address(parcel: int) -> str:
 def load_history(connection: psycopg.Connection, parcels: int, documents: int) -> None:
     """A roll of ``parcels``, and ``documents`` recorded over the two years before the measured days."""
     with connection.transaction():
-        connection.execute("ALTER TABLE properties DISABLE TRIGGER properties_make_address_key_of_new")
         connection.execute(
             "INSERT INTO properties"
             " (folio_number, address, city, zip, owner_name, assessed_value, data_source, address_key)"
@@ -79,7 +78,6 @@ def load_history(connection: psycopg.Connection, parcels: int, documents: int) -
             " FROM generate_series(0, %s - 1) n, LATERAL (SELECT 100 + n %% 9900, 1 + n / 9900) a (number, street)",
             (parcels,),
         )
-        connection.execute("ALTER TABLE properties ENABLE TRIGGER properties_make_address_key_of_new")
         connection.execute(
             "INSERT INTO document_versions (cfn_year, cfn_seq, group_id, business_date, line_number, document_code,"
             " case_number, recorded_on, folio_number, property_address, consideration_1, transaction_type, is_live)"

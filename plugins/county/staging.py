@@ -165,10 +165,9 @@ def _copy_lines(
 
 def _insert(cursor: psycopg.Cursor, target: Target, ingestion_id: int, values: Mapping[str, str], lines: str) -> int:
     """Puts ``values`` of ``lines`` into the run's part of the target's table; returns how many."""
-    insert = sql.SQL("INSERT INTO {} (ingestion_id, line_number, {}) SELECT {}, line_number, {} FROM {}").format(
+    insert = sql.SQL("INSERT INTO {} (line_number, {}) SELECT line_number, {} FROM {}").format(
         sql.Identifier(partition(target.table, ingestion_id)),
         sql.SQL(", ").join(map(sql.Identifier, target.columns)),
-        sql.Literal(ingestion_id),
         _sources(target, values),
         sql.SQL(lines),
     )
@@ -198,7 +197,7 @@ def _keep_rejects(
         " SELECT {feed}, {day}, {name}, {file}, line_number, {reason}, line"
         " FROM odd_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f"
         " WHERE ({is_good}) IS NOT TRUE"
-        " AND line ~ '[^ \\t\\r\\v\\f]' AND NOT (line_number = 1 AND line ~ '^[0-9]{{20}}[ \\t\\r]*$')"
+        " AND line ~ '[^ \\t\\r\\v\\f]' AND NOT (line_number = 1 AND line ~ '^[0-9]{{20}}[ \\t\\r\\v\\f]*$')"
         " ORDER BY line_number"
     )
     cursor.execute(

@@ -191,6 +191,7 @@ ANY_LINE = st.one_of(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(ANY_LINE, max_size=12), end=st.sampled_from([b"\n", b"\r\n"]))
 @example(lines=[b"\xa0"], end=b"\n")
+@example(lines=[b"0" * 20 + b" \v\f"], end=b"\n")
 def test_read_is_staged_plus_rejected_for_any_bytes(
     county: Pipeline, file: str, good: str, table: str, lines: list[bytes], end: bytes
 ) -> None:
