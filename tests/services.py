@@ -34,6 +34,12 @@ class Database:
     connection: psycopg.Connection[Any]
     server: PostgresServer
 
+    def waiting_sessions(self) -> int:
+        """How many sessions of this database wait for another's lock."""
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(waiting).rowcount
+
 
 @contextmanager
 def service_folder(name: str) -> Iterator[Path]:

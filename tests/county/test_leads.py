@@ -69,24 +69,20 @@ PERSONS = [
     "LAWSON N O",
 ]
 NO_PERSONS = [
-    *(
-        "DOE",
-        "DOE & SONS",
-        "1500 OCEAN DRIVE",
-        "DOE JANE, TRUSTEE",
-        "DOE JANE (TR)",
-        "GOMEZ LUIS P.A.",
-        "GOMEZ LUIS P A",
-    ),
-    *(
-        "CITIBANK N A",
-        "PALM L L C",
-        "DOE JANE EST OF",
-        "TOWN OF DAVIE",
-        "UNITED STATES OF AMERICA",
-        "HARBOR USA",
-        "SEA-BANK A B",
-    ),
+    "DOE",
+    "DOE & SONS",
+    "1500 OCEAN DRIVE",
+    "DOE JANE, TRUSTEE",
+    "DOE JANE (TR)",
+    "GOMEZ LUIS P.A.",
+    "GOMEZ LUIS P A",
+    "CITIBANK N A",
+    "PALM L L C",
+    "DOE JANE EST OF",
+    "TOWN OF DAVIE",
+    "UNITED STATES OF AMERICA",
+    "HARBOR USA",
+    "SEA-BANK A B",
 ]
 
 

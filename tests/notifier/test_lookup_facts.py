@@ -199,14 +199,13 @@ def test_an_answer_that_comes_during_a_merge_and_the_merge_both_count(
     files = Pipeline(database.connection)
     files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])
     ingestion = files.stage_documents(FRIDAY, [mortgage(FRIDAY, 150_000)])
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with ThreadPoolExecutor(1) as lookup, psycopg.connect(database.url, autocommit=True) as sweeper:
         with database.connection.transaction():
             for step in (pipeline.match, pipeline.merge):
                 step(database.connection, feeds.feed("daily"), ingestion, FRIDAY)
             api.says(deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO), folio=OTHER_FOLIO)
             told = lookup.submit(api.says, deed(THURSDAY, "NEW NINA"))
-            system.wait_until(lambda: sweeper.execute(waiting).fetchone() == (1,), "the lookup at the merged row")
+            system.wait_until(lambda: database.waiting_sessions() == 1, "the lookup at the merged row")
             refresh_after_merge(sweeper)
         told.result(30)
         assert files.facts()["mortgage_balance"] is None
