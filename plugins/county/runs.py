@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import date
 
 import psycopg
@@ -13,7 +12,7 @@ from psycopg import sql
 from county.errors import StagingChanged
 from county.feeds import Feed
 from county.fetch import Fetched
-from county.staging import partition
+from county.staging import drop_part, partition
 
 GONE = "gone"
 _ENDS: dict[str | None, str] = {
@@ -55,10 +54,7 @@ def _drop_finished_staging(connection: psycopg.Connection) -> None:
         " OR l.status = 'failed' AND l.started_at < now() - interval '7 days'"
     ).fetchall()
     for (part,) in parts:
-        # Dropping a partition wants the whole table for a moment; another run that reads it goes first.
-        with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
-            connection.execute("SET LOCAL lock_timeout = '200ms'")
-            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
+        drop_part(connection, part, patience="200ms")
 
 
 def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePosixPath
@@ -20,6 +21,9 @@ from county.layouts import Column, first_fault, is_good, layout, plain_line
 from county.lines import BLOCK, COPY_OPTIONS, copy_blocks
 
 log = logging.getLogger(__name__)
+
+#: Held by whoever drops a part of a staging table, one at a time.
+DROP_LOCK = "leads:drop-staging"
 
 #: A file with as few bad lines as this is never too bad, however small it is.
 FORGIVEN_LINES = 3
@@ -74,6 +78,21 @@ def stage_file(
 def partition(table: str, ingestion_id: int) -> str:
     """The name of the part of a staging table that belongs to one run."""
     return f"{table}_{ingestion_id}"
+
+
+def drop_part(connection: psycopg.Connection, part: str, *, patience: str) -> bool:
+    """Drops a run's part of a staging table; returns False if it is gone already or others were in the way.
+
+    That wants the whole table for a moment. A run that reads it goes first, and so does whoever drops a part already:
+    PostgreSQL answers the second of two who drop the same one with an internal error. ``patience`` is how long to wait
+    for each, as in ``lock_timeout``.
+    """
+    with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (patience,))
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (DROP_LOCK,))
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
+        return True
+    return False
 
 
 def _stage_lines(

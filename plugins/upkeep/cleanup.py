@@ -12,6 +12,7 @@ from psycopg import sql
 
 from county.archive import Archive
 from county.errors import GiveUp
+from county.staging import drop_part
 from upkeep.archiving import archive_next
 from upkeep.retention import RULES, STAGING_DAYS, Rule
 from upkeep.statements import statement, statement_for
@@ -96,13 +97,8 @@ def _drop_staging(connection: psycopg.Connection, before: datetime, *, dry_run: 
     parts = connection.execute(statement("old_staging"), {"before": before}).fetchall()
     if dry_run:
         return len(parts)
-    dropped = 0
-    for (part,) in parts:
-        # Dropping a partition wants the whole table for a moment; a run that reads it goes first, the next night too.
-        with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
-            connection.execute("SET LOCAL lock_timeout = '1s'")
-            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
-            dropped += 1
+    # What others are in the way of is dropped the next night.
+    dropped = sum(drop_part(connection, part, patience="1s") for (part,) in parts)
     connection.execute(
         "DELETE FROM matched_records m USING data_ingestion_logs l"
         " WHERE l.id = m.ingestion_id AND (l.status IN ('success', 'skipped') OR l.started_at < %s)",

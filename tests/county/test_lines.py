@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from io import BytesIO, RawIOBase
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from county.errors import StagingChanged, TooManyRejects
 from county.layouts import layout, plain_line
 from county.lines import BLOCK, copy_blocks
+from county.staging import DROP_LOCK, drop_part, partition
 from tests.county.days import FRIDAY, MONDAY, Pipeline, deed
+from tests.services import Database
 
 GOOD = "2026^0000000077^00001^DEE^2026-000777-CA-01^11192026^0131230450670^1 NW 1 ST^MIAMI^33130^450000.00^2700.00^I"
 FIELDS = GOOD.split("^")
@@ -176,6 +179,16 @@ def test_a_later_run_drops_the_staging_of_finished_ones_only(county: Pipeline) -
     county.stage(MONDAY, {"Cases.exp": GOOD.encode()})
     staged = {row[0] for row in county.rows("SELECT ingestion_id FROM staging_official_records")}
     assert staged == {unfinished, unfinished + 1}
+
+
+def test_who_drops_staging_leaves_a_part_to_whoever_is_at_it(county: Pipeline, database: Database) -> None:
+    part = partition("staging_parties", county.run(FRIDAY, [deed()]))
+    with psycopg.connect(database.url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (DROP_LOCK,))
+        assert not drop_part(county.connection, part, patience="50ms")
+        assert county.one("SELECT to_regclass(%s)::text", part) == (part,)
+    assert drop_part(county.connection, part, patience="50ms")
+    assert not drop_part(county.connection, part, patience="50ms")
 
 
 ANY_LINE = st.one_of(
