@@ -10,7 +10,7 @@ INSERT INTO unmatched_records AS u (feed, business_date, source_reference, recor
 SELECT %(feed)s, %(day)s::date, a.source_reference, a.record_type, a.entry,
        a.address, a.unit, a.city, a.zip, m.reason, m.candidates
 FROM address_matches m JOIN addresses_to_match a USING (reference)
-WHERE m.folio IS NULL AND a.is_new AND a.is_newest
+WHERE m.folio IS NULL AND a.waiting_id IS NULL AND a.is_newest
 ON CONFLICT (feed, source_reference, record_type, entry) DO UPDATE
 SET address = excluded.address, unit = excluded.unit, city = excluded.city, zip = excluded.zip,
     reason = excluded.reason, candidates = excluded.candidates
@@ -21,13 +21,12 @@ WHERE (u.address, u.unit, u.city, u.zip, u.reason, u.candidates)
 UPDATE unmatched_records u
 SET reason = m.reason, candidates = m.candidates
 FROM address_matches m JOIN addresses_to_match a USING (reference)
-WHERE m.folio IS NULL AND NOT a.is_new AND u.feed = %(feed)s
-  AND (u.source_reference, u.record_type, u.entry) = (a.source_reference, a.record_type, a.entry)
+WHERE m.folio IS NULL AND u.id = a.waiting_id
   AND (u.reason, u.candidates) IS DISTINCT FROM (m.reason, m.candidates);
 
 UPDATE data_ingestion_logs
 SET unmatched = (SELECT count(*) FROM address_matches m JOIN addresses_to_match a USING (reference)
-                 WHERE m.folio IS NULL AND a.is_new)
+                 WHERE m.folio IS NULL AND a.waiting_id IS NULL)
 WHERE id = %(ingestion_id)s;
 
 SELECT count(*) FILTER (WHERE folio IS NOT NULL) AS matched, count(*) FILTER (WHERE folio IS NULL) AS unmatched

@@ -9,12 +9,12 @@ CROSS JOIN LATERAL (
     WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
     ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
 JOIN properties p ON p.id = v.property_id
-WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date
-  -- Disposed of once, a case stays so.
-  AND NOT EXISTS (
-      SELECT FROM court_records d
-      WHERE (d.record_type, d.case_number) = (c.record_type, c.case_number)
-        AND d.is_disposed AND d.business_date <= %(day)s::date);
+-- Disposed of once, a case stays so. The date is no condition: it would lead the planner to the index of days.
+CROSS JOIN LATERAL (
+    SELECT bool_or(d.is_disposed AND d.business_date <= %(day)s::date) AS is_over
+    FROM court_records d
+    WHERE (d.record_type, d.case_number) = (c.record_type, c.case_number)) d
+WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date AND d.is_over IS NOT TRUE;
 ANALYZE judged_cases;
 
 -- Whoever is evicted is nobody's lead, even where the file or the roll names them as the owner.

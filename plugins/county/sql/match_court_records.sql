@@ -2,7 +2,7 @@
 CREATE TEMP TABLE addresses_to_match ON COMMIT DROP AS
 SELECT l.record_type || ':' || l.case_number || ':' || l.entry AS reference,
        l.case_number AS source_reference, l.record_type, l.entry, l.address, NULL::text AS unit, l.city, l.zip,
-       true AS is_new,
+       NULL::bigint AS waiting_id,
        NOT EXISTS (
            SELECT FROM court_records v
            WHERE (v.record_type, v.case_number) = (l.record_type, l.case_number)
@@ -15,15 +15,18 @@ WHERE l.ingestion_id = %(ingestion_id)s
       WHERE (v.record_type, v.case_number) = (l.record_type, l.case_number) AND v.property_id IS NOT NULL
         AND (v.address, v.zip) IS NOT DISTINCT FROM (l.address, l.zip));
 
+CREATE TEMP TABLE waiting_addresses ON COMMIT DROP AS
+SELECT id, source_reference, record_type, entry, address, unit, city, zip FROM unmatched_records
+WHERE feed = %(feed)s AND address IS NOT NULL AND business_date BETWEEN %(day)s::date - 90 AND %(day)s::date;
+ANALYZE waiting_addresses;
+
 -- Under another reference: what this file says of a case and what a newer one has said may be two addresses.
 INSERT INTO addresses_to_match
-SELECT 'again:' || u.record_type || ':' || u.source_reference || ':' || u.entry, u.source_reference, u.record_type,
-       u.entry, u.address, u.unit, u.city, u.zip, false, true
-FROM unmatched_records u
-WHERE u.feed = %(feed)s AND u.address IS NOT NULL
-  AND u.business_date BETWEEN %(day)s::date - 90 AND %(day)s::date
-  AND NOT EXISTS (
-      SELECT FROM addresses_to_match a
-      WHERE (a.record_type, a.source_reference, a.entry) = (u.record_type, u.source_reference, u.entry)
-        AND a.is_newest);
+SELECT 'again:' || w.record_type || ':' || w.source_reference || ':' || w.entry, w.source_reference, w.record_type,
+       w.entry, w.address, w.unit, w.city, w.zip, w.id, true
+FROM waiting_addresses w
+WHERE NOT EXISTS (
+    SELECT FROM addresses_to_match a
+    WHERE (a.record_type, a.source_reference, a.entry) = (w.record_type, w.source_reference, w.entry)
+      AND a.is_newest);
 ANALYZE addresses_to_match

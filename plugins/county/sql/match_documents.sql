@@ -11,22 +11,29 @@ WITH newest AS (
 SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
        n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS source_reference, 'document' AS record_type, 1 AS entry,
        n.property_address AS address, NULL::text AS unit, n.property_city AS city, n.property_zip AS zip,
-       true AS is_new, true AS is_newest
+       NULL::bigint AS waiting_id, true AS is_newest
 FROM newest n
 LEFT JOIN document_types t ON t.code = n.document_code
+-- One look into the index each: to a planner that knows of no match yet, today's would be one row.
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM document_versions v
+    WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)
+      AND v.matched_folio IS NOT NULL AND v.property_address IS NOT DISTINCT FROM n.property_address
+    LIMIT 1) matched ON true
 WHERE n.transaction_type <> 'D'
   -- Papers that say nothing of a property and name no address are not worth a human's look.
   AND (n.property_address IS NOT NULL OR t.is_conveyance OR t.transaction IN ('lis_pendens', 'mortgage'))
   -- A match once made stays, unless the record's address was corrected.
-  AND NOT EXISTS (
-      SELECT FROM document_versions v
-      WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)
-        AND v.matched_folio IS NOT NULL AND v.property_address IS NOT DISTINCT FROM n.property_address);
+  AND matched.found IS NULL;
+
+-- With their number known to the planner: what it knows of the table that all feeds share may be many runs old.
+CREATE TEMP TABLE waiting_addresses ON COMMIT DROP AS
+SELECT id, source_reference, record_type, entry, address, unit, city, zip FROM unmatched_records
+WHERE feed = %(feed)s AND address IS NOT NULL AND business_date BETWEEN %(day)s::date - 90 AND %(day)s::date;
+ANALYZE waiting_addresses;
 
 INSERT INTO addresses_to_match
-SELECT u.source_reference, u.source_reference, u.record_type, u.entry, u.address, u.unit, u.city, u.zip, false, true
-FROM unmatched_records u
-WHERE u.feed = %(feed)s AND u.address IS NOT NULL
-  AND u.business_date BETWEEN %(day)s::date - 90 AND %(day)s::date
-  AND NOT EXISTS (SELECT FROM addresses_to_match a WHERE a.reference = u.source_reference);
+SELECT w.source_reference, w.source_reference, w.record_type, w.entry, w.address, w.unit, w.city, w.zip, w.id, true
+FROM waiting_addresses w
+WHERE NOT EXISTS (SELECT FROM addresses_to_match a WHERE a.reference = w.source_reference);
 ANALYZE addresses_to_match

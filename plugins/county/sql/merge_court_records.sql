@@ -22,12 +22,19 @@ LEFT JOIN LATERAL (
 WHERE l.ingestion_id = %(ingestion_id)s;
 ANALYZE incoming_records;
 
+-- Nothing, unless these files have been merged before.
+CREATE TEMP TABLE day_records ON COMMIT DROP AS
+SELECT v.*
+FROM ingestion_files f
+JOIN court_files c USING (file)
+JOIN court_records v ON v.record_type = c.record_type AND v.business_date = %(day)s::date
+WHERE f.ingestion_id = %(ingestion_id)s;
+ANALYZE day_records;
+
 CREATE TEMP TABLE changed_records ON COMMIT DROP AS
 SELECT i.*
 FROM incoming_records i
-LEFT JOIN court_records v
-       ON (v.record_type, v.case_number, v.entry) = (i.record_type, i.case_number, i.entry)
-      AND v.business_date = %(day)s::date
+LEFT JOIN day_records v USING (record_type, case_number, entry)
 WHERE v.record_type IS NULL
    OR (v.filed_on, v.case_type, v.description, v.judge_section, v.party_name, v.counterparty_name, v.amount,
        v.date_of_death, v.case_status, v.disposition, v.disposition_code, v.disposition_date, v.is_disposed,
@@ -43,11 +50,10 @@ SELECT record_type, case_number FROM changed_records;
 
 WITH gone AS (
     DELETE FROM court_records v
-    USING ingestion_files f JOIN court_files c USING (file)
-    WHERE f.ingestion_id = %(ingestion_id)s AND v.record_type = c.record_type AND v.business_date = %(day)s::date
-      AND NOT EXISTS (
-          SELECT FROM incoming_records i
-          WHERE (i.record_type, i.case_number, i.entry) = (v.record_type, v.case_number, v.entry))
+    USING day_records d LEFT JOIN incoming_records i USING (record_type, case_number, entry)
+    WHERE i.record_type IS NULL
+      AND (v.record_type, v.case_number, v.business_date, v.entry)
+          = (d.record_type, d.case_number, d.business_date, d.entry)
     RETURNING v.record_type, v.case_number
 )
 INSERT INTO touched_cases SELECT record_type, case_number FROM gone;
@@ -69,16 +75,20 @@ SET filed_on = excluded.filed_on, case_type = excluded.case_type, description = 
     is_disposed = excluded.is_disposed, address = excluded.address, city = excluded.city, state = excluded.state,
     zip = excluded.zip, property_id = excluded.property_id, is_live = excluded.is_live;
 
+CREATE TEMP TABLE waiting_cases ON COMMIT DROP AS
+SELECT id, record_type, source_reference, entry, address, zip FROM unmatched_records WHERE feed = %(feed)s;
+ANALYZE waiting_cases;
+
 -- Records of earlier files whose address has found a property meanwhile.
 WITH matched AS (
     UPDATE court_records v
     SET property_id = p.id
-    FROM unmatched_records u
+    FROM waiting_cases w
     JOIN found_matches m
-      ON m.source_reference = 'again:' || u.record_type || ':' || u.source_reference || ':' || u.entry
+      ON m.source_reference = 'again:' || w.record_type || ':' || w.source_reference || ':' || w.entry
     JOIN properties p ON p.folio_number = m.folio
-    WHERE u.feed = %(feed)s AND (v.record_type, v.case_number) = (u.record_type, u.source_reference)
-      AND (v.address, v.zip) IS NOT DISTINCT FROM (u.address, u.zip) AND v.property_id IS NULL
+    WHERE (v.record_type, v.case_number) = (w.record_type, w.source_reference)
+      AND (v.address, v.zip) IS NOT DISTINCT FROM (w.address, w.zip) AND v.property_id IS NULL
     RETURNING v.record_type, v.case_number
 )
 INSERT INTO touched_cases SELECT record_type, case_number FROM matched;
@@ -102,11 +112,13 @@ ON CONFLICT DO NOTHING;
 -- Matched meanwhile, or no longer what the newest file says.
 DELETE FROM unmatched_records u
 USING (SELECT DISTINCT record_type, case_number FROM touched_cases) t
-WHERE u.feed = %(feed)s AND (u.record_type, u.source_reference) = (t.record_type, t.case_number)
-  AND NOT EXISTS (
-      SELECT FROM court_records v
-      WHERE (v.record_type, v.case_number, v.entry) = (u.record_type, u.source_reference, u.entry)
-        AND v.is_live AND v.property_id IS NULL AND (v.address, v.zip) IS NOT DISTINCT FROM (u.address, u.zip));
+JOIN waiting_cases w ON (w.record_type, w.source_reference) = (t.record_type, t.case_number)
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM court_records v
+    WHERE (v.record_type, v.case_number, v.entry) = (w.record_type, w.source_reference, w.entry)
+      AND v.is_live AND v.property_id IS NULL AND (v.address, v.zip) IS NOT DISTINCT FROM (w.address, w.zip)
+    LIMIT 1) still ON true
+WHERE u.id = w.id AND still.found IS NULL;
 
 -- A file without a record is unusual for a court, but no failure.
 UPDATE data_ingestion_logs l

@@ -14,7 +14,8 @@ WHERE m.ingestion_id = %(ingestion_id)s;
 ANALYZE matched_documents;
 
 CREATE TEMP TABLE incoming_documents ON COMMIT DROP AS
-SELECT i.*, coalesce(i.folio_number, i.matched_folio) AS folio, d.folio AS former_folio, d.cfn_year IS NULL AS is_new,
+SELECT i.*, %(day)s::date AS business_date, coalesce(i.folio_number, i.matched_folio) AS folio, d.folio AS former_folio,
+       d.cfn_year IS NULL AS is_new,
        (d.line_number, d.document_code, d.case_number, d.recorded_on, d.folio_number, d.matched_folio,
         d.property_address, d.property_city, d.property_zip, d.consideration_1, d.deed_doc_tax,
         d.original_cfn_year, d.original_cfn_seq, d.has_row_keys, d.transaction_type)
@@ -53,7 +54,7 @@ ANALYZE gone_documents;
 
 DELETE FROM document_versions v
 USING gone_documents g
-WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (g.cfn_year, g.cfn_seq, g.group_id, %(day)s::date);
+WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (g.cfn_year, g.cfn_seq, g.group_id, g.business_date);
 
 UPDATE document_versions v
 SET line_number = i.line_number, document_code = i.document_code, case_number = i.case_number,
@@ -64,13 +65,13 @@ SET line_number = i.line_number, document_code = i.document_code, case_number = 
     has_row_keys = i.has_row_keys, transaction_type = i.transaction_type, is_live = i.transaction_type <> 'D'
 FROM incoming_documents i
 WHERE i.is_changed AND NOT i.is_new
-  AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (i.cfn_year, i.cfn_seq, i.group_id, %(day)s::date);
+  AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (i.cfn_year, i.cfn_seq, i.group_id, i.business_date);
 
 INSERT INTO document_versions (
     cfn_year, cfn_seq, group_id, business_date, line_number, document_code, case_number, recorded_on, folio_number,
     matched_folio, property_address, property_city, property_zip, consideration_1, deed_doc_tax,
     original_cfn_year, original_cfn_seq, has_row_keys, transaction_type, is_live)
-SELECT cfn_year, cfn_seq, group_id, %(day)s::date, line_number, document_code, case_number, recorded_on, folio_number,
+SELECT cfn_year, cfn_seq, group_id, business_date, line_number, document_code, case_number, recorded_on, folio_number,
        matched_folio, property_address, property_city, property_zip, consideration_1, deed_doc_tax,
        original_cfn_year, original_cfn_seq, has_row_keys, transaction_type, transaction_type <> 'D'
 FROM incoming_documents
@@ -201,26 +202,30 @@ ANALYZE touched_folios;
 INSERT INTO pending_folios (business_date, folio)
 SELECT %(day)s::date, folio FROM touched_folios WHERE makes_leads;
 
-DELETE FROM unmatched_records u
-USING matched_records m
-WHERE u.feed = %(feed)s AND m.ingestion_id = %(ingestion_id)s AND m.source_reference = u.source_reference;
+CREATE TEMP TABLE waiting_documents ON COMMIT DROP AS
+SELECT id, split_part(source_reference, '-', 1)::bigint AS cfn_year,
+       split_part(source_reference, '-', 2)::bigint AS cfn_seq,
+       split_part(source_reference, '-', 3)::bigint AS group_id
+FROM unmatched_records WHERE feed = %(feed)s;
+ANALYZE waiting_documents;
 
--- Deleted meanwhile, or given a folio by a later file.
 DELETE FROM unmatched_records u
 USING (
-    SELECT r.id, split_part(r.source_reference, '-', 1)::bigint AS cfn_year,
-           split_part(r.source_reference, '-', 2)::bigint AS cfn_seq,
-           split_part(r.source_reference, '-', 3)::bigint AS group_id
-    FROM unmatched_records r
-    WHERE r.feed = %(feed)s
-) r
-JOIN (
-    SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
-    UNION ALL
-    SELECT cfn_year, cfn_seq, group_id FROM met_again
-) t USING (cfn_year, cfn_seq, group_id)
-WHERE u.id = r.id
-  AND NOT EXISTS (
-      SELECT FROM document_versions v
-      WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (r.cfn_year, r.cfn_seq, r.group_id)
-        AND v.is_live AND v.folio IS NULL)
+    SELECT w.id FROM waiting_documents w JOIN matched_documents USING (cfn_year, cfn_seq, group_id)
+    UNION
+    -- Deleted meanwhile, or given a folio by a later file.
+    SELECT w.id
+    FROM waiting_documents w
+    JOIN (
+        SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
+        UNION ALL
+        SELECT cfn_year, cfn_seq, group_id FROM met_again
+    ) t USING (cfn_year, cfn_seq, group_id)
+    LEFT JOIN LATERAL (
+        SELECT true AS found FROM document_versions v
+        WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (w.cfn_year, w.cfn_seq, w.group_id)
+          AND v.is_live AND v.folio IS NULL
+        LIMIT 1) still ON true
+    WHERE still.found IS NULL
+) done
+WHERE u.id = done.id

@@ -4,13 +4,14 @@ SET LOCAL default_statistics_target = 10;
 
 -- Nothing, unless the day has been merged before.
 CREATE TEMP TABLE day_parties ON COMMIT DROP AS
-SELECT cfn_year, cfn_seq, group_id, party_key, line_number, party_sequence, party_code, party_name, transaction_type
+SELECT cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence, party_code, party_name,
+       transaction_type
 FROM party_versions
 WHERE business_date = %(day)s::date;
 ANALYZE day_parties;
 
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
-SELECT i.*, d.cfn_year IS NULL AS is_new,
+SELECT i.*, %(day)s::date AS business_date, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)
        IS DISTINCT FROM (i.line_number, i.party_sequence, i.party_code, i.party_name, i.transaction_type) AS is_changed
 FROM (
@@ -25,7 +26,7 @@ LEFT JOIN day_parties d USING (cfn_year, cfn_seq, group_id, party_key);
 ANALYZE incoming_parties;
 
 CREATE TEMP TABLE gone_parties ON COMMIT DROP AS
-SELECT d.cfn_year, d.cfn_seq, d.group_id, d.party_key
+SELECT d.cfn_year, d.cfn_seq, d.group_id, d.party_key, d.business_date
 FROM day_parties d
 LEFT JOIN incoming_parties i USING (cfn_year, cfn_seq, group_id, party_key)
 WHERE i.cfn_year IS NULL;
@@ -59,7 +60,7 @@ ANALYZE met_documents;
 DELETE FROM party_versions v
 USING gone_parties g
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date)
-      = (g.cfn_year, g.cfn_seq, g.group_id, g.party_key, %(day)s::date);
+      = (g.cfn_year, g.cfn_seq, g.group_id, g.party_key, g.business_date);
 
 UPDATE party_versions v
 SET line_number = i.line_number, party_sequence = i.party_sequence, party_code = i.party_code,
@@ -67,11 +68,11 @@ SET line_number = i.line_number, party_sequence = i.party_sequence, party_code =
 FROM incoming_parties i
 WHERE i.is_changed AND NOT i.is_new
   AND (v.cfn_year, v.cfn_seq, v.group_id, v.party_key, v.business_date)
-      = (i.cfn_year, i.cfn_seq, i.group_id, i.party_key, %(day)s::date);
+      = (i.cfn_year, i.cfn_seq, i.group_id, i.party_key, i.business_date);
 
 INSERT INTO party_versions (cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence,
                             party_code, party_name, transaction_type, is_live)
-SELECT cfn_year, cfn_seq, group_id, party_key, %(day)s::date, line_number, party_sequence,
+SELECT cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence,
        party_code, party_name, transaction_type, transaction_type <> 'D'
 FROM incoming_parties
 WHERE is_new;
