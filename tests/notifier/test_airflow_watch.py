@@ -10,8 +10,6 @@ from notifier.airflow_watch import tell_when_quiet
 from tests.notifier.system import System
 from tests.services import Database
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture(autouse=True)
 def leads_database(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +24,10 @@ def last_row(database: Database, minutes: int) -> None:
     )
 
 
+def ago(minutes: int) -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=minutes)
+
+
 def alerts(database: Database) -> list[tuple[object, ...]]:
     return database.connection.execute(
         "SELECT severity, subject, closed_at IS NULL FROM oncall_alerts ORDER BY id"
@@ -34,19 +36,19 @@ def alerts(database: Database) -> list[tuple[object, ...]]:
 
 def test_a_quarter_of_an_hour_without_a_row_is_told_and_so_is_the_next_row(database: Database) -> None:
     last_row(database, 14)
-    assert not tell_when_quiet(database.connection, since=NOW)
+    assert not tell_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == []
     last_row(database, 16)
-    assert tell_when_quiet(database.connection, since=NOW)
+    assert tell_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == [("critical", "Airflow has gone quiet", True)]
     last_row(database, 0)
-    assert not tell_when_quiet(database.connection, since=NOW)
+    assert not tell_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == [("critical", "Airflow has gone quiet", False)]
 
 
 def test_a_system_that_never_had_a_row_is_given_time(database: Database) -> None:
-    assert not tell_when_quiet(database.connection, since=NOW - timedelta(minutes=10))
-    assert tell_when_quiet(database.connection, since=NOW - timedelta(minutes=20))
+    assert not tell_when_quiet(database.connection, since=ago(10))
+    assert tell_when_quiet(database.connection, since=ago(20))
 
 
 def test_a_worker_watches(system: System) -> None:
