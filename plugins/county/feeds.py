@@ -165,7 +165,7 @@ _DAILY_FILES = {
 }
 
 _DOCUMENT_STEPS = {
-    "match": ("match_documents", "match_addresses", "keep_matches"),
+    "match": ("waiting_addresses", "match_documents", "match_addresses", "keep_matches"),
     "merge": ("merge_parties", "merge_documents", "refresh_properties"),
     "make_leads": ("judge_documents", "make_leads", "close_leads"),
 }
@@ -178,7 +178,7 @@ def _court_file(name: str) -> FeedFile:
 
 
 _COURT_STEPS = {
-    "match": ("match_court_records", "match_addresses", "keep_matches"),
+    "match": ("waiting_addresses", "match_court_records", "match_addresses", "keep_matches"),
     "merge": ("merge_court_records",),
     "make_leads": ("make_court_leads", "close_court_leads"),
 }

@@ -8,17 +8,14 @@ SELECT l.record_type || ':' || l.case_number || ':' || l.entry AS reference,
            WHERE (v.record_type, v.case_number) = (l.record_type, l.case_number)
              AND v.business_date > %(day)s::date) AS is_newest
 FROM court_lines l
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM court_records v
+    WHERE (v.record_type, v.case_number) = (l.record_type, l.case_number) AND v.property_id IS NOT NULL
+      AND (v.address, v.zip) IS NOT DISTINCT FROM (l.address, l.zip)
+    LIMIT 1) matched ON true
 WHERE l.ingestion_id = %(ingestion_id)s
   -- A match once made stays, unless the record's address was corrected.
-  AND NOT EXISTS (
-      SELECT FROM court_records v
-      WHERE (v.record_type, v.case_number) = (l.record_type, l.case_number) AND v.property_id IS NOT NULL
-        AND (v.address, v.zip) IS NOT DISTINCT FROM (l.address, l.zip));
-
-CREATE TEMP TABLE waiting_addresses ON COMMIT DROP AS
-SELECT id, source_reference, record_type, entry, address, unit, city, zip FROM unmatched_records
-WHERE feed = %(feed)s AND address IS NOT NULL AND business_date BETWEEN %(day)s::date - 90 AND %(day)s::date;
-ANALYZE waiting_addresses;
+  AND matched.found IS NULL;
 
 -- Under another reference: what this file says of a case and what a newer one has said may be two addresses.
 INSERT INTO addresses_to_match

@@ -26,12 +26,6 @@ WHERE n.transaction_type <> 'D'
   -- A match once made stays, unless the record's address was corrected.
   AND matched.found IS NULL;
 
--- With their number known to the planner: what it knows of the table that all feeds share may be many runs old.
-CREATE TEMP TABLE waiting_addresses ON COMMIT DROP AS
-SELECT id, source_reference, record_type, entry, address, unit, city, zip FROM unmatched_records
-WHERE feed = %(feed)s AND address IS NOT NULL AND business_date BETWEEN %(day)s::date - 90 AND %(day)s::date;
-ANALYZE waiting_addresses;
-
 INSERT INTO addresses_to_match
 SELECT w.source_reference, w.source_reference, w.record_type, w.entry, w.address, w.unit, w.city, w.zip, w.id, true
 FROM waiting_addresses w

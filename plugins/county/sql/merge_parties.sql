@@ -10,6 +10,8 @@ FROM party_versions
 WHERE business_date = %(day)s::date;
 ANALYZE day_parties;
 
+-- The day is a column, as in day_parties: joined with a constant, the day's rows would be one to a planner that has not
+-- heard of the day yet, and each be compared with each.
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
 SELECT i.*, %(day)s::date AS business_date, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)
