@@ -169,5 +169,21 @@ def lis_pendens(recorded: date = THURSDAY, **fields: Any) -> Document:
     return document("LIS", recorded, *parties, case_number=fields.pop("case_number", "2026-000777-CA-01"), **fields)
 
 
+def subscriber(pipeline: Pipeline, tokens: int = 100, status: str = "active", **criteria: Any) -> int:
+    """The id of a new user who wants the alerts that ``criteria`` ask for: columns of ``subscriber_lead_criteria``."""
+    (user,) = pipeline.one(
+        "INSERT INTO users (email, token_balance, subscription_status)"
+        " VALUES (gen_random_uuid() || '@example.test', %s, %s) RETURNING id",
+        tokens,
+        status,
+    )
+    wish = {"lead_types": ["new_homeowner", "foreclosure"], "channels": ["email"]} | criteria
+    pipeline.connection.execute(
+        f"INSERT INTO subscriber_lead_criteria (subscriber_id, {', '.join(wish)}) VALUES (%s{', %s' * len(wish)})",
+        [user, *wish.values()],
+    )
+    return int(user)
+
+
 def reference(made: Document) -> str:
     return f"{made.year}-{made.sequence}-{made.group}"

@@ -17,22 +17,8 @@ from tests.county.days import (
     Pipeline,
     deed,
     lis_pendens,
+    subscriber,
 )
-
-
-def subscriber(pipeline: Pipeline, tokens: int = 100, status: str = "active", **criteria: Any) -> int:
-    (user,) = pipeline.one(
-        "INSERT INTO users (email, token_balance, subscription_status)"
-        " VALUES (gen_random_uuid() || '@example.test', %s, %s) RETURNING id",
-        tokens,
-        status,
-    )
-    wish = {"lead_types": ["new_homeowner", "foreclosure"], "channels": ["email"]} | criteria
-    pipeline.connection.execute(
-        f"INSERT INTO subscriber_lead_criteria (subscriber_id, {', '.join(wish)}) VALUES (%s{', %s' * len(wish)})",
-        [user, *wish.values()],
-    )
-    return int(user)
 
 
 def told(pipeline: Pipeline, user: int) -> list[tuple[str, str, str]]:

@@ -24,8 +24,8 @@ from tests.county.court import (
     estate,
     eviction,
 )
-from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, Pipeline, deed
-from tests.county.test_alerts import subscriber, told
+from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, Pipeline, deed, subscriber
+from tests.county.test_alerts import told
 from tests.services import Database
 
 EVICTION, DEBT, PROBATE, VERDICT = KINDS

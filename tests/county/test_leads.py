@@ -20,6 +20,7 @@ from tests.county.days import (
     lis_pendens,
     mortgage,
     reference,
+    subscriber,
 )
 from tests.services import Database
 
@@ -207,7 +208,7 @@ def test_the_same_file_twice_gives_no_lead_twice(either: Pipeline) -> None:
 
 def test_a_backfilled_day_gives_what_it_would_have_given_and_closes_it(either: Pipeline) -> None:
     """Friday's release is known when Thursday is run: Thursday's lead is made, closed, and nobody is told."""
-    _subscriber(either)
+    subscriber(either, lead_types=["foreclosure"], channels=["email", "sms"])
     either.run(FRIDAY, [document("CLP", THURSDAY, ("D", "BANK B"), case_number=CASE)])
     either.run(THURSDAY, [lis_pendens(WEDNESDAY, case_number=CASE)], announce_on=FRIDAY)
     assert [lead[3] for lead in either.leads()] == ["closed"]
@@ -254,15 +255,3 @@ def test_a_crash_between_merge_and_leads_loses_no_lead(either: Pipeline, monkeyp
     either.run(FRIDAY, bought)
     assert either.counts["merge"]["documents"] == 0
     assert len(either.leads()) == 1
-
-
-def _subscriber(pipeline: Pipeline) -> None:
-    (user,) = pipeline.one(
-        "INSERT INTO users (email, token_balance, subscription_status) VALUES ('a@example.test', 100, 'active')"
-        " RETURNING id"
-    )
-    pipeline.connection.execute(
-        "INSERT INTO subscriber_lead_criteria (subscriber_id, lead_types, channels)"
-        " VALUES (%s, '{foreclosure}', '{email,sms}')",
-        (user,),
-    )

@@ -11,7 +11,7 @@ from leads.days import add_business_days
 from local.postgres import PostgresServer
 from sandbox.documents import Document, documents_of
 from sandbox.world import parcels
-from tests.county.days import FOLIO, FRIDAY, Pipeline
+from tests.county.days import FOLIO, FRIDAY, Pipeline, subscriber
 from tests.services import fresh_database
 
 DAYS = [add_business_days(date(2026, 11, 17), n) for n in range(4)]
@@ -54,15 +54,7 @@ def test_any_order_and_any_repetition_ends_in_the_same_facts(
 
 
 def test_a_replay_writes_no_row_again(either: Pipeline) -> None:
-    subscriber = either.one(
-        "INSERT INTO users (email, token_balance, subscription_status) VALUES ('a@example.test', 1000, 'active')"
-        " RETURNING id"
-    )
-    either.connection.execute(
-        "INSERT INTO subscriber_lead_criteria (subscriber_id, lead_types, channels)"
-        " VALUES (%s, '{new_homeowner,foreclosure}', '{email,sms}')",
-        subscriber,
-    )
+    subscriber(either, tokens=1000, channels=["email", "sms"])
     documents = documents_of(11, FRIDAY, DOCUMENTS)
     either.run(FRIDAY, documents)
     before = either.row_versions()
