@@ -5,9 +5,3 @@ one, on servers of its own (``bench.servers``), and prints its table (``bench.ta
 """
 
 from __future__ import annotations
-
-import sys
-
-from local.places import ROOT
-
-sys.path.insert(0, str(ROOT / "plugins"))  # as Airflow does

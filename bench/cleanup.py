@@ -13,8 +13,8 @@ import psycopg
 from bench.servers import LEADS, folder, leads_server
 from bench.tables import print_table
 from county.archive import FileArchive
-from upkeep import cleanup
-from upkeep.retention import RULES
+from operations.retention import cleanup
+from operations.retention.rules import RULES
 
 ROWS = 1_000_000
 OLD = "now() - interval '100 days'"

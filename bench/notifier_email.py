@@ -25,7 +25,7 @@ def run(scale: float) -> None:
 
 def _opening(connection: Connection, alerts: int) -> list[list[object]]:
     import notifier
-    from notifier import store
+    from notifier.core import db
 
     pairs = make_leads(connection, SUBSCRIBERS, alerts)
     single = pairs[: alerts // 2]
@@ -39,7 +39,7 @@ def _opening(connection: Connection, alerts: int) -> list[list[object]]:
     notifier.send_many(notifier.new_lead_alert, many)
     at_once = time.perf_counter() - began
     connection.execute("UPDATE deliveries SET not_before = 'infinity'")
-    store.close()
+    db.close()
     return [
         [".send(), eight threads", len(single), len(single) / one_by_one],
         ["send_many", len(many), len(many) / at_once],

@@ -8,6 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from statistics import median
+from typing import cast
+
+import dramatiq
 
 from bench.notifier_system import Connection, make_leads, provider, system, wait_until, worker, workers
 from bench.tables import print_table
@@ -96,16 +99,18 @@ def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
 
 def _no_ops(connection: Connection, messages: int) -> float:
     """Bells of a lane in which nothing is due: what Redis, Dramatiq and one empty claim cost."""
-    import notifier
-    from notifier.lanes import EMAIL
+    from notifier.broker.redis_broker import LaneBroker
+    from notifier.broker.wakeups import BELLS
+    from notifier.core.queues import EMAIL
 
-    bell = notifier.bells.BELLS[EMAIL.queue_name]
+    broker = cast(LaneBroker, dramatiq.get_broker())
+    bell = BELLS[EMAIL.queue_name]
     with worker(connection, EMAIL.queue_name, EMAIL.concurrency):
         for _ in range(messages):
-            notifier.broker.enqueue(bell.message())
-        waiting = notifier.broker.waiting(EMAIL)
+            broker.enqueue(bell.message())
+        waiting = broker.waiting(EMAIL)
         began = time.perf_counter()
-        wait_until(lambda: notifier.broker.waiting(EMAIL) == 0)
+        wait_until(lambda: broker.waiting(EMAIL) == 0)
         return waiting / (time.perf_counter() - began)
 
 

@@ -11,16 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import dramatiq
 import psutil  # type: ignore[import-untyped]
 import psycopg
+from dramatiq.brokers.redis import RedisBroker
 from redis.connection import parse_url
 
-import notifier
 from bench.servers import LEADS, leads_server, redis_server
 from local.places import ROOT
 from local.settings import DEFAULTS
-from notifier import listener, store
+from notifier.core import db
+from notifier.lookups import listener
 
 Connection = psycopg.Connection[tuple[int, ...]]
 
@@ -71,14 +74,15 @@ def system() -> Iterator[Connection]:
             }
         )
         # Made when the module was imported, before there was a Redis, or with the one of the benchmark before.
-        notifier.broker.client.connection_pool.connection_kwargs.update(parse_url(redis.url))  # type: ignore[no-untyped-call]
-        notifier.broker.client.connection_pool.disconnect()
+        pool = cast(RedisBroker, dramatiq.get_broker()).client.connection_pool
+        pool.connection_kwargs.update(parse_url(redis.url))  # type: ignore[no-untyped-call]
+        pool.disconnect()
         try:
             with psycopg.connect(postgres.url(LEADS), autocommit=True) as connection:
                 yield connection
         finally:
             listener.close()
-            store.close()
+            db.close()
             os.environ.clear()
             os.environ.update(before)
 

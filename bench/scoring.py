@@ -9,7 +9,7 @@ import psycopg
 
 from bench.servers import LEADS, leads_server
 from bench.tables import print_table
-from upkeep.scoring import score_leads
+from county.lead_scoring import score_leads
 
 LEADS_COUNT = 1_000_000
 

@@ -17,5 +17,5 @@ from __future__ import annotations
 
 from ingestion_dag import ingestion_dag
 
-# A DAG of Airflow; what its tasks do is in plugins/county.
+# A DAG of Airflow; what its tasks do is in the package county.
 dag = ingestion_dag("daily", dag_id="daily_ftp_ingestion", schedule="0 6 * * 1-5", doc_md=__doc__)

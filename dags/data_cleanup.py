@@ -5,7 +5,7 @@ JSON lines below `logs/` of the archive, read back and compared, and only then e
 something was sent and paid for stays) or deleted; so are providers' events that name no delivery of ours. Queue
 metrics, closed dead letters, rejected and unmatched records older than 90 days are deleted, staging tables of failed
 runs after 14 days, Airflow's own metadata after 90 (`airflow db clean`, when the connection `airflow_db` is defined).
-`plugins/upkeep/retention.py` has the table.
+`operations/retention/rules.py` has the table.
 
 **By hand it only counts**, unless the parameter `dry_run` is switched off. The business date bounds what goes: a run
 for an old date removes what was too old on that date, and no run removes what is younger today.
@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
-from upkeep_dag import is_manual, now, upkeep_dag
+from operations_dag import is_manual, now, operations_dag
 
 
 @task
@@ -31,7 +31,7 @@ def clean_up() -> dict[str, int]:
     from county import settings
     from county.archive import open_archive
     from county.hooks import leads_connection
-    from upkeep import cleanup
+    from operations.retention import cleanup
 
     with closing(leads_connection()) as connection:
         return cleanup.clean_up(
@@ -44,7 +44,8 @@ def clean_airflow() -> None:
     """Cleans Airflow's own database, if this Airflow is told its address."""
     from airflow.sdk import BaseHook
 
-    from upkeep import airflow_metadata, retention
+    from operations.monitoring import airflow_metadata
+    from operations.retention import rules
 
     try:
         connection = BaseHook.get_connection("airflow_db")
@@ -52,7 +53,7 @@ def clean_airflow() -> None:
         raise AirflowSkipException(
             "Airflow's metadata is not cleaned: define the connection airflow_db, the address of its own database"
         ) from None
-    before = _moment() - timedelta(days=retention.AIRFLOW_DAYS)
+    before = _moment() - timedelta(days=rules.AIRFLOW_DAYS)
     airflow_metadata.clean_airflow(airflow_metadata.address(connection), before=before, dry_run=_only_counts())
 
 
@@ -70,12 +71,12 @@ def _only_counts() -> bool:
     return bool((context["dag_run"].conf or {}).get("dry_run", False))
 
 
-with upkeep_dag(
+with operations_dag(
     "data_cleanup",
     schedule="0 3 * * *",
     doc_md=__doc__,
     most=timedelta(hours=2),
-    tags=["upkeep"],
+    tags=["operations"],
     pool="maintenance",
     params={
         "dry_run": Param(

@@ -19,7 +19,7 @@ from functools import partial
 
 from airflow.sdk import get_current_context, task
 from ingestion_callbacks import run_state
-from upkeep_dag import now, upkeep_dag
+from operations_dag import now, operations_dag
 
 
 @task
@@ -27,7 +27,7 @@ def watch_feeds() -> dict[str, list[str]]:
     """Ends what nobody could end, tells of missing runs and stale feeds; returns those."""
     from county.hooks import leads_connection
     from leads.alert import send_untold
-    from upkeep import freshness
+    from operations.monitoring import freshness
 
     state_of = partial(run_state, get_current_context()["ti"])
     with closing(leads_connection()) as connection:
@@ -37,7 +37,7 @@ def watch_feeds() -> dict[str, list[str]]:
     return found
 
 
-with upkeep_dag(
+with operations_dag(
     "freshness_watch",
     schedule="*/15 * * * *",
     doc_md=__doc__,

@@ -18,9 +18,9 @@ from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fai
 
 from county import feeds, settings
 from county.errors import FileStillChanging, GiveUp, NothingToDo
+from operations.monitoring import oncall
+from operations.monitoring.schedules import FEEDS
 from run_deadlines import ScheduledSlot
-from upkeep import oncall
-from upkeep.schedules import FEEDS
 
 if TYPE_CHECKING:
     import psycopg

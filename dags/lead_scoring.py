@@ -17,20 +17,20 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
-from upkeep_dag import upkeep_dag
+from operations_dag import operations_dag
 
 
 @task
 def score_leads() -> int:
     """Brings the scores up to date; returns how many changed."""
+    from county import lead_scoring
     from county.hooks import leads_connection
-    from upkeep import scoring
 
     with closing(leads_connection()) as connection:
-        return scoring.score_leads(connection)
+        return lead_scoring.score_leads(connection)
 
 
-with upkeep_dag(
+with operations_dag(
     "lead_scoring",
     schedule="0 2 * * *",
     doc_md=__doc__,

@@ -20,5 +20,5 @@ from __future__ import annotations
 
 from ingestion_dag import ingestion_dag
 
-# A DAG of Airflow; what its tasks do is in plugins/county.
+# A DAG of Airflow; what its tasks do is in the package county.
 dag = ingestion_dag("monthly", dag_id="monthly_ftp_ingestion", schedule="0 8 1 * *", doc_md=__doc__)

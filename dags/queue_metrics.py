@@ -16,20 +16,20 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
-from upkeep_dag import upkeep_dag
+from operations_dag import operations_dag
 
 
 @task
 def record_queue_metrics() -> int:
     """Writes the rows; returns how many."""
     from county.hooks import leads_connection
-    from upkeep import metrics
+    from operations.monitoring import queue_metrics
 
     with closing(leads_connection()) as connection:
-        return metrics.record_queue_metrics(connection)
+        return queue_metrics.record_queue_metrics(connection)
 
 
-with upkeep_dag(
+with operations_dag(
     "queue_metrics", schedule="*/5 * * * *", doc_md=__doc__, most=timedelta(minutes=4), tags=["watching"]
 ) as dag:
     record_queue_metrics()

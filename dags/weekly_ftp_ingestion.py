@@ -18,5 +18,5 @@ from __future__ import annotations
 
 from ingestion_dag import ingestion_dag
 
-# A DAG of Airflow; what its tasks do is in plugins/county.
+# A DAG of Airflow; what its tasks do is in the package county.
 dag = ingestion_dag("weekly", dag_id="weekly_ftp_ingestion", schedule="0 7 * * 1", doc_md=__doc__)

@@ -17,20 +17,20 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
-from upkeep_dag import run_day, today, upkeep_dag
+from operations_dag import operations_dag, run_day, today
 
 
 @task
 def open_reports() -> dict[str, int]:
     """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
     from county.hooks import leads_connection
-    from upkeep import mailings
+    from operations.mailings import scheduled
 
     with closing(leads_connection()) as connection:
-        return mailings.open_reports(connection, run_day(), today=today())
+        return scheduled.open_reports(connection, run_day(), today=today())
 
 
-with upkeep_dag(
+with operations_dag(
     "weekly_report", schedule="0 9 * * 1", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
 ) as dag:
     open_reports()

@@ -125,13 +125,10 @@ def _uv_there() -> bool:
 
 
 def _add_checkout_to_path() -> None:
-    """``leads``, ``notifier``, ``county`` … can be imported wherever a command is started.
-
-    Airflow adds the plugins folder to the path by itself; mypy, pytest and plain Python need this line for it.
-    """
+    """Make ``leads``, ``notifier``, ``county`` … importable wherever a command is started."""
     for folder in (VENV / "lib").glob("python3.*/site-packages"):
         path = folder / "miami_dade_leads.pth"
-        lines = f"{ROOT}\n{ROOT / 'plugins'}\n"
+        lines = f"{ROOT}\n"
         if not path.exists() or path.read_text("utf-8") != lines:
             path.write_text(lines, "utf-8")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dramatiq
 
-from notifier.bells import hang_bells
-from notifier.broker import make_broker
-from notifier.sweeper import Sweeper
+from notifier.broker.redis_broker import make_broker
+from notifier.broker.wakeups import hang_bells
+from notifier.maintenance.leader import Sweeper
 
-broker = make_broker()
-broker.add_middleware(Sweeper())
-dramatiq.set_broker(broker)
+_broker = make_broker()
+_broker.add_middleware(Sweeper())
+dramatiq.set_broker(_broker)
 hang_bells()
 
 # Actors bind to the broker that is set when they are declared.
@@ -33,13 +33,12 @@ from notifier.actors.email import (  # noqa: E402
 )
 from notifier.actors.lookups import property_lookup  # noqa: E402
 from notifier.actors.sms import urgent_lead_sms, verification_sms  # noqa: E402
-from notifier.lookups import LookupFailed, LookupPending, lookup  # noqa: E402
+from notifier.lookups.client import LookupFailed, LookupPending, lookup  # noqa: E402
 
 __all__ = [
     "LookupFailed",
     "LookupPending",
     "admin_alert",
-    "broker",
     "call_failed",
     "campaign_call",
     "daily_digest",

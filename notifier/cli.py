@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 
 from leads import database, settings
-from notifier import dead_letters, ledger
-from notifier.lanes import LANES
-from notifier.store import rows, transaction
+from notifier.core.db import rows, transaction
+from notifier.core.queues import LANES
+from notifier.deliveries import dead_letters, ledger_check
 
 DESCRIPTION = """Look after the notifier. Needs DATABASE_URL; nothing here needs Redis.
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _status(given: argparse.Namespace) -> int:
     with transaction() as cursor:
-        lanes = rows(cursor, "status", queues=sorted(LANES))
+        lanes = rows(cursor, "deliveries/status", queues=sorted(LANES))
     heads = ("lane", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker")
     _table(heads, [[str(value if value is not None else "-") for value in lane.values()] for lane in lanes])
     idle = [lane["queue_name"] for lane in lanes if not lane["workers"]]
@@ -136,7 +136,7 @@ def _dismiss(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     with database.connect("ledger-check") as connection:
-        found = ledger.check(connection)
+        found = ledger_check.check(connection)
     for finding in found:
         print(f"{finding.subject} {finding.subject_id}: {finding.problem}")
     print("The ledger adds up." if not found else f"{len(found)} findings: correct them with adjust or refund entries.")
@@ -144,12 +144,12 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _sweep(given: argparse.Namespace) -> int:
-    from notifier import sweeper  # it brings the whole notifier with it
+    from notifier.maintenance import leader  # it brings the whole notifier with it
 
     with database.connect("sweep") as connection:
-        moved = sweeper.sweep(connection)
-        sweeper.apply_events(connection)
-        sweeper.tell_of_parked(connection)
+        moved = leader.sweep(connection)
+        leader.apply_events(connection)
+        leader.tell_of_parked(connection)
     print(", ".join(f"{count} now {state}" for state, count in moved.items()) or "Nothing to sweep.")
     return 0
 

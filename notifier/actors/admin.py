@@ -11,9 +11,9 @@ import dramatiq
 
 from leads.alert import alert
 from leads.settings import MissingSetting
-from notifier import secrecy
-from notifier.bells import put
-from notifier.lanes import ADMIN
+from notifier.broker.wakeups import put
+from notifier.core import encryption
+from notifier.core.queues import ADMIN
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class AdminActor(dramatiq.Actor[Any, Any]):
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[Any]:
         given = inspect.signature(tell).bind(*args, **(kwargs or {})).arguments
-        words = {"severity": given.pop("severity"), "sealed": secrecy.sealed("alerts", json.dumps(given))}
+        words = {"severity": given.pop("severity"), "sealed": encryption.sealed("alerts", json.dumps(given))}
         return super().message_with_options(kwargs=words, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
@@ -56,8 +56,8 @@ def admin_alert(
         tell(severity, subject, message, action_required)
         return
     try:
-        words = json.loads(secrecy.unsealed("alerts", sealed))
-    except (secrecy.InvalidToken, MissingSetting):
+        words = json.loads(encryption.unsealed("alerts", sealed))
+    except (encryption.InvalidToken, MissingSetting):
         words = {
             "subject": "An alert of the app cannot be read",
             "message": "It was sent with another NOTIFIER_SECRET_KEY than this worker has.",

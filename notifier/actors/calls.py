@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from notifier import pricing
 from notifier.actors.delivery import DeliveryActor
-from notifier.bells import ring_quietly
-from notifier.deliveries import bury
-from notifier.lanes import VOICE
-from notifier.opening import Opened, Request
-from notifier.states import State
-from notifier.store import rows, transaction
+from notifier.broker.wakeups import ring_quietly
+from notifier.core import pricing
+from notifier.core.db import rows, transaction
+from notifier.core.queues import VOICE
+from notifier.core.states import State
+from notifier.deliveries.enqueue import Opened, Request
+from notifier.deliveries.lifecycle import bury
 
 
 class CallActor(DeliveryActor):
@@ -21,13 +21,13 @@ class CallActor(DeliveryActor):
     def open(self, requests: Iterable[Request]) -> list[Opened]:
         wanted = list(requests)
         with transaction() as cursor:
-            found = rows(cursor, "leads_without_number", leads=[request.lead_id for request in wanted])
+            found = rows(cursor, "voice/leads_without_number", leads=[request.lead_id for request in wanted])
         silent = {row["id"] for row in found}
         opened = super().open([replace(r, tokens=0) if r.lead_id in silent else r for r in wanted])
         ids = [new.delivery_id for r, new in zip(wanted, opened, strict=True) if new.is_new and r.lead_id in silent]
         if ids:
             with transaction() as cursor:
-                failed = [row["id"] for row in rows(cursor, "fail_without_number", ids=ids)]
+                failed = [row["id"] for row in rows(cursor, "voice/fail_without_number", ids=ids)]
                 bury(cursor, failed, "no_phone_number")
         return [replace(new, state=State.FAILED) if new.delivery_id in ids else new for new in opened]
 
@@ -40,7 +40,7 @@ class InboundCallActor(DeliveryActor):
         known = [one.delivery_id for one in opened if not one.is_new]
         if known:
             with transaction() as cursor:
-                rows(cursor, "check_calls_now", ids=known)
+                rows(cursor, "voice/check_calls_now", ids=known)
             ring_quietly([VOICE])
         return opened
 

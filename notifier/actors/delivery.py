@@ -9,12 +9,12 @@ from typing import Any
 
 import dramatiq
 
-from notifier.bells import ring_quietly
-from notifier.errors import UnknownRecipient
-from notifier.lanes import Lane
-from notifier.opening import Opened, Request, open_deliveries
-from notifier.sending import KINDS
-from notifier.states import State
+from notifier.broker.wakeups import ring_quietly
+from notifier.channels.dispatch import KINDS
+from notifier.core.errors import UnknownRecipient
+from notifier.core.queues import Lane
+from notifier.core.states import State
+from notifier.deliveries.enqueue import Opened, Request, open_deliveries
 
 
 class DeliveryActor(dramatiq.Actor[Any, Any]):
@@ -22,8 +22,8 @@ class DeliveryActor(dramatiq.Actor[Any, Any]):
 
     Sending opens the delivery — row, token hold and ledger entry in one transaction — and then rings the lane. It
     succeeds with Redis down. The same delivery again gives the one there is. Too few tokens leave a ``skipped`` row.
-    Raises notifier.errors.UnknownRecipient for a subscriber or lead that does not exist, TypeError or ValueError for
-    arguments that are none, and psycopg.Error when the database does not take the row: then nothing was opened.
+    Raises UnknownRecipient for a subscriber or lead that does not exist, TypeError or ValueError for arguments that
+    are none, and psycopg.Error when the database does not take the row: then nothing was opened.
     """
 
     def __init__(self, request: Callable[..., Request], kind: str) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from datetime import date
 
 from notifier.actors.delivery import delivery_actor
-from notifier.opening import Request
+from notifier.deliveries.enqueue import Request
 
 
 @delivery_actor

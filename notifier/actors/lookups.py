@@ -7,10 +7,10 @@ from typing import Any
 
 import dramatiq
 
-from notifier import answering, lookups
-from notifier.errors import UnknownRecipient
-from notifier.lanes import LOOKUPS
-from notifier.lookups import ACTOR, Asked, LookupFailed
+from notifier.core.errors import UnknownRecipient
+from notifier.core.queues import LOOKUPS
+from notifier.lookups import client, worker
+from notifier.lookups.client import ACTOR, Asked, LookupFailed
 
 #: Nobody waits longer (ms), so an older message is dropped.
 MAX_AGE_MS = 30_000
@@ -24,9 +24,9 @@ class LookupActor(dramatiq.Actor[Any, Any]):
 
     def send(self, *args: Any, **kwargs: Any) -> Asked:  # type: ignore[override]
         given = inspect.signature(self.fn).bind(*args, **kwargs).arguments
-        asked = lookups.ask(given["folio_number"], given["subscriber_id"])
+        asked = client.ask(given["folio_number"], given["subscriber_id"])
         if asked.lookup_id is not None and asked.is_new:
-            lookups.ring(asked.folio, given["subscriber_id"], asked.lookup_id)
+            client.ring(asked.folio, given["subscriber_id"], asked.lookup_id)
         return asked
 
 
@@ -35,7 +35,7 @@ def _property_lookup(folio_number: str, subscriber_id: int | None, lookup_id: in
 
     ``lookup_id`` names the question that is written down; without it the question is written down first.
     """
-    answering.answer(folio_number, subscriber_id, lookup_id)
+    worker.answer(folio_number, subscriber_id, lookup_id)
 
 
 property_lookup = LookupActor(
@@ -45,11 +45,11 @@ property_lookup = LookupActor(
     queue_name=LOOKUPS.queue_name,
     priority=1,
     options={
-        "max_retries": len(lookups.RETRY_DELAYS),
+        "max_retries": len(client.RETRY_DELAYS),
         # For what is not the county's doing, such as a database that restarts.
         "min_backoff": 2_000,
         "max_backoff": 8_000,
         "max_age": MAX_AGE_MS,
-        "throws": (LookupFailed, lookups.MalformedFolio, UnknownRecipient),
+        "throws": (LookupFailed, client.MalformedFolio, UnknownRecipient),
     },
 )

@@ -6,8 +6,8 @@ import time
 
 from leads import settings
 from notifier.actors.delivery import delivery_actor
-from notifier.messages import codes, links
-from notifier.opening import Request
+from notifier.deliveries.enqueue import Request
+from notifier.messages import links, verification_codes
 
 
 @delivery_actor
@@ -28,6 +28,6 @@ def verification_sms(subscriber_id: int, code: str) -> Request:
         "verification_sms",
         f"otp:{subscriber_id}:{mark}:{int(time.time() // 60)}",
         int(subscriber_id),
-        params={"secret": codes.encrypted(code)},
+        params={"secret": verification_codes.encrypted(code)},
         tokens=int(settings.number("VERIFICATION_SMS_TOKENS", 10)),
     )

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from notifier.core.preferences import Preferences
+from notifier.core.states import State
 from notifier.messages import links
 from notifier.messages.words import LEAD_TYPES, dollars, long_date, place
-from notifier.preferences import Preferences
-from notifier.states import State
 
 Row = Mapping[str, Any]
 

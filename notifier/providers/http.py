@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 from requests.adapters import HTTPAdapter
 
-from notifier.errors import ProviderError, ProviderWide, Refused, Throttled, Unclear
+from notifier.core.errors import ProviderError, ProviderWide, Refused, Throttled, Unclear
 
 CONNECT_TIMEOUT = 3.0
 

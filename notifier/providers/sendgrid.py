@@ -17,8 +17,8 @@ import requests
 from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization, To
 
 from leads import settings
-from notifier.errors import Permanent, Unclear
-from notifier.lanes import EMAIL
+from notifier.core.errors import Permanent, Unclear
+from notifier.core.queues import EMAIL
 from notifier.providers.http import CONNECT_TIMEOUT, lost, pooled, refusal
 
 #: How an answer names the message of a batch that it does not take.
@@ -54,7 +54,7 @@ def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
 def send(request: Any) -> str:
     """Sends it; returns SendGrid's message id, which its e-mails share.
 
-    Raises the errors of ``notifier.errors``; MissingSetting when the key is not set.
+    Raises the errors of ``notifier.core.errors``; MissingSetting when the key is not set.
     """
     url = settings.text("SENDGRID_API_URL", "https://api.sendgrid.com") + "/v3/mail/send"
     headers = {"Authorization": f"Bearer {settings.text('SENDGRID_API_KEY')}"}

@@ -16,9 +16,9 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
 from leads import settings
-from notifier.errors import Permanent, ProviderError, ProviderWide, Throttled
-from notifier.lanes import SMS, VOICE
-from notifier.pricing import RING_SECONDS
+from notifier.core.errors import Permanent, ProviderError, ProviderWide, Throttled
+from notifier.core.pricing import RING_SECONDS
+from notifier.core.queues import SMS, VOICE
 from notifier.providers.http import lost, pooled, refusal, throttled
 
 # The package logs whole requests, numbers and texts included.
@@ -34,7 +34,7 @@ THROTTLING = {20429, 14107}
 def send_sms(delivery_id: int, recipient: str, body: str, *, seconds: int | None = None) -> str:
     """Sends one text, worthless after ``seconds``; returns its sid.
 
-    Raises the errors of ``notifier.errors``, or MissingSetting.
+    Raises the errors of ``notifier.core.errors``, or MissingSetting.
     """
     with _meaning():
         message = _client().messages.create(
@@ -68,7 +68,7 @@ def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> s
 
 
 def fetch_call(sid: str) -> CallInstance | None:
-    """The call as Twilio knows it; None when it knows of none. Raises the errors of ``notifier.errors``."""
+    """The call as Twilio knows it; None when it knows of none. Raises the errors of ``notifier.core.errors``."""
     try:
         with _meaning():
             return _client().calls(sid).fetch()

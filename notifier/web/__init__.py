@@ -16,7 +16,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from leads import settings
-from notifier import listener, store
+from notifier.core import db
+from notifier.lookups import listener
 from notifier.web import health, lookups, metrics, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logging.getLogger("uvicorn.access").addFilter(without_query)
     yield
     listener.close()
-    store.close()
+    db.close()
 
 
 async def database_is_away(request: Request, error: Exception) -> JSONResponse:

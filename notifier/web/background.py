@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from threading import Event, Lock
 
-from notifier import events
+from notifier.deliveries import provider_events
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def apply_events() -> None:
     while _wanted.is_set() and _working.acquire(blocking=False):
         try:
             _wanted.clear()
-            events.apply()
+            provider_events.apply()
         except Exception as error:
             log.warning("Events are stored and not applied (%s): the sweeper will", type(error).__name__)
             return

@@ -11,9 +11,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from leads import settings
-from notifier.lanes import LANES
-from notifier.store import rows, transaction
-from notifier.sweeper import SWEEPER_LOCK
+from notifier.core.db import rows, transaction
+from notifier.core.queues import LANES
+from notifier.maintenance.leader import SWEEPER_LOCK
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -37,7 +37,7 @@ def _database() -> dict[str, bool | Mapping[str, bool]]:
     try:
         with transaction(patience=PATIENCE) as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{PATIENCE:g}s",))
-            (found,) = rows(cursor, "health", sweeper_lock=SWEEPER_LOCK, fresh=FRESH_SECONDS)
+            (found,) = rows(cursor, "web/health", sweeper_lock=SWEEPER_LOCK, fresh=FRESH_SECONDS)
         sweeper, lanes = bool(found["sweeper"]), set(found["lanes"])
         return {"database": True, "sweeper": sweeper, "lanes": {name: name in lanes for name in LANES}}
     except Exception as error:

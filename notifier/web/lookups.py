@@ -17,9 +17,9 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from notifier import listener, lookups
-from notifier.errors import UnknownRecipient
-from notifier.lookups import LookupFailed, LookupPending, MalformedFolio
+from notifier.core.errors import UnknownRecipient
+from notifier.lookups import client, listener
+from notifier.lookups.client import LookupFailed, LookupPending, MalformedFolio
 from notifier.web.authentication import ONLY_THE_APP
 
 PATH = "/api/properties/lookup"
@@ -53,7 +53,7 @@ async def look_up(wanted: Wanted) -> JSONResponse:
 @router.get("/{lookup_id}")
 def look_again(lookup_id: int) -> JSONResponse:
     try:
-        answer = lookups.result(lookup_id)
+        answer = client.result(lookup_id)
     except KeyError:
         return JSONResponse({"detail": f"there is no lookup {lookup_id}"}, 404)
     except LookupFailed as error:
@@ -64,23 +64,23 @@ def look_again(lookup_id: int) -> JSONResponse:
 async def _lookup(wanted: Wanted) -> dict[str, Any]:
     """As ``notifier.lookup``, on the event loop."""
     deadline = time.monotonic() + wanted.timeout
-    asked = await run_in_threadpool(lookups.ask, wanted.folio_number, wanted.subscriber_id)
+    asked = await run_in_threadpool(client.ask, wanted.folio_number, wanted.subscriber_id)
     if asked.answer is not None:
         return asked.answer
     assert asked.lookup_id is not None
     with listener.awaiting(asked.folio) as woken:
         if asked.is_new:
-            await run_in_threadpool(lookups.ring, asked.folio, wanted.subscriber_id, asked.lookup_id)
-        elif answer := await run_in_threadpool(lookups.result, asked.lookup_id):
+            await run_in_threadpool(client.ring, asked.folio, wanted.subscriber_id, asked.lookup_id)
+        elif answer := await run_in_threadpool(client.result, asked.lookup_id):
             return answer
         while (left := deadline - time.monotonic()) > 0:
             try:
-                async with asyncio.timeout(min(left, lookups.LOOK_AGAIN_SECONDS)):
+                async with asyncio.timeout(min(left, client.LOOK_AGAIN_SECONDS)):
                     await woken.wait()
             except TimeoutError:
                 pass
             woken.clear()
-            if answer := await run_in_threadpool(lookups.result, asked.lookup_id):
+            if answer := await run_in_threadpool(client.result, asked.lookup_id):
                 return answer
     raise LookupPending(asked.lookup_id)
 

@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 from psycopg.rows import DictRow
 
 from leads import settings
-from notifier.lanes import LANES
-from notifier.store import rows, transaction
+from notifier.core.db import rows, transaction
+from notifier.core.queues import LANES
 
 router = APIRouter()
 
@@ -76,12 +76,12 @@ def _now() -> list[DictRow]:
     cap = settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500)
     with transaction(patience=PATIENCE) as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{PATIENCE}s",))
-        return rows(cursor, "metrics", queues=list(LANES), cap=cap)
+        return rows(cursor, "web/metrics", queues=list(LANES), cap=cap)
 
 
 def _ledger() -> list[DictRow]:
     with transaction(patience=PATIENCE) as cursor:
-        return rows(cursor, "metrics_of_ledger")
+        return rows(cursor, "web/ledger_metrics")
 
 
 class Measurements(Collector):

@@ -12,8 +12,8 @@ from typing import Any
 from fastapi import APIRouter, BackgroundTasks, HTTPException, Response
 from starlette.concurrency import run_in_threadpool
 
-from notifier import events
-from notifier.events import Event
+from notifier.deliveries import provider_events
+from notifier.deliveries.provider_events import Event
 from notifier.web.background import apply_events
 from notifier.web.signatures import SendGridBody
 
@@ -34,7 +34,7 @@ async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Re
     known = [event for event in read if event is not None]
     if len(known) < len(batch):
         log.warning("SendGrid sent %s malformed events of %s", len(batch) - len(known), len(batch))
-    if await run_in_threadpool(events.store, "sendgrid", known):
+    if await run_in_threadpool(provider_events.store, "sendgrid", known):
         background.add_task(apply_events)
     return Response(status_code=200)
 

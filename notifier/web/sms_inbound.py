@@ -8,8 +8,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Response
 from twilio.twiml.messaging_response import MessagingResponse
 
-from notifier.phone_numbers import e164
-from notifier.store import rows, transaction
+from notifier.core.db import rows, transaction
+from notifier.core.phone_numbers import e164
 from notifier.web.signatures import TwilioForm
 
 router = APIRouter(prefix="/twilio/sms")

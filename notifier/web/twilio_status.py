@@ -13,8 +13,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Response
 
-from notifier import call_checks, conversations, events
-from notifier.events import Event
+from notifier.deliveries import provider_events
+from notifier.deliveries.provider_events import Event
+from notifier.voice import reconciliation, session
 from notifier.web.background import apply_events
 from notifier.web.signatures import Form, TwilioForm
 
@@ -37,10 +38,10 @@ def sms_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliv
 @router.post("/voice/status")
 def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
     sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
-    told = call_checks.event(status, sid, delivery(delivery_id), form.get("CallDuration", ""))
+    told = reconciliation.event(status, sid, delivery(delivery_id), form.get("CallDuration", ""))
     answer = _keep(background, form, sid, status, delivery_id, told.details)
     if form.get("AnsweredBy") == "human":
-        conversations.human_answered(sid, delivery(delivery_id))
+        session.human_answered(sid, delivery(delivery_id))
     return answer
 
 
@@ -58,7 +59,7 @@ def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: 
         _moment(form),
         {"recording": recording, "recording_seconds": form.get("RecordingDuration", "")},
     )
-    if events.store("twilio", [event]):
+    if provider_events.store("twilio", [event]):
         background.add_task(apply_events)
     return Response(status_code=204)
 
@@ -69,7 +70,7 @@ def _keep(
     """Stores the event once; what it does to its delivery comes after the answer."""
     if sid and status:
         event = Event(status, f"{sid}:{status}", delivery(delivery_id), sid, _moment(form), details)
-        if events.store("twilio", [event]):
+        if provider_events.store("twilio", [event]):
             background.add_task(apply_events)
     return Response(status_code=204)
 

@@ -18,8 +18,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from leads import settings
+from notifier.core.db import rows, transaction
 from notifier.messages.links import unsubscribe_token
-from notifier.store import rows, transaction
 
 router = APIRouter()
 

@@ -8,10 +8,11 @@ from fastapi import APIRouter, BackgroundTasks, Response
 from twilio.twiml.voice_response import Gather, Start, VoiceResponse
 
 from leads import settings
-from notifier import conversations, events, responders
-from notifier.conversations import Call
-from notifier.events import Event
-from notifier.responders import Reply, Turn
+from notifier.deliveries import provider_events
+from notifier.deliveries.provider_events import Event
+from notifier.voice import responders, session
+from notifier.voice.responders import Reply, Turn
+from notifier.voice.session import Call
 from notifier.web.background import apply_events
 from notifier.web.signatures import TwilioForm
 from notifier.web.twilio_status import DeliveryId, delivery
@@ -33,22 +34,22 @@ def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliver
     """A call of ours was answered: a person hears the greeting, a machine gets the message after its beep."""
     sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy", "")
     # That Twilio asks is proof that the call was made.
-    if events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
+    if provider_events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
         background.add_task(apply_events)
-    call = conversations.find(delivery(delivery_id), sid)
+    call = session.find(delivery(delivery_id), sid)
     if call is None or answered_by == "fax":
         return _goodbye()
     if answered_by.startswith("machine"):
         return _leave_message(call, has_beeped=answered_by != "machine_start")
     if answered_by == "human":
-        conversations.human_answered(sid, call.delivery_id)
+        session.human_answered(sid, call.delivery_id)
     return _greet(call)
 
 
 @router.post("/inbound")
 def inbound(form: TwilioForm) -> Response:
     """Somebody calls a subscriber's number: their script answers, if they can pay for it."""
-    call = conversations.open_inbound(form.get("CallSid", ""), form.get("From", ""), form.get("To", ""))
+    call = session.open_inbound(form.get("CallSid", ""), form.get("From", ""), form.get("To", ""))
     return _goodbye(NOT_AVAILABLE) if call is None or not call.script.greeting else _greet(call)
 
 
@@ -56,12 +57,12 @@ def inbound(form: TwilioForm) -> Response:
 def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> Response:
     """Somebody has said something, or nothing: the responder answers."""
     sid, said = form.get("CallSid", ""), form.get("SpeechResult", "").strip()
-    call = conversations.find(delivery(delivery_id), sid)
+    call = session.find(delivery(delivery_id), sid)
     number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MOST_TURNS
     if call is None:
         return _goodbye()
-    if conversations.wants_silence(said):
-        conversations.silence(form.get("From" if call.is_inbound else "To", ""))
+    if session.wants_silence(said):
+        session.silence(form.get("From" if call.is_inbound else "To", ""))
         return _goodbye(SILENCED)
     if (call.is_inbound and call.is_over) or number >= MOST_TURNS:
         return _goodbye(OUT_OF_TIME)

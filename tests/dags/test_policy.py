@@ -15,7 +15,7 @@ import pytest
 
 from leads.days import NEW_YORK
 from local.places import ROOT
-from upkeep import oncall, schedules
+from operations.monitoring import oncall, schedules
 
 FEEDS = {
     "daily_ftp_ingestion": "0 6 * * 1-5",

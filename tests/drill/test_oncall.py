@@ -14,7 +14,7 @@ import pytest
 from local.places import ROOT
 from tests.county.days import WRITERS, deed
 from tests.drill.airflow_stack import AirflowStack, running_airflow, wait_for
-from tests.upkeep.mailbox import Mailbox, running_mailbox
+from tests.operations.mailbox import Mailbox, running_mailbox
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
@@ -31,7 +31,7 @@ from datetime import timedelta
 from airflow.sdk import DeadlineAlert, SyncCallback, task
 from run_deadlines import ScheduledSlot
 from upkeep import oncall
-from upkeep_dag import upkeep_dag
+from operations_dag import operations_dag
 
 @task
 def die():
@@ -42,7 +42,7 @@ def dawdle():
     time.sleep(8)
 
 for name, step, schedule in [("probe_killed", die, "0 0 1 1 *"), ("probe_late", dawdle, "* * * * *")]:
-    with upkeep_dag(name, schedule=schedule, doc_md=__doc__, most=timedelta(minutes=5), tags=["drill"]) as dag:
+    with operations_dag(name, schedule=schedule, doc_md=__doc__, most=timedelta(minutes=5), tags=["drill"]) as dag:
         step()
     if name == "probe_late":
         dag.deadline = DeadlineAlert(

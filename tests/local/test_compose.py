@@ -192,7 +192,7 @@ def test_every_queue_has_a_process_of_its_own_with_its_concurrency() -> None:
 
 
 def test_the_lanes_of_the_notifier_are_those_of_the_contract() -> None:
-    from notifier.lanes import LANES as lanes_of_the_notifier
+    from notifier.core.queues import LANES as lanes_of_the_notifier
 
     assert {name: lane.concurrency for name, lane in lanes_of_the_notifier.items()} == LANES
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+import dramatiq
 import pytest
+from dramatiq.brokers.redis import RedisBroker
 from redis.connection import parse_url
 
 from local.settings import Sandbox
@@ -19,21 +22,22 @@ def notifier_settings(
     database: Database, redis_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
     """The settings of this process, so that the library can be driven directly; add to them with ``setenv``."""
-    import notifier
-    from notifier import listener, store
+    from notifier.core import db
+    from notifier.lookups import listener
     from notifier.providers import sendgrid, twilio
 
-    store.close()
+    db.close()
     twilio._client.cache_clear()
     sendgrid._session.cache_clear()
     # Made when the module was imported, perhaps with no address or another one set.
-    notifier.broker.client.connection_pool.connection_kwargs.update(parse_url(redis_url))
-    notifier.broker.client.connection_pool.disconnect()
+    pool = cast(RedisBroker, dramatiq.get_broker()).client.connection_pool
+    pool.connection_kwargs.update(parse_url(redis_url))
+    pool.disconnect()
     for name, value in settings_for(database, redis_url, sandbox).items():
         monkeypatch.setenv(name, value)
     yield monkeypatch
     listener.close()
-    store.close()
+    db.close()
 
 
 @pytest.fixture

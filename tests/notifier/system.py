@@ -20,9 +20,9 @@ import psycopg
 from local.places import ROOT
 from local.redis import RedisServer
 from local.settings import Sandbox
-from notifier import sending
-from notifier.lanes import EMAIL, SMS
-from notifier.opening import Opened
+from notifier.channels import dispatch
+from notifier.core.queues import EMAIL, SMS
+from notifier.deliveries.enqueue import Opened
 from tests.services import Database
 
 SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="
@@ -142,7 +142,7 @@ class System:
     def outcome(self, opened: Opened) -> tuple[str, str | None]:
         """State and code of a delivery, after what is due was sent from this process."""
         for lane in (EMAIL, SMS):
-            sending.work(lane)
+            dispatch.work(lane)
         row: tuple[str, str | None]
         (row,) = self.rows("SELECT state, error_code FROM deliveries WHERE id = %s", opened.delivery_id)
         return row

@@ -16,7 +16,8 @@ from leads import database as leads_database
 from local.postgres import StopMode
 from local.redis import RedisServer
 from local.settings import Sandbox
-from notifier import ledger, store
+from notifier.core import db
+from notifier.deliveries import ledger_check
 from tests import services
 from tests.notifier.system import System, settings_for
 from tests.services import Database
@@ -61,7 +62,7 @@ def check_that_it_adds_up(system: System) -> None:
     letters = system.rows("SELECT delivery_id FROM failed_jobs WHERE state = 'open' ORDER BY 1")
     assert [letter for (letter,) in letters] == given_up
     with leads_database.connect("check") as connection:
-        assert ledger.check(connection) == []
+        assert ledger_check.check(connection) == []
 
 
 @pytest.mark.drill
@@ -100,14 +101,14 @@ def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             database = Database(postgres.url("own"), connection, postgres)
             for name, value in (settings_for(database, server.url, sandbox) | SCALE).items():
                 monkeypatch.setenv(name, value)
-            store.close()
+            db.close()
             running = System(database, server.url, sandbox, tmp_path)
             running.redis_server = server
             try:
                 yield running
             finally:
                 running.stop()
-                store.close()
+                db.close()
 
 
 @pytest.mark.drill

@@ -1,0 +1,71 @@
+"""What the DAGs beside the feeds have in common: when they begin, whose they are, who hears of their failures."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, get_current_context
+
+from operations.monitoring import oncall
+
+NEW_YORK = "America/New_York"
+
+
+def operations_dag(
+    dag_id: str,
+    *,
+    schedule: str,
+    doc_md: str | None,
+    most: timedelta,
+    tags: list[str],
+    retries: int = 0,
+    pool: str = "default_pool",
+    params: dict[str, Any] | None = None,
+) -> DAG:
+    """A DAG of one quick step or two; a run may take ``most``, and a failed one is told to on-call."""
+    return DAG(
+        dag_id,
+        schedule=schedule,
+        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=most,
+        default_args={
+            "owner": "data-engineering",
+            "retries": retries,
+            "retry_delay": timedelta(minutes=1),
+            "execution_timeout": most,
+            "pool": pool,
+            "on_failure_callback": oncall.note_failure,
+        },
+        on_failure_callback=oncall.run_failed,
+        on_success_callback=oncall.run_succeeded,
+        params=params,
+        doc_md=doc_md,
+        tags=tags,
+    )
+
+
+def run_day() -> date:
+    """The New York date that the current run is for: of its logical date, else today."""
+    from leads.days import local_day
+
+    return local_day(get_current_context()["dag_run"].logical_date or now())
+
+
+def today() -> date:
+    from leads.days import local_day
+
+    return local_day(now())
+
+
+def now() -> datetime:
+    return pendulum.now("UTC")
+
+
+def is_manual() -> bool:
+    """Whether somebody started the run by hand (``airflow dags test`` counts as that)."""
+    run_type = get_current_context()["dag_run"].run_type
+    return str(getattr(run_type, "value", run_type)) == "manual"

@@ -1,0 +1,1 @@
+"""The Redis side of Dramatiq: broker, consumer, wake-ups, dead-letter middleware, heartbeat."""

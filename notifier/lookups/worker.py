@@ -1,0 +1,197 @@
+"""What the lane does with a question: asks the county within the day's units, keeps what it says, wakes who waits."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from dramatiq.errors import Retry
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+
+from leads import settings
+from leads.alert import alert
+from notifier.core.db import pipeline, rows, run, statement, transaction
+from notifier.core.errors import ProviderError, ProviderWide, Refused, Throttled, Unclear
+from notifier.lookups import client
+from notifier.lookups.client import RETRY_DELAYS, LookupFailed
+from notifier.providers import county_api
+from notifier.providers.county_api import Denied
+
+log = logging.getLogger(__name__)
+
+RETRYABLE = (Refused, Throttled, Unclear)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that this process, and no other, asks now; ``attempt`` counts from 1."""
+
+    lookup_id: int
+    folio: str
+    attempt: int
+
+
+def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) -> None:
+    """Answers a question, or does nothing when it is answered or being asked.
+
+    Raises dramatiq's Retry when the county is to be asked again, LookupFailed when there will be no answer.
+    """
+    if lookup_id is None:  # enqueued by name: nobody has written it down
+        asked = client.ask(folio_number, subscriber_id)
+        if asked.lookup_id is None:
+            return
+        lookup_id = asked.lookup_id
+    question = _claim(lookup_id)
+    if question is None:
+        return
+    try:
+        found = county_api.official_records(question.folio)
+    except settings.MissingSetting as error:
+        _fail(question, ProviderWide(str(error), code="missing_setting"))
+    except ProviderError as error:
+        if isinstance(error, RETRYABLE) and question.attempt <= len(RETRY_DELAYS):
+            _ask_again(question, error)
+        _fail(question, error)
+    else:
+        _keep(question, found)
+
+
+def _claim(lookup_id: int) -> Question | None:
+    """The question, with a unit reserved for it; None when there is nothing to ask."""
+    cap = int(settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500))
+    claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
+    if not claimed or claimed[0]["is_too_old"]:  # the sweeper ends it
+        return None
+    row = claimed[0]
+    if row["is_reserved"]:
+        return Question(row["id"], row["folio_number"], row["attempts"])
+    if row["known_id"] is not None:
+        run("lookups/finish_lookup", **_end(lookup_id, "answered", known_id=row["known_id"]))
+        return None
+    message = f"the day's {cap} units are used"
+    run("lookups/finish_lookup", **_end(lookup_id, "failed", code="unit_cap", message=message))
+    alert(
+        "warning",
+        "The county's API is used up for today",
+        f"{message}: lookups of unknown or old properties fail until midnight in New York.",
+        "Raise MIAMI_DADE_DAILY_UNIT_CAP (and today's api_unit_budget.cap) if that is too few.",
+    )
+    return None
+
+
+def _keep(question: Question, found: county_api.Answer) -> None:
+    call = _call(question, "Successful", found.balance, len(found.records), give_back=False)
+    end = _end(question.lookup_id, "answered", records=len(found.records), balance=found.balance, charged=True)
+    with pipeline() as connection:
+        connection.execute("SELECT store_api_records(%s, %s)", (question.folio, Jsonb(found.records)))
+        crossed = connection.cursor(row_factory=dict_row).execute(statement("lookups/record_county_call"), call)
+        connection.execute(statement("lookups/finish_lookup"), end)
+    _tell_of_balance(crossed.fetchall(), found.balance)
+
+
+def _ask_again(question: Question, error: ProviderError) -> None:
+    """Puts the question back for its next call; always raises."""
+    delay = RETRY_DELAYS[question.attempt - 1] * settings.time_scale()
+    give_back = _costs_nothing(error)
+    with transaction() as cursor:
+        call = _call(question, error.code or type(error).__name__, None, None, give_back=give_back)
+        rows(cursor, "lookups/record_county_call", **call)
+        cursor.execute(
+            statement("lookups/requeue_lookup"),
+            {
+                "id": question.lookup_id,
+                "delay": delay,
+                "code": error.code,
+                "message": str(error)[:500],
+                "give_back": give_back,
+            },
+        )
+    raise Retry(str(error), delay=round(delay * 1000)) from None
+
+
+def _fail(question: Question, error: ProviderError) -> None:
+    """Ends the question without an answer; always raises."""
+    give_back = _costs_nothing(error)
+    status, balance = ("Failed", error.balance) if isinstance(error, Denied) else (error.code, None)
+    with transaction() as cursor:
+        call = _call(question, status or "failed", balance, None, give_back=give_back)
+        crossed = rows(cursor, "lookups/record_county_call", **call)
+        end = _end(question.lookup_id, "failed", code=error.code, message=str(error)[:500], give_back=give_back)
+        rows(cursor, "lookups/finish_lookup", **end)
+    _tell_of_balance(crossed, balance)
+    if isinstance(error, ProviderWide):
+        alert(
+            "critical",
+            "The county's API refuses every lookup",
+            f"{error}.",
+            "Check MIAMI_DADE_AUTH_KEY, the registered address of this machine, and the units of the account.",
+        )
+    raise LookupFailed(str(error), code=error.code or "failed") from None
+
+
+def _costs_nothing(error: ProviderError) -> bool:
+    """Whether the unit goes back: not when nobody knows what became of the call."""
+    return not isinstance(error, Unclear)
+
+
+def _call(
+    question: Question, status: str, balance: int | None, records: int | None, *, give_back: bool
+) -> dict[str, Any]:
+    """What is written down of a call (``record_call``)."""
+    return {
+        "id": question.lookup_id,
+        "status": status,
+        "balance": balance,
+        "records": records,
+        "give_back": give_back,
+    }
+
+
+def _end(
+    lookup_id: int,
+    state: str,
+    *,
+    code: str | None = None,
+    message: str | None = None,
+    records: int | None = None,
+    balance: int | None = None,
+    known_id: int | None = None,
+    charged: bool = False,
+    give_back: bool = False,
+) -> dict[str, Any]:
+    """How a question ends (``finish_lookup``)."""
+    return {
+        "id": lookup_id,
+        "state": state,
+        "code": code,
+        "message": message,
+        "records": records,
+        "balance": balance,
+        "known_id": known_id,
+        "charged": charged,
+        "give_back": give_back,
+    }
+
+
+def _tell_of_balance(crossed: list[DictRow], balance: int | None) -> None:
+    for level in (level for level in crossed if level["is_below"]):
+        alert(
+            level["severity"],
+            f"Fewer than {level['below']} units of the county's API are left",
+            f"{balance} are left.",
+            "Buy units on the Clerk's developer page: without them lookups fail.",
+            cause=f"units below {level['below']}, time {level['crossings']}",
+        )
+
+
+def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
+    """Rings again for questions whose message got lost, and ends those that nobody has taken in time."""
+    for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
+        if row["is_due"]:
+            client.ring(row["folio_number"], row["subscriber_id"], row["id"])
+        else:
+            end = _end(row["id"], "failed", code="too_old", message="nobody answered it in time")
+            rows(cursor, "lookups/finish_lookup", **end)

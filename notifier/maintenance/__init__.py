@@ -1,0 +1,1 @@
+"""What the elected leader does beside the workers: periodic tasks and the Airflow watchdog."""

@@ -1,0 +1,72 @@
+"""What a subscriber is told of one lead, and when not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from notifier.core.preferences import Preferences
+from notifier.core.states import State
+from notifier.messages import gsm, links
+from notifier.messages.words import LEAD_TYPES, dollars, place
+
+#: Why the owner may want to sell or to renovate, by lead type.
+INDICATORS = {
+    "new_homeowner": ["Bought the property recently"],
+    "foreclosure": ["Lis pendens recorded against the property"],
+    "eviction": ["Landlord has filed an eviction"],
+    "indebtedness": ["Owner is sued for a debt"],
+    "probate": ["Property is part of an estate in probate"],
+    "verdict": ["Judgment against the owner"],
+}
+HIGH_EQUITY = 100_000
+STOP = " Reply STOP to end"
+
+
+def reason_against(row: Mapping[str, Any], preferences: Preferences) -> tuple[State, str] | None:
+    """A lead that is no more, or too weak for this subscriber, is not told."""
+    if row["lead_status"] in ("closed", "converted"):
+        return State.CANCELLED, "lead_closed"
+    if row["lead_score"] < preferences.lead_score_threshold:
+        return State.SKIPPED, "score_threshold"
+    return None
+
+
+def alert(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of ``new_lead_alert``."""
+    equity = row["estimated_equity"]
+    indicators = list(INDICATORS[row["lead_type"]])
+    if equity is not None and equity >= HIGH_EQUITY:
+        indicators.append("High equity")
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "lead_type": row["lead_type"],
+        "lead_type_display": LEAD_TYPES[row["lead_type"]],
+        "lead_score": row["lead_score"],
+        "property_address": place(row),
+        "owner_name": row["owner_name"] or "",
+        "estimated_equity": dollars(equity),
+        "property_type": row["property_type"] or "",
+        "building_sqft": row["building_sqft"],
+        "lot_size_acres": None if row["lot_size_acres"] is None else float(row["lot_size_acres"]),
+        "year_built": row["year_built"],
+        "motivation_indicators": indicators,
+        "lead_date": row["lead_date"].isoformat() if row["lead_date"] else "",
+        "view_lead_url": links.app(f"leads/{row['lead_id']}"),
+        "dashboard_url": links.app("dashboard"),
+        "settings_url": links.app("settings"),
+        "unsubscribe_url": links.unsubscribe_url(row["subscriber_id"]),
+        "token_balance": row["token_balance"],
+    }
+
+
+def urgent_text(row: Mapping[str, Any]) -> str:
+    """A text of one segment; the place is shortened where it has to be, then the hint dropped, then the link."""
+    head = f"{LEAD_TYPES[row['lead_type']]} lead (score {row['lead_score']}): "
+    where = gsm.plain(place(row) or "address unknown")
+    link = " " + links.app(f"leads/{row['lead_id']}")
+    for tail in (link + STOP, link, ""):
+        room = gsm.SEGMENT - gsm.septets(head + tail) if gsm.is_gsm(tail) else 0
+        if room >= min(len(where), 8):
+            return head + where[:room].rstrip() + tail
+    return head + where[: gsm.SEGMENT - len(head)]

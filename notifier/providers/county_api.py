@@ -1,0 +1,171 @@
+"""The Clerk's developer API: what is recorded about one folio.
+
+Whether a call succeeded is said in the body, with HTTP 200 in both cases. The key is part of the address, so nothing
+that holds an address may leave this module.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+import certifi
+import urllib3
+from requests.utils import get_environ_proxies, select_proxy
+
+from leads import settings
+from notifier.core.errors import Permanent, ProviderError, ProviderWide, Refused, Unclear
+from notifier.core.queues import LOOKUPS
+from notifier.providers.http import refusal
+
+# At its finest level it logs addresses, and with them the key.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+ADDRESS = "https://www2.miamidadeclerk.gov/Developers/api"
+CALL_SECONDS = 3.0
+SUCCESS = {"SUCCESSFUL", "OK"}
+#: What a refusal's text speaks of when it is no question's fault: the key, or no units left.
+WIDE = ("authkey", "auth key", "unit")
+NO_DATE = "1900-01-01"
+
+
+class Denied(Permanent):
+    """The answer says Failed: nothing was found out, and nothing was charged."""
+
+    def __init__(self, message: str, *, balance: int | None = None) -> None:
+        super().__init__(message, code="county_failed")
+        self.balance = balance
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``records`` has one row for each party of each document, in our own names; ``balance`` is the units left."""
+
+    records: list[dict[str, Any]]
+    balance: int | None
+
+
+def official_records(folio: str) -> Answer:
+    """Asks for everything recorded on ``folio`` (13 digits); takes at most about 3 s.
+
+    Raises a ProviderError (Unclear when nobody knows whether a unit was spent), or MissingSetting.
+    """
+    key = settings.text("MIAMI_DADE_AUTH_KEY")
+    address = settings.text("MIAMI_DADE_API_URL", ADDRESS).rstrip("/")
+    query = urlencode({"parameter1": folio, "parameter2": "FN", "authKey": key})
+    deadline = time.monotonic() + CALL_SECONDS
+    try:
+        answer = _connections(address).request("GET", f"{address}/OfficialRecords?{query}", preload_content=False)
+        with closing(answer):
+            if answer.status != 200:
+                raise _refused(answer)
+            body = _read(answer, deadline)
+    except urllib3.exceptions.HTTPError as error:
+        raise _lost(error) from None
+    return _understood(body, folio, key)
+
+
+def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
+    """The whole body; an answer that trickles in is given up, however soon each of its parts comes."""
+    parts = []
+    while part := answer.read1(decode_content=True):
+        parts.append(part)
+        if time.monotonic() > deadline:
+            raise Unclear("the county's answer took too long", code="no_answer")
+    answer.release_conn()
+    try:
+        return json.loads(b"".join(parts))
+    except ValueError:
+        raise Unclear("the county answered with something else than JSON", code="not_json") from None
+
+
+def _lost(error: urllib3.exceptions.HTTPError) -> ProviderError:
+    if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+        return Refused("the county does not accept connections", code="connect")
+    return Unclear(f"no answer came back from the county ({type(error).__name__})", code="no_answer")
+
+
+def _refused(answer: urllib3.BaseHTTPResponse) -> ProviderError:
+    code = f"http_{answer.status}"
+    message = f"the county answered {answer.status}"
+    known = refusal(answer.status, message, code, answer.headers.get("Retry-After"))
+    return known or Permanent(message, code=code)
+
+
+def _understood(body: Any, folio: str, key: str) -> Answer:
+    if not isinstance(body, Mapping):
+        raise Unclear("the county answered with something else than an object", code="not_json")
+    balance = _number(body.get("UnitsBalance"))
+    status = str(body.get("Status") or "").strip()
+    if status.upper() not in SUCCESS:
+        why = str(body.get("StatusDesc") or "no reason given").replace(key, "…")[:200]
+        if status.upper() != "FAILED":
+            raise Unclear(f"the county's status is {status[:40]!r}: {why}", code="county_status")
+        if any(word in why.lower() for word in WIDE):
+            raise ProviderWide(f"the county answers nobody: {why}", code="county_failed")
+        raise Denied(f"the county says Failed: {why}", balance=balance)
+    records = (body.get("OfficialRecordList") or {}).get("OfficialRecords") or []
+    rows = [records] if isinstance(records, Mapping) else records
+    return Answer([record for row in rows if (record := _record(row, folio))], balance)
+
+
+def _record(row: Mapping[str, Any], folio: str) -> dict[str, Any] | None:
+    """One row in our names; None for one that names no document."""
+    year, sequence = _number(row.get("CFN_YEAR")), _number(row.get("CFN_SEQ"))
+    if year is None or sequence is None:
+        return None
+    own = "".join(c for c in str(row.get("FOLIO_NUMBER") or "") if c.isdigit())[-13:].zfill(13)
+    recorded = str(row.get("REC_DATE") or "")[:10]
+    original = _number(row.get("ORIG_CFN_SEQ")) or None
+    return {
+        "cfn_year": year,
+        "cfn_seq": sequence,
+        "group_id": _number(row.get("GROUP_ID")) or 0,
+        "document_code": _text(row.get("DOC_TYPE")) or "",
+        "case_number": _text(row.get("CASE_NUM")),
+        "recorded_on": recorded if recorded and recorded != NO_DATE else None,
+        "folio": own if own.strip("0") else folio,
+        "consideration_1": row.get("CONSIDERATION_1"),
+        "deed_doc_tax": row.get("DEED_DOC_TAX"),
+        "original_cfn_year": _number(row.get("ORIG_CFN_YEAR")) if original else None,
+        "original_cfn_seq": original,
+        "party_sequence": _number(row.get("PARTY_SEQUENCE")) or 0,
+        "party_code": _text(row.get("PARTY_CODE")),
+        "party_name": _text(row.get("FIRST_PARTY")),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+@cache
+def _connections(address: str) -> urllib3.PoolManager:
+    """The connections to the county, through the environment's proxy if it names one.
+
+    Not a session of ``requests``: half of a call's own time would go into preparing it.
+    """
+    options: dict[str, Any] = {
+        "maxsize": LOOKUPS.concurrency,
+        "retries": False,
+        "timeout": urllib3.Timeout(total=CALL_SECONDS),
+        "headers": {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "leads-notifier"},
+        "ca_certs": os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where(),
+    }
+    proxy = select_proxy(address, get_environ_proxies(address))
+    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)

@@ -1,0 +1,1 @@
+"""Scheduled work beside the feeds: mailings, monitoring, retention."""

@@ -1,0 +1,1 @@
+"""Digests, reports and reminders that a DAG enqueues."""

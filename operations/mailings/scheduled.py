@@ -1,0 +1,55 @@
+"""Mails that a day brings by itself. Rows only: the notifier composes each when it is due, and sends it.
+
+Each function opens one delivery for each subscriber who wants the mail and returns the counts ``opened`` and ``unpaid``
+(too few tokens: the row says ``skipped``). A rerun opens nothing. A date that is over is silent: its mails would tell
+of a morning that has passed. What it would have told is not lost: the next digest holds its leads, the next run of the
+reminders makes up for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime, timedelta
+
+import psycopg
+from psycopg.rows import dict_row
+
+from leads.sql import statement
+
+log = logging.getLogger(__name__)
+
+NOBODY = {"opened": 0, "unpaid": 0}
+
+
+def open_digests(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
+    """Digests of ``day``: due at each subscriber's ``digest_time`` in their ``digest_timezone`` after 5:00 New York."""
+    return _open(connection, "daily_digest", wanted=day == today, day=day)
+
+
+def open_reports(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
+    """Reports of the last whole week (Monday to Sunday) before ``day``; silent when another week has ended since."""
+    week_start = last_week(day)
+    return _open(connection, "weekly_report", wanted=week_start == last_week(today), week_start=week_start)
+
+
+def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: date, now: datetime) -> dict[str, int]:
+    """Reminders of trials that end 7, 3 or 1 days after ``day``, New York days both.
+
+    Days since the last run on which there was none are made up for: of trials that have not ended ``now``, with the
+    days that are left, one reminder each.
+    """
+    return _open(connection, "trial_reminders", wanted=day == today, day=day, now=now)
+
+
+def last_week(day: date) -> date:
+    """The Monday of the last week that was over on ``day``."""
+    return day - timedelta(days=day.weekday() + 7)
+
+
+def _open(connection: psycopg.Connection, name: str, *, wanted: bool, **parameters: date | datetime) -> dict[str, int]:
+    if not wanted:
+        log.info("%s is silent: %s is over", name, parameters)
+        return dict(NOBODY)
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(statement(f"operations/mailings/{name}"), parameters).fetchone()
+    return dict(row or NOBODY)

@@ -1,0 +1,1 @@
+"""On-call alerts of runs, late and missing feeds, queue metrics."""

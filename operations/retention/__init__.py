@@ -1,0 +1,1 @@
+"""What is archived and deleted, and when."""

@@ -1,0 +1,107 @@
+"""The nightly clean-up: what is past its retention goes, in batches; what must be kept elsewhere is archived first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+
+import psycopg
+from psycopg import sql
+
+from county.archive import Archive
+from county.errors import GiveUp
+from county.staging import drop_part
+from leads.sql import statement, statement_with
+from operations.retention.archiving import archive_next
+from operations.retention.rules import RULES, STAGING_DAYS, Rule
+
+log = logging.getLogger(__name__)
+
+LOCK = "operations:cleanup"
+BATCH = 10_000
+
+
+def clean_up(
+    connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
+) -> dict[str, int]:
+    """Removes what is older at ``moment`` than its rule keeps it; returns the rows by rule, and ``staging`` tables.
+
+    With ``dry_run`` only counts. Batches of ``batch`` rows are transactions of their own: locks are short, and a run
+    that dies has done what it has done. Raises GiveUp when another clean-up runs or the archive is not as written.
+    """
+    done: dict[str, int] = {}
+    with _alone(connection):
+        for rule in RULES:
+            before = moment - timedelta(days=rule.days)
+            if dry_run:
+                done[rule.name] = _count(connection, rule, before)
+            elif rule.archived is not None:
+                done[rule.name] = _archive_and_remove(connection, archive, rule, before, batch)
+            else:
+                done[rule.name] = _delete(connection, rule, before, batch)
+        done["staging"] = _drop_staging(connection, moment - timedelta(days=STAGING_DAYS), dry_run=dry_run)
+    log.info("%s: %s", "would go" if dry_run else "gone", done)
+    return done
+
+
+@contextmanager
+def _alone(connection: psycopg.Connection) -> Iterator[None]:
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (LOCK,)).fetchone()
+    if row is None or not row[0]:
+        raise GiveUp(
+            "another clean-up is running: wait for it, or end its session (application_name in pg_stat_activity)"
+        )
+    try:
+        # A row's JSON carries times: they must read the same whatever the session that reads them again.
+        connection.execute("SET TimeZone = 'UTC'")
+        yield
+    finally:
+        with suppress(psycopg.OperationalError):
+            connection.execute("RESET TimeZone")
+            connection.execute("SELECT pg_advisory_unlock(hashtext(%s))", (LOCK,))
+
+
+def _count(connection: psycopg.Connection, rule: Rule, before: datetime) -> int:
+    query = sql.SQL("SELECT count(*) FROM {} d WHERE d.{} < %s AND {}").format(
+        sql.Identifier(rule.table), sql.Identifier(rule.age), sql.SQL(rule.condition)
+    )
+    row = connection.execute(query, (before,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _archive_and_remove(
+    connection: psycopg.Connection, archive: Archive, rule: Rule, before: datetime, batch: int
+) -> int:
+    total = 0
+    while (removed := archive_next(connection, archive, rule, before=before, most=batch)) is not None:
+        total += removed
+        if removed == 0:
+            break  # every row of it changes under our eyes: the next night finds them at rest
+    return total
+
+
+def _delete(connection: psycopg.Connection, rule: Rule, before: datetime, batch: int) -> int:
+    query = statement_with("operations/retention/delete_old", table=rule.table, age=rule.age, condition=rule.condition)
+    total, after = 0, 0
+    while True:
+        row = connection.execute(query, {"after": after, "before": before, "most": batch}).fetchone()
+        if row is None or not row[0]:
+            return total
+        total, after = total + row[0], row[1]
+
+
+def _drop_staging(connection: psycopg.Connection, before: datetime, *, dry_run: bool) -> int:
+    """Drops staging partitions of runs that did not succeed and are older than ``before``."""
+    parts = connection.execute(statement("operations/retention/old_staging"), {"before": before}).fetchall()
+    if dry_run:
+        return len(parts)
+    # What others are in the way of is dropped the next night.
+    dropped = sum(drop_part(connection, part, patience="1s") for (part,) in parts)
+    connection.execute(
+        "DELETE FROM matched_records m USING data_ingestion_logs l"
+        " WHERE l.id = m.ingestion_id AND (l.status IN ('success', 'skipped') OR l.started_at < %s)",
+        (before,),
+    )
+    return dropped

@@ -1,0 +1,114 @@
+"""Lead alerts from ``.send()`` to the provider, through a real worker."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import notifier
+from notifier.core.errors import UnknownRecipient
+from tests.notifier.system import System
+
+
+def test_an_alert_goes_out_and_is_paid_once(system: System) -> None:
+    user, lead = system.subscriber(tokens=20), system.lead()
+    system.start_worker()
+    mail = notifier.new_lead_alert.send(subscriber_id=user, lead_id=lead)
+    text = notifier.urgent_lead_sms.send(user, lead)
+    system.wait_for_rest()
+    assert system.states() == {"accepted": 2}
+    assert system.entries(mail.delivery_id) == [("hold", 1), ("settle", 1)]
+    assert system.entries(text.delivery_id) == [("hold", 10), ("settle", 10)]
+    assert system.balance(user) == 9
+    assert system.accepted_emails() == [mail.delivery_id]
+    (sms,) = system.received("twilio")
+    assert sms["body"]["Body"].startswith("Probate lead (score 95): 1200 NW 7 ST, Miami https://app.leads.test/leads/")
+    assert sms["body"]["StatusCallback"].startswith("https://hooks.leads.test/twilio/sms/status?delivery_id=")
+
+
+def test_twenty_requests_at_once_are_one_alert(system: System) -> None:
+    user, lead = system.subscriber(tokens=20), system.lead()
+    system.start_worker()
+    with ThreadPoolExecutor(20) as threads:
+        opened = list(threads.map(lambda _: notifier.urgent_lead_sms.send(user, lead), range(20)))
+    assert len({one.delivery_id for one in opened}) == 1
+    assert [one.is_new for one in opened].count(True) == 1
+    system.wait_for_rest()
+    assert len(system.accepted_texts()) == 1
+    assert system.entries(opened[0].delivery_id) == [("hold", 10), ("settle", 10)]
+
+
+def test_a_balance_for_six_texts_sends_six_of_fifty(system: System) -> None:
+    user = system.subscriber(tokens=60)
+    leads = [system.lead() for _ in range(50)]
+    system.start_worker("sms-notifications")
+    with ThreadPoolExecutor(25) as threads:
+        list(threads.map(lambda lead: notifier.urgent_lead_sms.send(user, lead), leads))
+    system.wait_for_rest()
+    assert system.states() == {"accepted": 6, "skipped": 44}
+    assert len(system.accepted_texts()) == 6
+    assert system.balance(user) == 0
+
+
+def test_many_are_opened_at_once_and_leave_in_batches(system: System) -> None:
+    users, leads = [system.subscriber() for _ in range(3)], [system.lead() for _ in range(200)]
+    rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
+    opened = notifier.send_many(notifier.new_lead_alert, [*rows, rows[0]])
+    assert [one.is_new for one in opened] == [True] * 600 + [False]
+    system.start_worker("email-workflows")
+    system.wait_for_rest()
+    assert sorted(system.accepted_emails()) == sorted({one.delivery_id for one in opened})
+    assert len(system.received("sendgrid")) < 10
+
+
+def test_a_later_alert_waits(system: System) -> None:
+    user, lead = system.subscriber(), system.lead()
+    later = notifier.new_lead_alert.send_with_options(args=(user, lead), delay=3_600_000)
+    wait = system.value("SELECT not_before - created_at FROM deliveries WHERE id = %s", later.delivery_id)
+    assert wait.total_seconds() == 3600
+
+
+@pytest.mark.parametrize("missing", ["subscriber_id", "lead_id"])
+def test_an_unknown_subscriber_or_lead_opens_nothing(system: System, missing: str) -> None:
+    known = {"subscriber_id": system.subscriber(), "lead_id": system.lead()}
+    with pytest.raises(UnknownRecipient, match=missing):
+        notifier.new_lead_alert.send(**known | {missing: 4711})
+    assert system.states() == {}
+
+
+def test_a_message_without_a_row_opens_it(system: System) -> None:
+    """Somebody enqueued the actor by its name, straight into Redis."""
+    import dramatiq
+    import redis
+    from dramatiq.brokers.redis import RedisBroker
+
+    user, lead = system.subscriber(), system.lead()
+    stranger = RedisBroker(client=redis.Redis.from_url(system.redis_url))  # type: ignore[no-untyped-call]
+    stranger.enqueue(
+        dramatiq.Message(
+            queue_name="email-workflows",
+            actor_name="new_lead_alert",
+            args=(),
+            kwargs={"subscriber_id": user, "lead_id": lead},
+            options={},
+        )
+    )
+    system.start_worker()
+    system.wait_until(lambda: system.states() == {"accepted": 1}, "the alert sent")
+    stranger.close()
+
+
+def test_rows_that_anybody_wrote_are_rung_for(system: System) -> None:
+    user, lead = system.subscriber(), system.lead()
+    system.start_worker()
+    system.wait_until(lambda: system.rows("SELECT FROM lane_status"), "the worker's first heartbeat")
+    system.rows(
+        "SELECT * FROM open_deliveries(ARRAY[ROW ('new_lead_alert', %s, %s, 'k', 95, NULL, NULL, NULL)"
+        "::delivery_request])",
+        user,
+        lead,
+    )
+    system.wait_until(lambda: system.states() == {"accepted": 1}, "the sweeper to ring", seconds=10)
+    waited = system.value("SELECT accepted_at - created_at FROM deliveries")
+    assert waited.total_seconds() < 3

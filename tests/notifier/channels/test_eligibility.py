@@ -1,0 +1,137 @@
+"""Who is not written to after all, and in which order the others are."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+import notifier
+from notifier.channels import dispatch
+from notifier.core.queues import EMAIL, SMS
+from notifier.deliveries import lifecycle
+from tests.notifier.system import System
+
+
+@pytest.mark.parametrize(
+    ("preferences", "code"),
+    [
+        ({"lead_alerts": False}, "preference"),
+        ({"lead_score_threshold": 96}, "score_threshold"),
+        ({"max_daily_emails": 0}, "daily_cap"),
+        ({"lead_alerts": "false"}, "preference"),
+        ({"lead_score_threshold": "high", "max_daily_emails": None, "lead_alerts": "yes"}, None),
+    ],
+)
+def test_preferences_are_asked_at_the_moment_of_sending(
+    system: System, preferences: dict[str, Any], code: str | None
+) -> None:
+    user = system.subscriber(tokens=10, email_preferences=preferences)
+    opened = notifier.new_lead_alert.send(user, system.lead())
+    assert system.outcome(opened) == (("skipped", code) if code else ("accepted", None))
+    assert system.balance(user) == (10 if code else 9)
+
+
+def test_the_daily_cap_lets_the_best_through(system: System) -> None:
+    user = system.subscriber(email_preferences={"max_daily_emails": 2})
+    opened = [notifier.new_lead_alert.send(user, system.lead(lead_score=score)) for score in (70, 95, 80)]
+    assert [system.outcome(one) for one in opened] == [
+        ("skipped", "daily_cap"),
+        ("accepted", None),
+        ("accepted", None),
+    ]
+    assert system.outcome(notifier.new_lead_alert.send(user, system.lead())) == ("skipped", "daily_cap")
+
+
+def test_two_workers_that_claim_at_the_same_moment_keep_the_daily_cap(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = system.subscriber(email_preferences={"max_daily_emails": 1})
+    first = notifier.new_lead_alert.send(user, system.lead())
+    claimed, going = Event(), Event()
+    claim = lifecycle.rows
+
+    def slow(cursor: Any, name: str, **parameters: Any) -> Any:
+        """The first claim stays uncommitted for a while."""
+        taken = claim(cursor, name, **parameters)
+        if name == "claim" and not claimed.is_set():
+            claimed.set()
+            going.wait(10)
+        return taken
+
+    monkeypatch.setattr(lifecycle, "rows", slow)
+    system.fault("sendgrid", seconds=1)
+    with ThreadPoolExecutor(2) as workers:
+        one = workers.submit(dispatch.work, EMAIL)
+        assert claimed.wait(10)
+        second = notifier.new_lead_alert.send(user, system.lead())
+        other = workers.submit(dispatch.work, EMAIL)
+        time.sleep(0.5)
+        going.set()
+        one.result(30), other.result(30)
+    assert [system.state(opened.delivery_id) for opened in (first, second)] == ["accepted", "skipped"]
+    assert len(system.accepted_emails()) == 1
+
+
+@pytest.mark.parametrize(("reason", "receipt"), [("unsubscribed", "accepted"), ("bounce", "suppressed")])
+def test_who_unsubscribed_still_gets_receipts_and_a_dead_address_gets_nothing(
+    system: System, reason: str, receipt: str
+) -> None:
+    user = system.subscriber(email="Pat@Example.test")
+    system.insert("suppressions", {"channel": "email", "address": "pat@example.test", "reason": reason})
+    assert system.outcome(notifier.new_lead_alert.send(user, system.lead())) == ("suppressed", "suppressed")
+    assert system.outcome(notifier.payment_receipt.send(user, "ch_1", 100, 1))[0] == receipt
+    assert system.balance(user) == 1000
+
+
+@pytest.mark.parametrize("status", ["closed", "converted"])
+def test_a_lead_that_is_no_more_is_not_told(system: System, status: str) -> None:
+    user = system.subscriber()
+    assert system.outcome(notifier.new_lead_alert.send(user, system.lead(status=status)))[0] == "cancelled"
+    assert system.balance(user) == 1000
+
+
+def test_a_subscriber_without_an_address_costs_nothing(system: System) -> None:
+    user = system.subscriber(email=None, phone_number=None)
+    lead = system.lead()
+    assert system.outcome(notifier.new_lead_alert.send(user, lead)) == ("failed", "no_email")
+    assert system.outcome(notifier.urgent_lead_sms.send(user, lead)) == ("failed", "no_phone_number")
+    assert system.balance(user) == 1000
+
+
+def test_an_address_that_is_none_stops_no_other(system: System) -> None:
+    lead = system.lead()
+    odd = notifier.new_lead_alert.send(system.subscriber(email="nobody"), lead)
+    good = notifier.new_lead_alert.send(system.subscriber(), lead)
+    assert system.outcome(odd) == ("failed", "invalid_email")
+    assert system.outcome(good) == ("accepted", None)
+
+
+def test_codes_and_receipts_go_before_alerts(system: System) -> None:
+    user, lead = system.subscriber(), system.lead()
+    notifier.new_lead_alert.send(user, lead)
+    notifier.payment_receipt.send(user, "ch_1", 100, 1)
+    notifier.urgent_lead_sms.send(user, lead)
+    notifier.verification_sms.send(user, "482913")
+    dispatch.work(EMAIL)
+    dispatch.work(SMS)
+    templates = [request["body"]["template_id"] for request in system.received("sendgrid")]
+    assert templates == ["d-payment_receipt", "d-new_lead_alert"]
+    assert [t["body"]["Body"][:4] for t in system.received("twilio")] == ["Your", "Prob"]
+
+
+def test_one_row_that_cannot_be_composed_stops_no_other(system: System) -> None:
+    user = system.subscriber()
+    system.rows(
+        "SELECT * FROM open_deliveries(ARRAY[ROW ('payment_receipt', %s, NULL, 'odd', NULL, NULL, '{}', NULL)"
+        "::delivery_request])",
+        user,
+    )
+    good = notifier.payment_receipt.send(user, "ch_1", 100, 1)
+    assert system.outcome(good) == ("accepted", None)
+    assert system.rows("SELECT state, error_code FROM deliveries WHERE dedupe_key = 'odd'") == [
+        ("failed", "not_composed")
+    ]

@@ -1,0 +1,313 @@
+"""What a provider's refusal costs: exactly the retry table, nothing for waiting as told, one try when it is final."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import notifier
+from notifier.channels import dispatch, sms_reconciliation
+from notifier.core.queues import EMAIL, SMS
+from tests.notifier.system import System
+
+TABLES = {"new_lead_alert": [5, 25, 125, 625, 3125], "urgent_lead_sms": [5, 5, 5]}
+LANES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twilio")}
+
+
+def sent(system: System, kind: str) -> int:
+    """A delivery of the kind, after its first try."""
+    opened = getattr(notifier, kind).send(system.subscriber(), system.lead())
+    dispatch.work(LANES[kind][0])
+    return int(opened.delivery_id)
+
+
+def row(system: System, *columns: str) -> Any:
+    return system.rows(f"SELECT {', '.join(columns)} FROM deliveries ORDER BY id LIMIT 1")[0]
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_retries_follow_the_table_exactly(system: System, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    lane, provider = LANES[kind]
+    system.fault(provider, status=503)
+    delivery = sent(system, kind)
+    for number, seconds in enumerate(TABLES[kind], start=1):
+        state, attempts, wait = row(system, "state", "attempts", "not_before - updated_at")
+        assert (state, attempts, wait) == ("queued", number, timedelta(seconds=seconds))
+        assert dispatch.work(lane) == 0
+        system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+        dispatch.work(lane)
+    assert row(system, "state", "attempts") == ("dead", len(TABLES[kind]) + 1)
+    assert [entry for entry, _ in system.entries(delivery)] == ["hold", "release"]
+    assert system.value("SELECT count(*) FROM failed_jobs") == 1
+    assert len(system.received(provider)) == len(TABLES[kind]) + 1
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_waiting_as_told_costs_no_try(system: System, kind: str) -> None:
+    lane, provider = LANES[kind]
+    system.fault(provider, status=429, headers={"Retry-After": "7"}, times=30)
+    sent(system, kind)
+    for _ in range(29):
+        assert row(system, "state", "attempts", "not_before - updated_at") == ("queued", 0, timedelta(seconds=7))
+        system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+        dispatch.work(lane)
+    system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+    dispatch.work(lane)
+    assert row(system, "state", "attempts") == ("accepted", 1)
+
+
+def test_sendgrid_tells_the_moment_from_which_it_takes_more(system: System) -> None:
+    system.fault("sendgrid", status=429, headers={"X-RateLimit-Reset": str(int(time.time()) + 20)})
+    sent(system, "new_lead_alert")
+    (wait,) = row(system, "extract(epoch FROM not_before - updated_at)")
+    assert 15 < wait <= 20
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "body"),
+    [
+        ("twilio", "urgent_lead_sms", {"code": 21614, "message": "not a mobile number: +13055551234"}),
+        ("twilio", "urgent_lead_sms", {"code": 99999, "message": "new"}),
+        ("sendgrid", "new_lead_alert", {"errors": [{"message": "person@example.test is bad", "field": "content"}]}),
+    ],
+)
+def test_a_permanent_error_is_tried_once(system: System, provider: str, kind: str, body: Any) -> None:
+    system.fault(provider, status=400, body=body)
+    delivery = sent(system, kind)
+    dispatch.work(LANES[kind][0])
+    assert row(system, "state", "attempts") == ("failed", 1)
+    assert len(system.received(provider)) == 1
+    assert [entry for entry, _ in system.entries(delivery)] == ["hold", "release"]
+    letter = str(system.rows("SELECT * FROM failed_jobs"))
+    assert "+1305" not in letter and "@" not in letter
+
+
+def test_who_replied_stop_is_suppressed(system: System) -> None:
+    system.fault("twilio", status=400, body={"code": 21610, "message": "unsubscribed"})
+    sent(system, "urgent_lead_sms")
+    assert row(system, "state", "error_code") == ("suppressed", "21610")
+    (number,) = system.rows("SELECT phone_number FROM users")[0]
+    assert system.rows("SELECT channel, address FROM suppressions") == [("sms", number)]
+    again = notifier.urgent_lead_sms.send(system.value("SELECT id FROM users"), system.lead())
+    system.heal()
+    dispatch.work(SMS)
+    assert system.state(again.delivery_id) == "suppressed"
+    assert len(system.received("twilio")) == 1
+    assert system.balance(system.value("SELECT id FROM users")) == 1000
+
+
+@pytest.mark.parametrize(("kind", "status"), [("new_lead_alert", 401), ("urgent_lead_sms", 401)])
+def test_a_provider_that_refuses_everybody_is_tried_once_a_minute(
+    system: System, monkeypatch: pytest.MonkeyPatch, kind: str, status: int
+) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    lane, provider = LANES[kind]
+    system.fault(provider, status=status, body={"code": 20003})
+    for _ in range(20):
+        getattr(notifier, kind).send(system.subscriber(), system.lead())
+    dispatch.work(lane)
+    calls = len(system.received(provider))
+    assert calls == 1
+    assert system.rows("SELECT DISTINCT state, attempts FROM deliveries") == [("queued", 0)]
+    system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+    dispatch.work(lane)
+    assert len(system.received(provider)) == 1, "before the minute is over nothing is tried"
+    system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
+    dispatch.work(lane)
+    assert len(system.received(provider)) == 2, "one trial"
+    assert len(system.received("oncall")) == 1
+    system.heal()
+    system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
+    system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+    dispatch.work(lane)
+    assert system.states() == {"accepted": 20}
+    assert system.rows("SELECT * FROM lane_breakers") == []
+
+
+def test_a_missing_setting_stops_the_lane_and_not_the_deliveries(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SENDGRID_TEMPLATE_NEW_LEAD_ALERT")
+    sent(system, "new_lead_alert")
+    assert row(system, "state", "attempts", "error_code") == ("queued", 0, "missing_setting")
+    (alert,) = system.received("oncall")
+    assert "SENDGRID_TEMPLATE_NEW_LEAD_ALERT" in str(alert["body"])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_one_bad_address_in_a_batch_stops_no_other(system: System, named: bool) -> None:
+    users = [system.subscriber(email="nobody@nowhere" if n == 7 else f"p{n}@example.test") for n in range(20)]
+    lead = system.lead()
+    if not named:
+        body = {"errors": [{"message": "bad", "field": None}]}
+        system.fault("sendgrid", status=400, body=body, match="nobody@nowhere")
+    notifier.send_many(notifier.new_lead_alert, [{"subscriber_id": user, "lead_id": lead} for user in users])
+    dispatch.work(EMAIL)
+    assert system.states() == {"accepted": 19, "failed": 1}
+    assert system.value("SELECT subscriber_id FROM deliveries WHERE state = 'failed'") == users[7]
+    assert len(system.accepted_emails()) == 19
+    assert len(system.received("sendgrid")) == (2 if named else 9)
+
+
+@pytest.mark.parametrize("then", ["reset", "hang"])
+def test_a_text_of_which_nobody_knows_is_never_sent_again(system: System, then: str) -> None:
+    system.fault("twilio", then=then, accept=True, seconds=4 if then == "hang" else 0)
+    delivery = sent(system, "urgent_lead_sms")
+    assert row(system, "state", "error_code") == ("unknown", "no_answer")
+    assert system.entries(delivery) == [("hold", 10)]
+    sweep(system, "1 hour")
+    assert system.state(delivery) == "parked"
+    assert system.entries(delivery) == [("hold", 10), ("release", 10)]
+    assert len(system.accepted_texts()) == 1
+    assert len(system.received("oncall")) == 1
+
+
+def test_an_email_of_which_nobody_knows_is_sent_once_more_and_then_parked(system: System) -> None:
+    system.fault("sendgrid", then="reset")
+    delivery = sent(system, "new_lead_alert")
+    assert system.state(delivery) == "unknown"
+    sweep(system, "11 minutes")
+    assert row(system, "state", "resends") == ("queued", 1)
+    dispatch.work(EMAIL)
+    assert system.state(delivery) == "unknown"
+    sweep(system, "11 minutes")
+    assert system.state(delivery) == "parked"
+    assert len(system.received("sendgrid")) == 2
+
+
+def test_a_worker_that_died_while_sending_leaves_an_unknown(system: System) -> None:
+    from notifier.deliveries import lifecycle
+
+    delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
+    assert lifecycle.claim(SMS, ["urgent_lead_sms"]) is not None
+    sweep(system, "2 minutes")
+    assert row(system, "state", "error_code") == ("unknown", "worker_died")
+    assert system.entries(delivery) == [("hold", 10)]
+
+
+def test_what_is_too_old_is_not_sent(system: System) -> None:
+    user, lead = system.subscriber(), system.lead()
+    opened = [
+        notifier.verification_sms.send(user, "482913"),
+        notifier.urgent_lead_sms.send(user, lead),
+        notifier.new_lead_alert.send(user, lead),
+    ]
+    later = notifier.new_lead_alert.send_with_options(args=(user, system.lead()), delay=timedelta(days=5))
+    for age, expired in (("11 minutes", 1), ("25 hours", 2), ("73 hours", 3)):
+        sweep(system, age)
+        assert [system.state(one.delivery_id) for one in opened].count("expired") == expired
+    assert system.state(later.delivery_id) == "queued", "its age counts from when it is due"
+    assert system.value("SELECT count(*) FROM failed_jobs") == 3
+    assert "secret" not in str(system.rows("SELECT params FROM deliveries"))
+    assert system.balance(user) == 999
+
+
+def sweep(system: System, later: str) -> None:
+    """What the sweeper does after some time, in which nothing else happens."""
+    from leads import database
+    from notifier.maintenance.leader import sweep, tell_of_parked
+
+    system.database.connection.execute(
+        "UPDATE deliveries SET updated_at = updated_at - i, claimed_at = claimed_at - i,"
+        " due_at = CASE WHEN due_at < now() THEN created_at - i ELSE due_at - i END, not_before = not_before - i"
+        " FROM (SELECT %s::interval) AS t (i)",
+        (later,),
+    )
+    with pytest.MonkeyPatch.context() as patch, database.connect("test") as connection:
+        patch.setenv("NOTIFIER_TIME_SCALE", "1")
+        sweep(connection)
+        tell_of_parked(connection)
+
+
+def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:
+    system.fault("twilio", then="reset", accept=False)
+    delivery = sent(system, "urgent_lead_sms")
+    system.heal()
+    system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 minutes'")
+    assert sms_reconciliation.reconcile_texts() == 0
+    assert system.state(delivery) == "unknown"
+    dispatch.work(SMS)
+    assert [r["method"] for r in system.received("twilio")].count("POST") == 1
+
+
+def test_the_provider_is_asked_before_a_text_is_given_up(system: System) -> None:
+    system.fault("twilio", then="reset", accept=True)
+    delivery = sent(system, "urgent_lead_sms")
+    system.heal()
+    system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 minutes'")
+    assert sms_reconciliation.reconcile_texts() == 1
+    assert system.state(delivery) == "accepted"
+    assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
+    assert len(system.accepted_texts()) == 1
+
+
+def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
+    """Nobody wrote down what was said: the worker died before it could."""
+    from unittest import mock
+
+    from notifier.core.errors import NotRecorded
+    from notifier.deliveries import lifecycle
+
+    with mock.patch.object(lifecycle, "accept", side_effect=NotRecorded("died")):
+        first = sent(system, "urgent_lead_sms")
+    other = sent(system, "urgent_lead_sms")
+    sweep(system, "2 minutes")
+    assert [system.state(one) for one in (first, other)] == ["unknown", "accepted"]
+    system.database.connection.execute(
+        "UPDATE deliveries SET claimed_at = now(), updated_at = now() - interval '2 minutes' WHERE state = 'unknown'"
+    )
+    sms_reconciliation.reconcile_texts()
+    assert system.state(first) == "accepted"
+    assert system.entries(first) == [("hold", 10), ("settle", 10)]
+    sids = dict(system.rows("SELECT id, provider_id FROM deliveries"))
+    assert len(set(sids.values())) == 2
+
+
+def test_a_lost_callback_is_asked_for(system: System) -> None:
+    delivery = sent(system, "urgent_lead_sms")
+    system.became(system.value("SELECT provider_id FROM deliveries"), status="undelivered", error_code=30003)
+    assert sms_reconciliation.reconcile_texts() == 0, "it is too early to ask"
+    system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 hours'")
+    assert sms_reconciliation.reconcile_texts() == 1
+    assert row(system, "state", "error_code") == ("undelivered", "30003")
+    assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
+
+
+def test_a_parked_text_is_asked_about_for_a_day(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    system.fault("twilio", then="reset", accept=True)
+    delivery = sent(system, "urgent_lead_sms")
+    system.heal()
+    sweep(system, "61 minutes")
+    assert system.state(delivery) == "parked"
+    assert sms_reconciliation.reconcile_texts() == 0, "an hour has to pass"
+    ask = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
+    system.database.connection.execute(
+        "UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'"  # as Twilio dates it
+    )
+    system.database.connection.execute(ask, ("26 hours",))
+    assert sms_reconciliation.reconcile_texts() == 0, "and not more than a day"
+    system.database.connection.execute(ask, ("-25 hours",))
+    assert sms_reconciliation.reconcile_texts() == 1
+    assert system.state(delivery) == "accepted"
+    assert system.entries(delivery) == [("hold", 10), ("release", 10)], "charged to nobody again"
+    assert system.value("SELECT count(*) FROM failed_jobs WHERE state = 'open'") == 0
+
+
+def test_a_parked_text_of_which_twilio_says_nothing_is_asked_about_again_an_hour_later(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
+    system.fault("twilio", then="reset")
+    delivery = sent(system, "urgent_lead_sms")
+    system.heal()
+    sweep(system, "61 minutes")
+    system.database.connection.execute("UPDATE deliveries SET check_at = now()")
+    assert sms_reconciliation.reconcile_texts() == 0
+    (wait,) = row(system, "check_at - now()")
+    assert timedelta(minutes=59) < wait <= timedelta(hours=1)
+    assert system.state(delivery) == "parked"

@@ -1,0 +1,214 @@
+"""The files and the API speak of the same documents: the facts follow one set of rules, and the newest word on each."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from county import feeds, pipeline
+from leads.days import local_day
+from notifier.maintenance.leader import refresh_after_merge
+from sandbox.documents import Document, Party
+from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, WEDNESDAY, Pipeline, deed, document, mortgage
+from tests.notifier.county_api import CountyApi, answer, rows_of
+from tests.notifier.system import System
+from tests.services import Database
+
+EARLIER = FRIDAY
+"""A business date whose file was published before the answers of these tests, which are of today."""
+LATER = local_day(datetime.now(UTC)) + timedelta(days=3)
+
+
+@pytest.fixture(params=["cases_parties", "official_records"])
+def files(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """The batch side, once for each daily format."""
+    monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
+    return Pipeline(database.connection)
+
+
+class Api:
+    def __init__(self, county: CountyApi) -> None:
+        self._county = county
+
+    def says(self, *documents: Document, folio: str = FOLIO) -> None:
+        """A lookup of ``folio``, answered with ``documents``."""
+        from notifier.core.db import transaction
+        from notifier.lookups import client, worker
+
+        with transaction() as cursor:  # whatever is known is too old
+            cursor.execute("UPDATE lookups SET finished_at = finished_at - interval '1 day'")
+        self._county.answers(answer(*(rows_of(one) for one in documents)), times=1)
+        asked = client.ask(folio, None)
+        if asked.lookup_id is None:
+            with transaction() as cursor:
+                cursor.execute(
+                    "INSERT INTO lookups (folio_number, expires_at) VALUES (%s, now() + interval '1 minute')"
+                    " RETURNING id",
+                    (folio,),
+                )
+                row = cursor.fetchone()
+            assert row is not None
+            asked = replace(asked, lookup_id=row["id"])
+        worker.answer(folio, None, asked.lookup_id)
+
+
+@pytest.fixture
+def api(county_api: CountyApi) -> Api:
+    return Api(county_api)
+
+
+def history() -> list[Document]:
+    sold = deed(WEDNESDAY, "FIRST FRAN", price=200_000)
+    given = deed(THURSDAY, "SECOND SUE", "THIRD TOM", price=10, stamp_tax="0.60", code="QCD")
+    loan = mortgage(THURSDAY, 150_000, sequence=given.sequence + 500)
+    released = document("SMO", THURSDAY, ("D", "BANK"), ("R", "SECOND SUE"), sequence=given.sequence + 501)
+    return [sold, given, loan, replace(released, original=(loan.year, loan.sequence))]
+
+
+def test_the_api_and_the_files_give_the_same_facts(files: Pipeline, api: Api) -> None:
+    told = history()
+    files.run(EARLIER, [replace(one, folio=OTHER_FOLIO) for one in told])
+    api.says(*(replace(one, sequence=one.sequence + 10_000, original=None) for one in told))
+    assert files.facts(FOLIO) == files.facts(OTHER_FOLIO)
+    assert files.facts(FOLIO)["owner_name"] == "SECOND SUE; THIRD TOM"
+    assert files.facts(FOLIO)["last_sale_price"] == Decimal("200000.00")
+    assert files.facts(FOLIO)["mortgage_balance"] == 0
+
+
+def test_both_together_count_each_document_once(files: Pipeline, api: Api) -> None:
+    told = history()
+    files.run(EARLIER, told)
+    before = files.facts()
+    api.says(*told)
+    assert files.facts() == before
+    assert len(files.rows("SELECT 1 FROM recorded_documents")) == len(told)
+    assert len(files.rows("SELECT 1 FROM document_parties")) == sum(len(one.parties) for one in told)
+
+
+def test_what_the_api_knows_first_survives_older_files(files: Pipeline, api: Api) -> None:
+    old, new = deed(WEDNESDAY, "OLD OLGA"), deed(date(2026, 11, 23), "NEW NINA")
+    api.says(old, new)
+    files.run(EARLIER, [old])
+    files.run(EARLIER, [old, deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
+    assert files.facts()["owner_name"] == "NEW NINA"
+
+
+def test_a_later_file_corrects_the_api(files: Pipeline, api: Api) -> None:
+    wrong = deed(THURSDAY, "WRONG WANDA", price=100_000)
+    api.says(wrong)
+    parties = (Party("D", "SELLER SAM"), Party("R", "RIGHT RITA"))
+    files.run(LATER, [replace(wrong, parties=parties, consideration="300000.00", action="U")])
+    assert (files.facts()["owner_name"], files.facts()["last_sale_price"]) == ("RIGHT RITA", Decimal(300_000))
+    api.says(wrong)
+    assert files.facts()["owner_name"] == "RIGHT RITA", "an answer never overwrites what a newer file says"
+    files.run(EARLIER, [wrong])
+    assert files.facts()["owner_name"] == "RIGHT RITA"
+
+
+def test_the_api_corrects_an_older_file(files: Pipeline, api: Api) -> None:
+    first = deed(THURSDAY, "WRONG WANDA")
+    files.run(EARLIER, [first])
+    api.says(replace(first, parties=(Party("D", "SELLER SAM"), Party("R", "RIGHT RITA"))))
+    assert files.facts()["owner_name"] == "RIGHT RITA"
+    files.run(EARLIER, [first, deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
+    assert files.facts()["owner_name"] == "RIGHT RITA", "a replay takes nothing back"
+
+
+def test_a_document_that_a_later_file_deletes_is_gone(files: Pipeline, api: Api) -> None:
+    old, new = deed(WEDNESDAY, "OLD OLGA"), deed(THURSDAY, "NEW NINA")
+    api.says(old, new)
+    files.run(LATER, [replace(new, action="D")])
+    assert files.facts()["owner_name"] == "OLD OLGA"
+
+
+def test_a_deletion_that_names_no_party_is_one(api: Api, database: Database) -> None:
+    files = Pipeline(database.connection)
+    old, new = deed(WEDNESDAY, "OLD OLGA"), deed(THURSDAY, "NEW NINA")
+    api.says(old, new)
+    files.run(LATER, [replace(new, action="D", parties=()), deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
+    assert files.facts()["owner_name"] == "OLD OLGA"
+
+
+def test_a_document_that_moves_to_another_folio_leaves_the_first(files: Pipeline, api: Api) -> None:
+    moved, stays = deed(THURSDAY, "NEW NINA"), deed(WEDNESDAY, "OLD OLGA")
+    api.says(moved, stays)
+    files.run(LATER, [replace(moved, folio=OTHER_FOLIO, action="U")])
+    assert files.facts(FOLIO)["owner_name"] == "OLD OLGA"
+    assert files.facts(OTHER_FOLIO)["owner_name"] == "NEW NINA"
+
+
+def test_it_leaves_the_first_though_the_file_names_no_party(api: Api, database: Database) -> None:
+    files = Pipeline(database.connection)
+    moved, stays = deed(THURSDAY, "NEW NINA"), deed(WEDNESDAY, "OLD OLGA")
+    api.says(moved, stays)
+    files.run(LATER, [replace(moved, folio=OTHER_FOLIO, action="U", parties=())])
+    assert files.facts(FOLIO)["owner_name"] == "OLD OLGA"
+
+
+def test_an_answer_makes_the_property_young_whatever_it_says(files: Pipeline, api: Api) -> None:
+    files.run(EARLIER, [deed(THURSDAY, "OLD OLGA")])
+    api.says()
+    (updated,) = files.one("SELECT last_updated > now() - interval '1 minute' FROM properties")
+    assert updated
+    files.run(EARLIER, [deed(THURSDAY, "NEW NINA")])
+    (updated,) = files.one("SELECT last_updated > now() - interval '1 minute' FROM properties")
+    assert updated, "and a replay of a file makes it no older"
+
+
+def test_an_answer_makes_no_lead(files: Pipeline, api: Api) -> None:
+    api.says(deed(THURSDAY, "NEW NINA"))
+    files.run(EARLIER, [deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
+    assert [contact for _, _, contact, _ in files.leads()] == ["ELSE ELLA"]
+
+
+def test_keeping_an_answer_reads_no_more_of_the_tables_as_they_grow(database: Database) -> None:
+    """Also in a session that planned while they were empty."""
+    names = ("cfn_year", "cfn_seq", "group_id", "party_sequence", "folio", "document_code", "party_code")
+
+    def keep(number: int) -> None:
+        folio = f"31{number:011d}"
+        records = [dict(zip(names, (2026, number, 1, party, folio, "DEE", "R"), strict=True)) for party in (1, 2)]
+        database.connection.execute("SELECT store_api_records(%s, %s)", (folio, Jsonb(records)))
+
+    def read_in_rows() -> int:
+        row = database.connection.execute(
+            "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables"
+            " WHERE relname IN ('api_documents', 'api_parties', 'document_versions')"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    for number in range(1, 301):
+        keep(number)
+    with database.connection.transaction():
+        before = read_in_rows()
+        keep(301)
+        assert read_in_rows() - before < 30
+
+
+def test_an_answer_that_comes_during_a_merge_and_the_merge_both_count(
+    api: Api, system: System, database: Database
+) -> None:
+    """Neither has seen the other when it derives the property; and no lookup waits for a merge of other folios."""
+    files = Pipeline(database.connection)
+    files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])
+    ingestion = files.stage_documents(FRIDAY, [mortgage(FRIDAY, 150_000)])
+    with ThreadPoolExecutor(1) as lookup, psycopg.connect(database.url, autocommit=True) as sweeper:
+        with database.connection.transaction():
+            for step in (pipeline.match, pipeline.merge):
+                step(database.connection, feeds.feed("daily"), ingestion, FRIDAY)
+            api.says(deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO), folio=OTHER_FOLIO)
+            told = lookup.submit(api.says, deed(THURSDAY, "NEW NINA"))
+            system.wait_until(lambda: database.waiting_sessions() == 1, "the lookup at the merged row")
+            refresh_after_merge(sweeper)
+        told.result(30)
+        assert files.facts()["mortgage_balance"] is None
+        refresh_after_merge(sweeper)
+    assert (files.facts()["owner_name"], files.facts()["mortgage_balance"]) == ("NEW NINA", Decimal(150_000))
+    assert files.one("SELECT count(*) FROM folios_to_refresh") == (0,)

@@ -1,0 +1,103 @@
+"""The web service, served by uvicorn over HTTP in a thread of the test's process, on the test's own database."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from local.settings import Sandbox
+from sandbox.callbacks import SendGrid, Twilio
+from tests.notifier.system import System, settings_for
+from tests.services import Database
+
+APP_TOKEN = "token-of-the-app"
+PUBLIC_URL = "https://hooks.example.test"
+"""What the providers know us by; the tests, like a proxy, reach the service under another address."""
+TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def settings_of_web(
+    database: Database, redis_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> pytest.MonkeyPatch:
+    values = settings_for(database, redis_url, sandbox)
+    values |= {"API_URL": PUBLIC_URL, "APP_API_TOKEN": APP_TOKEN, "TWILIO_AUTH_TOKEN": TWILIO_TOKEN}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
+    """A client of the running service."""
+    from notifier.core import db
+    from notifier.providers import twilio
+    from notifier.web import app, health, metrics
+
+    db.close()  # a pool of the test before
+    health._redis_client.cache_clear()
+    twilio._client.cache_clear()
+    for source in metrics.MEASUREMENTS.sources:
+        source.forget()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        yield client
+    server.should_exit = True
+    thread.join(timeout=30)
+    assert not thread.is_alive(), "uvicorn did not stop"
+    db.close()
+
+
+@pytest.fixture
+def twilio(web: httpx.Client) -> Twilio:
+    """Twilio, calling back."""
+    return Twilio(str(web.base_url).rstrip("/"), PUBLIC_URL, TWILIO_TOKEN)
+
+
+@pytest.fixture
+def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid:
+    """SendGrid, calling back; the service knows its key."""
+    made = SendGrid(str(web.base_url).rstrip("/"))
+    settings_of_web.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", made.public_key)
+    return made
+
+
+@pytest.fixture
+def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Path) -> Iterator[System]:
+    """Rows to start from, and what became of them."""
+    running = System(database, os.environ["REDIS_URL"], sandbox, tmp_path)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def applied(system: System) -> Callable[[], None]:
+    """Waits until everything that was stored has been applied, or sorted out as nobody's."""
+
+    def wait() -> None:
+        system.wait_until(
+            lambda: (
+                system.value(
+                    "SELECT count(*) FROM delivery_events WHERE applied_at IS NULL AND delivery_id IS NOT NULL"
+                )
+                == 0
+            ),
+            "all events applied",
+        )
+
+    return wait

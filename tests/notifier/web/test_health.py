@@ -1,0 +1,64 @@
+"""Health tells which part is missing, soon, and never of anything but names."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from notifier.core.queues import LANES
+from tests.services import Database
+
+
+def all_parts(database: Database) -> None:
+    for queue in LANES:
+        database.connection.execute("INSERT INTO lane_status (process_id, queue_name) VALUES ('test:1', %s)", (queue,))
+    database.connection.execute("SELECT pg_advisory_lock(hashtext('notifier:sweeper'))")
+
+
+def test_all_parts_there_is_a_200(web: httpx.Client, database: Database) -> None:
+    all_parts(database)
+    answer = web.get("/health")
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {
+        "status": "ok",
+        "database": True,
+        "sweeper": True,
+        "lanes": dict.fromkeys(LANES, True),
+        "redis": True,
+    }
+
+
+def test_a_silent_lane_is_named(web: httpx.Client, database: Database) -> None:
+    all_parts(database)
+    database.connection.execute(
+        "UPDATE lane_status SET heartbeat_at = now() - interval '1 minute' WHERE queue_name = 'voice-assistant'"
+    )
+    answer = web.get("/health")
+    assert answer.status_code == 503
+    assert [name for name, there in answer.json()["lanes"].items() if not there] == ["voice-assistant"]
+
+
+def test_nobody_sweeping_is_told(web: httpx.Client, database: Database) -> None:
+    all_parts(database)
+    database.connection.execute("SELECT pg_advisory_unlock_all()")
+    answer = web.get("/health")
+    assert (answer.status_code, answer.json()["sweeper"], answer.json()["database"]) == (503, False, True)
+
+
+def test_a_dead_redis_is_told_while_the_database_is_well(
+    web: httpx.Client, database: Database, settings_of_web: pytest.MonkeyPatch
+) -> None:
+    all_parts(database)
+    settings_of_web.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    answer = web.get("/health")
+    assert (answer.status_code, answer.json()["redis"], answer.json()["database"]) == (503, False, True)
+
+
+def test_a_dead_database_is_told_within_seconds(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> None:
+    settings_of_web.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    begin = time.monotonic()
+    answer = web.get("/health")
+    assert (answer.status_code, answer.json()["database"], answer.json()["redis"]) == (503, False, True)
+    assert time.monotonic() - begin < 10

@@ -1,0 +1,124 @@
+"""Metrics: what Prometheus reads is what the database holds, and nothing about anybody."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import notifier
+from notifier.core.errors import Unclear
+from notifier.core.queues import EMAIL, LANES, SMS
+from notifier.deliveries import lifecycle
+from notifier.deliveries.lifecycle import Sent
+from notifier.web.metrics import MEASUREMENTS, METRICS
+from tests.notifier.system import System
+
+Samples = dict[tuple[str, ...], float]
+
+
+def measured(web: httpx.Client) -> Samples:
+    """The value of each metric and label values."""
+    for source in MEASUREMENTS.sources:
+        source.forget()
+    answer = web.get("/metrics")
+    assert answer.status_code == 200
+    assert "example.test" not in answer.text and "+1305" not in answer.text
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_an_empty_system_is_measured_whole(web: httpx.Client, system: System) -> None:
+    found = measured(web)
+    assert found[("notifier_units_used",)] == 0
+    assert found[("notifier_units_cap",)] == 500
+    assert found[("notifier_ledger_drift",)] == 0
+    for queue in LANES:
+        assert found[("notifier_queue_due", queue)] == 0
+        assert found[("notifier_lane_processes", queue)] == 0
+
+
+def test_deliveries_waits_and_troubles_are_counted(web: httpx.Client, system: System) -> None:
+    change = system.database.connection.execute
+    user = system.subscriber()
+    sent, open_one = (notifier.new_lead_alert.send(user, system.lead()).delivery_id for _ in range(2))
+    text = notifier.urgent_lead_sms.send(user, system.lead()).delivery_id
+    change("UPDATE deliveries SET due_at = now() - interval '3 s', created_at = now() - interval '2 days'")
+    change("UPDATE deliveries SET created_at = now() WHERE id = %s", (sent,))
+    change("UPDATE deliveries SET not_before = now() + interval '1 hour' WHERE id = %s", (open_one,))
+    claimed = lifecycle.claim(EMAIL, ["new_lead_alert"])
+    assert claimed is not None and claimed.ids == (sent,)
+    lifecycle.accept(claimed, EMAIL, [Sent(sent, "a@example.test")], "msg1")
+    claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
+    assert claimed is not None
+    lifecycle.unclear(claimed, [Sent(text, "+13055550199")], Unclear("no answer", code="no_answer"))
+    change("INSERT INTO failed_jobs (queue_name) VALUES ('sms-notifications')")
+    change("INSERT INTO lane_breakers (queue_name, next_trial_at) VALUES ('email-workflows', now())")
+    change("INSERT INTO lane_status (process_id, queue_name) VALUES ('a:1', 'email-workflows')")
+    change("INSERT INTO api_unit_budget (day, used, cap) VALUES (new_york_day(now()), 12, 400)")
+    change(
+        "INSERT INTO delivery_events (delivery_id, provider, event, event_key, occurred_at)"
+        " VALUES (%s, 'sendgrid', 'delivered', 'e', now() - interval '4 s')",
+        (sent,),
+    )
+    found = measured(web)
+    assert found[("notifier_deliveries", "email", "new_lead_alert", "accepted")] == 1
+    assert found[("notifier_deliveries", "email", "new_lead_alert", "queued")] == 1, "open, however old"
+    assert found[("notifier_deliveries", "sms", "urgent_lead_sms", "unknown")] == 1
+    assert found[("notifier_wait_seconds", "email", "new_lead_alert", "0.5")] >= 3
+    assert 0 <= found[("notifier_send_seconds", "email", "new_lead_alert", "0.99")] < 30
+    assert found[("notifier_callback_lag_seconds", "sendgrid", "0.95")] >= 4
+    assert found[("notifier_unknown",)] == 1
+    assert found[("notifier_dead_letters_open", "sms-notifications")] == 1
+    assert found[("notifier_breaker_open", "email-workflows")] == 1
+    assert found[("notifier_breaker_open", "sms-notifications")] == 0
+    assert found[("notifier_lane_processes", "email-workflows")] == 1
+    assert (found[("notifier_units_used",)], found[("notifier_units_cap",)]) == (12, 400)
+    assert found[("notifier_open_holds",)] == 2
+    assert found[("notifier_events_waiting",)] == 1
+    assert {name for name, *_ in found} <= set(METRICS)
+
+
+def test_age_of_a_queue_is_that_of_what_is_due(web: httpx.Client, system: System) -> None:
+    notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
+    system.database.connection.execute("UPDATE deliveries SET not_before = now() - interval '90 s'")
+    system.database.connection.execute(
+        "INSERT INTO lookups (folio_number, state, expires_at, created_at, finished_at) VALUES"
+        " ('0141230070060', 'queued', now(), now(), NULL),"
+        " ('0141230070061', 'answered', now(), now() - interval '3 s', now())"
+    )
+    found = measured(web)
+    assert found[("notifier_queue_due", "api-property-lookup")] == 1
+    assert found[("notifier_lookup_seconds", "0.5")] >= 3
+    assert found[("notifier_queue_due", "sms-notifications")] == 1
+    assert 90 <= found[("notifier_queue_oldest_age_seconds", "sms-notifications")] < 150
+
+
+def test_a_ledger_that_does_not_add_up_is_seen(web: httpx.Client, system: System) -> None:
+    system.subscriber(tokens=5)
+    with system.database.connection.transaction():
+        system.database.connection.execute("SET LOCAL session_replication_role = replica")
+        system.database.connection.execute("UPDATE users SET token_balance = 6")
+    assert measured(web)[("notifier_ledger_drift",)] == 1
+
+
+def test_many_who_ask_at_once_cost_one_question(web: httpx.Client, system: System) -> None:
+    measured(web)
+    system.database.connection.execute("INSERT INTO failed_jobs (queue_name) VALUES ('x')")
+    begin = time.monotonic()
+    answers = [web.get("/metrics").text for _ in range(20)]
+    if time.monotonic() - begin < 4:
+        assert not any('queue="x"' in answer for answer in answers)
+
+
+def test_a_dead_database_is_a_503(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> None:
+    from notifier.core import db
+
+    settings_of_web.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    db.close()
+    assert web.get("/metrics").status_code == 503

@@ -1,0 +1,98 @@
+"""STOP silences, START lifts it, HELP helps; nobody else does it for them, and each message counts once."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import notifier
+from notifier.channels import dispatch
+from notifier.core.queues import SMS
+from sandbox.callbacks import Twilio
+from tests.notifier.system import System
+
+NUMBER = "+13055552001"
+
+
+def text(twilio: Twilio, body: str, sid: str = "SM1", **fields: str) -> str | None:
+    """Sends us a text; returns the words that we answer."""
+    answer = twilio.post(
+        "/twilio/sms/inbound", {"MessageSid": sid, "From": NUMBER, "To": "+13055550100", "Body": body, **fields}
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    return ElementTree.fromstring(answer.text).findtext("Message")
+
+
+def silenced(system: System) -> list[Any]:
+    return system.rows("SELECT channel, address FROM suppressions ORDER BY channel, address")
+
+
+def test_stop_silences_texts_and_calls(twilio: Twilio, system: System) -> None:
+    words = [
+        "STOP",
+        "stop",
+        " Stop. ",
+        "STOPALL",
+        "stop all",
+        "UNSUBSCRIBE",
+        "Cancel",
+        "END",
+        "quit!",
+        "REVOKE",
+        "OptOut",
+    ]
+    for number, body in enumerate(words):
+        answer = text(twilio, body, sid=f"SM{number}")
+        assert answer is not None and "START" in answer, body
+        assert silenced(system) == [("sms", NUMBER), ("voice", NUMBER)], body
+        system.database.connection.execute("DELETE FROM suppressions")
+
+
+def test_a_word_inside_a_sentence_silences_nobody(twilio: Twilio, system: System) -> None:
+    for body in ("Please don't stop the alerts", "the end of it", "", "yes please call me", "🏠"):
+        assert text(twilio, body) is None
+    assert silenced(system) == []
+
+
+@pytest.mark.parametrize("body", ["START", "yes", "Unstop"])
+def test_start_lifts_what_stop_did_and_nothing_else(twilio: Twilio, system: System, body: str) -> None:
+    text(twilio, "STOP", "SM1")
+    system.insert("suppressions", {"channel": "sms", "address": "+13055559999", "reason": "stop"})
+    system.database.connection.execute("UPDATE suppressions SET reason = 'asked on a call' WHERE channel = 'voice'")
+    assert text(twilio, body, "SM2") is not None
+    assert silenced(system) == [("sms", "+13055559999"), ("voice", NUMBER)]
+
+
+def test_a_stop_that_comes_a_second_time_does_not_undo_the_start(twilio: Twilio, system: System) -> None:
+    text(twilio, "STOP", "SM1")
+    text(twilio, "START", "SM2")
+    text(twilio, "STOP", "SM1")
+    assert silenced(system) == []
+    text(twilio, "STOP", "SM3")
+    assert silenced(system) == [("sms", NUMBER), ("voice", NUMBER)]
+
+
+def test_help_helps_in_one_segment(twilio: Twilio, system: System) -> None:
+    for body in ("HELP", "info"):
+        answer = text(twilio, body)
+        assert answer is not None and "STOP" in answer and len(answer) <= 160
+    assert silenced(system) == []
+
+
+def test_what_twilio_has_answered_is_not_answered_twice(twilio: Twilio, system: System) -> None:
+    assert text(twilio, "STOP", OptOutType="STOP") is None
+    assert len(silenced(system)) == 2
+
+
+@pytest.mark.parametrize("written", [NUMBER, "(305) 555-2001", "305-555-2001"])
+def test_stop_between_queueing_and_sending_is_honoured(twilio: Twilio, system: System, written: str) -> None:
+    user = system.subscriber(phone_number=written)
+    delivery = notifier.urgent_lead_sms.send(user, system.lead()).delivery_id
+    text(twilio, "STOP")
+    dispatch.work(SMS)
+    assert system.state(delivery) == "suppressed"
+    assert system.entries(delivery) == [("hold", 10), ("release", 10)]
+    assert system.accepted_texts() == []

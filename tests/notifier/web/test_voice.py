@@ -1,0 +1,269 @@
+"""What is said on a call: a greeting to people, a message to machines, nothing to who cannot pay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import requests
+
+import notifier
+from notifier.channels import dispatch
+from notifier.core.queues import VOICE
+from notifier.deliveries import lifecycle
+from notifier.voice.responders import Reply, Turn
+from sandbox.callbacks import Twilio
+from tests.notifier.system import System
+
+OWN_NUMBER, NUMBER = "+17865550100", "+13055550177"
+SCRIPT = {
+    "name": "Spring",
+    "greeting_message": "Thank you for calling Pat's.",
+    "outbound_greeting": "Hello, this is an assistant calling for Pat.",
+    "voicemail_message": "Pat has called. Please call back.",
+}
+
+
+@pytest.fixture
+def subscriber(system: System, settings_of_web: pytest.MonkeyPatch) -> int:
+    settings_of_web.setenv("CALL_WINDOW", "00:00-23:59:59.999999")
+    return subscriber_with(system, tokens=100)
+
+
+def subscriber_with(system: System, tokens: int) -> int:
+    user = system.subscriber(tokens=tokens, twilio_phone_number="(786) 555-0100")
+    system.insert("ai_scripts", {"subscriber_id": user, **SCRIPT})
+    return user
+
+
+@pytest.fixture
+def order(system: System, subscriber: int) -> dict[str, str]:
+    """What Twilio was told to do when our worker ordered a call; with its sid."""
+    system.insert("call_consents", {"subscriber_id": subscriber, "phone_number": NUMBER})
+    notifier.outbound_call.send(
+        subscriber_id=subscriber,
+        lead_id=system.lead(phone_number=NUMBER),
+        script_id=system.value("SELECT id FROM ai_scripts"),
+        request_id="r1",
+    )
+    dispatch.work(VOICE)
+    (call,) = system.received("twilio")
+    return {**call["body"], "sid": call["made"]["sid"]}
+
+
+def said(answer: requests.Response) -> list[tuple[str, str]]:
+    """The verbs of a TwiML document, each with its words."""
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    return [(verb.tag, (verb.text or "").strip()) for verb in ElementTree.fromstring(answer.text).iter()][1:]
+
+
+def action(answer: requests.Response) -> str:
+    gather = ElementTree.fromstring(answer.text).find("Gather")
+    assert gather is not None
+    return gather.attrib["action"]
+
+
+def incoming(twilio: Twilio, sid: str = "CAin", **fields: str) -> requests.Response:
+    return twilio.post("/twilio/voice/inbound", {"CallSid": sid, "From": NUMBER, "To": OWN_NUMBER, **fields})
+
+
+@pytest.mark.parametrize("answered_by", ["human", "unknown", ""])
+def test_a_person_hears_the_greeting_and_is_listened_to(
+    twilio: Twilio, order: dict[str, str], system: System, answered_by: str
+) -> None:
+    for _ in range(2):
+        (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy=answered_by)
+    assert said(answer) == [("Gather", ""), ("Say", SCRIPT["outbound_greeting"])]
+    # Engaged once, and only by somebody who is surely a person.
+    expected = [("contacted", 1)] if answered_by == "human" else [("new", 0)]
+    assert system.rows("SELECT status, engagement_count FROM leads") == expected
+
+
+@pytest.mark.parametrize("answered_by", ["machine_end_beep", "machine_end_silence", "machine_end_other"])
+def test_a_machine_gets_the_message_after_its_beep(
+    twilio: Twilio, order: dict[str, str], system: System, answered_by: str
+) -> None:
+    (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy=answered_by)
+    assert said(answer) == [("Say", SCRIPT["voicemail_message"]), ("Hangup", "")]
+    assert system.rows("SELECT status, engagement_count FROM leads") == [("new", 0)]
+
+
+def test_before_its_beep_a_machine_is_waited_for_and_a_fax_is_told_nothing(
+    twilio: Twilio, order: dict[str, str]
+) -> None:
+    (early,) = twilio.play(order, order["sid"], "answer", AnsweredBy="machine_start")
+    assert [verb for verb, _ in said(early)] == ["Pause", "Say", "Hangup"]
+    (fax,) = twilio.play(order, order["sid"], "answer", AnsweredBy="fax")
+    assert said(fax) == [("Hangup", "")]
+
+
+def test_a_converted_lead_that_answers_stays_converted(twilio: Twilio, order: dict[str, str], system: System) -> None:
+    system.database.connection.execute("UPDATE leads SET status = 'converted'")
+    twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    assert system.rows("SELECT status, engagement_count FROM leads") == [("converted", 1)]
+
+
+def test_a_whole_call_is_counted_and_paid_once(
+    twilio: Twilio, order: dict[str, str], system: System, applied: Callable[[], None]
+) -> None:
+    for _ in range(2):
+        twilio.play(order, order["sid"], "initiated", "ringing", "in-progress", "answer", AnsweredBy="human")
+        twilio.play(order, order["sid"], "completed", AnsweredBy="human", CallDuration="95")
+    applied()
+    (row,) = system.rows("SELECT id, state FROM deliveries WHERE channel = 'voice'")
+    assert row[1] == "delivered"
+    assert system.entries(row[0]) == [("hold", 20), ("settle", 20)]
+    assert system.rows("SELECT status, engagement_count FROM leads") == [("contacted", 1)]
+
+
+def test_twilios_question_is_proof_that_a_call_was_made(
+    twilio: Twilio, order: dict[str, str], system: System, applied: Callable[[], None]
+) -> None:
+    system.database.connection.execute("UPDATE deliveries SET state = 'unknown', provider_id = NULL")
+    (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    assert ("Say", SCRIPT["outbound_greeting"]) in said(answer)
+    applied()
+    assert system.rows("SELECT state, provider_id FROM deliveries WHERE channel = 'voice'") == [("sent", order["sid"])]
+
+
+def test_the_script_leads_through_the_conversation_to_a_good_bye(twilio: Twilio, order: dict[str, str]) -> None:
+    (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    base = {"CallSid": order["sid"], "From": OWN_NUMBER, "To": NUMBER}
+    answer = twilio.post(action(answer), base | {"SpeechResult": "I may want to sell."})
+    assert [verb for verb, _ in said(answer)] == ["Gather", "Say"]
+    answer = twilio.post(action(answer), base | {"SpeechResult": "No, that is all."})
+    assert [verb for verb, _ in said(answer)] == ["Say", "Hangup"]
+
+
+def test_silence_is_asked_about_once(twilio: Twilio, order: dict[str, str]) -> None:
+    (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    answer = twilio.post(action(answer), {"CallSid": order["sid"]})
+    assert SCRIPT["outbound_greeting"] in said(answer)[1][1]
+    answer = twilio.post(action(answer), {"CallSid": order["sid"]})
+    assert said(answer)[-1] == ("Hangup", "")
+
+
+@pytest.mark.parametrize("words", ["Please don't call me again", "Remove me from your list", "STOP.", "stop calling"])
+def test_who_wants_no_more_calls_is_never_called_again(
+    twilio: Twilio, order: dict[str, str], system: System, words: str
+) -> None:
+    (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    answer = twilio.post(action(answer), {"CallSid": order["sid"], "To": NUMBER, "SpeechResult": words})
+    assert said(answer)[-1] == ("Hangup", "")
+    assert system.rows("SELECT channel, address FROM suppressions") == [("voice", NUMBER)]
+
+
+class Parrot:
+    """A responder of somebody else's."""
+
+    def reply(self, turn: Turn) -> Reply:
+        if turn.said == "boom":
+            raise RuntimeError(turn.said)
+        return Reply(f"{turn.number}: {turn.said} ({turn.script.name})")
+
+
+def test_another_responder_can_be_plugged_in_and_may_fail(
+    twilio: Twilio, order: dict[str, str], settings_of_web: pytest.MonkeyPatch
+) -> None:
+    settings_of_web.setenv("CALL_RESPONDER", f"{__name__}:Parrot")
+    (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    answer = twilio.post(action(answer), {"CallSid": order["sid"], "SpeechResult": "hi & <bye>"})
+    assert said(answer)[1] == ("Say", "1: hi & <bye> (Spring)")
+    answer = twilio.post(action(answer), {"CallSid": order["sid"], "SpeechResult": "boom"})
+    assert said(answer)[0][0] == "Say", "the script goes on where a responder fails"
+    settings_of_web.setenv("CALL_RESPONDER", "no.such.module:Thing")
+    assert twilio.post("/twilio/voice/process?delivery_id=1&turn=1", {"CallSid": order["sid"]}).status_code == 200
+
+
+@pytest.mark.parametrize("recording", ["off", "announced", None])
+def test_a_call_is_recorded_only_where_that_is_announced_first(
+    twilio: Twilio, order: dict[str, str], settings_of_web: pytest.MonkeyPatch, recording: str | None
+) -> None:
+    if recording:
+        settings_of_web.setenv("CALL_RECORDING", recording)
+    (outbound,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
+    for answer in (outbound, incoming(twilio)):
+        verbs = [verb for verb, _ in said(answer)]
+        if recording == "announced":
+            assert verbs == ["Say", "Start", "Recording", "Gather", "Say"]
+            assert "recorded" in said(answer)[0][1]
+            assert "/twilio/voice/recording?delivery_id=" in answer.text
+        else:
+            assert verbs == ["Gather", "Say"]
+    (machine,) = twilio.play(order, order["sid"], "answer", AnsweredBy="machine_end_beep")
+    assert "Recording" not in machine.text
+
+
+def test_a_call_that_comes_in_is_held_for_answered_and_paid_at_its_end(
+    twilio: Twilio, subscriber: int, system: System, applied: Callable[[], None]
+) -> None:
+    for _ in range(2):  # Twilio asks again when our answer got lost
+        assert said(incoming(twilio)) == [("Gather", ""), ("Say", SCRIPT["greeting_message"])]
+    rows = "SELECT dedupe_key, state, subscriber_id, provider_id FROM deliveries"
+    assert system.rows(rows) == [("inbound:CAin", "accepted", subscriber, "CAin")]
+    assert system.balance(subscriber) == 80
+    twilio.post("/twilio/voice/status", {"CallSid": "CAin", "CallStatus": "completed", "CallDuration": "30"})
+    system.wait_until(lambda: system.states() == {"delivered": 1}, "the call's end")
+    assert system.rows("SELECT entry, tokens FROM token_entries WHERE delivery_id IS NOT NULL ORDER BY id") == [
+        ("hold", 20),
+        ("settle", 20),
+    ]
+    assert system.rows("SELECT direction, from_number, to_number FROM voice_call_logs") == [
+        ("inbound", NUMBER, OWN_NUMBER)
+    ]
+    # The app asks for the record of a call that it saw: the one there is.
+    made = notifier.inbound_call.send(call_sid="CAin")
+    assert (made.is_new, made.state) == (False, "delivered")
+
+
+def test_early_word_of_a_call_that_comes_in_is_applied_later(twilio: Twilio, subscriber: int, system: System) -> None:
+    twilio.post("/twilio/voice/status", {"CallSid": "CAin", "CallStatus": "completed", "CallDuration": "30"})
+    incoming(twilio)
+    from notifier.deliveries import provider_events
+
+    provider_events.apply()
+    assert system.states() == {"delivered": 1}
+
+
+def test_who_cannot_pay_is_not_available(twilio: Twilio, system: System) -> None:
+    user = subscriber_with(system, tokens=19)
+    for _ in range(2):
+        answer = incoming(twilio)
+        assert [verb for verb, _ in said(answer)] == ["Say", "Hangup"]
+        assert "available" in said(answer)[0][1]
+    assert system.rows("SELECT state, error_code FROM deliveries") == [("skipped", "insufficient_tokens")]
+    assert system.balance(user) == 19
+
+
+def test_a_number_of_nobody_and_a_subscriber_without_script_are_not_available(twilio: Twilio, system: System) -> None:
+    assert "available" in said(incoming(twilio))[0][1]
+    user = system.subscriber(tokens=100, twilio_phone_number=OWN_NUMBER)
+    assert "available" in said(incoming(twilio))[0][1]
+    system.insert("ai_scripts", {"subscriber_id": user, **SCRIPT, "is_active": False})
+    assert "available" in said(incoming(twilio))[0][1]
+    assert system.rows("SELECT * FROM deliveries") == []
+    assert system.balance(user) == 100
+
+
+def test_calls_that_come_in_take_lines_too(twilio: Twilio, subscriber: int, system: System) -> None:
+    for n in range(5):
+        incoming(twilio, f"CA{n}")
+    with lifecycle.transaction() as cursor:
+        assert lifecycle.free_lines(cursor, ["outbound_call"]) == 0
+
+
+def test_a_call_that_comes_in_ends_when_its_tokens_are_used(twilio: Twilio, subscriber: int, system: System) -> None:
+    answer = incoming(twilio)
+    system.database.connection.execute("UPDATE deliveries SET accepted_at = now() - interval '181 seconds'")
+    answer = twilio.post(action(answer), {"CallSid": "CAin", "SpeechResult": "and another thing"})
+    assert said(answer)[-1] == ("Hangup", "")
+
+
+def test_a_call_of_nobody_is_hung_up(twilio: Twilio, system: System) -> None:
+    for path in ("outbound", "process"):
+        for query in ("", "?delivery_id=4711", "?delivery_id=x&turn=y"):
+            fields: dict[str, Any] = {"CallSid": "CA9", "AnsweredBy": "human"}
+            assert said(twilio.post(f"/twilio/voice/{path}{query}", fields)) == [("Hangup", "")]

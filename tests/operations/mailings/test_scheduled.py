@@ -1,0 +1,244 @@
+"""Digests, reports and trial reminders: who gets one, when, and never a second."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from leads.days import NEW_YORK
+from operations.mailings.scheduled import last_week, open_digests, open_reports, open_trial_reminders
+from tests.operations.conftest import Rows
+
+DAY = date(2026, 11, 24)
+
+
+def digests(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str, int]:
+    return open_digests(rows.database.connection, day, today=today or day)
+
+
+def remind(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str, int]:
+    """As the run of 9:00 does."""
+    return open_trial_reminders(rows.database.connection, day, today=today or day, now=at(day, 9))
+
+
+def at(day: date, hour: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, tzinfo=NEW_YORK)
+
+
+def due(rows: Rows, zone: str = "America/New_York") -> str:
+    moment: datetime = rows.one("SELECT not_before FROM deliveries ORDER BY id DESC LIMIT 1")
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
+
+
+@pytest.mark.parametrize(
+    ("day", "preferences", "moment"),
+    [
+        (DAY, {}, "2026-11-24 08:00 EST"),
+        (DAY, {"digest_time": "18:30"}, "2026-11-24 18:30 EST"),
+        (DAY, {"digest_time": "05:00"}, "2026-11-24 05:00 EST"),
+        (DAY, {"digest_time": "04:30"}, "2026-11-25 04:30 EST"),
+        (DAY, {"digest_timezone": "America/Los_Angeles"}, "2026-11-24 11:00 EST"),
+        (DAY, {"digest_timezone": "Europe/Madrid"}, "2026-11-25 02:00 EST"),
+        (DAY, {"digest_timezone": "Asia/Tokyo", "digest_time": "07:00"}, "2026-11-24 17:00 EST"),
+        # The nights of 23 and 25 hours: eight o'clock is eight o'clock, and a time that is not there is not lost.
+        (date(2026, 3, 7), {"digest_time": "02:30"}, "2026-03-08 03:30 EDT"),
+        (date(2026, 3, 8), {}, "2026-03-08 08:00 EDT"),
+        (date(2026, 3, 8), {"digest_time": "02:30"}, "2026-03-09 02:30 EDT"),
+        (date(2026, 10, 31), {"digest_time": "01:30"}, "2026-11-01 01:30 EST"),
+        (date(2026, 11, 1), {}, "2026-11-01 08:00 EST"),
+        (date(2026, 11, 1), {"digest_time": "01:30"}, "2026-11-02 01:30 EST"),
+        # What is no time or no zone counts as not set.
+        (DAY, {"digest_time": "25:00"}, "2026-11-24 08:00 EST"),
+        (DAY, {"digest_time": "8 am", "digest_timezone": "Miami"}, "2026-11-24 08:00 EST"),
+        (DAY, {"digest_time": 8, "digest_timezone": ["UTC"]}, "2026-11-24 08:00 EST"),
+        (DAY, {"digest_time": None, "digest_timezone": ""}, "2026-11-24 08:00 EST"),
+    ],
+)
+def test_a_digest_is_due_at_the_subscribers_own_time(
+    rows: Rows, day: date, preferences: dict[str, Any], moment: str
+) -> None:
+    rows.user(email_preferences=preferences)
+    assert digests(rows, day) == {"opened": 1, "unpaid": 0}
+    assert due(rows) == moment
+
+
+@pytest.mark.parametrize("first", [date(2026, 3, 1), date(2026, 10, 15)])
+def test_each_day_brings_one_digest_at_its_time_of_day(rows: Rows, first: date) -> None:
+    """Through the nights on which the clocks change, in New York and, on others, where the subscriber is."""
+    rows.user(email_preferences={"digest_time": "02:15", "digest_timezone": "Europe/Madrid"})
+    for n in range(35):
+        digests(rows, first + timedelta(days=n))
+    local = [m.astimezone(ZoneInfo("Europe/Madrid")) for m in rows.all("SELECT not_before FROM deliveries ORDER BY 1")]
+    assert len({moment.date() for moment in local}) == len(local) == 35
+    # 02:15 is not there on 29 March.
+    assert [f"{m:%H:%M}" for m in local if m.date() != date(2026, 3, 29)] == ["02:15"] * (35 - (first.month == 3))
+
+
+def test_a_digest_is_opened_once_a_day_with_its_token(rows: Rows) -> None:
+    user = rows.user(token_balance=5)
+    assert digests(rows)["opened"] == 1
+    assert digests(rows)["opened"] == 0
+    assert rows.one("SELECT dedupe_key, kind, channel, params, state FROM deliveries") == (
+        f"digest:{user}:2026-11-24", "daily_digest", "email", {"day": "2026-11-24"}, "queued",
+    )  # fmt: skip
+    assert rows.one("SELECT token_balance FROM users") == 4
+    assert digests(rows, DAY + timedelta(days=1))["opened"] == 1
+
+
+def test_who_wants_none_or_may_have_none_gets_none(rows: Rows) -> None:
+    rows.user(email_preferences={"daily_digest": False, "weekly_report": False})
+    rows.user(email_preferences={"daily_digest": "false", "weekly_report": " False"})
+    rows.user(subscription_status="cancelled")
+    rows.user(subscription_status=None)
+    rows.user(email=None)
+    assert digests(rows) == {"opened": 0, "unpaid": 0}
+    assert open_reports(rows.database.connection, DAY, today=DAY)["opened"] == 0
+    assert rows.all("SELECT 1 FROM deliveries") == []
+
+
+def test_preferences_that_are_no_object_are_none(rows: Rows) -> None:
+    for text in ("[]", '"x"', "null", "1"):
+        rows.database.connection.execute(
+            "INSERT INTO users (email, subscription_status, email_preferences, token_balance)"
+            " VALUES ('b@example.com', 'trialing', %s::jsonb, 9)",
+            (text,),
+        )
+    assert digests(rows)["opened"] == 4
+
+
+def test_who_cannot_pay_is_skipped_and_others_are_not(rows: Rows) -> None:
+    rows.user(token_balance=0)
+    rows.user()
+    assert digests(rows) == {"opened": 2, "unpaid": 1}
+    assert rows.all("SELECT state, error_code FROM deliveries ORDER BY id") == [
+        ("skipped", "insufficient_tokens"),
+        ("queued", None),
+    ]
+
+
+def test_a_day_that_is_over_is_silent(rows: Rows) -> None:
+    rows.user(subscription_status="trialing", trial_ends_at=datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC")))
+    assert digests(rows, DAY, today=DAY + timedelta(days=1))["opened"] == 0
+    assert remind(rows, DAY, today=DAY + timedelta(days=1))["opened"] == 0
+    assert open_reports(rows.database.connection, DAY - timedelta(days=7), today=DAY)["opened"] == 0
+
+
+def test_a_report_is_of_the_last_whole_week(rows: Rows) -> None:
+    old = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
+    user = rows.user(created_at=old)
+    rows.user(created_at=datetime(2026, 11, 24, tzinfo=ZoneInfo("UTC")))  # was not there yet
+    monday = date(2026, 11, 23)
+    assert open_reports(rows.database.connection, monday, today=DAY) == {"opened": 1, "unpaid": 0}
+    assert open_reports(rows.database.connection, DAY, today=DAY)["opened"] == 0
+    assert rows.one("SELECT dedupe_key, params FROM deliveries") == (
+        f"report:{user}:2026-11-16",
+        {"week_start": "2026-11-16"},
+    )
+    assert [last_week(monday + timedelta(days=n)) for n in (-1, 0, 6, 7)] == [
+        date(2026, 11, 9), date(2026, 11, 16), date(2026, 11, 16), date(2026, 11, 23),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ends", "days"),
+    [
+        ("2026-12-01 00:00 America/New_York", 7),
+        ("2026-12-01 23:59 America/New_York", 7),
+        ("2026-11-30 12:00 America/New_York", None),
+        ("2026-11-27 02:00 UTC", None),  # the evening of the 26th in New York, two days on
+        ("2026-11-28 02:00 UTC", 3),
+        ("2026-11-25 23:00 America/New_York", 1),
+        ("2026-11-24 23:00 America/New_York", None),
+        ("2026-11-23 12:00 America/New_York", None),
+    ],
+)
+def test_a_trial_is_reminded_of_seven_three_and_one_new_york_days_before(
+    rows: Rows, ends: str, days: int | None
+) -> None:
+    moment, zone = ends.rsplit(" ", 1)
+    trial_ends_at = datetime.strptime(moment, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(zone))
+    user = rows.user(subscription_status="trialing", trial_ends_at=trial_ends_at, token_balance=0)
+    remind(rows)
+    remind(rows)
+    key = f"trial:{user}:{trial_ends_at.astimezone(ZoneInfo('UTC')):%Y-%m-%dT%H:%M:%SZ}:{days}"
+    expected = [] if days is None else [(key, {"days_remaining": days}, "queued", 0)]
+    assert rows.all("SELECT dedupe_key, params, state, tokens FROM deliveries") == expected
+
+
+def test_only_trials_are_reminded_of_and_one_that_was_extended_anew(rows: Rows) -> None:
+    ends = datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC"))
+    rows.user(subscription_status="active", trial_ends_at=ends)
+    rows.user(subscription_status="trialing", trial_ends_at=None)
+    user = rows.user(subscription_status="trialing", trial_ends_at=ends)
+    assert remind(rows)["opened"] == 1
+    rows.database.connection.execute("UPDATE users SET trial_ends_at = trial_ends_at + interval '7 days'")
+    later = DAY + timedelta(days=7)
+    assert remind(rows, later)["opened"] == 1
+    assert rows.all("SELECT DISTINCT subscriber_id FROM deliveries") == [user]
+
+
+@pytest.mark.parametrize(
+    ("left", "slept", "reminders"),
+    [
+        (8, 0, [(7, 7)]),
+        (8, 1, [(7, 6)]),
+        (8, 3, [(7, 4)]),
+        (8, 4, [(3, 3)]),  # what is due by itself says it all
+        (8, 5, [(3, 2)]),
+        (4, 1, [(3, 2)]),
+        (5, 0, []),
+        (16, 10, [(7, 5)]),
+        (16, 15, [(1, 0)]),
+        (2, 1, [(1, 0)]),  # it ends tonight
+        (2, 2, []),
+    ],
+)
+def test_a_reminder_of_a_day_without_a_run_is_sent_once_while_the_trial_lasts(
+    rows: Rows, left: int, slept: int, reminders: list[tuple[int, int]]
+) -> None:
+    """``left`` days before the trial ends there is a run, then none on ``slept`` days."""
+    remind_after_sleep(rows, left, slept, created_at=at(DAY, 8))
+    assert reminded(rows) == reminders
+
+
+def test_nobody_has_missed_a_reminder_that_was_due_before_they_came(rows: Rows) -> None:
+    remind_after_sleep(rows, 8, 3, created_at=at(DAY + timedelta(days=1), 10))
+    assert reminded(rows) == []
+
+
+def remind_after_sleep(rows: Rows, left: int, slept: int, created_at: datetime) -> None:
+    ends = at(DAY + timedelta(days=left), 20)
+    rows.user(subscription_status="trialing", trial_ends_at=ends, created_at=created_at)
+    remind(rows)
+    for _ in range(2):
+        remind(rows, DAY + timedelta(days=1 + slept))
+
+
+def reminded(rows: Rows) -> list[tuple[int, int]]:
+    """Which reminder, and the days of which it speaks."""
+    return rows.all(
+        "SELECT split_part(dedupe_key, ':', -1)::integer, (params ->> 'days_remaining')::integer FROM deliveries"
+    )
+
+
+def test_the_session_s_time_zone_changes_nothing(rows: Rows) -> None:
+    rows.database.connection.execute("SET TimeZone = 'Asia/Tokyo'")
+    rows.user()
+    user = rows.user(subscription_status="trialing", trial_ends_at=datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC")))
+    digests(rows)
+    assert due(rows) == "2026-11-24 08:00 EST"
+    remind(rows)
+    assert rows.one("SELECT max(dedupe_key) FROM deliveries") == f"trial:{user}:2026-11-25T12:00:00Z:1"
+
+
+def test_ten_thousand_subscribers_are_one_statement_s_work(rows: Rows) -> None:
+    rows.database.connection.execute(
+        "INSERT INTO users (email, subscription_status, token_balance, email_preferences)"
+        " SELECT n || '@example.com', 'active', 10, '{\"digest_timezone\": \"America/Chicago\"}'"
+        " FROM generate_series(1, 10000) AS n"
+    )
+    assert digests(rows) == {"opened": 10_000, "unpaid": 0}
+    assert rows.one("SELECT count(*) FROM token_balances WHERE token_balance <> by_entries") == 0

@@ -1,0 +1,336 @@
+"""What is past its retention goes: archived first, exactly that; a crash in between loses and doubles nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import psycopg
+import pytest
+
+from county.archive import Archive, FileArchive
+from county.errors import ArchiveUnavailable, GiveUp
+from operations.retention import archiving
+from operations.retention.archiving import ArchiveDiffers
+from operations.retention.cleanup import clean_up
+from tests.operations.conftest import Rows
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> FileArchive:
+    return FileArchive(tmp_path / "archive")
+
+
+def clean(rows: Rows, archive: Archive, **options: Any) -> dict[str, int]:
+    return clean_up(rows.database.connection, archive, **{"moment": NOW, "dry_run": False} | options)
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def archived(archive: FileArchive, rule: str) -> list[dict[str, Any]]:
+    """All rows below ``logs/<rule>``."""
+    files = sorted((archive.root / "logs" / rule).glob("*/*.jsonl.gz"))
+    return [json.loads(line) for file in files for line in gzip.open(file, "rt", encoding="utf-8")]
+
+
+def a_delivery(rows: Rows, *, age: float = 91, state: str = "delivered", channel: str = "email", **values: Any) -> int:
+    number = rows.one("SELECT count(*) FROM deliveries")
+    kind = {"email": "new_lead_alert", "sms": "urgent_lead_sms", "voice": "outbound_call"}[channel]
+    given = {
+        "dedupe_key": f"key-{number}", "provider_id": f"p-{number}", "error_code": "30003", "error_message": "x",
+        "recipient": "a@example.com", "sender": "leads@example.com", "body": "a\\b \"c\"\n", "params": {"day": "x"},
+        "created_at": ago(age), "tokens": 1,
+    }  # fmt: skip
+    made = rows.insert("deliveries", channel=channel, kind=kind, state=state, **given | values)
+    for event in ("sent", "delivered"):
+        rows.insert("delivery_events", delivery_id=made, provider="x", event=event, event_key=f"{made}-{event}")
+    return made
+
+
+def test_an_old_delivery_is_archived_with_its_events_and_emptied(rows: Rows, archive: FileArchive) -> None:
+    user = rows.user()
+    made = a_delivery(rows, subscriber_id=user)
+    before = rows.one("SELECT to_jsonb(d) FROM deliveries d")
+    assert clean(rows, archive)["deliveries"] == 1
+    kept = rows.one("SELECT to_jsonb(d) FROM deliveries d")
+    gone = {"provider_id", "error_code", "error_message", "recipient", "sender", "body"}
+    assert {name for name in kept if kept[name] != before[name]} == gone | {"params", "emptied_at"}
+    assert all(kept[name] is None for name in gone)
+    assert kept["params"] == {}
+    assert rows.one("SELECT count(*) FROM delivery_events") == 0
+    (row,) = archived(archive, "deliveries")
+    assert [event["event"] for event in row["events"]] == ["sent", "delivered"]
+    assert (row["id"], row["body"], row["recipient"]) == (made, 'a\\b "c"\n', "a@example.com")
+    assert rows.one("SELECT count(*) FROM email_logs") == 0
+
+
+def test_an_event_that_names_no_delivery_is_archived_and_goes_and_others_stay(rows: Rows, archive: FileArchive) -> None:
+    a_delivery(rows, channel="voice")
+    stray = rows.insert(
+        "delivery_events", provider="twilio", event="sent", event_key="k", provider_id="SM1", received_at=ago(91)
+    )
+    rows.database.connection.execute("UPDATE delivery_events SET received_at = %s", (ago(91),))
+    assert clean(rows, archive)["stray_events"] == 1
+    (row,) = archived(archive, "stray_events")
+    assert (row["id"], row["provider_id"]) == (stray, "SM1")
+    assert rows.all("SELECT delivery_id IS NULL FROM delivery_events") == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "values"),
+    [
+        ("miami_dade_api_logs", "created_at", {"query_type": "folio"}),
+        ("queue_metrics", "recorded_at", {"queue_name": "x"}),
+        ("failed_jobs", "failed_at", {"state": "dismissed"}),
+        ("rejected_records", "created_at", {"feed": "daily", "business_date": "2020-01-01", "file_name": "x"}),
+        ("unmatched_records", "created_at", {"feed": "d", "business_date": "2020-01-01"}),
+        ("task_failures", "failed_at", {"dag_id": "x", "run_id": "x", "task_id": "x"}),
+    ],
+)
+def test_ninety_days_are_ninety_days(
+    rows: Rows, archive: FileArchive, table: str, column: str, values: dict[str, Any]
+) -> None:
+    made = {}
+    for age in (89, 89.99, 90.01, 91):
+        key = {"source_reference": str(age)} if table == "unmatched_records" else {}
+        made[age] = rows.insert(table, **values | key, **{column: ago(age)})
+    clean(rows, archive)
+    assert rows.all(f"SELECT id FROM {table} ORDER BY id") == [made[89], made[89.99]]
+
+
+def test_a_delivery_is_whole_for_ninety_days(rows: Rows, archive: FileArchive) -> None:
+    for age in (89, 89.99, 90.01, 91):
+        a_delivery(rows, age=age)
+    clean(rows, archive)
+    whole = rows.all("SELECT emptied_at IS NULL AND body IS NOT NULL FROM deliveries ORDER BY id")
+    assert whole == [True, True, False, False]
+
+
+def test_what_is_not_finished_and_what_is_kept_for_good_stays(rows: Rows, archive: FileArchive) -> None:
+    for state in ("queued", "sending", "unknown"):
+        a_delivery(rows, state=state, age=400)
+    a_delivery(rows, channel="voice", age=400)
+    rows.insert("failed_jobs", state="open", failed_at=ago(400))
+    rows.insert("data_ingestion_logs", ingestion_type="daily_ftp", created_at=ago(4000), started_at=ago(4000))
+    user = rows.user(created_at=ago(4000))
+    rows.database.connection.execute("SET session_replication_role = replica")
+    rows.insert("token_entries", user_id=user, entry="grant", tokens=5, created_at=ago(4000))
+    rows.database.connection.execute("RESET session_replication_role")
+    assert not any(clean(rows, archive).values())
+    assert rows.one("SELECT count(*) FROM deliveries WHERE emptied_at IS NULL") == 4
+    assert rows.one("SELECT count(*) FROM delivery_events") == 8
+
+
+def test_what_was_sent_or_charged_is_never_again_after_a_clean_up(rows: Rows, archive: FileArchive) -> None:
+    user, lead = rows.user(token_balance=10), rows.lead()
+    key = f"lead:{lead}:user:{user}:new_lead_alert"
+    request = (
+        "SELECT o.opened, o.state FROM open_deliveries(ARRAY[ROW ('new_lead_alert', %(user)s::bigint, %(lead)s::bigint,"
+        " %(key)s::text, NULL, NULL, NULL, NULL)::delivery_request]) o"
+    )
+    assert rows.one(request, user=user, lead=lead, key=key) == (True, "queued")
+    made = rows.one("SELECT id FROM deliveries")
+    rows.database.connection.execute("SELECT settle_tokens(ARRAY[%s::bigint])", (made,))
+    rows.database.connection.execute("UPDATE deliveries SET state = 'delivered', created_at = %s", (ago(100),))
+    assert clean(rows, archive)["deliveries"] == 1
+    assert rows.one(request, user=user, lead=lead, key=key) == (False, "delivered")
+    assert rows.one("SELECT token_balance = 9 AND by_entries = 9 FROM token_balances")
+    assert rows.one("SELECT count(*) FROM token_usage_logs WHERE entity_id = %(lead)s", lead=lead) == 1
+    assert clean(rows, archive)["deliveries"] == 0
+
+
+def test_a_dry_run_counts_and_changes_nothing(rows: Rows, archive: FileArchive) -> None:
+    for _ in range(3):
+        a_delivery(rows)
+    rows.insert("queue_metrics", queue_name="x", recorded_at=ago(91))
+    done = clean(rows, archive, dry_run=True)
+    assert (done["deliveries"], done["queue_metrics"]) == (3, 1)
+    assert not archive.root.exists()
+    assert rows.one("SELECT count(*) FROM deliveries WHERE emptied_at IS NULL") == 3
+    assert rows.one("SELECT count(*) FROM queue_metrics") == 1
+    assert rows.one("SELECT count(*) FROM cleanup_batches") == 0
+
+
+def api_logs(rows: Rows, count: int) -> None:
+    rows.database.connection.execute(
+        "INSERT INTO miami_dade_api_logs (query_type, query_params, created_at)"
+        " SELECT 'folio', jsonb_build_object('folio', n), %s FROM generate_series(1, %s) AS n",
+        (ago(91), count),
+    )
+
+
+def test_rows_go_in_batches_and_each_is_archived_once(rows: Rows, archive: FileArchive) -> None:
+    api_logs(rows, 250)
+    rows.database.connection.execute(
+        "INSERT INTO rejected_records (feed, business_date, file_name, created_at)"
+        " SELECT 'daily', '2026-01-01', 'x', %s FROM generate_series(1, 250)",
+        (ago(91),),
+    )
+    done = clean(rows, archive, batch=100)
+    assert (done["api_logs"], done["rejected_records"]) == (250, 250)
+    assert rows.all("SELECT rows FROM cleanup_batches ORDER BY id") == [100, 100, 50]
+    assert sorted(row["query_params"]["folio"] for row in archived(archive, "api_logs")) == list(range(1, 251))
+    assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 0
+    assert rows.one("SELECT count(*) FROM rejected_records") == 0
+
+
+class Dies(Exception):
+    """Stands for a process that is killed there."""
+
+
+def die(*_: Any, **__: Any) -> Any:
+    raise Dies
+
+
+def put_and_die(archive: FileArchive) -> Callable[[str, BinaryIO], None]:
+    def put(name: str, source: BinaryIO) -> None:
+        FileArchive.put(archive, name, source)
+        raise Dies
+
+    return put
+
+
+@pytest.mark.parametrize("step", ["_write", "put", "put_and_die", "_read", "_remove"])
+def test_a_crash_between_the_steps_loses_and_doubles_nothing(
+    rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    api_logs(rows, 30)
+    with monkeypatch.context() as crash:
+        if step.startswith("put"):
+            crash.setattr(archive, "put", put_and_die(archive) if step == "put_and_die" else die)
+        else:
+            crash.setattr(archiving, step, die)
+        with pytest.raises(Dies):
+            clean(rows, archive, batch=20)
+    assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 30, "nothing is removed before it is read back"
+    api_logs(rows, 5)  # what is due the next night must not get into the batch that was begun
+    assert clean(rows, archive, batch=20)["api_logs"] == 35
+    found = Counter(row["id"] for row in archived(archive, "api_logs"))
+    assert len(found) == 35
+    assert set(found.values()) == {1}
+    assert rows.one("SELECT count(*) FROM cleanup_batches WHERE removed_at IS NULL") == 0
+
+
+def test_a_row_that_changes_after_it_was_archived_stays_and_is_archived_anew(
+    rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = a_delivery(rows, state="sent"), a_delivery(rows, state="sent")
+    read = archiving._read
+
+    def a_callback_comes_in(*arguments: Any) -> Any:
+        contents = read(*arguments)
+        with psycopg.connect(rows.database.url) as other:
+            other.execute("UPDATE deliveries SET state = 'delivered' WHERE id = %s", (first,))
+        return contents
+
+    with monkeypatch.context() as late:
+        late.setattr(archiving, "_read", a_callback_comes_in)
+        clean(rows, archive)
+    assert rows.all("SELECT id FROM deliveries WHERE emptied_at IS NOT NULL ORDER BY id") == [first, second]
+    assert [row["state"] for row in archived(archive, "deliveries")] == ["sent", "sent", "delivered"]
+
+
+def test_a_row_that_changes_after_a_crash_stays_and_is_archived_anew(
+    rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api_logs(rows, 3)
+    with monkeypatch.context() as crash:
+        crash.setattr(archive, "put", put_and_die(archive))
+        with pytest.raises(Dies):
+            clean(rows, archive)
+    changed = rows.one("UPDATE miami_dade_api_logs SET units_consumed = 2 WHERE id = (SELECT max(id) FROM"
+                       " miami_dade_api_logs) RETURNING id")  # fmt: skip
+    assert clean(rows, archive)["api_logs"] == 3
+    units = [(row["id"], row["units_consumed"]) for row in archived(archive, "api_logs")]
+    assert len(units) == 4
+    assert units[-1] == (changed, 2)
+    assert rows.one("SELECT array_agg(removed ORDER BY id) FROM cleanup_batches") == [2, 1]
+
+
+def test_an_archive_that_does_not_hold_what_was_written_keeps_the_rows(
+    rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api_logs(rows, 30)
+    put = FileArchive.put
+
+    def damage(name: str, source: BinaryIO) -> None:
+        put(archive, name, source)
+        path = archive.root / name
+        path.write_bytes(gzip.compress(b"".join(gzip.decompress(path.read_bytes()).splitlines(True)[:-1])))
+
+    with monkeypatch.context() as fault:
+        fault.setattr(archive, "put", damage)
+        with pytest.raises(ArchiveDiffers, match="size or checksum"):
+            clean(rows, archive)
+    (found,) = (archive.root / "logs" / "api_logs").glob("*/*")
+    found.write_bytes(found.read_bytes()[:-9])
+    with pytest.raises(ArchiveDiffers, match="damaged"):
+        clean(rows, archive)
+    assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 30
+    found.unlink()
+    assert clean(rows, archive)["api_logs"] == 30
+
+
+def test_an_archive_that_does_not_answer_keeps_the_rows(rows: Rows, tmp_path: Path) -> None:
+    api_logs(rows, 3)
+    (tmp_path / "archive").write_text("no folder")
+    with pytest.raises((GiveUp, ArchiveUnavailable)):
+        clean(rows, FileArchive(tmp_path / "archive"))
+    assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 3
+
+
+def test_two_clean_ups_at_once_are_one(rows: Rows, archive: FileArchive) -> None:
+    with psycopg.connect(rows.database.url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtext('operations:cleanup'))")
+        with pytest.raises(GiveUp, match="another clean-up is running"):
+            clean(rows, archive)
+        other.execute("SELECT pg_advisory_unlock(hashtext('operations:cleanup'))")
+        clean(rows, archive)
+
+
+def test_a_run_of_an_old_date_removes_only_what_was_too_old_then(rows: Rows, archive: FileArchive) -> None:
+    for age in (95, 110):
+        rows.insert("queue_metrics", queue_name="x", recorded_at=ago(age))
+    assert clean(rows, archive, moment=ago(10))["queue_metrics"] == 1
+
+
+def test_staging_of_runs_that_failed_goes_after_two_weeks_and_never_waits(rows: Rows, archive: FileArchive) -> None:
+    def staged(status: str, age: float) -> str:
+        ingestion = rows.insert(
+            "data_ingestion_logs",
+            ingestion_type="daily_ftp",
+            run_id=f"{status}{age}",
+            status=status,
+            started_at=ago(age),
+        )
+        part = f"staging_parties_{ingestion}"
+        rows.database.connection.execute(
+            f"CREATE TABLE {part} PARTITION OF staging_parties FOR VALUES IN ({ingestion})"
+        )
+        return part
+
+    parts = {name: staged(*name) for name in [("failed", 13), ("running", 13), ("failed", 15), ("running", 15)]}
+    assert clean(rows, archive, dry_run=True)["staging"] == 2
+    with psycopg.connect(rows.database.url) as reader:
+        reader.execute(f"SELECT * FROM {parts['failed', 15]}")
+        assert clean(rows, archive)["staging"] == 1, "whoever reads goes first"
+    assert clean(rows, archive)["staging"] == 1
+    left = rows.all("SELECT relname FROM pg_class WHERE relname ~ 'staging_parties_\\d' AND relkind = 'r' ORDER BY 1")
+    assert left == [parts["failed", 13], parts["running", 13]]
+
+
+def test_no_placeholder_hides_in_quotes() -> None:
+    """``interval '%s days'`` is one day to psycopg, whatever the number: the clean-up would take 89 days too much."""
+    root = Path(__file__).parents[3]
+    for path in [p for package in ("county", "operations", "notifier") for p in root.glob(f"{package}/**/*.sql")]:
+        for line in path.read_text("utf-8").splitlines():
+            assert not any("%s" in text or "%(" in text for text in line.split("'")[1::2] if "days" in text), path
