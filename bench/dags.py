@@ -16,11 +16,11 @@ import psycopg
 
 from bench.servers import folder
 from bench.tables import print_table
-from leads.days import is_business_day
+from leads.business_days import is_business_day
 from local.airflow_api import AirflowApi
 from local.clean import clean
 from local.demo import follow_deliveries
-from local.places import Places
+from local.paths import Paths
 from local.progress import Progress
 from local.runs import follow_run, start_run, task_name
 from local.stack import SANDBOX_SEED, Stack
@@ -73,7 +73,7 @@ def run(scale: float) -> None:
 def _stack(documents: int) -> Iterator[Stack]:
     progress = Progress()
     with folder("dags") as root:
-        places = Places(root, profile="demo")
+        places = Paths(root, profile="demo")
         stack = Stack(places, progress, documents)
         try:
             stack.start()

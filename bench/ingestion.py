@@ -26,7 +26,7 @@ from bench.tables import print_table
 from county import feeds, pipeline, runs, settings
 from county.fetch import Fetched
 from county.staging import stage_file
-from leads.days import add_business_days
+from leads.business_days import add_business_days
 from local.postgres import PostgresServer
 
 SMALL, BIG, HISTORY = 200_000, 1_000_000, 2_000_000

@@ -22,7 +22,7 @@ import usaddress
 from bench.servers import LEADS, leads_server
 from bench.tables import print_table
 from county import pipeline
-from local.places import ROOT
+from local.paths import ROOT
 from sandbox import spelling
 
 PARCELS = 1_000_000

@@ -99,12 +99,12 @@ def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
 
 def _no_ops(connection: Connection, messages: int) -> float:
     """Bells of a lane in which nothing is due: what Redis, Dramatiq and one empty claim cost."""
-    from notifier.broker.redis_broker import LaneBroker
-    from notifier.broker.wakeups import BELLS
+    from notifier.broker.redis_broker import NotifierBroker
+    from notifier.broker.wakeups import DRAIN_ACTORS
     from notifier.core.queues import EMAIL
 
-    broker = cast(LaneBroker, dramatiq.get_broker())
-    bell = BELLS[EMAIL.queue_name]
+    broker = cast(NotifierBroker, dramatiq.get_broker())
+    bell = DRAIN_ACTORS[EMAIL.queue_name]
     with worker(connection, EMAIL.queue_name, EMAIL.concurrency):
         for _ in range(messages):
             broker.enqueue(bell.message())

@@ -20,7 +20,7 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.connection import parse_url
 
 from bench.servers import LEADS, leads_server, redis_server
-from local.places import ROOT
+from local.paths import ROOT
 from local.settings import DEFAULTS
 from notifier.core import db
 from notifier.lookups import listener

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
-from county.errors import NO_ROOM, ArchiveConflict, ArchiveUnavailable, GiveUp, IngestionError, NotArchived
+from county.errors import (
+    STORAGE_FULL_ERRNOS,
+    ArchiveConflict,
+    ArchiveUnavailable,
+    IngestionError,
+    NotArchived,
+    PermanentIngestionError,
+)
 
 #: Seconds after which a partial file belongs to a task that was killed: no task runs that long.
 ABANDONED_AFTER = 7200
@@ -58,7 +65,7 @@ def open_archive(url: str) -> Archive:
         from county.gcs_archive import GcsArchive  # two seconds of imports that a local archive does not need
 
         return GcsArchive(parts.netloc, unquote(parts.path).strip("/"))
-    raise GiveUp(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
+    raise PermanentIngestionError(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
 
 
 def conflict(name: str) -> ArchiveConflict:
@@ -128,10 +135,10 @@ class FileArchive:
 
     def _trouble(self, error: OSError, what: str) -> IngestionError:
         said = f"cannot {what} in the archive {self.root}: {error.strerror}"
-        if error.errno in NO_ROOM:
+        if error.errno in STORAGE_FULL_ERRNOS:
             return ArchiveUnavailable(f"{said}. Make room there; nothing was staged, the next try goes on.")
         if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError) or error.errno == errno.EROFS:
-            return GiveUp(
+            return PermanentIngestionError(
                 f"{said}. Let the user that Airflow runs as read and write there, or correct ARCHIVE_URL, then clear "
                 "this task; nothing was staged."
             )

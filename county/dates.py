@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, time, timedelta
 
 from county.feeds import Feed
-from leads.days import NEW_YORK, add_business_days, is_business_day, local_day, previous_business_day
+from leads.business_days import NEW_YORK, add_business_days, is_business_day, local_day, previous_business_day
 
 #: The county's evening: what is written later belongs to the next business date; who waits, waits until then.
 CLOSING_TIME = time(18)

@@ -5,46 +5,46 @@ from __future__ import annotations
 import errno
 
 #: A disk or a quota is full; the same step may succeed once somebody has made room.
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+STORAGE_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class IngestionError(Exception):
     """Something stopped the run; trying the same step again later may help."""
 
 
-class GiveUp(IngestionError):
+class PermanentIngestionError(IngestionError):
     """Trying again cannot help: a human has to change something first."""
 
 
-class MissingFile(GiveUp):
+class MissingFile(PermanentIngestionError):
     """The file is neither archived for the business date nor on the server for it."""
 
 
-class EmptyFile(GiveUp):
+class EmptyFile(PermanentIngestionError):
     """The file holds no record."""
 
 
-class StaleFile(GiveUp):
+class StaleFile(PermanentIngestionError):
     """The file is the one of another business date."""
 
 
-class DamagedFile(GiveUp):
+class DamagedFile(PermanentIngestionError):
     """A zip that cannot be read to its end."""
 
 
-class TooManyRejects(GiveUp):
+class TooManyRejects(PermanentIngestionError):
     """More lines of a file are malformed than a good file ever has."""
 
 
-class LoginRefused(GiveUp):
+class LoginRefused(PermanentIngestionError):
     """The FTP server does not accept the user or the password."""
 
 
-class ArchiveConflict(GiveUp):
+class ArchiveConflict(PermanentIngestionError):
     """Another content is already archived under the name."""
 
 
-class NotArchived(GiveUp):
+class NotArchived(PermanentIngestionError):
     """An object that a run wants to read is not in the archive."""
 
 
@@ -64,7 +64,7 @@ class ArchiveUnavailable(IngestionError):
     """The archive does not answer, or has no room."""
 
 
-class NoRoom(IngestionError):
+class StorageFull(IngestionError):
     """The temporary folder of this machine is full or cannot be written."""
 
 
@@ -72,9 +72,9 @@ class DatabaseTrouble(IngestionError):
     """The leads database went away, or broke a step off; nothing of the step was kept."""
 
 
-class StagingChanged(GiveUp):
+class StagingChanged(PermanentIngestionError):
     """A staging table no longer holds the rows that were logged for it."""
 
 
-class NothingToDo(Exception):
+class SkipRun(Exception):
     """The business date is a holiday and there is no file: the run is skipped, not failed."""

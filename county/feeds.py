@@ -167,7 +167,7 @@ _DAILY_FILES = {
 _DOCUMENT_STEPS = {
     "match": ("waiting_addresses", "match_documents", "match_addresses", "keep_matches"),
     "merge": ("merge_parties", "merge_documents", "refresh_properties"),
-    "make_leads": ("judge_documents", "make_leads", "close_leads"),
+    "make_leads": ("classify_documents", "make_leads", "close_leads"),
 }
 
 
@@ -190,7 +190,7 @@ _COURT_FEEDS = {
 }
 
 
-#: The county's parcels; a CSV that ``county.roll`` turns into lines of these columns.
+#: The county's parcels; a CSV that ``county.parcel_roll`` turns into lines of these columns.
 PARCEL_ROLL = Feed(
     "roll",
     "property_roll",

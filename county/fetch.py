@@ -25,13 +25,13 @@ from county.errors import (
     FileStillChanging,
     LoginRefused,
     MissingFile,
-    NoRoom,
-    NothingToDo,
     ServerUnreachable,
+    SkipRun,
     StaleFile,
+    StorageFull,
 )
 from county.feeds import Feed, FeedFile
-from leads.days import is_business_day, previous_business_day
+from leads.business_days import is_business_day, previous_business_day
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Request:
+class FetchRequest:
     """What a run wants: the files of ``feed`` for business date ``day``."""
 
     feed: Feed
@@ -85,7 +85,7 @@ class Request:
         return parsed is not None and parsed[0] in self.stems(file)
 
 
-def fetch_files(request: Request, server: FileServer, archive: Archive, *, now: datetime) -> list[Fetched]:
+def fetch_files(request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime) -> list[Fetched]:
     """Archives what the run needs and is not archived yet; returns the files to read, in the feed's order.
 
     Raises NothingToDo on a holiday without files, MissingFile, EmptyFile or StaleFile for a required file, and
@@ -115,7 +115,7 @@ def fetch_files(request: Request, server: FileServer, archive: Archive, *, now: 
     return found
 
 
-def files_are_there(request: Request, server: FileServer, archive: Archive, *, now: datetime) -> bool:
+def files_are_there(request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime) -> bool:
     """Whether fetching can start: every required file is archived or on the server, or waiting is over.
 
     The daily file of a holiday is not waited for; a weekly or monthly one that falls on a holiday is.
@@ -162,7 +162,7 @@ def _readable(name: str) -> Iterator[None]:
         ) from error
 
 
-def _revisions(request: Request, file: FeedFile, archive: Archive) -> list[tuple[int, str]]:
+def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[tuple[int, str]]:
     """(revision, name) of the file among the archived objects of the day, oldest first."""
     found = []
     for name in archive.names(request.folder):
@@ -173,7 +173,7 @@ def _revisions(request: Request, file: FeedFile, archive: Archive) -> list[tuple
     return sorted(found)
 
 
-def _archived(request: Request, file: FeedFile, archive: Archive) -> Fetched | None:
+def _archived(request: FetchRequest, file: FeedFile, archive: Archive) -> Fetched | None:
     """The newest revision of the file, if there is any."""
     revisions = _revisions(request, file, archive)
     return _fetched(archive, file, f"{request.folder}/{revisions[-1][1]}") if revisions else None
@@ -184,7 +184,7 @@ def _fetched(archive: Archive, file: FeedFile, object_name: str) -> Fetched:
     return Fetched(file.name, object_name, checksum, size)
 
 
-def _on_server(request: Request, file: FeedFile, server: FileServer) -> str | None:
+def _on_server(request: FetchRequest, file: FeedFile, server: FileServer) -> str | None:
     """The name on the server of the day's file: the dated one, else an undated one written in the day's window."""
     wanted = file_date(request.feed, request.day, request.lag_days)
     undated = []
@@ -203,7 +203,7 @@ def _on_server(request: Request, file: FeedFile, server: FileServer) -> str | No
 
 
 def _from_server(
-    request: Request, file: FeedFile, server: FileServer, archive: Archive, now: datetime
+    request: FetchRequest, file: FeedFile, server: FileServer, archive: Archive, now: datetime
 ) -> Fetched | None:
     name = _on_server(request, file, server)
     if name is None:
@@ -224,7 +224,7 @@ def _room(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         folder = tempfile.gettempdir() if tempfile.tempdir else "TMPDIR"
-        raise NoRoom(
+        raise StorageFull(
             f"{name} does not go into the temporary folder {folder} of {os.uname().nodename}: "
             f"{error.strerror or error}. Make room there or let TMPDIR name another folder; nothing was archived, the "
             "next try goes on."
@@ -246,7 +246,7 @@ def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> 
         )
 
 
-def _refuse_empty(request: Request, file: FeedFile, name: str, local: BinaryIO) -> None:
+def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO) -> None:
     """Also reads a zip to its end, which proves its checksums; what is archived can be read."""
     zipped = name.lower().endswith(".zip")
     local.seek(0)
@@ -262,10 +262,10 @@ def _refuse_empty(request: Request, file: FeedFile, name: str, local: BinaryIO) 
         )
 
 
-def _refuse_yesterdays(request: Request, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> None:
+def _refuse_yesterdays(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> None:
     if not file.required or request.feed.name != "daily":
         return
-    before = Request(request.feed, previous_business_day(request.day))
+    before = FetchRequest(request.feed, previous_business_day(request.day))
     earlier = _archived(before, file, archive)
     if earlier is not None and _same(earlier, local, archive):
         raise StaleFile(
@@ -278,7 +278,7 @@ def _same(archived: Fetched, local: BinaryIO, archive: Archive) -> bool:
     return archived.bytes == local.seek(0, io.SEEK_END) and archived.checksum == archive.checksum(local)
 
 
-def _name_in_archive(request: Request, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> str:
+def _name_in_archive(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> str:
     """The server's name; for a correction (``refetch``) the next revision of it."""
     revisions = _revisions(request, file, archive)
     if not revisions:
@@ -289,9 +289,11 @@ def _name_in_archive(request: Request, file: FeedFile, name: str, local: BinaryI
     return f"{request.folder}/{name}.r{newest + 1}"
 
 
-def _explain_missing(request: Request, missing: Sequence[FeedFile], server: FileServer, *, nothing_found: bool) -> None:
+def _explain_missing(
+    request: FetchRequest, missing: Sequence[FeedFile], server: FileServer, *, nothing_found: bool
+) -> None:
     if nothing_found and request.feed.name == "daily" and not is_business_day(request.day):
-        raise NothingToDo(f"{request.day} is no business day of the county, and there is no file for it")
+        raise SkipRun(f"{request.day} is no business day of the county, and there is no file for it")
     names = " and ".join(file.name for file in missing)
     directory = request.feed.directory
     others = [name for name in server.names(directory) if any(request.belongs(file, name) for file in missing)]

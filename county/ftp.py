@@ -12,7 +12,14 @@ from typing import Any, BinaryIO, TypeVar
 from airflow.providers.ftp.hooks.ftp import FTPHook
 from airflow.sdk.exceptions import AirflowException
 
-from county.errors import NO_ROOM, GiveUp, IncompleteFile, IngestionError, LoginRefused, ServerUnreachable
+from county.errors import (
+    STORAGE_FULL_ERRNOS,
+    IncompleteFile,
+    IngestionError,
+    LoginRefused,
+    PermanentIngestionError,
+    ServerUnreachable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +52,9 @@ class CountyFtp(FTPHook):
             try:
                 params = self.get_connection(self.ftp_conn_id)
             except AirflowException as missing:
-                raise GiveUp(f"Airflow's connection {self.ftp_conn_id} is not defined: define it ({missing})") from None
+                raise PermanentIngestionError(
+                    f"Airflow's connection {self.ftp_conn_id} is not defined: define it ({missing})"
+                ) from None
             self.conn = self._connect(params)
         return self.conn
 
@@ -62,7 +71,7 @@ class CountyFtp(FTPHook):
             conn.set_pasv(_says(extra, "passive", default=True))
         except ssl.SSLCertVerificationError as error:
             conn.close()
-            raise GiveUp(
+            raise PermanentIngestionError(
                 f"the FTP server's certificate is not trusted: {error.verify_message}. Put the county's certificate "
                 f"into a file and name it as ca_file in the extra of the connection {self.ftp_conn_id}."
             ) from error
@@ -110,7 +119,7 @@ class CountyFtp(FTPHook):
                     f"the FTP server does not give {path}: {error}; the next try asks again"
                 ) from error
             except (*_BROKEN, ftplib.error_temp) as error:
-                if isinstance(error, OSError) and error.errno in NO_ROOM:
+                if isinstance(error, OSError) and error.errno in STORAGE_FULL_ERRNOS:
                     raise  # this machine's disk, not the network
                 self._forget()
                 if attempt == self.resumptions:
@@ -196,7 +205,7 @@ def _secure(conn: _FtpTls) -> None:
     try:
         conn.auth()
     except ftplib.error_perm as error:
-        raise GiveUp(
+        raise PermanentIngestionError(
             f'the FTP server does not speak TLS: {error}. Take "tls" out of the connection\'s extra if the county '
             "really offers plain FTP only; nothing was changed."
         ) from error

@@ -17,7 +17,7 @@ from google.auth import exceptions as auth
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from county.archive import conflict, not_archived
-from county.errors import ArchiveUnavailable, GiveUp, IngestionError
+from county.errors import ArchiveUnavailable, IngestionError, PermanentIngestionError
 
 GOOGLE_CLOUD = "google_cloud_default"
 #: Bytes of one request, up and down; a multiple of 256 KiB.
@@ -30,14 +30,14 @@ class GcsArchive:
     """``gs://bucket/folder``. ``STORAGE_EMULATOR_HOST`` is honoured.
 
     Objects are written under the precondition that there is none of that name, with the bucket's own access rules and
-    no others. ``patience`` (s) bounds how long a request is repeated while the service does not answer.
+    no others. ``timeout`` (s) bounds how long a request is repeated while the service does not answer.
     """
 
-    def __init__(self, bucket: str, folder: str, *, patience: float = 60) -> None:
+    def __init__(self, bucket: str, folder: str, *, timeout: float = 60) -> None:
         self.bucket = bucket
         self.folder = folder
         self.url = f"gs://{bucket}/{folder}"
-        self._retry = DEFAULT_RETRY.with_timeout(patience)
+        self._retry = DEFAULT_RETRY.with_timeout(timeout)
         self._client: Any = None
 
     def names(self, folder: str) -> list[str]:
@@ -120,23 +120,23 @@ class GcsArchive:
         except (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError, requests.RequestException, OSError) as e:
             raise self._trouble(e, f"cannot {what} in the archive {self.url}") from e
         except AirflowException as error:
-            raise GiveUp(
+            raise PermanentIngestionError(
                 f"cannot {what} in the archive {self.url}: {error}. Define Airflow's connection {GOOGLE_CLOUD}."
             ) from error
 
     def _trouble(self, error: Exception, said: str) -> IngestionError:
         if isinstance(error, api.NotFound):
-            return GiveUp(
+            return PermanentIngestionError(
                 f"{said}: there is no bucket {self.bucket}. Create it or correct ARCHIVE_URL, then clear this task; "
                 "nothing was staged."
             )
         if isinstance(error, api.Forbidden | api.Unauthorized | auth.DefaultCredentialsError | auth.RefreshError):
-            return GiveUp(
+            return PermanentIngestionError(
                 f"{said}: {_first_line(error)}. Give the account of Airflow's connection {GOOGLE_CLOUD} the roles "
                 "Storage Object Creator and Viewer on the bucket, then clear this task; nothing was staged."
             )
         if isinstance(error, api.ClientError) and not isinstance(error, api.TooManyRequests):
-            return GiveUp(f"{said}: {_first_line(error)}. Correct ARCHIVE_URL; nothing was staged.")
+            return PermanentIngestionError(f"{said}: {_first_line(error)}. Correct ARCHIVE_URL; nothing was staged.")
         return ArchiveUnavailable(
             f"{said}: {_first_line(error)}. If this stays, look at the service (or STORAGE_EMULATOR_HOST); nothing was "
             "staged, the next try goes on."

@@ -9,7 +9,7 @@ import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowException
 
-from county.errors import DatabaseTrouble, GiveUp
+from county.errors import DatabaseTrouble, PermanentIngestionError
 
 LEADS_DB = "leads_db"
 
@@ -50,7 +50,7 @@ def leads_connection() -> psycopg.Connection:
         except AirflowException as missing:
             url = os.environ.get("DATABASE_URL")
             if not url:
-                raise GiveUp(
+                raise PermanentIngestionError(
                     f"neither Airflow's connection {LEADS_DB} nor DATABASE_URL is set: define one of them ({missing})"
                 ) from missing
             connection = psycopg.connect(url, **_NETWORK)

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from county.feeds import Feed
 from county.runs import check_staging
-from leads.days import business_days_between
+from leads.business_days import business_days_between
 from leads.sql import statement
 
 log = logging.getLogger(__name__)

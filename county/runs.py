@@ -54,7 +54,7 @@ def _drop_finished_staging(connection: psycopg.Connection) -> None:
         " OR l.status = 'failed' AND l.started_at < now() - interval '7 days'"
     ).fetchall()
     for (part,) in parts:
-        drop_part(connection, part, patience="200ms")
+        drop_part(connection, part, timeout="200ms")
 
 
 def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:

@@ -80,15 +80,15 @@ def partition(table: str, ingestion_id: int) -> str:
     return f"{table}_{ingestion_id}"
 
 
-def drop_part(connection: psycopg.Connection, part: str, *, patience: str) -> bool:
+def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
     """Drops a run's part of a staging table; returns False if it is gone already or others were in the way.
 
     That wants the whole table for a moment. A run that reads it goes first, and so does whoever drops a part already:
-    PostgreSQL answers the second of two who drop the same one with an internal error. ``patience`` is how long to wait
+    PostgreSQL answers the second of two who drop the same one with an internal error. ``timeout`` is how long to wait
     for each, as in ``lock_timeout``.
     """
     with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
-        connection.execute("SELECT set_config('lock_timeout', %s, true)", (patience,))
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (timeout,))
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (DROP_LOCK,))
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part)))
         return True

@@ -31,6 +31,11 @@ def open_digests() -> dict[str, int]:
 
 
 with operations_dag(
-    "daily_digest", schedule="0 5 * * *", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
+    "daily_digest",
+    schedule="0 5 * * *",
+    doc_md=__doc__,
+    max_duration=timedelta(minutes=15),
+    tags=["mailings"],
+    retries=2,
 ) as dag:
     open_digests()

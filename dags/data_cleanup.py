@@ -75,7 +75,7 @@ with operations_dag(
     "data_cleanup",
     schedule="0 3 * * *",
     doc_md=__doc__,
-    most=timedelta(hours=2),
+    max_duration=timedelta(hours=2),
     tags=["operations"],
     pool="maintenance",
     params={

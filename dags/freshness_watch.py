@@ -41,7 +41,7 @@ with operations_dag(
     "freshness_watch",
     schedule="*/15 * * * *",
     doc_md=__doc__,
-    most=timedelta(minutes=10),
+    max_duration=timedelta(minutes=10),
     tags=["watching"],
     retries=1,
 ) as dag:

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now, run_state
 
 from county import feeds, settings
-from county.errors import FileStillChanging, GiveUp, NothingToDo
+from county.errors import FileStillChanging, PermanentIngestionError, SkipRun
 from operations.monitoring import oncall
 from operations.monitoring.schedules import FEEDS
 from run_deadlines import ScheduledSlot
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from county.feeds import Feed
-    from county.fetch import Request
+    from county.fetch import FetchRequest
 
 log = logging.getLogger(__name__)
 
@@ -117,9 +117,9 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except NothingToDo as nothing:
+        except SkipRun as nothing:
             raise AirflowSkipException(str(nothing)) from nothing
-        except GiveUp as error:
+        except PermanentIngestionError as error:
             raise AirflowFailException(str(error)) from error
         except Exception as error:
             from county.hooks import database_trouble
@@ -173,7 +173,7 @@ def fetch(run: dict[str, Any]) -> PokeReturnValue:
                 raise
             log.info("%s", changing)
             return PokeReturnValue(is_done=False)
-        except NothingToDo:
+        except SkipRun:
             runs.close_run(connection, run["ingestion_id"], "skipped")
             raise
         runs.record_files(connection, request.feed, run["ingestion_id"], fetched)
@@ -233,7 +233,7 @@ def make_leads(run: dict[str, Any]) -> dict[str, Any]:
 @step
 def write_alerts(run: dict[str, Any]) -> dict[str, Any]:
     """Writes one delivery for each subscriber and new lead."""
-    from leads.days import local_day
+    from leads.business_days import local_day
 
     return _pipeline_step(
         "write_alerts",
@@ -280,10 +280,10 @@ def leads_database(run: dict[str, Any]) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _request(run: dict[str, Any]) -> Request:
-    from county.fetch import Request
+def _request(run: dict[str, Any]) -> FetchRequest:
+    from county.fetch import FetchRequest
 
-    return Request(
+    return FetchRequest(
         feeds.feed(run["feed"]),
         date.fromisoformat(run["day"]),
         lag_days=settings.file_lag_days(),

@@ -34,7 +34,7 @@ with operations_dag(
     "lead_scoring",
     schedule="0 2 * * *",
     doc_md=__doc__,
-    most=timedelta(minutes=30),
+    max_duration=timedelta(minutes=30),
     tags=["leads"],
     pool="ingestion_merge",
 ) as dag:

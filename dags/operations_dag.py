@@ -18,25 +18,25 @@ def operations_dag(
     *,
     schedule: str,
     doc_md: str | None,
-    most: timedelta,
+    max_duration: timedelta,
     tags: list[str],
     retries: int = 0,
     pool: str = "default_pool",
     params: dict[str, Any] | None = None,
 ) -> DAG:
-    """A DAG of one quick step or two; a run may take ``most``, and a failed one is told to on-call."""
+    """A DAG of one quick step or two; a run may take ``max_duration``, and a failed one is told to on-call."""
     return DAG(
         dag_id,
         schedule=schedule,
         start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
         catchup=False,
         max_active_runs=1,
-        dagrun_timeout=most,
+        dagrun_timeout=max_duration,
         default_args={
             "owner": "data-engineering",
             "retries": retries,
             "retry_delay": timedelta(minutes=1),
-            "execution_timeout": most,
+            "execution_timeout": max_duration,
             "pool": pool,
             "on_failure_callback": oncall.note_failure,
         },
@@ -50,13 +50,13 @@ def operations_dag(
 
 def run_day() -> date:
     """The New York date that the current run is for: of its logical date, else today."""
-    from leads.days import local_day
+    from leads.business_days import local_day
 
     return local_day(get_current_context()["dag_run"].logical_date or now())
 
 
 def today() -> date:
-    from leads.days import local_day
+    from leads.business_days import local_day
 
     return local_day(now())
 

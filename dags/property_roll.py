@@ -26,7 +26,7 @@ from ingestion_callbacks import now
 from ingestion_dag import PARAMS, close_run, feed_dag, leads_database, merge, open_run, step
 
 from county import feeds, settings
-from county.errors import NothingToDo
+from county.errors import SkipRun
 
 FEED = feeds.PARCEL_ROLL
 
@@ -35,17 +35,17 @@ FEED = feeds.PARCEL_ROLL
 @step
 def fetch_roll(run: dict[str, Any]) -> dict[str, Any]:
     """Archives the roll; returns where it is."""
-    from county import roll, runs
+    from county import parcel_roll, runs
     from county.archive import open_archive
-    from leads.days import local_day
+    from leads.business_days import local_day
 
     with leads_database(run) as connection:
         try:
-            roll.refuse_older(connection, FEED, date.fromisoformat(run["day"]))
-        except NothingToDo:
+            parcel_roll.refuse_older(connection, FEED, date.fromisoformat(run["day"]))
+        except SkipRun:
             runs.close_run(connection, run["ingestion_id"], "skipped")
             raise
-        fetched = roll.fetch_roll(
+        fetched = parcel_roll.fetch_roll(
             FEED,
             date.fromisoformat(run["day"]),
             open_archive(settings.archive_url()),
@@ -62,7 +62,7 @@ def fetch_roll(run: dict[str, Any]) -> dict[str, Any]:
 def stage_roll(run: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
     """Loads the archived roll into its staging table."""
     from county.archive import open_archive
-    from county.roll import stage_roll
+    from county.parcel_roll import stage_roll
 
     with (
         leads_database(run) as connection,

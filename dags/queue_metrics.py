@@ -30,6 +30,6 @@ def record_queue_metrics() -> int:
 
 
 with operations_dag(
-    "queue_metrics", schedule="*/5 * * * *", doc_md=__doc__, most=timedelta(minutes=4), tags=["watching"]
+    "queue_metrics", schedule="*/5 * * * *", doc_md=__doc__, max_duration=timedelta(minutes=4), tags=["watching"]
 ) as dag:
     record_queue_metrics()

@@ -31,6 +31,11 @@ def open_trial_reminders() -> dict[str, int]:
 
 
 with operations_dag(
-    "trial_reminders", schedule="0 9 * * *", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
+    "trial_reminders",
+    schedule="0 9 * * *",
+    doc_md=__doc__,
+    max_duration=timedelta(minutes=15),
+    tags=["mailings"],
+    retries=2,
 ) as dag:
     open_trial_reminders()

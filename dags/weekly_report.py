@@ -31,6 +31,11 @@ def open_reports() -> dict[str, int]:
 
 
 with operations_dag(
-    "weekly_report", schedule="0 9 * * 1", doc_md=__doc__, most=timedelta(minutes=15), tags=["mailings"], retries=2
+    "weekly_report",
+    schedule="0 9 * * 1",
+    doc_md=__doc__,
+    max_duration=timedelta(minutes=15),
+    tags=["mailings"],
+    retries=2,
 ) as dag:
     open_reports()

@@ -21,7 +21,7 @@ _KEEPALIVE: dict[str, Any] = {
 
 
 #: A connection that was used so recently (s) is taken to be alive: asking would cost as much as a small query.
-RESTED_SECONDS = 1.0
+IDLE_SECONDS = 1.0
 _lent: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 
 
@@ -32,15 +32,15 @@ def connect(application_name: str, **options: Any) -> psycopg.Connection:
     )
 
 
-def pool(application_name: str, *, most: int, statement_timeout_ms: int = 30_000) -> ConnectionPool:
-    """An open pool of at most ``most`` autocommit connections, made as they are needed.
+def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30_000) -> ConnectionPool:
+    """An open pool of at most ``max_size`` autocommit connections, made as they are needed.
 
     Borrowing waits 10 s for a free one, then raises psycopg_pool.PoolTimeout.
     """
     return ConnectionPool(
         settings.database_url(),
         min_size=1,
-        max_size=most,
+        max_size=max_size,
         timeout=10,
         check=_check_rested,
         kwargs={
@@ -61,6 +61,6 @@ def _check_rested(connection: psycopg.Connection) -> None:
     pool until then.
     """
     now = time.monotonic()
-    if now - _lent.get(connection, 0.0) > RESTED_SECONDS:
+    if now - _lent.get(connection, 0.0) > IDLE_SECONDS:
         ConnectionPool.check_connection(connection)
     _lent[connection] = now

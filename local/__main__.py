@@ -15,7 +15,7 @@ from local.checkout_lock import AlreadyRunning, hold, running_stack
 from local.clean import clean
 from local.demo import run_demo
 from local.environment_file import read_environment_file
-from local.places import NotOurs, Places
+from local.paths import ForeignFile, Paths
 from local.ports import LOOPBACK
 from local.processes import ServiceDied, end_with_parent, last_lines
 from local.progress import Failure, Interrupted, Progress
@@ -36,7 +36,7 @@ def main() -> int:
     except Interrupted as interrupted:
         progress.say(f"stopped by {interrupted}")
         return 128 + interrupted.signum
-    except (ServiceDied, Failure, NotOurs, AlreadyRunning) as error:
+    except (ServiceDied, Failure, ForeignFile, AlreadyRunning) as error:
         _complain(progress, command, error)
         return 1
     except Exception as error:  # the last place to say which step it was
@@ -47,7 +47,7 @@ def main() -> int:
 
 def demo(progress: Progress) -> None:
     """Runs the demo and stops what it started, however it ends."""
-    places = Places(profile="demo")
+    places = Paths(profile="demo")
     places.prepare()
     with hold(places):
         clear_leftovers(places, progress)
@@ -61,7 +61,7 @@ def demo(progress: Progress) -> None:
 
 def up(progress: Progress) -> None:
     """Starts everything and stays until a signal comes or a service dies."""
-    places = Places()
+    places = Paths()
     places.prepare()
     with hold(places):
         clear_leftovers(places, progress)
@@ -81,7 +81,7 @@ def up(progress: Progress) -> None:
 
 def migrate(progress: Progress) -> None:
     """Migrates DATABASE_URL, else the running stack's database, else that of `make up`, started for it."""
-    places = Places()
+    places = Paths()
     places.prepare()
     url = settings.own_server("DATABASE_URL")
     if url is None and running_stack(places) is not None:
@@ -101,10 +101,10 @@ def migrate(progress: Progress) -> None:
 
 
 def clean_up(progress: Progress) -> None:
-    clean(Places(), progress)
+    clean(Paths(), progress)
 
 
-def _migrate(places: Places, progress: Progress, url: str) -> None:
+def _migrate(places: Paths, progress: Progress, url: str) -> None:
     stack = Stack(places, progress)
     with progress.step("migrations"):
         environment = settings.inherited(places) | {"DATABASE_URL": url}
@@ -145,14 +145,14 @@ def _complain(progress: Progress, command: str, error: Exception) -> None:
 
 
 def _keep_trace() -> Path:
-    log = Places().log / "stack.log"
+    log = Paths().log / "stack.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(traceback.format_exc(), "utf-8")
     return log
 
 
 def _short(path: str) -> str:
-    return os.path.relpath(path) if path.startswith(str(Places().root)) else path
+    return os.path.relpath(path) if path.startswith(str(Paths().root)) else path
 
 
 if __name__ == "__main__":

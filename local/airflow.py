@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.keys import write_private
-from local.places import ROOT, Places
+from local.paths import ROOT, Paths
 from local.ports import LOOPBACK, free_port, preferred_port
 from local.processes import Child
 
@@ -41,7 +41,7 @@ class Ports:
 
 
 def environment(
-    places: Places,
+    places: Paths,
     keys: Mapping[str, str],
     *,
     metadata_url: str,
@@ -91,16 +91,16 @@ def environment(
     }
 
 
-def passwords_file(places: Places) -> Path:
+def passwords_file(places: Paths) -> Path:
     return places.keys / "airflow_passwords.json"
 
 
-def write_passwords(places: Places, keys: Mapping[str, str]) -> None:
+def write_passwords(places: Paths, keys: Mapping[str, str]) -> None:
     """The file in which Airflow's SimpleAuthManager looks passwords up."""
     write_private(passwords_file(places), json.dumps({name: keys[f"airflow_{name}_password"] for name in USERS}))
 
 
-def component(name: str, places: Places, variables: Mapping[str, str]) -> Child:
+def component(name: str, places: Paths, variables: Mapping[str, str]) -> Child:
     """One of COMPONENTS, not started yet."""
     return Child(
         name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local.places import ROOT
+from local.paths import ROOT
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-from local.places import Places
+from local.paths import Paths
 
 
 class AlreadyRunning(Exception):
@@ -21,7 +21,7 @@ class AlreadyRunning(Exception):
 
 
 @contextlib.contextmanager
-def hold(places: Places) -> Iterator[None]:
+def hold(places: Paths) -> Iterator[None]:
     """Holds the checkout's lock. Raises AlreadyRunning when a living process does.
 
     The kernel lets go of the lock when its holder dies, by SIGKILL too; children do not inherit it.
@@ -37,7 +37,7 @@ def hold(places: Places) -> Iterator[None]:
         yield
 
 
-def end_holder(places: Places, timeout: float = 90.0) -> bool:
+def end_holder(places: Paths, timeout: float = 90.0) -> bool:
     """Asks the process that holds the lock to stop its stack and waits for it. True when there was one."""
     pid = running_stack(places)
     if pid is None:
@@ -50,7 +50,7 @@ def end_holder(places: Places, timeout: float = 90.0) -> bool:
     return True
 
 
-def running_stack(places: Places) -> int | None:
+def running_stack(places: Paths) -> int | None:
     """The process that holds the lock now, if any."""
     try:
         with hold(places):
@@ -59,7 +59,7 @@ def running_stack(places: Places) -> int | None:
         return running.pid
 
 
-def _holder(places: Places) -> int:
+def _holder(places: Paths) -> int:
     for _ in range(20):  # it may be between taking the lock and writing its pid
         text = places.lock.read_text("utf-8").strip()
         if text:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 
 from local.checkout_lock import end_holder, hold
-from local.places import Places
+from local.paths import Paths
 from local.processes import stop_leftovers
 from local.progress import Progress
 
 
-def clean(places: Places, progress: Progress) -> None:
+def clean(places: Paths, progress: Progress) -> None:
     """Stops this checkout's stack, removes ``.local`` and PostgreSQL's folder. Safe to repeat."""
     if not places.local.exists():
         progress.say("nothing to clean")

@@ -9,7 +9,7 @@ import psycopg
 from local import summary
 from local.airflow_api import AirflowApi
 from local.memory import PeakMemory
-from local.places import Places
+from local.paths import Paths
 from local.progress import Failure, Progress
 from local.runs import follow_run, start_run
 from local.stack import Stack
@@ -19,7 +19,7 @@ RUN_TIMEOUT = 600.0
 DELIVERY_TIMEOUT = 300.0
 
 
-def run_demo(places: Places, progress: Progress, stack: Stack) -> None:
+def run_demo(places: Paths, progress: Progress, stack: Stack) -> None:
     """Starts ``stack``, runs the sandbox's business day, prints the summary.
 
     The caller stops the stack. Raises Failure, ServiceDied or Interrupted.

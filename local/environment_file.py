@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from local.keys import write_private
-from local.places import Places
+from local.paths import Paths
 
 
-def write_environment_file(places: Places, variables: Mapping[str, str]) -> None:
+def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
     """Writes it, readable by its user alone: it holds passwords. Put `.venv/bin` first and psql last on the path."""
     lines = [f"# Settings of the stack that `make {places.profile}` started; for: source .local/env"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if name != "PATH"]
@@ -19,7 +19,7 @@ def write_environment_file(places: Places, variables: Mapping[str, str]) -> None
     write_private(places.environment_file, "\n".join(lines) + "\n")
 
 
-def read_environment_file(places: Places) -> dict[str, str]:
+def read_environment_file(places: Paths) -> dict[str, str]:
     """The settings in it; empty when there is none."""
     if not places.environment_file.exists():
         return {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from local.places import Places
+from local.paths import Paths
 from local.ports import LOOPBACK
 from sandbox import FTP_PASSWORD, FTP_USER
 
@@ -73,7 +73,7 @@ def own_server(name: str) -> str | None:
 
 
 def leads_settings(
-    places: Places,
+    places: Paths,
     keys: Mapping[str, str],
     *,
     database_url: str,
@@ -105,7 +105,7 @@ def leads_settings(
     return settings | {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
 
 
-def inherited(places: Places) -> dict[str, str]:
+def inherited(places: Paths) -> dict[str, str]:
     """The caller's environment without what must not leak in, with ``.venv/bin`` first on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     kept["PATH"] = os.pathsep.join([str(places.executables), os.environ.get("PATH", os.defpath)])

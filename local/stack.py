@@ -13,7 +13,7 @@ from pathlib import Path
 from local import airflow, demo_data, keys, settings, web_service
 from local.airflow_api import AirflowApi
 from local.environment_file import write_environment_file
-from local.places import ROOT, Places
+from local.paths import ROOT, Paths
 from local.ports import preferred_port
 from local.postgres import PostgresServer
 from local.processes import Child, ServiceDied, stop_leftovers
@@ -44,7 +44,7 @@ class Stack:
     The sandbox's county records ``documents`` on a business date.
     """
 
-    def __init__(self, places: Places, progress: Progress, documents: int = SANDBOX_DOCUMENTS) -> None:
+    def __init__(self, places: Paths, progress: Progress, documents: int = SANDBOX_DOCUMENTS) -> None:
         self.places = places
         self.progress = progress
         self.documents = documents
@@ -286,7 +286,7 @@ class Stack:
                 raise ServiceDied(what, f"did not answer within {timeout:.0f} s", log)
 
 
-def start_postgres(places: Places, made_keys: dict[str, str]) -> PostgresServer:
+def start_postgres(places: Paths, made_keys: dict[str, str]) -> PostgresServer:
     """The checkout's own PostgreSQL, running."""
     server = PostgresServer(
         places.postgres_home(),
@@ -298,7 +298,7 @@ def start_postgres(places: Places, made_keys: dict[str, str]) -> PostgresServer:
     return server
 
 
-def clear_leftovers(places: Places, progress: Progress) -> None:
+def clear_leftovers(places: Paths, progress: Progress) -> None:
     """Ends what an earlier start, killed by SIGKILL, has left running. Needs the checkout's lock."""
     if stopped := stop_leftovers(places.processes):
         progress.say(f"stopped what an earlier start had left running: {', '.join(stopped)}")

@@ -6,7 +6,7 @@ import json
 import urllib.request
 from collections.abc import Mapping
 
-from local.places import ROOT, Places
+from local.paths import ROOT, Paths
 from local.ports import LOOPBACK
 from local.processes import Child
 from local.settings import Sandbox
@@ -16,7 +16,7 @@ GRACE = 10.0
 """Seconds to end in; requests that are being answered get half of it."""
 
 
-def service(places: Places, port: int, environment: Mapping[str, str]) -> Child:
+def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
     """``notifier.web`` on ``port``, not started yet."""
     command = [str(places.executables / "uvicorn"), "notifier.web:app", "--host", LOOPBACK, "--port", str(port)]
     command += ["--timeout-graceful-shutdown", f"{GRACE / 2:.0f}"]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dramatiq
 
 from notifier.broker.redis_broker import make_broker
-from notifier.broker.wakeups import hang_bells
-from notifier.maintenance.leader import Sweeper
+from notifier.broker.wakeups import declare_drain_actors
+from notifier.maintenance.leader import LeaderMiddleware
 
 _broker = make_broker()
-_broker.add_middleware(Sweeper())
+_broker.add_middleware(LeaderMiddleware())
 dramatiq.set_broker(_broker)
-hang_bells()
+declare_drain_actors()
 
 # Actors bind to the broker that is set when they are declared.
 from notifier.actors.admin import admin_alert  # noqa: E402

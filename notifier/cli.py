@@ -12,7 +12,7 @@ import psycopg
 
 from leads import database, settings
 from notifier.core.db import rows, transaction
-from notifier.core.queues import LANES
+from notifier.core.queues import QUEUES
 from notifier.deliveries import dead_letters, ledger_check
 
 DESCRIPTION = """Look after the notifier. Needs DATABASE_URL; nothing here needs Redis.
@@ -45,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     actions = letters.add_subparsers(title="actions", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the newest ones, open ones only unless --state says otherwise")
     listing.add_argument("--state", choices=["open", "replayed", "dismissed", "all"], default="open")
-    listing.add_argument("--queue", choices=sorted(LANES), help="only those of one lane")
-    listing.add_argument("--most", type=int, default=50, metavar="N", help="at most N (default 50)")
+    listing.add_argument("--queue", choices=sorted(QUEUES), help="only those of one lane")
+    listing.add_argument("--limit", "--most", type=int, default=50, metavar="N", help="at most N (default 50)")
     listing.set_defaults(run=_list)
     show = actions.add_parser("show", help="everything about one: its delivery, ledger entries, provider's events")
     show.add_argument("id", type=int)
@@ -78,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _status(given: argparse.Namespace) -> int:
     with transaction() as cursor:
-        lanes = rows(cursor, "deliveries/status", queues=sorted(LANES))
+        queues = rows(cursor, "deliveries/status", queues=sorted(QUEUES))
     heads = ("lane", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker")
-    _table(heads, [[str(value if value is not None else "-") for value in lane.values()] for lane in lanes])
-    idle = [lane["queue_name"] for lane in lanes if not lane["workers"]]
+    _table(heads, [[str(value if value is not None else "-") for value in queue.values()] for queue in queues])
+    idle = [queue["queue_name"] for queue in queues if not queue["workers"]]
     if idle:
         print(f"\nNobody works on: {', '.join(idle)} (start `dramatiq notifier`)")
     return 0
@@ -89,7 +89,7 @@ def _status(given: argparse.Namespace) -> int:
 
 def _list(given: argparse.Namespace) -> int:
     state = None if given.state == "all" else given.state
-    found = dead_letters.listed(state=state, queue=given.queue, most=given.most)
+    found = dead_letters.listed(state=state, queue=given.queue, limit=given.limit)
     if not found:
         print("No dead letters.")
         return 0

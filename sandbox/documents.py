@@ -8,7 +8,7 @@ from datetime import date
 from functools import lru_cache
 from random import Random
 
-from leads.days import previous_business_day
+from leads.business_days import previous_business_day
 from sandbox import names
 from sandbox.spelling import variant, wrong
 from sandbox.world import Parcel, parcels

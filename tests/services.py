@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from local.places import ROOT
+from local.paths import ROOT
 from local.postgres import UNSAFE, PostgresServer
 from local.processes import Child, ServiceDied
 from local.settings import Sandbox

@@ -3,7 +3,7 @@ CREATE TEMP TABLE ended ON COMMIT DROP AS
 WITH open_leads AS MATERIALIZED (
     SELECT l.id, l.lead_type, l.lead_date, p.folio_number AS folio, l.lead_source = %(ingestion_type)s AS ours,
            string_to_array(l.source_reference, '-') AS reference
-    FROM pending f
+    FROM candidate_folios f
     JOIN properties p ON p.folio_number = f.folio
     CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
     WHERE l.status IN ('new', 'contacted')

@@ -1,5 +1,5 @@
--- One lead a property, lead type and case, judged on what was known on the business date.
-CREATE TEMP TABLE judged_cases ON COMMIT DROP AS
+-- One lead a property, lead type and case, decided by what was known on the business date.
+CREATE TEMP TABLE classified_cases ON COMMIT DROP AS
 SELECT c.record_type, c.case_number, v.property_id, v.entry, v.filed_on, v.party_name, v.counterparty_name,
        p.folio_number, p.owner_name, concat_ws(' ', p.address, p.unit) AS address,
        p.assessed_value - coalesce(p.mortgage_balance, 0) AS equity
@@ -15,12 +15,12 @@ CROSS JOIN LATERAL (
     FROM court_records d
     WHERE (d.record_type, d.case_number) = (c.record_type, c.case_number)) d
 WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date AND d.is_over IS NOT TRUE;
-ANALYZE judged_cases;
+ANALYZE classified_cases;
 
 -- Whoever is evicted is nobody's lead, even where the file or the roll names them as the owner.
 CREATE TEMP TABLE tenants ON COMMIT DROP AS
 SELECT DISTINCT j.case_number, name_key(v.party_name) AS name
-FROM (SELECT DISTINCT case_number FROM judged_cases WHERE record_type = 'eviction') j
+FROM (SELECT DISTINCT case_number FROM classified_cases WHERE record_type = 'eviction') j
 CROSS JOIN LATERAL (
     SELECT o.party_name FROM court_records o
     WHERE o.record_type = 'eviction' AND o.case_number = j.case_number AND o.party_name IS NOT NULL
@@ -41,7 +41,7 @@ WITH contacts AS (
                WHEN 'probate' THEN j.counterparty_name
                ELSE j.party_name
            END AS contact_name
-    FROM judged_cases j
+    FROM classified_cases j
     WHERE NOT was_sold(j.folio_number, j.filed_on, %(day)s::date)
     ORDER BY j.property_id, j.record_type, j.case_number, j.entry
 ), made AS (

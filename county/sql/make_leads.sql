@@ -2,7 +2,7 @@
 WITH new_homeowners AS (
     SELECT j.folio, 'new_homeowner' AS lead_type, j.cfn_year, j.cfn_seq, j.group_id, j.recorded_on,
            false AS conveyed_since, buyer.party_name AS contact_name
-    FROM judged j
+    FROM classified_documents j
     CROSS JOIN LATERAL (
         SELECT p.party_name
         FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) p
@@ -12,16 +12,16 @@ WITH new_homeowners AS (
     WHERE j.transaction = 'deed' AND j.price IS NOT NULL
       AND j.recorded_on BETWEEN %(day)s::date - 30 AND %(day)s::date
       AND NOT EXISTS (
-          SELECT FROM judged n
+          SELECT FROM classified_documents n
           WHERE n.folio = j.folio AND n.is_conveyance
             AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id)
                 > (j.recorded_on, j.cfn_year, j.cfn_seq, j.group_id))
 ), lis_pendens AS (
     SELECT j.*
-    FROM judged j
+    FROM classified_documents j
     WHERE j.transaction = 'lis_pendens' AND j.recorded_on <= %(day)s::date
       AND NOT EXISTS (
-          SELECT FROM judged n
+          SELECT FROM classified_documents n
           WHERE n.folio = j.folio AND (n.price IS NOT NULL AND n.is_conveyance OR n.transaction = 'certificate_of_title')
             AND (n.recorded_on, n.cfn_year, n.cfn_seq, n.group_id)
                 > (j.recorded_on, j.cfn_year, j.cfn_seq, j.group_id))
@@ -35,7 +35,7 @@ WITH new_homeowners AS (
 ), former_owners AS (
     -- Out of order: who owned it as far as the business date could know.
     SELECT DISTINCT ON (j.folio) j.folio, g.names
-    FROM judged j
+    FROM classified_documents j
     CROSS JOIN LATERAL (
         SELECT string_agg(p.party_name, '; ' ORDER BY p.party_sequence, p.party_key) AS names
         FROM parties_on(j.cfn_year, j.cfn_seq, j.group_id, %(day)s::date) p

@@ -116,7 +116,7 @@ WITH fitting AS (
            min(folio_number) FILTER (WHERE same_city) AS the_folio_in_city,
            (array_agg(folio_number ORDER BY folio_number))[1:20] AS candidates
     FROM fitting GROUP BY reference
-), judged AS (
+), decided AS (
     SELECT p.reference,
            CASE
                WHEN p.unit_key IS NOT NULL AND c.same_unit = 1 THEN c.the_unit
@@ -136,5 +136,5 @@ WITH fitting AS (
            coalesce(to_jsonb(c.candidates), '[]') AS candidates
     FROM parsed p LEFT JOIN counted c USING (reference)
 )
-SELECT reference, folio, CASE WHEN folio IS NULL THEN reason END AS reason, candidates FROM judged;
+SELECT reference, folio, CASE WHEN folio IS NULL THEN reason END AS reason, candidates FROM decided;
 ANALYZE address_matches

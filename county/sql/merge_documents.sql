@@ -97,11 +97,11 @@ WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_
 
 -- Documents to judge anew. Most of a day are none: one new line of this file is all there is to a document whose file
 -- number lies beyond all that other days brought, and its parties are no older.
-CREATE TEMP TABLE met_again ON COMMIT DROP AS
+CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
     ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
-), spoken_of AS NOT MATERIALIZED (
+), changed_references AS NOT MATERIALIZED (
     SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM gone_parties
@@ -110,28 +110,28 @@ WITH newest AS (
 )
 -- Three joins with what is most often next to nothing, not one look at everything.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
-FROM spoken_of s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
+FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION
-SELECT cfn_year, cfn_seq, group_id FROM spoken_of JOIN day_documents d USING (cfn_year, cfn_seq, group_id)
+SELECT cfn_year, cfn_seq, group_id FROM changed_references JOIN day_documents d USING (cfn_year, cfn_seq, group_id)
 UNION
-SELECT cfn_year, cfn_seq, group_id FROM spoken_of JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+SELECT cfn_year, cfn_seq, group_id FROM changed_references JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
 UNION
 SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed AND has_row_keys
 UNION
 SELECT cfn_year, cfn_seq, group_id FROM gone_documents
 UNION
 SELECT cfn_year, cfn_seq, group_id FROM found_documents;
-ANALYZE met_again;
+ANALYZE documents_to_reclassify;
 
 -- All their versions.
-CREATE TEMP TABLE met_versions ON COMMIT DROP AS
+CREATE TEMP TABLE reclassified_versions ON COMMIT DROP AS
 SELECT v.*
-FROM met_again t
+FROM documents_to_reclassify t
 CROSS JOIN LATERAL (
     SELECT * FROM document_versions o
     WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (t.cfn_year, t.cfn_seq, t.group_id)
     OFFSET 0) v;
-ANALYZE met_versions;
+ANALYZE reclassified_versions;
 
 UPDATE document_versions v
 SET is_live = w.is_live
@@ -140,7 +140,7 @@ FROM (
            m.transaction_type <> 'D'
            AND m.business_date = max(m.business_date) OVER (PARTITION BY m.cfn_year, m.cfn_seq, m.group_id)
            AND (NOT m.has_row_keys OR party.lives IS NOT NULL) AS is_live
-    FROM met_versions m
+    FROM reclassified_versions m
     LEFT JOIN LATERAL (
         SELECT true AS lives FROM party_versions p
         WHERE m.has_row_keys AND p.is_live
@@ -158,7 +158,7 @@ WITH said AS (
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq
     FROM incoming_documents WHERE is_changed
     UNION ALL
-    SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq FROM met_versions
+    SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq FROM reclassified_versions
     UNION ALL
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq FROM gone_documents
 )
@@ -176,7 +176,7 @@ FROM (
     FROM incoming_documents i JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
     WHERE i.is_changed
     UNION ALL
-    SELECT a.folio, true FROM met_again m JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
+    SELECT a.folio, true FROM documents_to_reclassify m JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
     UNION ALL
     SELECT o.folio, true
     FROM said s
@@ -219,7 +219,7 @@ USING (
     JOIN (
         SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
         UNION ALL
-        SELECT cfn_year, cfn_seq, group_id FROM met_again
+        SELECT cfn_year, cfn_seq, group_id FROM documents_to_reclassify
     ) t USING (cfn_year, cfn_seq, group_id)
     LEFT JOIN LATERAL (
         SELECT true AS found FROM document_versions v

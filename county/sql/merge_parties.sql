@@ -37,7 +37,7 @@ ANALYZE gone_parties;
 -- Documents of whose parties other days speak too: where days meet, the newest decides. File numbers grow, so most
 -- documents lie beyond all that other days brought; for the rest it is one look into the index each, however long the
 -- history is: LATERAL with LIMIT leaves the planner no other way.
-CREATE TEMP TABLE met_documents ON COMMIT DROP AS
+CREATE TEMP TABLE documents_of_changed_parties ON COMMIT DROP AS
 SELECT t.cfn_year, t.cfn_seq, t.group_id
 FROM (
     SELECT p.cfn_year, p.cfn_seq, p.group_id
@@ -57,7 +57,7 @@ CROSS JOIN LATERAL (
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (t.cfn_year, t.cfn_seq, t.group_id) AND v.business_date <> %(day)s::date
     LIMIT 1
 ) other;
-ANALYZE met_documents;
+ANALYZE documents_of_changed_parties;
 
 DELETE FROM party_versions v
 USING gone_parties g
@@ -86,7 +86,7 @@ FROM (
            o.transaction_type <> 'D'
            AND o.business_date = max(o.business_date) OVER (
                PARTITION BY o.cfn_year, o.cfn_seq, o.group_id, o.party_key) AS is_live
-    FROM met_documents m
+    FROM documents_of_changed_parties m
     CROSS JOIN LATERAL (
         SELECT * FROM party_versions p
         WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (m.cfn_year, m.cfn_seq, m.group_id)

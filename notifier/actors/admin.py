@@ -11,7 +11,7 @@ import dramatiq
 
 from leads.alert import alert
 from leads.settings import MissingSetting
-from notifier.broker.wakeups import put
+from notifier.broker.wakeups import push
 from notifier.core import encryption
 from notifier.core.queues import ADMIN
 
@@ -26,7 +26,7 @@ class AdminActor(dramatiq.Actor[Any, Any]):
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[Any]:
         given = inspect.signature(tell).bind(*args, **(kwargs or {})).arguments
-        words = {"severity": given.pop("severity"), "sealed": encryption.sealed("alerts", json.dumps(given))}
+        words = {"severity": given.pop("severity"), "sealed": encryption.encrypt("alerts", json.dumps(given))}
         return super().message_with_options(kwargs=words, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
@@ -35,7 +35,7 @@ class AdminActor(dramatiq.Actor[Any, Any]):
             if delay is not None:
                 return super().send_with_options(args=args, kwargs=kwargs, delay=delay, **options)
             message = self.message_with_options(args=args, kwargs=kwargs, **options)
-            put(message)
+            push(message)
             return message
         except Exception as error:
             log.warning("The lane does not take an alert (%s): on-call is told from here", type(error).__name__)
@@ -49,14 +49,14 @@ def tell(severity: str, subject: str, message: str, action_required: str) -> Non
 
 @dramatiq.actor(actor_class=AdminActor, queue_name=ADMIN.queue_name, priority=2, max_retries=5)
 def admin_alert(
-    severity: str, subject: str = "", message: str = "", action_required: str = "", sealed: str = ""
+    severity: str, subject: str = "", message: str = "", action_required: str = "", encrypted: str = ""
 ) -> None:
-    """As ``tell``; ``sealed`` are the words after ``severity`` as ``send`` puts them into Redis."""
-    if not sealed:
+    """As ``tell``; ``encrypted`` are the words after ``severity`` as ``send`` puts them into Redis."""
+    if not encrypted:
         tell(severity, subject, message, action_required)
         return
     try:
-        words = json.loads(encryption.unsealed("alerts", sealed))
+        words = json.loads(encryption.decrypt("alerts", encrypted))
     except (encryption.InvalidToken, MissingSetting):
         words = {
             "subject": "An alert of the app cannot be read",

@@ -1,6 +1,6 @@
 """The e-mails that can be asked for.
 
-Whoever opens such a delivery without Python (the DAGs, by the SQL function ``open_deliveries``) writes the same: the
+Whoever opens such a delivery without Python (the DAGs, by the SQL function ``enqueue_deliveries``) writes the same: the
 dedupe key, and in ``params`` the arguments beside subscriber and lead, by name. What is said is made when it is sent.
 
 | kind | dedupe key | params |
@@ -20,61 +20,63 @@ from __future__ import annotations
 from datetime import date
 
 from notifier.actors.delivery import delivery_actor
-from notifier.deliveries.enqueue import Request
+from notifier.deliveries.enqueue import DeliveryRequest
 
 
 @delivery_actor
-def new_lead_alert(subscriber_id: int, lead_id: int) -> Request:
+def new_lead_alert(subscriber_id: int, lead_id: int) -> DeliveryRequest:
     """An e-mail about a lead that matches the subscriber's criteria; 1 token."""
     key = f"lead:{lead_id}:user:{subscriber_id}:new_lead_alert"
-    return Request("new_lead_alert", key, int(subscriber_id), int(lead_id))
+    return DeliveryRequest("new_lead_alert", key, int(subscriber_id), int(lead_id))
 
 
 @delivery_actor
-def daily_digest(subscriber_id: int, day: str | date) -> Request:
+def daily_digest(subscriber_id: int, day: str | date) -> DeliveryRequest:
     """The new leads since the digest before, as they are when it is sent; ``day`` is an ISO date; 1 token."""
     known = _iso(day)
-    return Request("daily_digest", f"digest:{subscriber_id}:{known}", int(subscriber_id), params={"day": known})
+    return DeliveryRequest("daily_digest", f"digest:{subscriber_id}:{known}", int(subscriber_id), params={"day": known})
 
 
 @delivery_actor
-def weekly_report(subscriber_id: int, week_start: str | date) -> Request:
+def weekly_report(subscriber_id: int, week_start: str | date) -> DeliveryRequest:
     """What became of the leads of the seven days from ``week_start`` (an ISO date); 1 token."""
     known = _iso(week_start)
-    return Request("weekly_report", f"report:{subscriber_id}:{known}", int(subscriber_id), params={"week_start": known})
+    return DeliveryRequest(
+        "weekly_report", f"report:{subscriber_id}:{known}", int(subscriber_id), params={"week_start": known}
+    )
 
 
 @delivery_actor
-def welcome_email(subscriber_id: int) -> Request:
+def welcome_email(subscriber_id: int) -> DeliveryRequest:
     """A welcome, once for each subscriber; free."""
-    return Request("welcome_email", f"welcome:{subscriber_id}", int(subscriber_id))
+    return DeliveryRequest("welcome_email", f"welcome:{subscriber_id}", int(subscriber_id))
 
 
 @delivery_actor
-def low_token_balance(subscriber_id: int) -> Request:
+def low_token_balance(subscriber_id: int) -> DeliveryRequest:
     """Few tokens are left; free. The ledger opens it by itself when a balance falls below the threshold."""
-    return Request("low_token_balance", "low", int(subscriber_id))
+    return DeliveryRequest("low_token_balance", "low", int(subscriber_id))
 
 
 @delivery_actor
-def call_failed(subscriber_id: int, delivery_id: int) -> Request:
+def call_failed(subscriber_id: int, delivery_id: int) -> DeliveryRequest:
     """The call ``delivery_id`` could not be made; free. Opened by itself when a call ends failed, dead or parked."""
     key, params = f"call_failed:{delivery_id}", {"delivery_id": int(delivery_id)}
-    return Request("call_failed", key, int(subscriber_id), params=params)
+    return DeliveryRequest("call_failed", key, int(subscriber_id), params=params)
 
 
 @delivery_actor
-def expiring_trial(subscriber_id: int, days_remaining: int) -> Request:
+def expiring_trial(subscriber_id: int, days_remaining: int) -> DeliveryRequest:
     """The trial ends in ``days_remaining`` days; free."""
     days = int(days_remaining)
-    return Request("expiring_trial", f"trial:{days}", int(subscriber_id), params={"days_remaining": days})
+    return DeliveryRequest("expiring_trial", f"trial:{days}", int(subscriber_id), params={"days_remaining": days})
 
 
 @delivery_actor
-def payment_receipt(subscriber_id: int, stripe_charge_id: str, amount: int, tokens_purchased: int) -> Request:
+def payment_receipt(subscriber_id: int, stripe_charge_id: str, amount: int, tokens_purchased: int) -> DeliveryRequest:
     """A receipt over ``amount`` cents, once for each charge; free. The purchase must have been booked before."""
     params = {"stripe_charge_id": stripe_charge_id, "amount": int(amount), "tokens_purchased": int(tokens_purchased)}
-    return Request("payment_receipt", f"receipt:{stripe_charge_id}", int(subscriber_id), params=params)
+    return DeliveryRequest("payment_receipt", f"receipt:{stripe_charge_id}", int(subscriber_id), params=params)
 
 
 def _iso(day: str | date) -> str:

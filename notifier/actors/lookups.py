@@ -10,7 +10,7 @@ import dramatiq
 from notifier.core.errors import UnknownRecipient
 from notifier.core.queues import LOOKUPS
 from notifier.lookups import client, worker
-from notifier.lookups.client import ACTOR, Asked, LookupFailed
+from notifier.lookups.client import ACTOR, LookupFailed, RequestedLookup
 
 #: Nobody waits longer (ms), so an older message is dropped.
 MAX_AGE_MS = 30_000
@@ -22,11 +22,11 @@ class LookupActor(dramatiq.Actor[Any, Any]):
     Raises what ``notifier.lookups.ask`` raises. A property that is known well enough is not asked for.
     """
 
-    def send(self, *args: Any, **kwargs: Any) -> Asked:  # type: ignore[override]
+    def send(self, *args: Any, **kwargs: Any) -> RequestedLookup:  # type: ignore[override]
         given = inspect.signature(self.fn).bind(*args, **kwargs).arguments
-        asked = client.ask(given["folio_number"], given["subscriber_id"])
+        asked = client.request_lookup(given["folio_number"], given["subscriber_id"])
         if asked.lookup_id is not None and asked.is_new:
-            client.ring(asked.folio, given["subscriber_id"], asked.lookup_id)
+            client.wake(asked.folio, given["subscriber_id"], asked.lookup_id)
         return asked
 
 

@@ -14,7 +14,7 @@ from dramatiq import Consumer, Message, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
 
 if TYPE_CHECKING:
-    from notifier.broker.redis_broker import LaneBroker
+    from notifier.broker.redis_broker import NotifierBroker
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ RECONNECT_SECONDS = 0.5
 UNDECODABLE = "undecodable"
 
 
-class LaneConsumer(Consumer):
+class QueueConsumer(Consumer):
     """Holds at most ``limit`` messages that are not acknowledged yet.
 
     While Redis is away it waits and goes on: Dramatiq's own consumer would forget what it holds.
     """
 
-    def __init__(self, broker: LaneBroker, queue_name: str, limit: int) -> None:
+    def __init__(self, broker: NotifierBroker, queue_name: str, limit: int) -> None:
         self._broker = broker
         self._queue_name = queue_name
         self._key = f"{broker.namespace}:{queue_name}"
@@ -73,8 +73,8 @@ class LaneConsumer(Consumer):
             self._fetch(free)
         return self._take(self._fetched.popleft()) if self._fetched else None
 
-    def _fetch(self, most: int) -> bool:
-        self._fetched.extend(data for data in self._broker.do_fetch(self._queue_name, most) if data is not None)
+    def _fetch(self, limit: int) -> bool:
+        self._fetched.extend(data for data in self._broker.do_fetch(self._queue_name, limit) if data is not None)
         return bool(self._fetched)
 
     def _wait(self) -> None:

@@ -15,7 +15,7 @@ from dramatiq.middleware import Middleware, SkipMessage
 from notifier.broker.consumer import UNDECODABLE
 from notifier.core.db import transaction
 from notifier.core.errors import where
-from notifier.core.queues import LANES
+from notifier.core.queues import QUEUES
 from notifier.core.redaction import ids_of, redact
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LOOK_BACK = 3600
 
 
-class Burial(Middleware):
+class DeadLetterMiddleware(Middleware):
     """Writes the row before the message is rejected, and keeps words of exceptions out of Redis and the log."""
 
     def after_process_boot(self, broker: Any) -> None:
@@ -36,12 +36,12 @@ class Burial(Middleware):
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
         try:
-            bury(message, message._exception)
+            record_dead_letter(message, message._exception)
         except Exception as error:
             log.error("Dead message %s left no row yet: %s", message.message_id, where(error))
 
 
-def bury(message: Message[Any] | MessageProxy, error: BaseException | None) -> None:
+def record_dead_letter(message: Message[Any] | MessageProxy, error: BaseException | None) -> None:
     """Leaves the dead letter of a message; the same message again leaves nothing more."""
     with transaction() as cursor:
         cursor.execute(
@@ -78,11 +78,11 @@ def _reason(message: Message[Any] | MessageProxy, error: BaseException | None) -
     return f"retries used up: {name}" if message.options.get("retries") else f"not to be retried: {name}"
 
 
-def exhume() -> int:
+def recover_dead_letters() -> int:
     """Looks for dead messages whose row could not be written when they died; returns how many were found."""
     broker: Any = dramatiq.get_broker()
     found = 0
-    for queue in LANES:
+    for queue in QUEUES:
         dead = f"{broker.namespace}:{queue}.XQ"
         ids = broker.client.zrangebyscore(dead, (time.time() - LOOK_BACK) * 1000, "+inf")
         for data in broker.client.hmget(f"{dead}.msgs", ids) if ids else []:
@@ -90,6 +90,6 @@ def exhume() -> int:
                 message = Message.decode(data)
             except Exception:  # its row names its place among the undecodable, and was written then
                 continue
-            bury(message, None)
+            record_dead_letter(message, None)
             found += 1
     return found

@@ -21,32 +21,32 @@ log = logging.getLogger(__name__)
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 Row = Mapping[str, Any]
-Reason = tuple[State, str]
+Rejection = tuple[State, str]
 
 
 @dataclass(frozen=True)
-class Gate:
+class EligibilityPolicy:
     """What is composed for a kind, by ``statement``, and what may forbid it."""
 
     statement: str
     address: str
     """The column it is sent to: ``email`` or ``phone_number``."""
-    wish: str = ""
+    preference: str = ""
     """The preference that switches it off."""
     is_capped: bool = False
     """It counts against ``max_daily_emails``."""
-    against: Callable[[Row, Preferences], Reason | None] = lambda row, preferences: None
+    against: Callable[[Row, Preferences], Rejection | None] = lambda row, preferences: None
 
 
-def wanted(claim: Claim, gate: Gate) -> list[Row]:
+def wanted(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
     """The composed rows of the claim that are sent, best first; the others are ended with their reason."""
     with transaction() as cursor:
-        composed = rows(cursor, gate.statement, ids=list(claim.ids))
+        composed = rows(cursor, policy.statement, ids=list(claim.ids))
     mailed: Counter[int] = Counter()
     kept: list[Row] = []
-    ended: defaultdict[Reason, list[int]] = defaultdict(list)
+    ended: defaultdict[Rejection, list[int]] = defaultdict(list)
     for row in composed:
-        reason = _reason_against(row, gate, mailed[row["subscriber_id"]])
+        reason = _reason_against(row, policy, mailed[row["subscriber_id"]])
         if reason is None:
             kept.append(row)
             mailed[row["subscriber_id"]] += 1
@@ -60,20 +60,20 @@ def wanted(claim: Claim, gate: Gate) -> list[Row]:
     return kept
 
 
-def _reason_against(row: Row, gate: Gate, mailed: int) -> Reason | None:
+def _reason_against(row: Row, policy: EligibilityPolicy, mailed: int) -> Rejection | None:
     preferences = Preferences.of(row["preferences"])
-    if not row[gate.address]:
-        return State.FAILED, f"no_{gate.address}"
-    if gate.address == "email" and not _EMAIL.fullmatch(row["email"]):
+    if not row[policy.address]:
+        return State.FAILED, f"no_{policy.address}"
+    if policy.address == "email" and not _EMAIL.fullmatch(row["email"]):
         return State.FAILED, "invalid_email"
     if row["is_suppressed"]:
         return State.SUPPRESSED, "suppressed"
-    if gate.wish and not getattr(preferences, gate.wish):
+    if policy.preference and not getattr(preferences, policy.preference):
         return State.SKIPPED, "preference"
-    if reason := gate.against(row, preferences):
+    if reason := policy.against(row, preferences):
         return reason
     cap = preferences.max_daily_emails
-    if gate.is_capped and cap is not None and (row["mailed_today"] or 0) + mailed >= cap:
+    if policy.is_capped and cap is not None and (row["mailed_today"] or 0) + mailed >= cap:
         return State.SKIPPED, "daily_cap"
     return None
 

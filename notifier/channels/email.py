@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from leads import settings
-from notifier.channels.eligibility import Gate, Row, composed, wanted
-from notifier.core.errors import Permanent, ProviderError, Unclear
+from notifier.channels.eligibility import EligibilityPolicy, Row, composed, wanted
+from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
 from notifier.core.queues import EMAIL
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
@@ -26,19 +26,19 @@ class EmailKind:
     sender: str
     """The purpose whose address it comes from (``SENDGRID_FROM_…``)."""
     data: Callable[[Row], Mapping[str, Any]]
-    gate: Gate
+    policy: EligibilityPolicy
     is_optional: bool = False
     """Mail programs offer to unsubscribe from it."""
 
 
-_account = partial(Gate, "channels/compose_account_messages", "email")
+_account = partial(EligibilityPolicy, "channels/compose_account_messages", "email")
 EMAILS = (
     EmailKind(
         "new_lead_alert",
         "LEADS",
         lead_alerts.alert,
-        Gate(
-            "channels/compose_lead_messages", "email", "lead_alerts", is_capped=True, against=lead_alerts.reason_against
+        EligibilityPolicy(
+            "channels/compose_lead_messages", "email", "lead_alerts", is_capped=True, against=lead_alerts.rejection
         ),
         is_optional=True,
     ),
@@ -46,8 +46,8 @@ EMAILS = (
         "daily_digest",
         "DIGEST",
         digests.digest,
-        Gate(
-            "channels/compose_digests", "email", "daily_digest", is_capped=True, against=digests.reason_against_digest
+        EligibilityPolicy(
+            "channels/compose_digests", "email", "daily_digest", is_capped=True, against=digests.digest_rejection
         ),
         is_optional=True,
     ),
@@ -55,20 +55,22 @@ EMAILS = (
         "weekly_report",
         "LEADS",
         digests.report,
-        Gate("channels/compose_reports", "email", "weekly_report", is_capped=True),
+        EligibilityPolicy("channels/compose_reports", "email", "weekly_report", is_capped=True),
         is_optional=True,
     ),
     EmailKind("welcome_email", "WELCOME", account.welcome, _account()),
     EmailKind("payment_receipt", "BILLING", account.receipt, _account()),
     EmailKind("expiring_trial", "BILLING", account.trial_reminder, _account(), is_optional=True),
     EmailKind("low_token_balance", "SUPPORT", account.low_balance, _account()),
-    EmailKind("call_failed", "SUPPORT", account.call_failed, Gate("channels/compose_call_failures", "email")),
+    EmailKind(
+        "call_failed", "SUPPORT", account.call_failed, EligibilityPolicy("channels/compose_call_failures", "email")
+    ),
 )
 
 
 def send(kind: EmailKind, claim: Claim) -> None:
     """Sends what is wanted of the claim."""
-    emails = [email for _, email in composed(claim, wanted(claim, kind.gate), partial(_email, kind))]
+    emails = [email for _, email in composed(claim, wanted(claim, kind.policy), partial(_email, kind))]
     if emails:
         _send_batch(kind, claim, emails)
 
@@ -85,22 +87,22 @@ def _send_batch(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email])
     request = sendgrid.request(kind.name, kind.sender, emails)
     try:
         provider_id = sendgrid.send(request)
-    except Permanent as error:
+    except PermanentFailure as error:
         _send_rest(kind, claim, emails, error)
-    except Unclear as error:
-        lifecycle.unclear(claim, kept, error)
+    except OutcomeUnknown as error:
+        lifecycle.mark_unknown(claim, kept, error)
     except ProviderError as error:
-        lifecycle.put_back(claim, ids, EMAIL, error)
+        lifecycle.requeue(claim, ids, EMAIL, error)
     except settings.MissingSetting:
         raise
     except Exception as error:
         # It may have left before whatever went wrong here did.
-        lifecycle.unclear(claim, kept, Unclear(type(error).__name__, code="our_error"))
+        lifecycle.mark_unknown(claim, kept, OutcomeUnknown(type(error).__name__, code="our_error"))
     else:
         lifecycle.accept(claim, EMAIL, kept, provider_id)
 
 
-def _send_rest(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email], error: Permanent) -> None:
+def _send_rest(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email], error: PermanentFailure) -> None:
     if len(emails) == 1:
         ids = [emails[0].delivery_id]
         lifecycle.end(claim, ids, State.FAILED, error.code or "refused", str(error), answered=EMAIL)
@@ -114,6 +116,6 @@ def _send_rest(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email], 
         parts = [list(emails[:half]), list(emails[half:])]
     for part in filter(None, parts):
         # Time has passed: a sweeper may have taken them for dead.
-        ours = set(lifecycle.renew(claim, [email.delivery_id for email in part]))
-        if still := [email for email in part if email.delivery_id in ours]:
+        still_claimed = set(lifecycle.renew(claim, [email.delivery_id for email in part]))
+        if still := [email for email in part if email.delivery_id in still_claimed]:
             _send_batch(kind, claim, still)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from cryptography.fernet import InvalidToken
 
 from leads import settings
-from notifier.channels.eligibility import Gate, Row, composed, wanted
+from notifier.channels.eligibility import EligibilityPolicy, Row, composed, wanted
 from notifier.core.db import transaction
-from notifier.core.errors import Permanent, ProviderError, Unclear
+from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
 from notifier.core.queues import SMS
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
@@ -22,35 +22,35 @@ CODE_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class TextKind:
+class SmsKind:
     """A text: its words, and what is kept of them."""
 
     name: str
     words: Callable[[Row], str]
     kept: Callable[[Row], str]
-    gate: Gate
+    policy: EligibilityPolicy
     seconds: int | None = None
     """After so long the provider may drop it: it would be worthless."""
 
 
-TEXTS = (
-    TextKind(
+SMS_KINDS = (
+    SmsKind(
         "urgent_lead_sms",
         lead_alerts.urgent_text,
         lead_alerts.urgent_text,
-        Gate("channels/compose_lead_messages", "phone_number", against=lead_alerts.reason_against),
+        EligibilityPolicy("channels/compose_lead_messages", "phone_number", against=lead_alerts.rejection),
     ),
-    TextKind(
+    SmsKind(
         "verification_sms",
         verification_codes.text,
         verification_codes.masked_text,
-        Gate("channels/compose_account_messages", "phone_number"),
+        EligibilityPolicy("channels/compose_account_messages", "phone_number"),
         seconds=CODE_SECONDS,
     ),
 )
 
 
-def send(kind: TextKind, claim: Claim) -> None:
+def send(kind: SmsKind, claim: Claim) -> None:
     """Sends what is wanted of the claim."""
 
     def compose(row: Row) -> tuple[Row, str]:
@@ -59,31 +59,31 @@ def send(kind: TextKind, claim: Claim) -> None:
         except InvalidToken:
             raise ValueError("the code was encrypted with another key") from None
 
-    for _, (row, words) in composed(claim, wanted(claim, kind.gate), compose):
+    for _, (row, words) in composed(claim, wanted(claim, kind.policy), compose):
         _send_one(kind, claim, row, words)
 
 
-def _send_one(kind: TextKind, claim: Claim, row: Row, words: str) -> None:
+def _send_one(kind: SmsKind, claim: Claim, row: Row, words: str) -> None:
     number = settings.text("TWILIO_SMS_NUMBER")
     kept = [Sent(row["id"], row["phone_number"], number, kind.kept(row))]
     try:
         provider_id = twilio.send_sms(row["id"], row["phone_number"], words, seconds=kind.seconds)
-    except Permanent as error:
+    except PermanentFailure as error:
         _refused(claim, row, error)
-    except Unclear as error:
-        lifecycle.unclear(claim, kept, error)
+    except OutcomeUnknown as error:
+        lifecycle.mark_unknown(claim, kept, error)
     except ProviderError as error:
-        lifecycle.put_back(claim, [row["id"]], SMS, error)
+        lifecycle.requeue(claim, [row["id"]], SMS, error)
     except settings.MissingSetting:
         raise
     except Exception as error:
         # It may have left before whatever went wrong here did.
-        lifecycle.unclear(claim, kept, Unclear(type(error).__name__, code="our_error"))
+        lifecycle.mark_unknown(claim, kept, OutcomeUnknown(type(error).__name__, code="our_error"))
     else:
         lifecycle.accept(claim, SMS, kept, provider_id)
 
 
-def _refused(claim: Claim, row: Row, error: Permanent) -> None:
+def _refused(claim: Claim, row: Row, error: PermanentFailure) -> None:
     if error.suppress:
         suppress("sms", row["phone_number"], f"provider code {error.code}")
     state = State.SUPPRESSED if error.suppress else State.FAILED

@@ -20,15 +20,15 @@ from notifier.providers.twilio_sms import Text
 log = logging.getLogger(__name__)
 
 #: Texts asked about in one go.
-MOST = 50
+LIMIT = 50
 #: Our clock and theirs may differ by so much.
 SLACK = timedelta(seconds=30)
 
 
-def reconcile_texts() -> int:
+def reconcile_sms() -> int:
     """Asks about the texts that are unsure; returns of how many something was learned. Stops when told to be slower."""
     with transaction() as cursor:
-        unsure = rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), most=MOST)
+        unsure = rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), limit=LIMIT)
     learned = 0
     for row in unsure:
         try:

@@ -25,12 +25,12 @@ _pools: list[ConnectionPool] = []
 
 
 @contextmanager
-def transaction(patience: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
+def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
     """A cursor inside a transaction that commits at the end of the block, or rolls back with its exception.
 
-    Waits ``patience`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
+    Waits ``timeout`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
     """
-    with _pool().connection(patience) as connection, connection.transaction():
+    with _pool().connection(timeout) as connection, connection.transaction():
         yield connection.cursor(row_factory=dict_row)
 
 
@@ -47,12 +47,12 @@ def pipeline() -> Iterator[psycopg.Connection]:
         connection.execute("COMMIT")
 
 
-def repeated(transact: Callable[[], T], *, patience: float = 0.0) -> T:
-    """Runs a transaction again when it lost a race for rows, and for ``patience`` seconds while the database is away.
+def repeated(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
+    """Runs a transaction again when it lost a race for rows, and for ``timeout`` seconds while the database is away.
 
     Only for what may be done twice: a commit whose answer was lost is repeated too.
     """
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     races = 3
     while True:
         try:
@@ -90,7 +90,7 @@ def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[
 def _pool() -> ConnectionPool:
     with _lock:
         if not _pools:
-            _pools.append(database.pool("notifier", most=_size))
+            _pools.append(database.pool("notifier", max_size=_size))
         return _pools[0]
 
 

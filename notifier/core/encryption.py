@@ -9,15 +9,15 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from leads import settings
 
-__all__ = ["InvalidToken", "sealed", "unsealed"]
+__all__ = ["InvalidToken", "decrypt", "encrypt"]
 
 
-def sealed(purpose: str, text: str) -> str:
+def encrypt(purpose: str, text: str) -> str:
     """``text`` encrypted for one ``purpose``; raises MissingSetting without a key."""
     return _cipher(purpose).encrypt(text.encode()).decode()
 
 
-def unsealed(purpose: str, token: str) -> str:
+def decrypt(purpose: str, token: str) -> str:
     """The text; raises InvalidToken when the key is another one by now, or the purpose."""
     return _cipher(purpose).decrypt(token.encode()).decode()
 

@@ -30,7 +30,7 @@ class Throttled(ProviderError):
         self.retry_after = retry_after
 
 
-class Permanent(ProviderError):
+class PermanentFailure(ProviderError):
     """Nothing was sent, and nothing will be. ``suppress`` says that the recipient asked for silence.
 
     For a batch, ``positions`` tells which of its messages are at fault (position → reason); empty when the provider
@@ -50,15 +50,15 @@ class Permanent(ProviderError):
         self.positions = dict(positions or {})
 
 
-class ProviderWide(ProviderError):
+class ProviderUnavailable(ProviderError):
     """Nobody's message would be taken: wrong key, account suspended, sender not registered."""
 
 
-class Unclear(ProviderError):
+class OutcomeUnknown(ProviderError):
     """The request went out and no answer came back: nobody knows whether it was sent."""
 
 
-class NotRecorded(Exception):
+class OutcomeNotRecorded(Exception):
     """A request may have left and its outcome could not be written: the delivery stays ``sending``."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Lane:
+class Queue:
     """A queue and how much of it one process does at once (for e-mail: requests, each a batch).
 
     ``connections`` is how many statements a process of its own has in the database at once.
@@ -18,16 +18,16 @@ class Lane:
     connections: int = 10
 
     @property
-    def bell(self) -> str:
+    def drain_actor(self) -> str:
         """The actor whose message says that something may be due in this lane."""
         return f"ring_{self.queue_name.replace('-', '_')}"
 
 
-LOOKUPS = Lane("api-property-lookup", 10)
-VOICE = Lane("voice-assistant", 5)
-SMS = Lane("sms-notifications", 20)
+LOOKUPS = Queue("api-property-lookup", 10)
+VOICE = Queue("voice-assistant", 5)
+SMS = Queue("sms-notifications", 20)
 # A batch is much work for the database: more at once are no faster, and everybody else waits for them.
-EMAIL = Lane("email-workflows", 50, batch=500, connections=4)
-ADMIN = Lane("admin-alerts", 2)
+EMAIL = Queue("email-workflows", 50, batch=500, connections=4)
+ADMIN = Queue("admin-alerts", 2)
 
-LANES = {lane.queue_name: lane for lane in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}
+QUEUES = {queue.queue_name: queue for queue in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}

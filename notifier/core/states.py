@@ -23,32 +23,34 @@ class State(StrEnum):
 
 
 #: The provider has it: the tokens are spent.
-TAKEN = frozenset({State.ACCEPTED, State.SENT, State.DELIVERED, State.UNDELIVERED})
+ACCEPTED_STATES = frozenset({State.ACCEPTED, State.SENT, State.DELIVERED, State.UNDELIVERED})
 #: It was never sent, or nobody will find out: the tokens go back.
-GIVEN_BACK = frozenset(
+RELEASED_STATES = frozenset(
     {State.FAILED, State.DEAD, State.PARKED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
 )
 #: A human should see it among the dead letters.
-DEAD_LETTERS = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
+DEAD_LETTER_STATES = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
 #: Whatever we believed, the provider's own word that it has the message (proof) leads to the truth: so every state but
 #: the later ones of that truth may go to TAKEN. ``dead``, ``failed`` and ``parked`` go back to ``queued`` by a replay.
 ALLOWED: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *TAKEN}),
-    State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *TAKEN}),
-    State.UNKNOWN: frozenset({State.QUEUED, State.PARKED, State.DEAD, State.FAILED, State.SUPPRESSED, *TAKEN}),
+    State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
+    State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
+    State.UNKNOWN: frozenset(
+        {State.QUEUED, State.PARKED, State.DEAD, State.FAILED, State.SUPPRESSED, *ACCEPTED_STATES}
+    ),
     State.ACCEPTED: frozenset({State.SENT, State.DELIVERED, State.UNDELIVERED}),
     State.SENT: frozenset({State.DELIVERED, State.UNDELIVERED}),
     State.DELIVERED: frozenset({State.UNDELIVERED}),
     State.UNDELIVERED: frozenset({State.DELIVERED}),
-    State.PARKED: frozenset({State.QUEUED, *TAKEN}),
-    State.DEAD: frozenset({State.QUEUED, *TAKEN}),
-    State.FAILED: frozenset({State.QUEUED, *TAKEN}),
-    State.SKIPPED: frozenset(TAKEN),
-    State.SUPPRESSED: frozenset(TAKEN),
-    State.EXPIRED: frozenset(TAKEN),
-    State.CANCELLED: frozenset(TAKEN),
+    State.PARKED: frozenset({State.QUEUED, *ACCEPTED_STATES}),
+    State.DEAD: frozenset({State.QUEUED, *ACCEPTED_STATES}),
+    State.FAILED: frozenset({State.QUEUED, *ACCEPTED_STATES}),
+    State.SKIPPED: frozenset(ACCEPTED_STATES),
+    State.SUPPRESSED: frozenset(ACCEPTED_STATES),
+    State.EXPIRED: frozenset(ACCEPTED_STATES),
+    State.CANCELLED: frozenset(ACCEPTED_STATES),
 }
 
 

@@ -12,7 +12,7 @@ from notifier.core.db import rows
 from notifier.core.queues import VOICE
 
 
-def free_lines(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
+def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
     """How many calls may be started now, over all processes, until the transaction of ``cursor`` ends.
 
     With none free, what is due says so and waits a little.
@@ -20,7 +20,7 @@ def free_lines(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
     # A statement of its own: the next one must see what the holder before has committed.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:calls'))")
     free = int(
-        rows(cursor, "deliveries/free_call_capacity", most=VOICE.concurrency, longest=pricing.longest_seconds())[0][
+        rows(cursor, "deliveries/free_call_capacity", limit=VOICE.concurrency, longest=pricing.longest_seconds())[0][
             "free"
         ]
     )

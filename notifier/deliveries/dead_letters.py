@@ -11,10 +11,10 @@ from leads import settings
 from notifier.core.db import rows, transaction
 
 
-def listed(*, state: str | None = "open", queue: str | None = None, most: int = 50) -> list[DictRow]:
+def listed(*, state: str | None = "open", queue: str | None = None, limit: int = 50) -> list[DictRow]:
     """The newest dead letters, of one ``state`` (None: all) and queue."""
     with transaction() as cursor:
-        return rows(cursor, "deliveries/list_dead_letters", state=state, queue=queue, most=most)
+        return rows(cursor, "deliveries/list_dead_letters", state=state, queue=queue, limit=limit)
 
 
 def shown(job_id: int) -> dict[str, Any] | None:

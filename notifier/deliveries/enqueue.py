@@ -23,7 +23,7 @@ from notifier.core.states import State
 
 
 @dataclass(frozen=True)
-class Opened:
+class EnqueueResult:
     """What ``.send()`` returns. ``is_new`` is False when the delivery was there before (same dedupe key)."""
 
     delivery_id: int
@@ -32,7 +32,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Request:
+class DeliveryRequest:
     """A delivery that somebody wants.
 
     ``params`` are the actor's arguments beside subscriber and lead, by name. Without ``priority`` the lead's score
@@ -55,68 +55,70 @@ class Request:
 class _Call:
     """One thread's request, and what came of it once another thread has opened it."""
 
-    request: Request
-    opened: Opened | None = None
+    request: DeliveryRequest
+    results: EnqueueResult | None = None
     error: psycopg.Error | None = None
 
 
 #: How long those whose turn it is wait for a subscriber's row that somebody holds; then each waits for its own.
-PATIENCE = "200ms"
+LOCK_TIMEOUT = "200ms"
 
 _waiting: deque[_Call] = deque()
 _turn = Lock()
 
 
-def open_deliveries(requests: Sequence[Request]) -> list[Opened]:
+def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
     """Opens a delivery for each request, with their token holds, all or none; the same key again opens nothing.
 
     Returns one Opened a request, in their order. Raises UnknownRecipient when a subscriber or lead does not exist.
     """
     if len(requests) != 1:
-        return _open(requests) if requests else []
+        return _enqueue(requests) if requests else []
     call = _Call(requests[0])
     _waiting.append(call)
     with _turn:
-        if call.opened is None and call.error is None:
-            _open_together()
+        if call.results is None and call.error is None:
+            _enqueue_together()
     if call.error is not None:
         raise call.error
     # What went wrong for all may be one's fault: everybody tries alone, beside the others, and hears of their own.
-    return [call.opened] if call.opened is not None else _open(requests)
+    return [call.results] if call.results is not None else _enqueue(requests)
 
 
-def _open_together() -> None:
+def _enqueue_together() -> None:
     """Opens what waits. Without a database everybody is told so, instead of each waiting for it in turn."""
     together = [_waiting.popleft() for _ in range(len(_waiting))]
     try:
-        opened = _open([call.request for call in together], PATIENCE)
+        results = _enqueue([call.request for call in together], LOCK_TIMEOUT)
     except psycopg.OperationalError as error:
         for call in together if error.sqlstate is None else ():
             call.error = error
     except Exception:
         return
     else:
-        for call, one in zip(together, opened, strict=True):
-            call.opened = one
+        for call, one in zip(together, results, strict=True):
+            call.results = one
 
 
-def _open(requests: Sequence[Request], patience: str | None = None) -> list[Opened]:
+def _enqueue(requests: Sequence[DeliveryRequest], timeout: str | None = None) -> list[EnqueueResult]:
     try:
-        found = repeated(lambda: _insert(requests, patience))
+        found = repeated(lambda: _insert(requests, timeout))
     except psycopg.errors.ForeignKeyViolation as error:
         raise UnknownRecipient(f"{requests[0].kind}: {error.diag.message_detail}") from None
     seen: set[int] = set()
-    opened = []
+    results = []
     for row in found:
-        opened.append(Opened(row["delivery_id"], State(row["state"]), row["opened"] and row["delivery_id"] not in seen))
+        results.append(
+            EnqueueResult(row["delivery_id"], State(row["state"]), row["opened"] and row["delivery_id"] not in seen)
+        )
         seen.add(row["delivery_id"])
-    return opened
+    return results
 
 
-def _insert(requests: Sequence[Request], patience: str | None) -> list[DictRow]:
+def _insert(requests: Sequence[DeliveryRequest], timeout: str | None) -> list[DictRow]:
     return run(
         "deliveries/enqueue",
-        patience=patience,
+        timeout=timeout,
         kinds=[r.kind for r in requests],
         subscribers=[r.subscriber_id for r in requests],
         leads=[r.lead_id for r in requests],

@@ -20,10 +20,10 @@ from psycopg.rows import DictRow
 from leads import settings
 from leads.alert import alert
 from notifier.core.db import repeated, rows, statement, transaction
-from notifier.core.errors import NotRecorded, ProviderError, ProviderWide, Throttled
-from notifier.core.queues import EMAIL, VOICE, Lane
-from notifier.core.states import DEAD_LETTERS, GIVEN_BACK, TAKEN, State
-from notifier.deliveries.call_capacity import free_lines
+from notifier.core.errors import OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
+from notifier.core.queues import EMAIL, VOICE, Queue
+from notifier.core.states import ACCEPTED_STATES, DEAD_LETTER_STATES, RELEASED_STATES, State
+from notifier.deliveries.call_capacity import free_call_capacity
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
 #: Claims of this process whose commit was not answered: they may stand.
-_doubtful: deque[UUID] = deque()
+_unconfirmed_claims: deque[UUID] = deque()
 #: How long (s) the outcome of a request waits for a database that is away, before a sweeper has to find out.
-RECORD_PATIENCE = 30.0
+RECORD_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -55,44 +55,44 @@ class Sent:
     body: str = ""
 
 
-def claim(lane: Lane, kinds: Sequence[str]) -> Claim | None:
+def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
     """Claims what is due of one of ``kinds``, at most the lane's batch; None when nothing is."""
     key = uuid4()
     try:
-        return _claim(key, lane, kinds)
+        return _claim(key, queue, kinds)
     except psycopg.OperationalError:
-        _doubtful.append(key)
+        _unconfirmed_claims.append(key)
         raise
 
 
-def put_back_doubtful(cursor: Cursor) -> None:
+def requeue_unconfirmed_claims(cursor: Cursor) -> None:
     """Puts back what this process has claimed without hearing of it, because the database went away."""
-    if keys := list(_doubtful):
+    if keys := list(_unconfirmed_claims):
         rows(cursor, "deliveries/requeue_unconfirmed_claims", keys=keys)
         for _ in keys:
-            _doubtful.popleft()
+            _unconfirmed_claims.popleft()
 
 
-def _claim(key: UUID, lane: Lane, kinds: Sequence[str]) -> Claim | None:
+def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
     with transaction() as cursor:
-        if lane is VOICE and not free_lines(cursor, kinds):
+        if queue is VOICE and not free_call_capacity(cursor, kinds):
             return None
-        if lane is EMAIL:
+        if queue is EMAIL:
             # One after another, so that of two batches one counts the other's e-mails against the day's cap.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
         taken = rows(
             cursor,
             "deliveries/claim",
-            queue=lane.queue_name,
+            queue=queue.queue_name,
             kinds=list(kinds),
-            most=lane.batch,
+            limit=queue.batch,
             claim=key,
             scale=settings.time_scale(),
         )
     return Claim(key, taken[0]["kind"], tuple(row["id"] for row in taken)) if taken else None
 
 
-def accept(claimed: Claim, lane: Lane, messages: Sequence[Sent], provider_id: str) -> None:
+def accept(claimed: Claim, queue: Queue, messages: Sequence[Sent], provider_id: str) -> None:
     """The provider has taken ``messages``: their tokens are spent, and the lane's breaker, if any, closes.
 
     This and the other ends of a claim wait for the database if need be; NotRecorded when it does not come back.
@@ -100,7 +100,7 @@ def accept(claimed: Claim, lane: Lane, messages: Sequence[Sent], provider_id: st
 
     def record(cursor: Cursor) -> None:
         _finish(cursor, claimed, State.ACCEPTED, messages, provider_id=provider_id)
-        _close_breaker(cursor, lane)
+        _close_breaker(cursor, queue)
 
     _record(record)
 
@@ -112,7 +112,7 @@ def end(
     code: str,
     message: str | None = None,
     *,
-    answered: Lane | None = None,
+    answered: Queue | None = None,
 ) -> None:
     """Ends deliveries that are not sent: ``state`` says how, ``code`` why. Their tokens go back.
 
@@ -127,22 +127,22 @@ def end(
     _record(record)
 
 
-def unclear(claimed: Claim, messages: Sequence[Sent], error: ProviderError) -> None:
+def mark_unknown(claimed: Claim, messages: Sequence[Sent], error: ProviderError) -> None:
     """Nobody knows whether ``messages`` were sent: they keep their holds until somebody does."""
     _record(
         lambda cursor: _finish(cursor, claimed, State.UNKNOWN, messages, code=error.code, message=str(error)),
     )
 
 
-def put_back(claimed: Claim, ids: Collection[int], lane: Lane, error: Exception, *, untried: bool = False) -> None:
+def requeue(claimed: Claim, ids: Collection[int], queue: Queue, error: Exception, *, untried: bool = False) -> None:
     """Nothing was sent: the deliveries are due again when their kind's retry table, or the provider, says.
 
     A provider that refuses everybody opens the lane's breaker and is told to on-call. ``untried`` says that no request
     was made for those that are still ``sending``; others of ``ids`` have their outcome and keep it.
     """
     scale = settings.time_scale()
-    free = isinstance(error, Throttled | ProviderWide)
-    wait = error.retry_after if isinstance(error, Throttled) else 60 * scale if free else 0
+    without_penalty = isinstance(error, Throttled | ProviderUnavailable)
+    wait = error.retry_after if isinstance(error, Throttled) else 60 * scale if without_penalty else 0
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
 
     def record(cursor: Cursor) -> None:
@@ -152,25 +152,25 @@ def put_back(claimed: Claim, ids: Collection[int], lane: Lane, error: Exception,
             ids=list(ids),
             claim=claimed.key,
             from_states=["sending"] if untried else ["sending", "unknown"],
-            costs_a_try=not free,
+            costs_a_try=not without_penalty,
             wait=wait,
             scale=scale,
             code=code,
             message=str(error)[:500],
         )
-        bury(cursor, [row["id"] for row in back if row["state"] == State.DEAD], "retries used up")
-        if isinstance(error, ProviderWide):
+        record_dead_letters(cursor, [row["id"] for row in back if row["state"] == State.DEAD], "retries used up")
+        if isinstance(error, ProviderUnavailable):
             cursor.execute(
                 "INSERT INTO lane_breakers (queue_name, next_trial_at, code, reason)"
                 " VALUES (%s, now() + make_interval(secs => %s), %s, %s) ON CONFLICT (queue_name) DO NOTHING",
-                (lane.queue_name, wait, code, str(error)[:500]),
+                (queue.queue_name, wait, code, str(error)[:500]),
             )
 
     _record(record)
-    if isinstance(error, ProviderWide):
+    if isinstance(error, ProviderUnavailable):
         alert(
             "critical",
-            f"{lane.queue_name}: the provider refuses everything",
+            f"{queue.queue_name}: the provider refuses everything",
             f"{error}. Nothing is lost: deliveries wait, one is tried each minute.",
             "Check the provider's key, sender and account; sending goes on by itself when a trial succeeds.",
         )
@@ -203,13 +203,13 @@ def _record(transact: Callable[[Cursor], T]) -> T:
             return transact(cursor)
 
     try:
-        return repeated(attempt, patience=RECORD_PATIENCE)
+        return repeated(attempt, timeout=RECORD_TIMEOUT)
     except psycopg.Error as error:
-        raise NotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
+        raise OutcomeNotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
 
 
-def _close_breaker(cursor: Cursor, lane: Lane) -> None:
-    cursor.execute("DELETE FROM lane_breakers WHERE queue_name = %s", (lane.queue_name,))
+def _close_breaker(cursor: Cursor, queue: Queue) -> None:
+    cursor.execute("DELETE FROM lane_breakers WHERE queue_name = %s", (queue.queue_name,))
 
 
 def _finish(
@@ -243,19 +243,19 @@ def _finish(
 
 def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, why: str | None) -> None:
     """Moves the tokens as ``state`` says, and leaves a dead letter where a human should look."""
-    if state in TAKEN:
+    if state in ACCEPTED_STATES:
         # A call is paid when it ends, for what it took.
         cursor.execute(
             "SELECT settle_tokens(ARRAY (SELECT id FROM deliveries WHERE id = ANY (%s) AND channel <> 'voice'))",
             (list(ids),),
         )
-    elif state in DEAD_LETTERS:
-        bury(cursor, ids, why or state.value)
-    elif state in GIVEN_BACK:
+    elif state in DEAD_LETTER_STATES:
+        record_dead_letters(cursor, ids, why or state.value)
+    elif state in RELEASED_STATES:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))
 
 
-def bury(cursor: Cursor, ids: Sequence[int], why: str) -> None:
+def record_dead_letters(cursor: Cursor, ids: Sequence[int], why: str) -> None:
     """Gives the tokens of deliveries that ended back, leaves a dead letter each, tells the subscribers of calls."""
     if ids:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))

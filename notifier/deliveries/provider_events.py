@@ -18,7 +18,7 @@ from psycopg.rows import DictRow
 
 from leads import settings
 from notifier.core.db import rows, statement, transaction
-from notifier.core.states import TAKEN, State, changes
+from notifier.core.states import ACCEPTED_STATES, State, changes
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +95,13 @@ def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
     """As ``apply``, at most a batch, in the transaction of ``cursor``."""
     sources, targets = changes()
     cursor.execute(statement("deliveries/link_events"))
-    moved = rows(cursor, "deliveries/apply_events", most=BATCH, sources=sources, targets=targets)
+    moved = rows(cursor, "deliveries/apply_events", limit=BATCH, sources=sources, targets=targets)
     _move_tokens(cursor, moved)
-    late = [row["id"] for row in moved if row["was"] not in TAKEN and row["was"] not in (State.SENDING, State.UNKNOWN)]
+    late = [
+        row["id"]
+        for row in moved
+        if row["was"] not in ACCEPTED_STATES and row["was"] not in (State.SENDING, State.UNKNOWN)
+    ]
     if late:
         cursor.execute(statement("deliveries/close_dead_letters"), {"ids": late})
         log.warning("Proof came late for deliveries %s: sent after all, charged to nobody again", late[:20])

@@ -18,8 +18,8 @@ import psycopg
 from psycopg.rows import DictRow
 
 from leads import settings
-from leads.days import NEW_YORK
-from notifier.broker.wakeups import put
+from leads.business_days import NEW_YORK
+from notifier.broker.wakeups import push
 from notifier.core.db import rows, run, transaction
 from notifier.core.errors import UnknownRecipient
 from notifier.core.queues import LOOKUPS
@@ -66,7 +66,7 @@ class LookupFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedLookup:
     """Either ``answer`` (it was known) or the ``lookup_id`` to wait for; ``is_new`` when nobody else has asked."""
 
     folio: str
@@ -84,13 +84,13 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
     LookupFailed when the county cannot or may not be asked.
     """
     deadline = time.monotonic() + timeout
-    asked = ask(folio_number, subscriber_id)
+    asked = request_lookup(folio_number, subscriber_id)
     if asked.answer is not None:
         return asked.answer
     assert asked.lookup_id is not None
     with listener.waiting_for(asked.folio) as woken:
         if asked.is_new:
-            ring(asked.folio, subscriber_id, asked.lookup_id)
+            wake(asked.folio, subscriber_id, asked.lookup_id)
         elif answer := result(asked.lookup_id):
             return answer
         while (left := deadline - time.monotonic()) > 0:
@@ -101,7 +101,7 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
     raise LookupPending(asked.lookup_id)
 
 
-def ask(folio_number: str, subscriber_id: int | None) -> Asked:
+def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLookup:
     """Finds the known answer, joins the question that is open, or opens one and holds its price.
 
     Raises MalformedFolio, UnknownRecipient, LookupFailed (``insufficient_tokens``); rings nothing.
@@ -124,8 +124,8 @@ def ask(folio_number: str, subscriber_id: int | None) -> Asked:
     except psycopg.errors.ForeignKeyViolation as error:
         raise UnknownRecipient(f"{ACTOR}: {error.diag.message_detail}") from None
     if row["is_cached"]:
-        return Asked(folio, None, False, _answer(row, "cached", None, 0, None))
-    return Asked(folio, row["lookup_id"], row["is_new"])
+        return RequestedLookup(folio, None, False, _answer(row, "cached", None, 0, None))
+    return RequestedLookup(folio, row["lookup_id"], row["is_new"])
 
 
 def _hold(cursor: psycopg.Cursor[DictRow], lookup_id: int, subscriber_id: int | None, tokens: int) -> None:
@@ -150,7 +150,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
     return _answer(row, "api", row["total_records"], row["units_consumed"], row["remaining_balance"])
 
 
-def ring(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
+def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
     """Tells the lane of a question; with Redis away the sweeper tells it later."""
     message = dramatiq.Message[None](
         queue_name=LOOKUPS.queue_name,
@@ -160,7 +160,7 @@ def ring(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
         options={},
     )
     try:
-        put(message)
+        push(message)
     except Exception as error:
         log.warning("Redis does not take lookup %s (%s): the sweeper will ring", lookup_id, type(error).__name__)
 

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from leads import settings
 from leads.alert import alert
 from notifier.core.db import pipeline, rows, run, statement, transaction
-from notifier.core.errors import ProviderError, ProviderWide, Refused, Throttled, Unclear
+from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled
 from notifier.lookups import client
 from notifier.lookups.client import RETRY_DELAYS, LookupFailed
 from notifier.providers import county_api
@@ -22,11 +22,11 @@ from notifier.providers.county_api import Denied
 
 log = logging.getLogger(__name__)
 
-RETRYABLE = (Refused, Throttled, Unclear)
+RETRYABLE = (Refused, Throttled, OutcomeUnknown)
 
 
 @dataclass(frozen=True)
-class Question:
+class LookupRequest:
     """A question that this process, and no other, asks now; ``attempt`` counts from 1."""
 
     lookup_id: int
@@ -40,26 +40,26 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
     Raises dramatiq's Retry when the county is to be asked again, LookupFailed when there will be no answer.
     """
     if lookup_id is None:  # enqueued by name: nobody has written it down
-        asked = client.ask(folio_number, subscriber_id)
+        asked = client.request_lookup(folio_number, subscriber_id)
         if asked.lookup_id is None:
             return
         lookup_id = asked.lookup_id
-    question = _claim(lookup_id)
-    if question is None:
+    request = _claim(lookup_id)
+    if request is None:
         return
     try:
-        found = county_api.official_records(question.folio)
+        found = county_api.official_records(request.folio)
     except settings.MissingSetting as error:
-        _fail(question, ProviderWide(str(error), code="missing_setting"))
+        _fail(request, ProviderUnavailable(str(error), code="missing_setting"))
     except ProviderError as error:
-        if isinstance(error, RETRYABLE) and question.attempt <= len(RETRY_DELAYS):
-            _ask_again(question, error)
-        _fail(question, error)
+        if isinstance(error, RETRYABLE) and request.attempt <= len(RETRY_DELAYS):
+            _retry(request, error)
+        _fail(request, error)
     else:
-        _keep(question, found)
+        _keep(request, found)
 
 
-def _claim(lookup_id: int) -> Question | None:
+def _claim(lookup_id: int) -> LookupRequest | None:
     """The question, with a unit reserved for it; None when there is nothing to ask."""
     cap = int(settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500))
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
@@ -67,7 +67,7 @@ def _claim(lookup_id: int) -> Question | None:
         return None
     row = claimed[0]
     if row["is_reserved"]:
-        return Question(row["id"], row["folio_number"], row["attempts"])
+        return LookupRequest(row["id"], row["folio_number"], row["attempts"])
     if row["known_id"] is not None:
         run("lookups/finish_lookup", **_end(lookup_id, "answered", known_id=row["known_id"]))
         return None
@@ -82,27 +82,27 @@ def _claim(lookup_id: int) -> Question | None:
     return None
 
 
-def _keep(question: Question, found: county_api.Answer) -> None:
-    call = _call(question, "Successful", found.balance, len(found.records), give_back=False)
-    end = _end(question.lookup_id, "answered", records=len(found.records), balance=found.balance, charged=True)
+def _keep(request: LookupRequest, found: county_api.Answer) -> None:
+    call = _call(request, "Successful", found.balance, len(found.records), give_back=False)
+    end = _end(request.lookup_id, "answered", records=len(found.records), balance=found.balance, charged=True)
     with pipeline() as connection:
-        connection.execute("SELECT store_api_records(%s, %s)", (question.folio, Jsonb(found.records)))
+        connection.execute("SELECT store_api_records(%s, %s)", (request.folio, Jsonb(found.records)))
         crossed = connection.cursor(row_factory=dict_row).execute(statement("lookups/record_county_call"), call)
         connection.execute(statement("lookups/finish_lookup"), end)
-    _tell_of_balance(crossed.fetchall(), found.balance)
+    _alert_on_balance(crossed.fetchall(), found.balance)
 
 
-def _ask_again(question: Question, error: ProviderError) -> None:
+def _retry(request: LookupRequest, error: ProviderError) -> None:
     """Puts the question back for its next call; always raises."""
-    delay = RETRY_DELAYS[question.attempt - 1] * settings.time_scale()
+    delay = RETRY_DELAYS[request.attempt - 1] * settings.time_scale()
     give_back = _costs_nothing(error)
     with transaction() as cursor:
-        call = _call(question, error.code or type(error).__name__, None, None, give_back=give_back)
+        call = _call(request, error.code or type(error).__name__, None, None, give_back=give_back)
         rows(cursor, "lookups/record_county_call", **call)
         cursor.execute(
             statement("lookups/requeue_lookup"),
             {
-                "id": question.lookup_id,
+                "id": request.lookup_id,
                 "delay": delay,
                 "code": error.code,
                 "message": str(error)[:500],
@@ -112,17 +112,17 @@ def _ask_again(question: Question, error: ProviderError) -> None:
     raise Retry(str(error), delay=round(delay * 1000)) from None
 
 
-def _fail(question: Question, error: ProviderError) -> None:
+def _fail(request: LookupRequest, error: ProviderError) -> None:
     """Ends the question without an answer; always raises."""
     give_back = _costs_nothing(error)
     status, balance = ("Failed", error.balance) if isinstance(error, Denied) else (error.code, None)
     with transaction() as cursor:
-        call = _call(question, status or "failed", balance, None, give_back=give_back)
+        call = _call(request, status or "failed", balance, None, give_back=give_back)
         crossed = rows(cursor, "lookups/record_county_call", **call)
-        end = _end(question.lookup_id, "failed", code=error.code, message=str(error)[:500], give_back=give_back)
+        end = _end(request.lookup_id, "failed", code=error.code, message=str(error)[:500], give_back=give_back)
         rows(cursor, "lookups/finish_lookup", **end)
-    _tell_of_balance(crossed, balance)
-    if isinstance(error, ProviderWide):
+    _alert_on_balance(crossed, balance)
+    if isinstance(error, ProviderUnavailable):
         alert(
             "critical",
             "The county's API refuses every lookup",
@@ -134,15 +134,15 @@ def _fail(question: Question, error: ProviderError) -> None:
 
 def _costs_nothing(error: ProviderError) -> bool:
     """Whether the unit goes back: not when nobody knows what became of the call."""
-    return not isinstance(error, Unclear)
+    return not isinstance(error, OutcomeUnknown)
 
 
 def _call(
-    question: Question, status: str, balance: int | None, records: int | None, *, give_back: bool
+    request: LookupRequest, status: str, balance: int | None, records: int | None, *, give_back: bool
 ) -> dict[str, Any]:
     """What is written down of a call (``record_call``)."""
     return {
-        "id": question.lookup_id,
+        "id": request.lookup_id,
         "status": status,
         "balance": balance,
         "records": records,
@@ -176,7 +176,7 @@ def _end(
     }
 
 
-def _tell_of_balance(crossed: list[DictRow], balance: int | None) -> None:
+def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
     for level in (level for level in crossed if level["is_below"]):
         alert(
             level["severity"],
@@ -191,7 +191,7 @@ def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
     """Rings again for questions whose message got lost, and ends those that nobody has taken in time."""
     for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
         if row["is_due"]:
-            client.ring(row["folio_number"], row["subscriber_id"], row["id"])
+            client.wake(row["folio_number"], row["subscriber_id"], row["id"])
         else:
             end = _end(row["id"], "failed", code="too_old", message="nobody answered it in time")
             rows(cursor, "lookups/finish_lookup", **end)

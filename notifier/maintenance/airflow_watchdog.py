@@ -19,7 +19,7 @@ EVERY_SECONDS = 60.0
 CAUSE = "airflow is quiet"
 
 
-class AirflowWatch:
+class AirflowWatchdog:
     """Looks once a minute, beside the sweeper: an address of on-call that hangs must not hold up what is due."""
 
     def __init__(self) -> None:

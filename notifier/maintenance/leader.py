@@ -17,39 +17,39 @@ from psycopg.rows import DictRow, dict_row
 from leads import database, settings
 from leads.alert import alert
 from notifier.broker import dead_letter_middleware, heartbeat
-from notifier.broker.wakeups import ring, ring_to_reconcile
+from notifier.broker.wakeups import wake, wake_sms_reconciliation
 from notifier.channels import dispatch
 from notifier.channels.dispatch import KINDS
 from notifier.core.db import rows
 from notifier.core.errors import where
-from notifier.core.queues import LANES
+from notifier.core.queues import QUEUES
 from notifier.core.states import State
 from notifier.deliveries import ledger_check, lifecycle, provider_events
 from notifier.deliveries.lifecycle import settle_or_release
 from notifier.lookups import worker
-from notifier.maintenance.airflow_watchdog import AirflowWatch
+from notifier.maintenance.airflow_watchdog import AirflowWatchdog
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 TELL_SECONDS = 10.0
-SWEEPER_LOCK = "notifier:sweeper"
+LEADER_LOCK = "notifier:sweeper"
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000"
 
 Connection = psycopg.Connection[Any]
 
 
-class Sweeper(Middleware):
+class LeaderMiddleware(Middleware):
     """Runs the sweeper beside a worker, from its start to its end."""
 
     def __init__(self) -> None:
         self._stop = Event()
         self._thread: Thread | None = None
-        self._airflow_watch = AirflowWatch()
+        self._airflow_watch = AirflowWatchdog()
 
     def after_worker_boot(self, broker: Any, worker: Worker) -> None:
-        queues = sorted(set(LANES) & (worker.consumer_whitelist or set(LANES)))
+        queues = sorted(set(QUEUES) & (worker.consumer_whitelist or set(QUEUES)))
         self._thread = Thread(target=self._run, args=(queues,), name="sweeper", daemon=True)
         self._thread.start()
 
@@ -75,14 +75,14 @@ class Sweeper(Middleware):
         cursor = connection.cursor(row_factory=dict_row)
         elected = False
         next_beat = 0.0
-        rounds = Rounds(CHORES)
+        rounds = PeriodicTasks(PERIODIC_TASKS)
         while not self._stop.is_set():
             if time.monotonic() >= next_beat:
                 heartbeat.beat(cursor, queues)
                 next_beat = time.monotonic() + HEARTBEAT_SECONDS
-            lifecycle.put_back_doubtful(cursor)
+            lifecycle.requeue_unconfirmed_claims(cursor)
             if not elected:
-                cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS mine", (SWEEPER_LOCK,))
+                cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS mine", (LEADER_LOCK,))
                 elected = bool((cursor.fetchone() or {})["mine"])
             if elected:
                 rounds.go(connection)
@@ -138,11 +138,11 @@ def ring_for_due(connection: Connection) -> None:
     """Rings for every lane in which something is due, as often as it could be worked on at once."""
     cursor = connection.cursor(row_factory=dict_row)
     for row in rows(cursor, "maintenance/due_queues", kinds=list(KINDS)):
-        lane = LANES[row["queue_name"]]
+        queue = QUEUES[row["queue_name"]]
         try:
-            ring(lane, times=-(-int(row["due"]) // lane.batch))
+            wake(queue, times=-(-int(row["due"]) // queue.batch))
         except Exception as error:
-            log.warning("Redis does not take the bell of %s (%s)", lane.queue_name, type(error).__name__)
+            log.warning("Redis does not take the bell of %s (%s)", queue.queue_name, type(error).__name__)
             return
 
 
@@ -159,12 +159,12 @@ def refresh_after_merge(connection: Connection) -> None:
 def reconcile(connection: Connection) -> None:
     """Has the SMS lane ask the provider about texts of which nobody knows, or has heard for long."""
     cursor: psycopg.Cursor[DictRow] = connection.cursor(row_factory=dict_row)
-    if rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), most=1):
-        ring_to_reconcile()
+    if rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), limit=1):
+        wake_sms_reconciliation()
 
 
 @dataclass(frozen=True)
-class Chore:
+class PeriodicTask:
     """Something the elected sweeper does every ``seconds``, scaled when ``is_scaled``.
 
     What may take long, because somebody else is to answer or much is to be read, is done aside.
@@ -176,25 +176,25 @@ class Chore:
     is_aside: bool = False
 
 
-CHORES = (
-    Chore(sweep),
-    Chore(apply_events),
-    Chore(ring_for_due),
-    Chore(sweep_lookups),
-    Chore(refresh_after_merge),
-    Chore(reconcile, 60, is_scaled=True),
-    Chore(tell_of_parked, TELL_SECONDS, is_aside=True),
-    Chore(lambda connection: dead_letter_middleware.exhume(), 30, is_aside=True),
-    Chore(ledger_check.watch, 3600, is_aside=True),
+PERIODIC_TASKS = (
+    PeriodicTask(sweep),
+    PeriodicTask(apply_events),
+    PeriodicTask(ring_for_due),
+    PeriodicTask(sweep_lookups),
+    PeriodicTask(refresh_after_merge),
+    PeriodicTask(reconcile, 60, is_scaled=True),
+    PeriodicTask(tell_of_parked, TELL_SECONDS, is_aside=True),
+    PeriodicTask(lambda connection: dead_letter_middleware.recover_dead_letters(), 30, is_aside=True),
+    PeriodicTask(ledger_check.watch, 3600, is_aside=True),
 )
 
 
-class Rounds:
+class PeriodicTasks:
     """Does each chore when it is its time; one that fails does not keep the others from being done."""
 
-    def __init__(self, chores: tuple[Chore, ...]) -> None:
+    def __init__(self, chores: tuple[PeriodicTask, ...]) -> None:
         self._next = dict.fromkeys(chores, 0.0)
-        self._aside: dict[Chore, Thread] = {}
+        self._aside: dict[PeriodicTask, Thread] = {}
 
     def go(self, connection: Connection) -> None:
         """Raises psycopg.Error only when the connection is gone."""
@@ -212,7 +212,7 @@ class Rounds:
                     raise
                 log.error("The sweeper could not do a chore: %s", where(error))
 
-    def _do_aside(self, chore: Chore) -> None:
+    def _do_aside(self, chore: PeriodicTask) -> None:
         """On a connection of its own, unless the last time has not ended yet."""
 
         def do() -> None:

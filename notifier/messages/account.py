@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from leads import settings
-from leads.days import local_day
+from leads.business_days import local_day
 from notifier.core.preferences import Preferences
 from notifier.messages import links
-from notifier.messages.words import long_date, place
+from notifier.messages.wording import long_date, place
 
 Row = Mapping[str, Any]
 #: Why a call was not made, by the delivery's error code; else the code's own words would be all there is.

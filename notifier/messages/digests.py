@@ -9,12 +9,12 @@ from typing import Any
 from notifier.core.preferences import Preferences
 from notifier.core.states import State
 from notifier.messages import links
-from notifier.messages.words import LEAD_TYPES, dollars, long_date, place
+from notifier.messages.wording import LEAD_TYPES, dollars, long_date, place
 
 Row = Mapping[str, Any]
 
 
-def reason_against_digest(row: Row, preferences: Preferences) -> tuple[State, str] | None:
+def digest_rejection(row: Row, preferences: Preferences) -> tuple[State, str] | None:
     """A digest without a new lead is sent only to who wants it all the same."""
     if not row["total_leads"] and preferences.skip_empty_digests:
         return State.SKIPPED, "no_new_leads"

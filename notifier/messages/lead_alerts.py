@@ -8,7 +8,7 @@ from typing import Any
 from notifier.core.preferences import Preferences
 from notifier.core.states import State
 from notifier.messages import gsm, links
-from notifier.messages.words import LEAD_TYPES, dollars, place
+from notifier.messages.wording import LEAD_TYPES, dollars, place
 
 #: Why the owner may want to sell or to renovate, by lead type.
 INDICATORS = {
@@ -23,7 +23,7 @@ HIGH_EQUITY = 100_000
 STOP = " Reply STOP to end"
 
 
-def reason_against(row: Mapping[str, Any], preferences: Preferences) -> tuple[State, str] | None:
+def rejection(row: Mapping[str, Any], preferences: Preferences) -> tuple[State, str] | None:
     """A lead that is no more, or too weak for this subscriber, is not told."""
     if row["lead_status"] in ("closed", "converted"):
         return State.CANCELLED, "lead_closed"

@@ -16,12 +16,12 @@ def encrypted(code: str) -> str:
     """The code as it may lie in a row; raises ValueError when it is none."""
     if not _CODE.fullmatch(code):
         raise ValueError("a verification code has 3 to 12 letters or digits")
-    return encryption.sealed("codes", code)
+    return encryption.encrypt("codes", code)
 
 
 def text(row: Mapping[str, Any]) -> str:
     """The words of ``verification_sms``; raises KeyError or InvalidToken when the code cannot be read any more."""
-    return _words(encryption.unsealed("codes", row["params"]["secret"]))
+    return _words(encryption.decrypt("codes", row["params"]["secret"]))
 
 
 def masked_text(row: Mapping[str, Any]) -> str:

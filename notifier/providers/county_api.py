@@ -22,7 +22,7 @@ import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
 from leads import settings
-from notifier.core.errors import Permanent, ProviderError, ProviderWide, Refused, Unclear
+from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError, ProviderUnavailable, Refused
 from notifier.core.queues import LOOKUPS
 from notifier.providers.http import refusal
 
@@ -37,7 +37,7 @@ WIDE = ("authkey", "auth key", "unit")
 NO_DATE = "1900-01-01"
 
 
-class Denied(Permanent):
+class Denied(PermanentFailure):
     """The answer says Failed: nothing was found out, and nothing was charged."""
 
     def __init__(self, message: str, *, balance: int | None = None) -> None:
@@ -79,38 +79,38 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
     while part := answer.read1(decode_content=True):
         parts.append(part)
         if time.monotonic() > deadline:
-            raise Unclear("the county's answer took too long", code="no_answer")
+            raise OutcomeUnknown("the county's answer took too long", code="no_answer")
     answer.release_conn()
     try:
         return json.loads(b"".join(parts))
     except ValueError:
-        raise Unclear("the county answered with something else than JSON", code="not_json") from None
+        raise OutcomeUnknown("the county answered with something else than JSON", code="not_json") from None
 
 
 def _lost(error: urllib3.exceptions.HTTPError) -> ProviderError:
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         return Refused("the county does not accept connections", code="connect")
-    return Unclear(f"no answer came back from the county ({type(error).__name__})", code="no_answer")
+    return OutcomeUnknown(f"no answer came back from the county ({type(error).__name__})", code="no_answer")
 
 
 def _refused(answer: urllib3.BaseHTTPResponse) -> ProviderError:
     code = f"http_{answer.status}"
     message = f"the county answered {answer.status}"
     known = refusal(answer.status, message, code, answer.headers.get("Retry-After"))
-    return known or Permanent(message, code=code)
+    return known or PermanentFailure(message, code=code)
 
 
 def _understood(body: Any, folio: str, key: str) -> Answer:
     if not isinstance(body, Mapping):
-        raise Unclear("the county answered with something else than an object", code="not_json")
+        raise OutcomeUnknown("the county answered with something else than an object", code="not_json")
     balance = _number(body.get("UnitsBalance"))
     status = str(body.get("Status") or "").strip()
     if status.upper() not in SUCCESS:
         why = str(body.get("StatusDesc") or "no reason given").replace(key, "…")[:200]
         if status.upper() != "FAILED":
-            raise Unclear(f"the county's status is {status[:40]!r}: {why}", code="county_status")
+            raise OutcomeUnknown(f"the county's status is {status[:40]!r}: {why}", code="county_status")
         if any(word in why.lower() for word in WIDE):
-            raise ProviderWide(f"the county answers nobody: {why}", code="county_failed")
+            raise ProviderUnavailable(f"the county answers nobody: {why}", code="county_failed")
         raise Denied(f"the county says Failed: {why}", balance=balance)
     records = (body.get("OfficialRecordList") or {}).get("OfficialRecords") or []
     rows = [records] if isinstance(records, Mapping) else records

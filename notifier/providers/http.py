@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 from requests.adapters import HTTPAdapter
 
-from notifier.core.errors import ProviderError, ProviderWide, Refused, Throttled, Unclear
+from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled
 
 CONNECT_TIMEOUT = 3.0
 
@@ -22,7 +22,7 @@ def lost(error: requests.RequestException) -> ProviderError:
     """What a broken exchange means: without a connection nothing was sent, after it nobody knows."""
     if isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error):
         return Refused("the provider does not accept connections", code="connect")
-    return Unclear(f"no answer came back ({type(error).__name__})", code="no_answer")
+    return OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer")
 
 
 def refusal(status: int, message: str, code: str | None, retry_after: str | None) -> ProviderError | None:
@@ -32,9 +32,9 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
     if status == 503:
         return Refused(message, code=code)
     if status in (401, 403):
-        return ProviderWide(message, code=code)
+        return ProviderUnavailable(message, code=code)
     if status >= 500:
-        return Unclear(message, code=code)
+        return OutcomeUnknown(message, code=code)
     return None
 
 

@@ -17,7 +17,7 @@ import requests
 from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization, To
 
 from leads import settings
-from notifier.core.errors import Permanent, Unclear
+from notifier.core.errors import OutcomeUnknown, PermanentFailure
 from notifier.core.queues import EMAIL
 from notifier.providers.http import CONNECT_TIMEOUT, lost, pooled, refusal
 
@@ -83,8 +83,8 @@ def _error(answer: requests.Response) -> Exception:
         return known
     if answer.status_code >= 400:
         positions = {int(m[1]): f for f in fields if (m := _POSITION.match(f))}
-        return Permanent(message, code=code, positions=positions)
-    return Unclear(message, code=code)
+        return PermanentFailure(message, code=code, positions=positions)
+    return OutcomeUnknown(message, code=code)
 
 
 def _until(moment: str | None) -> str | None:

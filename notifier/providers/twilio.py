@@ -16,7 +16,7 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
 from leads import settings
-from notifier.core.errors import Permanent, ProviderError, ProviderWide, Throttled
+from notifier.core.errors import PermanentFailure, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.pricing import RING_SECONDS
 from notifier.core.queues import SMS, VOICE
 from notifier.providers.http import lost, pooled, refusal, throttled
@@ -72,7 +72,7 @@ def fetch_call(sid: str) -> CallInstance | None:
     try:
         with _meaning():
             return _client().calls(sid).fetch()
-    except Permanent:
+    except PermanentFailure:
         return None
 
 
@@ -105,13 +105,13 @@ def _error(error: TwilioRestException) -> ProviderError:
     # The sentence that comes with it quotes the number.
     message = f"Twilio answered {error.status}" + (f" with code {code}" if code else "")
     if code in SUPPRESSING:
-        return Permanent(message, code=str(code), suppress=True)
+        return PermanentFailure(message, code=str(code), suppress=True)
     if code in THROTTLING:
         return Throttled(message, code=str(code))
     if code in PROVIDER_WIDE:
-        return ProviderWide(message, code=str(code))
+        return ProviderUnavailable(message, code=str(code))
     text = str(code) if code else f"http_{error.status}"
-    return refusal(error.status, message, text, None) or Permanent(message, code=text)
+    return refusal(error.status, message, text, None) or PermanentFailure(message, code=text)
 
 
 class _Http(TwilioHttpClient):  # type: ignore[misc]

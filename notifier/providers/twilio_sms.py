@@ -17,7 +17,7 @@ from notifier.providers.http import lost
 T = TypeVar("T")
 
 #: The newest texts to one number that are looked through.
-MOST = 50
+LIMIT = 50
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def text(sid: str) -> Text:
 
 def texts_to(recipient: str) -> list[Text]:
     """The newest texts to a number; one that is missing may come later. Raises a ProviderError."""
-    return _asked(lambda: [_text(found) for found in twilio._client().messages.list(to=recipient, limit=MOST)])
+    return _asked(lambda: [_text(found) for found in twilio._client().messages.list(to=recipient, limit=LIMIT)])
 
 
 def _asked(ask: Callable[[], T]) -> T:

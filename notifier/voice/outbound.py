@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 from leads import settings
 from notifier.core import pricing
 from notifier.core.db import rows, transaction
-from notifier.core.errors import Permanent, ProviderError, Unclear
+from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
 from notifier.core.phone_numbers import e164, next_opening, zones
 from notifier.core.queues import VOICE
 from notifier.core.states import State
@@ -89,17 +89,17 @@ def _start(claim: Claim, call: DictRow) -> None:
     kept = [Sent(call["id"], number, sender)]
     try:
         sid = twilio.start_call(call["id"], number, sender, pricing.call_minutes())
-    except Permanent as error:
+    except PermanentFailure as error:
         lifecycle.end(claim, [call["id"]], State.FAILED, error.code or "refused", str(error), answered=VOICE)
-    except Unclear as error:
-        lifecycle.unclear(claim, kept, error)
+    except OutcomeUnknown as error:
+        lifecycle.mark_unknown(claim, kept, error)
     except ProviderError as error:
-        lifecycle.put_back(claim, [call["id"]], VOICE, error)
+        lifecycle.requeue(claim, [call["id"]], VOICE, error)
     except settings.MissingSetting:
         raise
     except Exception as error:
         # It may ring already, before whatever went wrong here did.
-        lifecycle.unclear(claim, kept, Unclear(type(error).__name__, code="our_error"))
+        lifecycle.mark_unknown(claim, kept, OutcomeUnknown(type(error).__name__, code="our_error"))
     else:
         lifecycle.accept(claim, VOICE, kept, sid)
 

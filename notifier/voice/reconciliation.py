@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 NEVER_CONNECTED = frozenset({"failed", "busy", "no-answer", "canceled"})
 ENDS = NEVER_CONNECTED | {"completed"}
 #: Our own word for a call of whose end nobody could tell within 72 hours.
-NEVER_TOLD = "never_told"
+END_UNKNOWN = "never_told"
 #: Twilio's clock counts seconds, and may differ from ours.
 TOLERANCE = timedelta(seconds=30)
 
@@ -55,7 +55,7 @@ def complete(claim: Claim) -> None:
         try:
             call = twilio.fetch_call(row["params"]["call_sid"])
         except ProviderError as error:
-            lifecycle.put_back(claim, [row["id"]], VOICE, error)
+            lifecycle.requeue(claim, [row["id"]], VOICE, error)
             continue
         if call is None:
             lifecycle.end(claim, [row["id"]], State.FAILED, "no_such_call", "Twilio knows of no such call")
@@ -73,8 +73,8 @@ def tell(delivery_id: int, call: CallInstance) -> None:
 
 def _give_up(delivery_id: int) -> None:
     """Ends a call for the subscriber's good: what it held goes back, and what Twilio tells later charges nobody."""
-    key = f"{NEVER_TOLD}:{delivery_id}"
-    provider_events.store("notifier", [Event(NEVER_TOLD, key, delivery_id, details={"code": NEVER_TOLD})])
+    key = f"{END_UNKNOWN}:{delivery_id}"
+    provider_events.store("notifier", [Event(END_UNKNOWN, key, delivery_id, details={"code": END_UNKNOWN})])
     provider_events.apply()
     alert(
         "warning",

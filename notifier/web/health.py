@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 
 from leads import settings
 from notifier.core.db import rows, transaction
-from notifier.core.queues import LANES
-from notifier.maintenance.leader import SWEEPER_LOCK
+from notifier.core.queues import QUEUES
+from notifier.maintenance.leader import LEADER_LOCK
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -35,14 +35,14 @@ def health() -> JSONResponse:
 
 def _database() -> dict[str, bool | Mapping[str, bool]]:
     try:
-        with transaction(patience=PATIENCE) as cursor:
+        with transaction(timeout=PATIENCE) as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{PATIENCE:g}s",))
-            (found,) = rows(cursor, "web/health", sweeper_lock=SWEEPER_LOCK, fresh=FRESH_SECONDS)
-        sweeper, lanes = bool(found["sweeper"]), set(found["lanes"])
-        return {"database": True, "sweeper": sweeper, "lanes": {name: name in lanes for name in LANES}}
+            (found,) = rows(cursor, "web/health", sweeper_lock=LEADER_LOCK, fresh=FRESH_SECONDS)
+        sweeper, queues = bool(found["sweeper"]), set(found["lanes"])
+        return {"database": True, "sweeper": sweeper, "lanes": {name: name in queues for name in QUEUES}}
     except Exception as error:
         log.warning("Health: the database does not answer (%s)", type(error).__name__)
-        return {"database": False, "sweeper": False, "lanes": dict.fromkeys(LANES, False)}
+        return {"database": False, "sweeper": False, "lanes": dict.fromkeys(QUEUES, False)}
 
 
 def _redis() -> bool:

@@ -64,13 +64,13 @@ def look_again(lookup_id: int) -> JSONResponse:
 async def _lookup(wanted: Wanted) -> dict[str, Any]:
     """As ``notifier.lookup``, on the event loop."""
     deadline = time.monotonic() + wanted.timeout
-    asked = await run_in_threadpool(client.ask, wanted.folio_number, wanted.subscriber_id)
+    asked = await run_in_threadpool(client.request_lookup, wanted.folio_number, wanted.subscriber_id)
     if asked.answer is not None:
         return asked.answer
     assert asked.lookup_id is not None
     with listener.awaiting(asked.folio) as woken:
         if asked.is_new:
-            await run_in_threadpool(client.ring, asked.folio, wanted.subscriber_id, asked.lookup_id)
+            await run_in_threadpool(client.wake, asked.folio, wanted.subscriber_id, asked.lookup_id)
         elif answer := await run_in_threadpool(client.result, asked.lookup_id):
             return answer
         while (left := deadline - time.monotonic()) > 0:

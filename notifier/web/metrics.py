@@ -19,7 +19,7 @@ from psycopg.rows import DictRow
 
 from leads import settings
 from notifier.core.db import rows, transaction
-from notifier.core.queues import LANES
+from notifier.core.queues import QUEUES
 
 router = APIRouter()
 
@@ -74,13 +74,13 @@ class Remembered:
 
 def _now() -> list[DictRow]:
     cap = settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500)
-    with transaction(patience=PATIENCE) as cursor:
+    with transaction(timeout=PATIENCE) as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{PATIENCE}s",))
-        return rows(cursor, "web/metrics", queues=list(LANES), cap=cap)
+        return rows(cursor, "web/metrics", queues=list(QUEUES), cap=cap)
 
 
 def _ledger() -> list[DictRow]:
-    with transaction(patience=PATIENCE) as cursor:
+    with transaction(timeout=PATIENCE) as cursor:
         return rows(cursor, "web/ledger_metrics")
 
 

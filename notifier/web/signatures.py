@@ -31,18 +31,18 @@ FORGED = HTTPException(403, "the signature is not the provider's")
 Form = ImmutableMultiDict[str, str]
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The raw body; raises a 413 as soon as it is seen to be larger than ``most`` bytes."""
+async def read_body(request: Request, limit: int) -> bytes:
+    """The raw body; raises a 413 as soon as it is seen to be larger than ``limit`` bytes."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
-    if not declared.isdigit() or int(declared) <= most:
+    if not declared.isdigit() or int(declared) <= limit:
         async for part in request.stream():
             body += part
-            if len(body) > most:
+            if len(body) > limit:
                 break
         else:
             return bytes(body)
-    raise HTTPException(413, f"the body may have {most} bytes")
+    raise HTTPException(413, f"the body may have {limit} bytes")
 
 
 async def twilio_form(request: Request) -> Form:

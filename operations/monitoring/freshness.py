@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from county import feeds, runs
 from county.feeds import PARCEL_ROLL
 from leads.alert import alert, recovered
-from leads.days import business_days_between, local_day
+from leads.business_days import business_days_between, local_day
 from leads.sql import statement
 from operations.monitoring.schedules import FEEDS, Schedule
 

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from leads.days import NEW_YORK, local_day
+from leads.business_days import NEW_YORK, local_day
 from leads.redaction import redact
 from operations.monitoring.schedules import FEEDS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from leads.days import NEW_YORK
+from leads.business_days import NEW_YORK
 
 
 @dataclass(frozen=True)

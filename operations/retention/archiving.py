@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 import psycopg
 
 from county.archive import Archive
-from county.errors import GiveUp, NotArchived
+from county.errors import NotArchived, PermanentIngestionError
 from leads.sql import statement_with
 from operations.retention.rules import Rule
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _ID = re.compile(rb'\{"id":(\d+),')
 
 
-class ArchiveDiffers(GiveUp):
+class ArchiveDiffers(PermanentIngestionError):
     """An archived object does not hold what was written into it; nothing was removed."""
 
 
@@ -45,13 +45,13 @@ class Contents:
 
 
 def archive_next(
-    connection: psycopg.Connection, archive: Archive, rule: Rule, *, before: datetime, most: int
+    connection: psycopg.Connection, archive: Archive, rule: Rule, *, before: datetime, limit: int
 ) -> int | None:
-    """Archives and removes the next batch of at most ``most`` rows; returns how many went, None when none is due.
+    """Archives and removes the next batch of at most ``limit`` rows; returns how many went, None when none is due.
 
     Raises ArchiveDiffers, or what the archive raises; the batch stays open then.
     """
-    batch = _open_batch(connection, rule, before, most)
+    batch = _open_batch(connection, rule, before, limit)
     if batch is None:
         return None
     batch_id, row_ids, created_at = batch
@@ -71,7 +71,7 @@ def archive_next(
 
 
 def _open_batch(
-    connection: psycopg.Connection, rule: Rule, before: datetime, most: int
+    connection: psycopg.Connection, rule: Rule, before: datetime, limit: int
 ) -> tuple[int, list[int], datetime] | None:
     query = "SELECT id, row_ids, created_at FROM cleanup_batches WHERE rule = %s AND removed_at IS NULL"
     row = connection.execute(query, (rule.name,)).fetchone()
@@ -79,7 +79,7 @@ def _open_batch(
         parts = {"table": rule.table, "age": rule.age, "condition": rule.condition}
         connection.execute(
             statement_with("operations/retention/open_batch", **parts),
-            {"rule": rule.name, "before": before, "most": most},
+            {"rule": rule.name, "before": before, "most": limit},
         )
         row = connection.execute(query, (rule.name,)).fetchone()
     return row

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from county.archive import Archive
-from county.errors import GiveUp
+from county.errors import PermanentIngestionError
 from county.staging import drop_part
 from leads.sql import statement, statement_with
 from operations.retention.archiving import archive_next
@@ -50,7 +50,7 @@ def clean_up(
 def _alone(connection: psycopg.Connection) -> Iterator[None]:
     row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (LOCK,)).fetchone()
     if row is None or not row[0]:
-        raise GiveUp(
+        raise PermanentIngestionError(
             "another clean-up is running: wait for it, or end its session (application_name in pg_stat_activity)"
         )
     try:
@@ -75,7 +75,7 @@ def _archive_and_remove(
     connection: psycopg.Connection, archive: Archive, rule: Rule, before: datetime, batch: int
 ) -> int:
     total = 0
-    while (removed := archive_next(connection, archive, rule, before=before, most=batch)) is not None:
+    while (removed := archive_next(connection, archive, rule, before=before, limit=batch)) is not None:
         total += removed
         if removed == 0:
             break  # every row of it changes under our eyes: the next night finds them at rest
@@ -98,7 +98,7 @@ def _drop_staging(connection: psycopg.Connection, before: datetime, *, dry_run: 
     if dry_run:
         return len(parts)
     # What others are in the way of is dropped the next night.
-    dropped = sum(drop_part(connection, part, patience="1s") for (part,) in parts)
+    dropped = sum(drop_part(connection, part, timeout="1s") for (part,) in parts)
     connection.execute(
         "DELETE FROM matched_records m USING data_ingestion_logs l"
         " WHERE l.id = m.ingestion_id AND (l.status IN ('success', 'skipped') OR l.started_at < %s)",

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bench import dags
-from local.places import ROOT
+from local.paths import ROOT
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from county.archive import ABANDONED_AFTER, Archive, FileArchive, open_archive
-from county.errors import ArchiveConflict, ArchiveUnavailable, GiveUp, NotArchived
+from county.errors import ArchiveConflict, ArchiveUnavailable, NotArchived, PermanentIngestionError
 from county.fetch import open_lines
 from county.gcs_archive import GcsArchive
 from tests.county.disk import no_file_longer_than
@@ -76,7 +76,7 @@ def test_an_object_that_is_not_there_is_named_with_the_remedy(archive: Archive) 
 
 @pytest.mark.parametrize("url", ["", "s3://bucket/x", "relative/folder", "file://host/folder", "gs:///folder"])
 def test_an_archive_address_that_nothing_serves_is_refused(url: str) -> None:
-    with pytest.raises(GiveUp, match="ARCHIVE_URL"):
+    with pytest.raises(PermanentIngestionError, match="ARCHIVE_URL"):
         open_archive(url)
 
 
@@ -118,9 +118,11 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_needs_a_human(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"a file where the archive should be")
     archive = FileArchive(tmp_path / "taken")
-    with pytest.raises(GiveUp, match=r"cannot store daily/2026-11-20/Cases\.exp in the archive .* ARCHIVE_URL"):
+    with pytest.raises(
+        PermanentIngestionError, match=r"cannot store daily/2026-11-20/Cases\.exp in the archive .* ARCHIVE_URL"
+    ):
         archive.put(CASES, file(tmp_path, b"1"))
-    with pytest.raises(GiveUp, match="cannot list"):
+    with pytest.raises(PermanentIngestionError, match="cannot list"):
         archive.names("daily/2026-11-20")
 
 
@@ -128,7 +130,10 @@ def test_a_read_only_folder_needs_a_human(tmp_path: Path) -> None:
     source = file(tmp_path, b"1")
     with service_folder("archive") as folder:
         folder.chmod(0o555)
-        with as_somebody_else(), pytest.raises(GiveUp, match="Let the user that Airflow runs as read and write there"):
+        with (
+            as_somebody_else(),
+            pytest.raises(PermanentIngestionError, match="Let the user that Airflow runs as read and write there"),
+        ):
             FileArchive(folder).put(CASES, source)
 
 
@@ -150,7 +155,7 @@ def as_somebody_else() -> Iterator[None]:
 
 @pytest.fixture
 def bucket(object_storage: ObjectStorage) -> GcsArchive:
-    return GcsArchive(BUCKET, "miami_dade_archives", patience=1)
+    return GcsArchive(BUCKET, "miami_dade_archives", timeout=1)
 
 
 def test_objects_are_private(bucket: GcsArchive, object_storage: ObjectStorage, tmp_path: Path) -> None:
@@ -182,21 +187,23 @@ def test_what_arrives_damaged_does_not_stay(bucket: GcsArchive, object_storage: 
 
 
 def test_a_missing_bucket_is_named(object_storage: ObjectStorage, tmp_path: Path) -> None:
-    elsewhere = GcsArchive("no-such-bucket", "x", patience=1)
+    elsewhere = GcsArchive("no-such-bucket", "x", timeout=1)
     for ask in (
         lambda: elsewhere.names("daily/2026-11-20"),
         lambda: elsewhere.put(CASES, file(tmp_path, b"1")),
         lambda: elsewhere.open(CASES),
     ):
-        with pytest.raises(GiveUp, match=r"there is no bucket no-such-bucket\. Create it or correct ARCHIVE_URL"):
+        with pytest.raises(
+            PermanentIngestionError, match=r"there is no bucket no-such-bucket\. Create it or correct ARCHIVE_URL"
+        ):
             ask()
 
 
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [
-        (401, GiveUp, "roles Storage Object Creator and Viewer"),
-        (403, GiveUp, "roles Storage Object Creator and Viewer"),
+        (401, PermanentIngestionError, "roles Storage Object Creator and Viewer"),
+        (403, PermanentIngestionError, "roles Storage Object Creator and Viewer"),
         (429, ArchiveUnavailable, "the next try goes on"),
         (503, ArchiveUnavailable, "the next try goes on"),
     ],
@@ -235,10 +242,10 @@ def test_a_service_that_goes_away_while_an_object_is_read_is_told(
 def test_a_dead_service_is_told(object_storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     with pytest.raises(ArchiveUnavailable, match="look at the service"):
-        GcsArchive(BUCKET, "x", patience=1).names("daily/2026-11-20")
+        GcsArchive(BUCKET, "x", timeout=1).names("daily/2026-11-20")
 
 
 def test_a_missing_connection_is_named(object_storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT")
-    with pytest.raises(GiveUp, match="Define Airflow's connection google_cloud_default"):
+    with pytest.raises(PermanentIngestionError, match="Define Airflow's connection google_cloud_default"):
         GcsArchive(BUCKET, "x").names("daily/2026-11-20")

@@ -18,18 +18,18 @@ from county.errors import (
     DamagedFile,
     EmptyFile,
     FileStillChanging,
-    GiveUp,
     IncompleteFile,
     LoginRefused,
     MissingFile,
-    NoRoom,
-    NothingToDo,
+    PermanentIngestionError,
     ServerUnreachable,
+    SkipRun,
     StaleFile,
+    StorageFull,
 )
-from county.fetch import Fetched, Request, fetch_files, files_are_there, open_lines
+from county.fetch import Fetched, FetchRequest, fetch_files, files_are_there, open_lines
 from county.ftp import CountyFtp
-from leads.days import NEW_YORK
+from leads.business_days import NEW_YORK
 from tests.county.conftest import connect_to
 from tests.county.disk import no_file_longer_than
 from tests.county.ftp_server import CountyServer
@@ -43,7 +43,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 def fetch(archive: Archive, day: date = FRIDAY, *, now: datetime = LATER, **options: object) -> list[Fetched]:
     with closing(CountyFtp(timeout=3, resumptions=2)) as ftp:
-        return fetch_files(Request(feeds.feed("daily"), day, **options), ftp, archive, now=now)  # type: ignore[arg-type]
+        return fetch_files(FetchRequest(feeds.feed("daily"), day, **options), ftp, archive, now=now)  # type: ignore[arg-type]
 
 
 def publish(server: CountyServer, content: bytes = b"row", *, written: datetime = EVENING, suffix: str = "") -> None:
@@ -209,7 +209,7 @@ def test_a_file_written_a_moment_ago_is_looked_at_twice(
 
 def test_a_full_temporary_folder_is_named(server: CountyServer, archive: Archive) -> None:
     publish(server, b"x" * 500_000)
-    with no_file_longer_than(100_000), pytest.raises(NoRoom, match="let TMPDIR name another folder"):
+    with no_file_longer_than(100_000), pytest.raises(StorageFull, match="let TMPDIR name another folder"):
         fetch(archive)
     assert archive.names("daily/2026-11-20") == []
     assert len(fetch(archive)) == 2
@@ -241,7 +241,7 @@ def test_a_wrong_password_is_not_tried_again(
     connect_to(monkeypatch, port=server.port, password="wrong")
     with pytest.raises(LoginRefused, match="Correct user and password of the connection miami_dade_ftp"):
         fetch(archive)
-    assert issubclass(LoginRefused, GiveUp)
+    assert issubclass(LoginRefused, PermanentIngestionError)
 
 
 def test_a_dead_server_is_named(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +267,7 @@ def test_a_dead_server_does_not_matter_when_the_archive_has_the_day(
 
 def test_a_missing_connection_is_named(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_MIAMI_DADE_FTP", raising=False)
-    with pytest.raises(GiveUp, match="connection miami_dade_ftp is not defined"):
+    with pytest.raises(PermanentIngestionError, match="connection miami_dade_ftp is not defined"):
         fetch(archive)
 
 
@@ -279,7 +279,7 @@ def test_a_silent_server_does_not_hold_the_task(archive: Archive, monkeypatch: p
 
 
 def test_a_holiday_without_files_is_nothing_to_do(server: CountyServer, archive: Archive) -> None:
-    with pytest.raises(NothingToDo):
+    with pytest.raises(SkipRun):
         fetch(archive, THANKSGIVING)
     publish(server, suffix="_20261126")
     assert len(fetch(archive, THANKSGIVING)) == 2
@@ -347,7 +347,7 @@ def test_a_run_of_today_waits_until_closing_time_and_no_run_of_a_past_day(
     def there(day: date, at: time) -> bool:
         with closing(CountyFtp(timeout=3)) as ftp:
             now = datetime.combine(FRIDAY, at, NEW_YORK)
-            return files_are_there(Request(feeds.feed("daily"), day), ftp, archive, now=now)
+            return files_are_there(FetchRequest(feeds.feed("daily"), day), ftp, archive, now=now)
 
     assert not there(FRIDAY, time(6))
     assert not there(FRIDAY, time(17, 59))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from county.errors import GiveUp, LoginRefused
+from county.errors import LoginRefused, PermanentIngestionError
 from county.ftp import CountyFtp
 from tests.county import vsftpd
 from tests.county.certificates import make_certificate
@@ -106,7 +106,7 @@ def test_a_server_that_demands_tls_says_what_is_missing(server: Server, monkeypa
 @pytest.mark.parametrize("server", PLAIN, indirect=True)
 def test_a_server_without_tls_never_gets_the_password(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.connect(monkeypatch, tls=True)
-    with closing(CountyFtp(timeout=10)) as hook, pytest.raises(GiveUp, match="does not speak TLS"):
+    with closing(CountyFtp(timeout=10)) as hook, pytest.raises(PermanentIngestionError, match="does not speak TLS"):
         hook.names("/daily")
 
 
@@ -118,7 +118,10 @@ def test_a_certificate_is_checked_when_it_is_named(
     with closing(CountyFtp(timeout=10)) as hook:
         assert hook.names("/daily") == ["Cases.exp"]
     server.connect(monkeypatch, tls=True, ca_file=str(make_certificate(tmp_path, "another")))
-    with closing(CountyFtp(timeout=10)) as hook, pytest.raises(GiveUp, match="certificate is not trusted"):
+    with (
+        closing(CountyFtp(timeout=10)) as hook,
+        pytest.raises(PermanentIngestionError, match="certificate is not trusted"),
+    ):
         hook.names("/daily")
 
 

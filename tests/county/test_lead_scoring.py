@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from county.lead_scoring import score_leads
-from leads.days import local_day
+from leads.business_days import local_day
 from tests.operations.conftest import Rows
 
 

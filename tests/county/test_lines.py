@@ -185,10 +185,10 @@ def test_who_drops_staging_leaves_a_part_to_whoever_is_at_it(county: Pipeline, d
     part = partition("staging_parties", county.run(FRIDAY, [deed()]))
     with psycopg.connect(database.url) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (DROP_LOCK,))
-        assert not drop_part(county.connection, part, patience="50ms")
+        assert not drop_part(county.connection, part, timeout="50ms")
         assert county.one("SELECT to_regclass(%s)::text", part) == (part,)
-    assert drop_part(county.connection, part, patience="50ms")
-    assert not drop_part(county.connection, part, patience="50ms")
+    assert drop_part(county.connection, part, timeout="50ms")
+    assert not drop_part(county.connection, part, timeout="50ms")
 
 
 ANY_LINE = st.one_of(

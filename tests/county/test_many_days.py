@@ -10,7 +10,7 @@ from string import ascii_uppercase
 import psycopg
 import pytest
 
-from leads.days import add_business_days
+from leads.business_days import add_business_days
 from local.postgres import PostgresServer
 from sandbox.documents import Document, documents_of
 from tests.county.days import WRITERS, Pipeline, deed, mortgage

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from leads.days import add_business_days
+from leads.business_days import add_business_days
 from local.postgres import PostgresServer
 from sandbox.documents import Document, documents_of
 from sandbox.world import parcels

@@ -19,9 +19,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from county import feeds
 from county.archive import open_archive
 from county.errors import DatabaseTrouble, FileStillChanging
-from county.fetch import Request, files_are_there
+from county.fetch import FetchRequest, files_are_there
 from county.ftp import CountyFtp
-from leads.days import NEW_YORK
+from leads.business_days import NEW_YORK
 from local.settings import postgres_connection
 from tests.county.conftest import connect_to
 from tests.county.ftp_server import CountyServer
@@ -139,7 +139,7 @@ def test_a_holiday_is_skipped(start: Callable[..., Run]) -> None:
 
 def test_a_weekly_file_is_waited_for_on_a_holiday_too(server: CountyServer, tmp_path: Path) -> None:
     memorial_day = date(2026, 5, 25)
-    request = Request(feeds.feed("weekly"), memorial_day)
+    request = FetchRequest(feeds.feed("weekly"), memorial_day)
     archive = open_archive((tmp_path / "archive").as_uri())
     with closing(CountyFtp(timeout=3)) as ftp:
         for hour, there in ((7, False), (18, True)):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from leads.days import local_day
+from leads.business_days import local_day
 from local.ports import free_port
 from local.settings import postgres_connection
 from tests import services

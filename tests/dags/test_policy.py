@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from leads.days import NEW_YORK
-from local.places import ROOT
+from leads.business_days import NEW_YORK
+from local.paths import ROOT
 from operations.monitoring import oncall, schedules
 
 FEEDS = {

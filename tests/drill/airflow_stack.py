@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from local import airflow, keys, settings
 from local.airflow_api import AirflowApi
-from local.places import ROOT, Places
+from local.paths import ROOT, Paths
 from local.ports import free_port
 from local.postgres import PostgresServer
 from local.processes import Child
@@ -66,7 +66,7 @@ class DrillApi(AirflowApi):
 class AirflowStack:
     """``leads`` is the server of the leads database, apart from Airflow's own; ``county`` the FTP server."""
 
-    places: Places
+    places: Paths
     metadata: PostgresServer
     leads: PostgresServer
     county: CountyServer
@@ -134,7 +134,7 @@ def running_airflow(**more: str) -> Iterator[AirflowStack]:
         leads = stack.enter_context(services.running_postgres())
         (folder / "ftp").mkdir()
         county = stack.enter_context(running_ftp_server(folder / "ftp"))
-        places = Places(root=folder)
+        places = Paths(root=folder)
         places.prepare()
         made = keys.load_keys(places.keys)
         ports = airflow.Ports(free_port(), free_port(), free_port())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from leads.days import is_business_day
+from leads.business_days import is_business_day
 from local.ports import free_port
 from local.processes import Child
 from local.redis import RedisServer

@@ -22,7 +22,7 @@ import psutil
 import psycopg
 import pytest
 
-from local.places import ROOT
+from local.paths import ROOT
 from local.ports import LOOPBACK
 from local.postgres import PostgresServer
 from sandbox import FTP_PASSWORD, FTP_USER

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import psycopg
 import pytest
 
-from local.places import ROOT
+from local.paths import ROOT
 from tests.county.days import WRITERS, deed
 from tests.drill.airflow_stack import AirflowStack, running_airflow, wait_for
 from tests.operations.mailbox import Mailbox, running_mailbox

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from local.places import ROOT
+from local.paths import ROOT
 from local.settings import DEFAULTS
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
@@ -19,7 +19,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 
 # The contract: one worker for each queue, and how much it does at once.
-LANES = {
+QUEUES = {
     "api-property-lookup": 10,
     "email-workflows": 50,
     "sms-notifications": 20,
@@ -188,13 +188,13 @@ def test_every_queue_has_a_process_of_its_own_with_its_concurrency() -> None:
             assert queue not in lanes, f"two services work on {queue}"
             assert words[words.index("-p") + 1] == "1"
             lanes[queue] = int(words[words.index("-t") + 1])
-    assert lanes == LANES
+    assert lanes == QUEUES
 
 
 def test_the_lanes_of_the_notifier_are_those_of_the_contract() -> None:
-    from notifier.core.queues import LANES as lanes_of_the_notifier
+    from notifier.core.queues import QUEUES as lanes_of_the_notifier
 
-    assert {name: lane.concurrency for name, lane in lanes_of_the_notifier.items()} == LANES
+    assert {name: lane.concurrency for name, lane in lanes_of_the_notifier.items()} == QUEUES
 
 
 def test_workers_get_the_time_to_finish_what_they_send() -> None:

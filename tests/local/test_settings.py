@@ -11,7 +11,7 @@ import pytest
 from local import airflow
 from local.environment_file import read_environment_file, write_environment_file
 from local.keys import load_keys
-from local.places import Places
+from local.paths import Paths
 from local.settings import Sandbox, inherited, leads_settings, postgres_connection
 
 SANDBOX = Sandbox(ftp_port=2121, http_port=8025)
@@ -20,7 +20,7 @@ SANDBOX = Sandbox(ftp_port=2121, http_port=8025)
 def _settings(
     tmp_path: Path, profile: str, *, sandbox: Sandbox = SANDBOX, web_port: int | None = None
 ) -> dict[str, str]:
-    places = Places(tmp_path, profile)
+    places = Paths(tmp_path, profile)
     keys = load_keys(places.keys)
     return leads_settings(
         places,
@@ -67,12 +67,12 @@ def test_callbacks_reach_our_own_web_service_unless_the_caller_publishes_it(
 def test_another_airflows_settings_do_not_leak_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://production/airflow")
     monkeypatch.setenv("AIRFLOW_CONN_LEADS_DB", "postgresql://production/leads")
-    assert not [name for name in inherited(Places(tmp_path)) if name.startswith("AIRFLOW")]
+    assert not [name for name in inherited(Paths(tmp_path)) if name.startswith("AIRFLOW")]
 
 
 def test_loopback_is_never_asked_of_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "intranet")
-    assert inherited(Places(tmp_path))["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+    assert inherited(Paths(tmp_path))["NO_PROXY"] == "intranet,127.0.0.1,localhost"
 
 
 def test_a_database_address_becomes_an_airflow_connection_whole() -> None:
@@ -102,7 +102,7 @@ def test_two_stacks_share_no_port() -> None:
 
 
 def test_a_shell_gets_the_settings_as_they_are(tmp_path: Path) -> None:
-    places = Places(tmp_path)
+    places = Paths(tmp_path)
     places.local.mkdir()
     variables = {"PLAIN": "1", "QUOTED": """it's {"a": "$HOME `b`"}"""}
     write_environment_file(places, variables)

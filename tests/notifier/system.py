@@ -17,12 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from local.places import ROOT
+from local.paths import ROOT
 from local.redis import RedisServer
 from local.settings import Sandbox
 from notifier.channels import dispatch
 from notifier.core.queues import EMAIL, SMS
-from notifier.deliveries.enqueue import Opened
+from notifier.deliveries.enqueue import EnqueueResult
 from tests.services import Database
 
 SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="
@@ -139,7 +139,7 @@ class System:
     def state(self, delivery_id: int) -> str:
         return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
 
-    def outcome(self, opened: Opened) -> tuple[str, str | None]:
+    def outcome(self, opened: EnqueueResult) -> tuple[str, str | None]:
         """State and code of a delivery, after what is due was sent from this process."""
         for lane in (EMAIL, SMS):
             dispatch.work(lane)
@@ -208,7 +208,7 @@ class System:
         self._control("POST", "reset", b"{}")
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(f"{self.sandbox.url}/_sandbox/{path}", data=body, method=method)
+        request = urllib.request.DeliveryRequest(f"{self.sandbox.url}/_sandbox/{path}", data=body, method=method)
         request.add_header("Content-Type", "application/json")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=30) as answer:

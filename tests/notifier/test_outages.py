@@ -145,7 +145,7 @@ def test_a_claim_whose_answer_was_lost_with_the_database_is_put_back(
         dispatch.work(SMS)
     assert system.state(opened.delivery_id) == "sending"
     with db.transaction() as cursor:
-        lifecycle.put_back_doubtful(cursor)
+        lifecycle.requeue_unconfirmed_claims(cursor)
     dispatch.work(SMS)
     assert system.rows("SELECT state, attempts FROM deliveries") == [("accepted", 1)]
 

@@ -10,4 +10,4 @@ WHERE d.channel = 'sms'
           AND d.updated_at BETWEEN now() - make_interval(hours => 72) AND now() - make_interval(secs => 3600 * %(scale)s)
        OR d.state = 'parked' AND d.check_at <= now() AND d.updated_at > now() - make_interval(hours => 25) * %(scale)s)
 ORDER BY d.state = 'unknown' DESC, d.updated_at
-LIMIT %(most)s
+LIMIT %(limit)s

@@ -4,7 +4,7 @@ WITH locked AS MATERIALIZED (
     SELECT d.id, d.state, d.channel, d.recipient, d.subscriber_id
     FROM deliveries d
     WHERE d.id IN (SELECT delivery_id FROM delivery_events
-                   WHERE applied_at IS NULL AND delivery_id IS NOT NULL ORDER BY id LIMIT %(most)s)
+                   WHERE applied_at IS NULL AND delivery_id IS NOT NULL ORDER BY id LIMIT %(limit)s)
     ORDER BY d.id
     FOR NO KEY UPDATE SKIP LOCKED
 ), fresh AS (

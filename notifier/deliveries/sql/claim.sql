@@ -9,7 +9,7 @@ WITH trial AS (
     SELECT CASE
         WHEN EXISTS (SELECT FROM trial) THEN 1
         WHEN EXISTS (SELECT FROM lane_breakers WHERE queue_name = %(queue)s) THEN 0
-        ELSE %(most)s
+        ELSE %(limit)s
     END AS most
 ), due_kind AS (
     SELECT k.kind FROM delivery_kinds k

@@ -10,7 +10,7 @@ WITH asked AS MATERIALIZED (
                 %(delays)s::interval[])
          WITH ORDINALITY
          AS r (kind, subscriber_id, lead_id, key, params, priority, tokens, not_before, delay, position)
-    CROSS JOIN set_config('lock_timeout', coalesce(%(patience)s, current_setting('lock_timeout')), true)
+    CROSS JOIN set_config('lock_timeout', coalesce(%(timeout)s, current_setting('lock_timeout')), true)
     LEFT JOIN leads l ON l.id = r.lead_id
 )
 SELECT o.delivery_id, o.state, o.opened

@@ -95,7 +95,7 @@ def test_a_lookup_does_not_wait_for_mail(county_api: CountyApi, system: System) 
 def test_a_message_lost_with_redis_is_rung_again(county_api: CountyApi, system: System, own_redis: RedisServer) -> None:
     from notifier.lookups import client
 
-    asked = client.ask(next(folios(1)), system.subscriber())
+    asked = client.request_lookup(next(folios(1)), system.subscriber())
     assert asked.lookup_id is not None
     system.start_worker(LANE)
     system.wait_until(lambda: client.result(asked.lookup_id or 0), "an answer without a message")

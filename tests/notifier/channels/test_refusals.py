@@ -14,13 +14,13 @@ from notifier.core.queues import EMAIL, SMS
 from tests.notifier.system import System
 
 TABLES = {"new_lead_alert": [5, 25, 125, 625, 3125], "urgent_lead_sms": [5, 5, 5]}
-LANES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twilio")}
+QUEUES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twilio")}
 
 
 def sent(system: System, kind: str) -> int:
     """A delivery of the kind, after its first try."""
     opened = getattr(notifier, kind).send(system.subscriber(), system.lead())
-    dispatch.work(LANES[kind][0])
+    dispatch.work(QUEUES[kind][0])
     return int(opened.delivery_id)
 
 
@@ -31,7 +31,7 @@ def row(system: System, *columns: str) -> Any:
 @pytest.mark.parametrize("kind", TABLES)
 def test_retries_follow_the_table_exactly(system: System, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
-    lane, provider = LANES[kind]
+    lane, provider = QUEUES[kind]
     system.fault(provider, status=503)
     delivery = sent(system, kind)
     for number, seconds in enumerate(TABLES[kind], start=1):
@@ -48,7 +48,7 @@ def test_retries_follow_the_table_exactly(system: System, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_waiting_as_told_costs_no_try(system: System, kind: str) -> None:
-    lane, provider = LANES[kind]
+    lane, provider = QUEUES[kind]
     system.fault(provider, status=429, headers={"Retry-After": "7"}, times=30)
     sent(system, kind)
     for _ in range(29):
@@ -78,7 +78,7 @@ def test_sendgrid_tells_the_moment_from_which_it_takes_more(system: System) -> N
 def test_a_permanent_error_is_tried_once(system: System, provider: str, kind: str, body: Any) -> None:
     system.fault(provider, status=400, body=body)
     delivery = sent(system, kind)
-    dispatch.work(LANES[kind][0])
+    dispatch.work(QUEUES[kind][0])
     assert row(system, "state", "attempts") == ("failed", 1)
     assert len(system.received(provider)) == 1
     assert [entry for entry, _ in system.entries(delivery)] == ["hold", "release"]
@@ -105,7 +105,7 @@ def test_a_provider_that_refuses_everybody_is_tried_once_a_minute(
     system: System, monkeypatch: pytest.MonkeyPatch, kind: str, status: int
 ) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
-    lane, provider = LANES[kind]
+    lane, provider = QUEUES[kind]
     system.fault(provider, status=status, body={"code": 20003})
     for _ in range(20):
         getattr(notifier, kind).send(system.subscriber(), system.lead())
@@ -228,7 +228,7 @@ def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:
     delivery = sent(system, "urgent_lead_sms")
     system.heal()
     system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 minutes'")
-    assert sms_reconciliation.reconcile_texts() == 0
+    assert sms_reconciliation.reconcile_sms() == 0
     assert system.state(delivery) == "unknown"
     dispatch.work(SMS)
     assert [r["method"] for r in system.received("twilio")].count("POST") == 1
@@ -239,7 +239,7 @@ def test_the_provider_is_asked_before_a_text_is_given_up(system: System) -> None
     delivery = sent(system, "urgent_lead_sms")
     system.heal()
     system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 minutes'")
-    assert sms_reconciliation.reconcile_texts() == 1
+    assert sms_reconciliation.reconcile_sms() == 1
     assert system.state(delivery) == "accepted"
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
     assert len(system.accepted_texts()) == 1
@@ -249,10 +249,10 @@ def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
     """Nobody wrote down what was said: the worker died before it could."""
     from unittest import mock
 
-    from notifier.core.errors import NotRecorded
+    from notifier.core.errors import OutcomeNotRecorded
     from notifier.deliveries import lifecycle
 
-    with mock.patch.object(lifecycle, "accept", side_effect=NotRecorded("died")):
+    with mock.patch.object(lifecycle, "accept", side_effect=OutcomeNotRecorded("died")):
         first = sent(system, "urgent_lead_sms")
     other = sent(system, "urgent_lead_sms")
     sweep(system, "2 minutes")
@@ -260,7 +260,7 @@ def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
     system.database.connection.execute(
         "UPDATE deliveries SET claimed_at = now(), updated_at = now() - interval '2 minutes' WHERE state = 'unknown'"
     )
-    sms_reconciliation.reconcile_texts()
+    sms_reconciliation.reconcile_sms()
     assert system.state(first) == "accepted"
     assert system.entries(first) == [("hold", 10), ("settle", 10)]
     sids = dict(system.rows("SELECT id, provider_id FROM deliveries"))
@@ -270,9 +270,9 @@ def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
 def test_a_lost_callback_is_asked_for(system: System) -> None:
     delivery = sent(system, "urgent_lead_sms")
     system.became(system.value("SELECT provider_id FROM deliveries"), status="undelivered", error_code=30003)
-    assert sms_reconciliation.reconcile_texts() == 0, "it is too early to ask"
+    assert sms_reconciliation.reconcile_sms() == 0, "it is too early to ask"
     system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 hours'")
-    assert sms_reconciliation.reconcile_texts() == 1
+    assert sms_reconciliation.reconcile_sms() == 1
     assert row(system, "state", "error_code") == ("undelivered", "30003")
     assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
 
@@ -284,15 +284,15 @@ def test_a_parked_text_is_asked_about_for_a_day(system: System, monkeypatch: pyt
     system.heal()
     sweep(system, "61 minutes")
     assert system.state(delivery) == "parked"
-    assert sms_reconciliation.reconcile_texts() == 0, "an hour has to pass"
-    ask = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
+    assert sms_reconciliation.reconcile_sms() == 0, "an hour has to pass"
+    request_lookup = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
     system.database.connection.execute(
         "UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'"  # as Twilio dates it
     )
-    system.database.connection.execute(ask, ("26 hours",))
-    assert sms_reconciliation.reconcile_texts() == 0, "and not more than a day"
-    system.database.connection.execute(ask, ("-25 hours",))
-    assert sms_reconciliation.reconcile_texts() == 1
+    system.database.connection.execute(request_lookup, ("26 hours",))
+    assert sms_reconciliation.reconcile_sms() == 0, "and not more than a day"
+    system.database.connection.execute(request_lookup, ("-25 hours",))
+    assert sms_reconciliation.reconcile_sms() == 1
     assert system.state(delivery) == "accepted"
     assert system.entries(delivery) == [("hold", 10), ("release", 10)], "charged to nobody again"
     assert system.value("SELECT count(*) FROM failed_jobs WHERE state = 'open'") == 0
@@ -307,7 +307,7 @@ def test_a_parked_text_of_which_twilio_says_nothing_is_asked_about_again_an_hour
     system.heal()
     sweep(system, "61 minutes")
     system.database.connection.execute("UPDATE deliveries SET check_at = now()")
-    assert sms_reconciliation.reconcile_texts() == 0
+    assert sms_reconciliation.reconcile_sms() == 0
     (wait,) = row(system, "check_at - now()")
     assert timedelta(minutes=59) < wait <= timedelta(hours=1)
     assert system.state(delivery) == "parked"

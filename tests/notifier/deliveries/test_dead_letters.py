@@ -74,8 +74,8 @@ def test_a_row_that_could_not_be_written_is_written_later(system: System) -> Non
     system.start_worker(QUEUE)
     system.wait_until(lambda: system.value("SELECT count(*) FROM failed_jobs") == 1, "a dead letter")
     system.database.connection.execute("DELETE FROM failed_jobs")
-    assert dead_letter_middleware.exhume() == 1
-    assert dead_letter_middleware.exhume() == 1
+    assert dead_letter_middleware.recover_dead_letters() == 1
+    assert dead_letter_middleware.recover_dead_letters() == 1
     assert system.value("SELECT count(*) FROM failed_jobs") == 1
 
 

@@ -14,16 +14,16 @@ import notifier
 from notifier.core import db
 from notifier.core.errors import UnknownRecipient
 from notifier.core.states import State
-from notifier.deliveries.enqueue import Opened
+from notifier.deliveries.enqueue import EnqueueResult
 from tests.notifier.system import System
 
 NOBODY = 987_654_321
 
 
-def outcomes(calls: list[Callable[[], Opened]]) -> list[Opened | Exception]:
+def outcomes(calls: list[Callable[[], EnqueueResult]]) -> list[EnqueueResult | Exception]:
     """What each call gave, made by eight threads at once."""
 
-    def outcome(call: Callable[[], Opened]) -> Opened | Exception:
+    def outcome(call: Callable[[], EnqueueResult]) -> EnqueueResult | Exception:
         try:
             return call()
         except Exception as error:
@@ -37,8 +37,8 @@ def test_threads_that_send_at_once_share_a_commit(system: System) -> None:
     users = [system.subscriber() for _ in range(8)]
     leads = [system.lead() for _ in range(50)]
     opened = outcomes([partial(notifier.new_lead_alert.send, user, lead) for lead in leads for user in users])
-    assert all(isinstance(one, Opened) and one.is_new for one in opened)
-    ids = {one.delivery_id for one in opened if isinstance(one, Opened)}
+    assert all(isinstance(one, EnqueueResult) and one.is_new for one in opened)
+    ids = {one.delivery_id for one in opened if isinstance(one, EnqueueResult)}
     assert len(ids) == len(opened) == system.value("SELECT count(*) FROM deliveries")
     commits = system.value("SELECT count(DISTINCT created_at) FROM deliveries")
     assert commits < len(ids) * 0.7
@@ -47,7 +47,7 @@ def test_threads_that_send_at_once_share_a_commit(system: System) -> None:
 def test_each_caller_hears_what_is_wrong_with_its_own(system: System) -> None:
     user, poor = system.subscriber(tokens=10_000), system.subscriber(tokens=0)
     leads = [system.lead() for _ in range(30)]
-    calls: list[Callable[[], Opened]] = []
+    calls: list[Callable[[], EnqueueResult]] = []
     for lead in leads:
         calls.append(partial(notifier.new_lead_alert.send, user, lead))
         calls.append(partial(notifier.new_lead_alert.send, NOBODY, lead))
@@ -55,9 +55,9 @@ def test_each_caller_hears_what_is_wrong_with_its_own(system: System) -> None:
         calls.append(partial(notifier.payment_receipt.send, user, f"ch_{lead}\x00", 100, 10))
     got = outcomes(calls)
     good, unknown, unpaid, unwritable = got[0::4], got[1::4], got[2::4], got[3::4]
-    assert all(isinstance(one, Opened) and one.is_new and one.state is State.QUEUED for one in good)
+    assert all(isinstance(one, EnqueueResult) and one.is_new and one.state is State.QUEUED for one in good)
     assert all(isinstance(one, UnknownRecipient) for one in unknown)
-    assert all(isinstance(one, Opened) and one.state is State.SKIPPED for one in unpaid)
+    assert all(isinstance(one, EnqueueResult) and one.state is State.SKIPPED for one in unpaid)
     assert all(isinstance(one, psycopg.Error | ValueError) for one in unwritable)
     assert system.states() == {"queued": 30, "skipped": 30}
     assert system.balance(user) == 10_000 - 30
@@ -66,8 +66,8 @@ def test_each_caller_hears_what_is_wrong_with_its_own(system: System) -> None:
 def test_the_same_delivery_from_many_threads_is_new_to_one_of_them(system: System) -> None:
     user, lead = system.subscriber(), system.lead()
     got = outcomes([partial(notifier.new_lead_alert.send, user, lead)] * 40)
-    assert [one.is_new for one in got if isinstance(one, Opened)].count(True) == 1
-    assert len({one.delivery_id for one in got if isinstance(one, Opened)}) == 1
+    assert [one.is_new for one in got if isinstance(one, EnqueueResult)].count(True) == 1
+    assert len({one.delivery_id for one in got if isinstance(one, EnqueueResult)}) == 1
 
 
 def test_a_subscriber_whose_row_is_locked_keeps_nobody_else_waiting(system: System) -> None:
@@ -78,7 +78,7 @@ def test_a_subscriber_whose_row_is_locked_keeps_nobody_else_waiting(system: Syst
         began = time.monotonic()
         got = outcomes([partial(notifier.new_lead_alert.send, user, lead) for lead in leads])
         assert time.monotonic() - began < 5
-        assert all(isinstance(one, Opened) and one.is_new for one in got)
+        assert all(isinstance(one, EnqueueResult) and one.is_new for one in got)
         assert not late.done()
         holder.rollback()
         assert late.result(30).is_new

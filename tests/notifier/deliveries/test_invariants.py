@@ -13,15 +13,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 import notifier
 from notifier.channels import dispatch, sms_reconciliation
-from notifier.core.errors import NotRecorded
-from notifier.core.queues import EMAIL, SMS, Lane
+from notifier.core.errors import OutcomeNotRecorded
+from notifier.core.queues import EMAIL, SMS, Queue
 from notifier.core.states import ALLOWED, State
 from notifier.deliveries import dead_letters, ledger_check, lifecycle, provider_events
 from notifier.deliveries.provider_events import Event
 from notifier.maintenance.leader import sweep
 from tests.notifier.system import OPEN, System
 
-LANES = st.sampled_from([EMAIL, SMS])
+QUEUES = st.sampled_from([EMAIL, SMS])
 PROVIDERS = {EMAIL: "sendgrid", SMS: "twilio"}
 #: What a provider may do with the next request.
 ANSWERS = {
@@ -86,25 +86,25 @@ class Deliveries(RuleBasedStateMachine):
     def ask_for_a_code(self, user: int, code: str) -> None:
         notifier.verification_sms.send(self.users[user], code)
 
-    @rule(lane=LANES, answer=st.sampled_from(sorted(ANSWERS)))
-    def deliver(self, lane: Lane, answer: str) -> None:
+    @rule(lane=QUEUES, answer=st.sampled_from(sorted(ANSWERS)))
+    def deliver(self, lane: Queue, answer: str) -> None:
         instruction = ANSWERS[answer]
         if instruction is not None:
             self.system.fault(PROVIDERS[lane], times=1, **instruction)
         dispatch.work(lane)
         self.system.heal()
 
-    @rule(lane=LANES)
-    def die_before_sending(self, lane: Lane) -> None:
+    @rule(lane=QUEUES)
+    def die_before_sending(self, lane: Queue) -> None:
         lifecycle.claim(lane, [kind.name for kind in dispatch.KINDS.values() if kind.lane is lane])
 
-    @rule(lane=LANES)
-    def die_after_sending(self, lane: Lane) -> None:
-        with mock.patch.object(lifecycle, "accept", side_effect=NotRecorded("died")):
+    @rule(lane=QUEUES)
+    def die_after_sending(self, lane: Queue) -> None:
+        with mock.patch.object(lifecycle, "accept", side_effect=OutcomeNotRecorded("died")):
             dispatch.work(lane)
 
-    @rule(data=st.data(), lane=LANES, again=st.booleans())
-    def call_back(self, data: st.DataObject, lane: Lane, again: bool) -> None:
+    @rule(data=st.data(), lane=QUEUES, again=st.booleans())
+    def call_back(self, data: st.DataObject, lane: Queue, again: bool) -> None:
         accepted = sorted(self.accepted(lane))
         if not accepted:
             return
@@ -134,7 +134,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule()
     def ask_the_provider(self) -> None:
-        sms_reconciliation.reconcile_texts()
+        sms_reconciliation.reconcile_sms()
 
     @rule()
     def replay_the_dead(self) -> None:
@@ -146,7 +146,7 @@ class Deliveries(RuleBasedStateMachine):
     def buy(self, user: int, tokens: int) -> None:
         self.run("UPDATE users SET token_balance = token_balance + %s WHERE id = %s", tokens, self.users[user])
 
-    def accepted(self, lane: Lane) -> Counter[int]:
+    def accepted(self, lane: Queue) -> Counter[int]:
         return Counter(self.system.accepted_emails() if lane is EMAIL else self.system.texted_deliveries())
 
     @invariant()

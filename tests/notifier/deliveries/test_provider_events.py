@@ -7,11 +7,11 @@ from itertools import permutations
 import pytest
 
 import notifier
-from notifier.core.errors import Unclear
+from notifier.core.errors import OutcomeUnknown
 from notifier.core.queues import EMAIL, SMS, VOICE
 from notifier.core.states import State
 from notifier.deliveries import lifecycle, provider_events
-from notifier.deliveries.enqueue import Request, open_deliveries
+from notifier.deliveries.enqueue import DeliveryRequest, enqueue_deliveries
 from notifier.deliveries.lifecycle import Claim, Sent
 from notifier.deliveries.provider_events import Event
 from tests.notifier.system import System
@@ -27,7 +27,7 @@ def text_in(system: System, state: str) -> int:
     if state == "accepted":
         lifecycle.accept(claimed, SMS, [Sent(delivery, "+13055551234")], "SM1")
     elif state in ("unknown", "parked"):
-        lifecycle.unclear(claimed, [Sent(delivery, "+13055551234")], Unclear("no answer", code="no_answer"))
+        lifecycle.mark_unknown(claimed, [Sent(delivery, "+13055551234")], OutcomeUnknown("no answer", code="no_answer"))
     elif state in ("dead", "expired"):
         lifecycle.end(claimed, [delivery], State(state), "test")
     if state == "parked":
@@ -126,7 +126,9 @@ def test_an_event_that_names_only_the_sid_waits_for_it(system: System) -> None:
 
 
 def call_in_progress(system: System, tokens: int | None = None) -> tuple[int, Claim]:
-    (one,) = open_deliveries([Request("outbound_call", "call:1", system.subscriber(), system.lead(), tokens=tokens)])
+    (one,) = enqueue_deliveries(
+        [DeliveryRequest("outbound_call", "call:1", system.subscriber(), system.lead(), tokens=tokens)]
+    )
     claimed = lifecycle.claim(VOICE, ["outbound_call"])
     assert claimed is not None
     lifecycle.accept(claimed, VOICE, [Sent(one.delivery_id, "+13055551234")], "CA1")

@@ -12,7 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from county import feeds, pipeline
-from leads.days import local_day
+from leads.business_days import local_day
 from notifier.maintenance.leader import refresh_after_merge
 from sandbox.documents import Document, Party
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, WEDNESDAY, Pipeline, deed, document, mortgage
@@ -44,7 +44,7 @@ class Api:
         with transaction() as cursor:  # whatever is known is too old
             cursor.execute("UPDATE lookups SET finished_at = finished_at - interval '1 day'")
         self._county.answers(answer(*(rows_of(one) for one in documents)), times=1)
-        asked = client.ask(folio, None)
+        asked = client.request_lookup(folio, None)
         if asked.lookup_id is None:
             with transaction() as cursor:
                 cursor.execute(

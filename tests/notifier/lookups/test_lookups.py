@@ -119,7 +119,7 @@ def test_a_folio_without_records_has_no_property(county_api: CountyApi, database
 
     county_api.answers(answer())
     answer_now()
-    asked = client.ask(FOLIO, None)
+    asked = client.request_lookup(FOLIO, None)
     assert asked.lookup_id is not None and not asked.is_new, "answered a moment ago: the county is not asked again"
     found = client.result(asked.lookup_id)
     assert found is not None and (found["property"], found["total_records"], found["source"]) == (None, 0, "api")
@@ -177,7 +177,7 @@ def test_the_last_unit_is_spent_once(county_api: CountyApi, system: System, data
     user = system.subscriber()
     database.connection.execute("INSERT INTO api_unit_budget VALUES (new_york_day(now()), 499, 500)")
 
-    def ask(number: int) -> str:
+    def request_lookup(number: int) -> str:
         try:
             return str(notifier.lookup(f"{3_000_000_000_000 + number}", user)["source"])
         except LookupFailed as error:
@@ -186,7 +186,7 @@ def test_the_last_unit_is_spent_once(county_api: CountyApi, system: System, data
 
     system.start_worker(LANE)
     with ThreadPoolExecutor(30) as pool:
-        ends = list(pool.map(ask, range(30)))
+        ends = list(pool.map(request_lookup, range(30)))
     assert sorted(ends) == ["api", *["unit_cap"] * 29]
     assert len(county_api.calls()) == 1
     assert used(database) == 500
@@ -434,9 +434,9 @@ def test_a_cached_answer_and_a_joined_question_cost_nothing(
     from notifier.lookups import client
 
     first, second = system.subscriber(tokens=10), county_api.system.subscriber(tokens=10)
-    assert client.ask(FOLIO, first).is_new
-    assert not client.ask(FOLIO, second).is_new
+    assert client.request_lookup(FOLIO, first).is_new
+    assert not client.request_lookup(FOLIO, second).is_new
     property_known(database, timedelta(days=1))
-    assert client.ask(FOLIO, second).answer
+    assert client.request_lookup(FOLIO, second).answer
     assert balance(database, second) == (10, 10)
     assert balance(database, first) == (7, 7)

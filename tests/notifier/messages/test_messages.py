@@ -238,10 +238,10 @@ def test_who_ordered_a_call_that_fails_is_told_once(system: System) -> None:
     from notifier.core.queues import VOICE
     from notifier.core.states import State
     from notifier.deliveries import lifecycle
-    from notifier.deliveries.enqueue import Request, open_deliveries
+    from notifier.deliveries.enqueue import DeliveryRequest, enqueue_deliveries
 
     user = system.subscriber()
-    (call,) = open_deliveries([Request("outbound_call", "call:1", user, system.lead())])
+    (call,) = enqueue_deliveries([DeliveryRequest("outbound_call", "call:1", user, system.lead())])
     claimed = lifecycle.claim(VOICE, ["outbound_call"])
     assert claimed is not None
     lifecycle.end(claimed, [call.delivery_id], State.FAILED, "no_phone_number")

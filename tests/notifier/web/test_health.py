@@ -7,12 +7,12 @@ import time
 import httpx
 import pytest
 
-from notifier.core.queues import LANES
+from notifier.core.queues import QUEUES
 from tests.services import Database
 
 
 def all_parts(database: Database) -> None:
-    for queue in LANES:
+    for queue in QUEUES:
         database.connection.execute("INSERT INTO lane_status (process_id, queue_name) VALUES ('test:1', %s)", (queue,))
     database.connection.execute("SELECT pg_advisory_lock(hashtext('notifier:sweeper'))")
 
@@ -25,7 +25,7 @@ def test_all_parts_there_is_a_200(web: httpx.Client, database: Database) -> None
         "status": "ok",
         "database": True,
         "sweeper": True,
-        "lanes": dict.fromkeys(LANES, True),
+        "lanes": dict.fromkeys(QUEUES, True),
         "redis": True,
     }
 

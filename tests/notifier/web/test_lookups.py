@@ -39,7 +39,7 @@ def app(web: httpx.Client) -> httpx.Client:
     return web
 
 
-def ask(app: httpx.Client, user: int, folio: str = FOLIO, **more: float) -> httpx.Response:
+def request_lookup(app: httpx.Client, user: int, folio: str = FOLIO, **more: float) -> httpx.Response:
     return app.post(PATH, json={"folio_number": folio, "subscriber_id": user, **more})
 
 
@@ -51,30 +51,30 @@ def test_nobody_asks_without_the_token(county_api: CountyApi, web: httpx.Client)
 
 @pytest.mark.parametrize("folio", ["", "123", "0000000000000", "01-3123-045-067x"])
 def test_a_malformed_folio_is_a_422(county_api: CountyApi, app: httpx.Client, folio: str) -> None:
-    told = ask(app, 1, folio)
+    told = request_lookup(app, 1, folio)
     assert told.status_code == 422 and "13 digits" in told.json()["detail"]
 
 
 def test_an_unknown_subscriber_is_a_422(county_api: CountyApi, app: httpx.Client) -> None:
-    assert ask(app, 4711).status_code == 422
+    assert request_lookup(app, 4711).status_code == 422
 
 
 def test_an_answer_is_a_200_and_the_next_one_is_cached(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(deed(FOLIO), balance=41))
     county_api.system.start_worker(LANE)
     user = county_api.system.subscriber()
-    told = ask(app, user, "01-3123-045-0670")
+    told = request_lookup(app, user, "01-3123-045-0670")
     assert told.status_code == 200, told.text
     assert (told.json()["source"], told.json()["remaining_balance"]) == ("api", 41)
     assert told.json()["property"]["last_sale_date"] == "2026-01-27"
-    assert ask(app, user).json()["source"] == "cached"
+    assert request_lookup(app, user).json()["source"] == "cached"
     assert county_api.folios() == [FOLIO]
 
 
 def test_a_slow_answer_is_a_202_with_the_place_to_ask_again(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(deed(FOLIO)), seconds=1)
     county_api.system.start_worker(LANE)
-    told = ask(app, county_api.system.subscriber(), timeout=0.1)
+    told = request_lookup(app, county_api.system.subscriber(), timeout=0.1)
     assert told.status_code == 202
     place = told.json()["status_url"]
     assert app.get(place).status_code == 202
@@ -87,8 +87,8 @@ def test_waiting_for_fifty_slow_answers_holds_up_nobody(county_api: CountyApi, a
     user = county_api.system.subscriber()
     county_api.system.insert("properties", {"folio_number": FOLIO, "owner_name": "DOE JANE", "last_updated": "now"})
     with ThreadPoolExecutor(50) as pool:
-        waiting = [pool.submit(ask, app, user, f"{3_000_000_000_000 + n}", timeout=3) for n in range(50)]
-        assert ask(app, user).elapsed.total_seconds() < 2
+        waiting = [pool.submit(request_lookup, app, user, f"{3_000_000_000_000 + n}", timeout=3) for n in range(50)]
+        assert request_lookup(app, user).elapsed.total_seconds() < 2
         assert {one.result().status_code for one in waiting} == {202}
 
 
@@ -96,7 +96,7 @@ def test_used_up_units_are_a_429_until_midnight(
     county_api: CountyApi, app: httpx.Client, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     county_api.system.start_worker(LANE, MIAMI_DADE_DAILY_UNIT_CAP="0")
-    told = ask(app, county_api.system.subscriber())
+    told = request_lookup(app, county_api.system.subscriber())
     assert told.status_code == 429
     assert 0 < int(told.headers["Retry-After"]) <= 25 * 3600
 
@@ -104,7 +104,7 @@ def test_used_up_units_are_a_429_until_midnight(
 def test_a_county_that_fails_is_a_502(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(status="Failed", why="Invalid parameters"))
     county_api.system.start_worker(LANE)
-    told = ask(app, county_api.system.subscriber())
+    told = request_lookup(app, county_api.system.subscriber())
     assert (told.status_code, told.json()["code"]) == (502, "county_failed")
 
 
@@ -112,7 +112,7 @@ def test_too_few_tokens_are_a_402(
     county_api: CountyApi, app: httpx.Client, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     settings_of_web.setenv("LOOKUP_TOKENS", "3")
-    assert ask(app, county_api.system.subscriber(tokens=2)).status_code == 402
+    assert request_lookup(app, county_api.system.subscriber(tokens=2)).status_code == 402
 
 
 def test_an_unknown_lookup_is_a_404(county_api: CountyApi, app: httpx.Client) -> None:

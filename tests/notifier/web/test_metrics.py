@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import notifier
-from notifier.core.errors import Unclear
-from notifier.core.queues import EMAIL, LANES, SMS
+from notifier.core.errors import OutcomeUnknown
+from notifier.core.queues import EMAIL, QUEUES, SMS
 from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Sent
 from notifier.web.metrics import MEASUREMENTS, METRICS
@@ -38,7 +38,7 @@ def test_an_empty_system_is_measured_whole(web: httpx.Client, system: System) ->
     assert found[("notifier_units_used",)] == 0
     assert found[("notifier_units_cap",)] == 500
     assert found[("notifier_ledger_drift",)] == 0
-    for queue in LANES:
+    for queue in QUEUES:
         assert found[("notifier_queue_due", queue)] == 0
         assert found[("notifier_lane_processes", queue)] == 0
 
@@ -56,7 +56,7 @@ def test_deliveries_waits_and_troubles_are_counted(web: httpx.Client, system: Sy
     lifecycle.accept(claimed, EMAIL, [Sent(sent, "a@example.test")], "msg1")
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claimed is not None
-    lifecycle.unclear(claimed, [Sent(text, "+13055550199")], Unclear("no answer", code="no_answer"))
+    lifecycle.mark_unknown(claimed, [Sent(text, "+13055550199")], OutcomeUnknown("no answer", code="no_answer"))
     change("INSERT INTO failed_jobs (queue_name) VALUES ('sms-notifications')")
     change("INSERT INTO lane_breakers (queue_name, next_trial_at) VALUES ('email-workflows', now())")
     change("INSERT INTO lane_status (process_id, queue_name) VALUES ('a:1', 'email-workflows')")

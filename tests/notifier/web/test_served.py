@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from local.places import ROOT
+from local.paths import ROOT
 from sandbox.callbacks import SendGrid, Twilio
 from tests.notifier.web.conftest import PUBLIC_URL, TWILIO_TOKEN
 from tests.services import Database

@@ -11,7 +11,7 @@ import pytest
 import notifier
 from notifier.core.queues import SMS, VOICE
 from notifier.deliveries import lifecycle
-from notifier.deliveries.enqueue import Request, open_deliveries
+from notifier.deliveries.enqueue import DeliveryRequest, enqueue_deliveries
 from notifier.deliveries.lifecycle import Claim, Sent
 from sandbox.callbacks import Twilio
 from tests.notifier.system import System
@@ -30,7 +30,7 @@ def text(system: System) -> tuple[int, Claim]:
 def call(system: System, tokens: int = 20, sid: str = "CA1") -> int:
     """A call that Twilio has accepted as ``sid``."""
     user, lead = system.subscriber(tokens=100), system.lead(phone_number=LEAD_NUMBER)
-    (opened,) = open_deliveries([Request("outbound_call", f"call:{sid}", user, lead, tokens=tokens)])
+    (opened,) = enqueue_deliveries([DeliveryRequest("outbound_call", f"call:{sid}", user, lead, tokens=tokens)])
     claimed = lifecycle.claim(VOICE, ["outbound_call"])
     assert claimed is not None
     lifecycle.accept(claimed, VOICE, [Sent(opened.delivery_id, LEAD_NUMBER, "+13055550100")], sid)

@@ -252,7 +252,7 @@ def test_calls_that_come_in_take_lines_too(twilio: Twilio, subscriber: int, syst
     for n in range(5):
         incoming(twilio, f"CA{n}")
     with lifecycle.transaction() as cursor:
-        assert lifecycle.free_lines(cursor, ["outbound_call"]) == 0
+        assert lifecycle.free_call_capacity(cursor, ["outbound_call"]) == 0
 
 
 def test_a_call_that_comes_in_ends_when_its_tokens_are_used(twilio: Twilio, subscriber: int, system: System) -> None:

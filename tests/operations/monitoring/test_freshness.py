@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from leads.days import NEW_YORK
+from leads.business_days import NEW_YORK
 from operations.monitoring.freshness import watch_feeds
 from tests.operations.conftest import Rows
 from tests.operations.mailbox import Mailbox

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from leads.alert import alert
-from notifier.core.queues import LANES
-from operations.monitoring.queue_metrics import QUEUES, record_queue_metrics
+from notifier.core.queues import QUEUES
+from operations.monitoring import queue_metrics
+from operations.monitoring.queue_metrics import record_queue_metrics
 from tests.operations.conftest import Rows
 from tests.operations.mailbox import Mailbox
 
@@ -22,9 +23,9 @@ def newest(rows: Rows, queue: str) -> dict[str, Any]:
 
 
 def test_every_queue_of_the_notifier_gets_a_row(rows: Rows) -> None:
-    assert set(QUEUES) == set(LANES)
+    assert set(queue_metrics.QUEUES) == set(QUEUES)
     assert record_queue_metrics(rows.database.connection) == 5
-    assert set(rows.all("SELECT queue_name FROM queue_metrics")) == set(LANES)
+    assert set(rows.all("SELECT queue_name FROM queue_metrics")) == set(QUEUES)
     nothing = dict.fromkeys(("waiting", "active", "delayed", "completed", "failed", "dead"), 0)
     assert newest(rows, "sms-notifications") == {f"{name}_count": 0 for name in nothing} | {"oldest_age_seconds": None}
 

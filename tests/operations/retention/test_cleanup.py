@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from county.archive import Archive, FileArchive
-from county.errors import ArchiveUnavailable, GiveUp
+from county.errors import ArchiveUnavailable, PermanentIngestionError
 from operations.retention import archiving
 from operations.retention.archiving import ArchiveDiffers
 from operations.retention.cleanup import clean_up
@@ -283,7 +283,7 @@ def test_an_archive_that_does_not_hold_what_was_written_keeps_the_rows(
 def test_an_archive_that_does_not_answer_keeps_the_rows(rows: Rows, tmp_path: Path) -> None:
     api_logs(rows, 3)
     (tmp_path / "archive").write_text("no folder")
-    with pytest.raises((GiveUp, ArchiveUnavailable)):
+    with pytest.raises((PermanentIngestionError, ArchiveUnavailable)):
         clean(rows, FileArchive(tmp_path / "archive"))
     assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 3
 
@@ -291,7 +291,7 @@ def test_an_archive_that_does_not_answer_keeps_the_rows(rows: Rows, tmp_path: Pa
 def test_two_clean_ups_at_once_are_one(rows: Rows, archive: FileArchive) -> None:
     with psycopg.connect(rows.database.url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(hashtext('operations:cleanup'))")
-        with pytest.raises(GiveUp, match="another clean-up is running"):
+        with pytest.raises(PermanentIngestionError, match="another clean-up is running"):
             clean(rows, archive)
         other.execute("SELECT pg_advisory_unlock(hashtext('operations:cleanup'))")
         clean(rows, archive)

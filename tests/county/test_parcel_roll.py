@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from county import feeds, pipeline, roll, runs
+from county import feeds, parcel_roll, pipeline, runs
 from county.archive import FileArchive
-from county.errors import EmptyFile, GiveUp, IngestionError, MissingFile, NothingToDo
+from county.errors import EmptyFile, IngestionError, MissingFile, PermanentIngestionError, SkipRun
 from county.fetch import Fetched
 from tests.county.court import KINDS, WEEK, Court
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, Pipeline, deed
@@ -65,7 +65,7 @@ class Roll(Pipeline):
         runs.record_files(
             self.connection, FEED, ingestion_id, [Fetched("parcel_roll.csv", name, "sha256:0", len(content))]
         )
-        self.counts["stage"] = roll.stage_roll(
+        self.counts["stage"] = parcel_roll.stage_roll(
             self.connection,
             FEED,
             io.BytesIO(content),
@@ -129,9 +129,9 @@ def test_the_same_roll_again_writes_no_row_and_a_new_one_only_what_changed(rolls
 
 def test_an_older_roll_takes_nothing_back(rolls: Roll) -> None:
     rolls.load(as_csv(parcel()), day=ROLL_DAY)
-    roll.refuse_older(rolls.connection, FEED, ROLL_DAY)
-    with pytest.raises(NothingToDo, match="2026-11-15 is in already"):
-        roll.refuse_older(rolls.connection, FEED, date(2026, 10, 15))
+    parcel_roll.refuse_older(rolls.connection, FEED, ROLL_DAY)
+    with pytest.raises(SkipRun, match="2026-11-15 is in already"):
+        parcel_roll.refuse_older(rolls.connection, FEED, date(2026, 10, 15))
 
 
 def test_open_leads_learn_their_equity(rolls: Roll) -> None:
@@ -193,7 +193,7 @@ def test_columns_are_found_by_name_and_a_folio_counts_with_its_last_line(rolls: 
     content = as_csv(parcel("01-3123-045-0670", YEAR_BUILT="1900"), parcel(TRUE_OWNER1="Peña^Díaz"), header=header)
     rolls.load(b"\xef\xbb\xbf" + content.decode().encode("utf-8"))
     assert rolls.row(columns="owner_name, year_built") == ("Peña Díaz", 1951)
-    with pytest.raises(GiveUp, match="lacks LOT_SIZE"):
+    with pytest.raises(PermanentIngestionError, match="lacks LOT_SIZE"):
         rolls.load(as_csv(parcel(), header=[name for name in HEADER if name != "LOT_SIZE"]))
 
 
@@ -222,7 +222,7 @@ def county_site(answer: bytes, status: int = 200, length: int | None = None) -> 
 
 
 def fetch(tmp_path: Path, url: str, day: date = ROLL_DAY, today: date = FRIDAY, **more: Any) -> str:
-    return roll.fetch_roll(FEED, day, FileArchive(tmp_path), url, today=today, **more).object_name
+    return parcel_roll.fetch_roll(FEED, day, FileArchive(tmp_path), url, today=today, **more).object_name
 
 
 def test_the_roll_is_archived_first_and_read_from_there(tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ def test_the_roll_is_archived_first_and_read_from_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "length", "error"),
     [
-        (b"", 404, None, GiveUp),
+        (b"", 404, None, PermanentIngestionError),
         (b"", 503, None, IngestionError),
-        (b"<html>sign in</html>", 200, None, GiveUp),
+        (b"<html>sign in</html>", 200, None, PermanentIngestionError),
         (as_csv(), 200, None, EmptyFile),
         (as_csv(parcel()), 200, 100_000, IngestionError),
     ],

@@ -1,13 +1,13 @@
--- Leads are judged on what was known on the business date, so that a backfill gives what that day would have given.
-CREATE TEMP TABLE pending ON COMMIT DROP AS
+-- Leads are decided by what was known on the business date, so that a backfill gives what that day would have given.
+CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
-ANALYZE pending;
+ANALYZE candidate_folios;
 
 -- The documents that make, keep or end a lead. Each folio is looked up by itself, however long the history is.
-CREATE TEMP TABLE judged ON COMMIT DROP AS
+CREATE TEMP TABLE classified_documents ON COMMIT DROP AS
 SELECT v.cfn_year, v.cfn_seq, v.group_id, v.folio, v.recorded_on, v.case_number, t.transaction, t.is_conveyance,
        sale_price(v.consideration_1, v.deed_doc_tax) AS price
-FROM pending f
+FROM candidate_folios f
 CROSS JOIN LATERAL (
     SELECT * FROM document_versions o
     WHERE o.folio = f.folio AND o.business_date <= %(day)s::date AND o.transaction_type <> 'D'
@@ -24,4 +24,4 @@ LEFT JOIN LATERAL (
     WHERE NOT v.is_live AND v.has_row_keys
     LIMIT 1) party ON true
 WHERE v.is_live OR newer.found IS NULL AND (NOT v.has_row_keys OR party.found);
-ANALYZE judged
+ANALYZE classified_documents

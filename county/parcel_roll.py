@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import psycopg
 
 from county.archive import Archive
-from county.errors import EmptyFile, GiveUp, IncompleteFile, IngestionError, MissingFile, NothingToDo
+from county.errors import EmptyFile, IncompleteFile, IngestionError, MissingFile, PermanentIngestionError, SkipRun
 from county.feeds import Feed, FeedFile
 from county.fetch import Fetched
 from county.layouts import layout
@@ -50,7 +50,7 @@ def refuse_older(connection: psycopg.Connection, feed: Feed, day: date) -> None:
         (feed.ingestion_type,),
     ).fetchone()
     if row and row[0] and row[0] > day:
-        raise NothingToDo(f"the roll of {row[0]} is in already; the one of {day} would only take facts back")
+        raise SkipRun(f"the roll of {row[0]} is in already; the one of {day} would only take facts back")
 
 
 def stage_roll(
@@ -175,10 +175,12 @@ def _download(url: str, target: BinaryIO) -> None:
             expected = response.headers.get("Content-Length")
             copyfileobj(response, target, 1 << 20)
     except HTTPError as error:
-        kind = IngestionError if error.code >= 500 or error.code in (408, 429) else GiveUp
+        kind = IngestionError if error.code >= 500 or error.code in (408, 429) else PermanentIngestionError
         raise kind(f"{url} answers {error.code} {error.reason}. Correct PARCEL_ROLL_URL or wait.") from error
     except ValueError as error:
-        raise GiveUp(f"PARCEL_ROLL_URL is {url!r}: set it to an http:// or https:// address ({error})") from error
+        raise PermanentIngestionError(
+            f"PARCEL_ROLL_URL is {url!r}: set it to an http:// or https:// address ({error})"
+        ) from error
     except (URLError, HTTPException, TimeoutError, OSError) as error:
         raise IngestionError(f"the parcel roll cannot be read from {url}: {error}. Nothing was archived.") from error
     if expected is not None and target.tell() != int(expected):
@@ -191,7 +193,7 @@ def _header(stream: BinaryIO) -> list[str]:
     ]
     missing = [column.name for column in layout("parcel_roll.csv") if column.name not in names]
     if missing:
-        raise GiveUp(
+        raise PermanentIngestionError(
             f"the parcel roll's first line lacks {', '.join(missing)}. If the county renamed them, correct "
             "layouts.csv; if this is no roll, correct PARCEL_ROLL_URL. Nothing was changed."
         )

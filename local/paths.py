@@ -19,12 +19,12 @@ SOCKET_PATH_LIMIT = 107
 SOCKET_NAME = ".s.PGSQL.65535"
 
 
-class NotOurs(Exception):
+class ForeignFile(Exception):
     """A place of this checkout belongs to someone else; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """The paths of one checkout. ``profile`` is ``up`` or ``demo``: the demo wipes its own state at each start.
 
     Only state lies below ``root``; what runs is always this checkout's code.
@@ -78,7 +78,7 @@ class Places:
                 folder.mkdir(parents=True, exist_ok=True)
             self.local.chmod(0o700)  # keys, archives with personal data
         except PermissionError as error:
-            raise NotOurs(
+            raise ForeignFile(
                 f"{error.filename} belongs to another user (did you once run this as root?): "
                 "remove .local as that user, or use a checkout of your own"
             ) from error
@@ -95,12 +95,12 @@ class Places:
         if os.geteuid() == 0:
             home.parent.chmod(0o755)  # whatever the umask: the server's user must get through
         if home.stat().st_uid != os.geteuid() and os.geteuid() != 0:
-            raise NotOurs(f"{home} belongs to another user: PostgreSQL's data cannot be kept there; remove it")
+            raise ForeignFile(f"{home} belongs to another user: PostgreSQL's data cannot be kept there; remove it")
         owner = home / "checkout"
         if not owner.exists():
             owner.write_text(f"{self.root}\n", "utf-8")
         elif not self._in_checkout(home) and owner.read_text("utf-8").strip() != str(self.root):
-            raise NotOurs(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}; remove it")
+            raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}; remove it")
         elif not self._in_checkout(home) and not self.where.exists():
             # Left by a checkout that was here and was deleted, and with it the password: nobody can open it any more.
             shutil.rmtree(home / "data", ignore_errors=True)
