@@ -22,7 +22,9 @@ from local.postgres import PostgresServer
 from local.redis import RedisServer
 from local.settings import Sandbox
 from tests import services
+from tests.mailbox import Mailbox, running_mailbox
 from tests.object_storage import ObjectStorage, running_object_storage
+from tests.rows import Rows
 from tests.services import Database
 
 # An exported production setting must not reach a test; what a test needs it sets itself.
@@ -90,3 +92,19 @@ def object_storage(object_storage_server: ObjectStorage, monkeypatch: pytest.Mon
     for name, value in object_storage_server.environment.items():
         monkeypatch.setenv(name, value)
     return object_storage_server
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox]:
+    """A real SMTP server that on-call is told through."""
+    with running_mailbox() as box:
+        monkeypatch.setenv("ONCALL_URLS", box.url())
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        yield box
+
+
+@pytest.fixture
+def rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """A leads database of the test's own, which is also what ``DATABASE_URL`` names."""
+    monkeypatch.setenv("DATABASE_URL", database.url)
+    return Rows(database)

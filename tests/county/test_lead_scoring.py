@@ -10,7 +10,7 @@ import pytest
 
 from county.lead_scoring import score_leads
 from leads.business_days import local_day
-from tests.operations.conftest import Rows
+from tests.rows import Rows
 
 
 def days_ago(rows: Rows, days: int) -> date:

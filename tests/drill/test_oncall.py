@@ -14,7 +14,7 @@ import pytest
 from local.paths import ROOT
 from tests.county.days import WRITERS, deed
 from tests.drill.airflow_stack import AirflowStack, running_airflow, wait_for
-from tests.operations.mailbox import Mailbox, running_mailbox
+from tests.mailbox import Mailbox, running_mailbox
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 

@@ -9,8 +9,8 @@ import pytest
 
 from leads.alert import alert, recovered, send_untold
 from leads.redaction import redact
-from tests.operations.conftest import Rows
-from tests.operations.mailbox import Mailbox
+from tests.mailbox import Mailbox
+from tests.rows import Rows
 
 
 def report(cause: str = "ftp", **options: object) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from leads.business_days import NEW_YORK
 from operations.mailings.scheduled import last_week, open_digests, open_reports, open_trial_reminders
-from tests.operations.conftest import Rows
+from tests.rows import Rows
 
 DAY = date(2026, 11, 24)
 

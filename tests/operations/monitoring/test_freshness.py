@@ -8,8 +8,8 @@ import pytest
 
 from leads.business_days import NEW_YORK
 from operations.monitoring.freshness import watch_feeds
-from tests.operations.conftest import Rows
-from tests.operations.mailbox import Mailbox
+from tests.mailbox import Mailbox
+from tests.rows import Rows
 
 #: A Tuesday; the Monday before is the 23rd.
 NOON = datetime(2026, 11, 24, 12, tzinfo=NEW_YORK)

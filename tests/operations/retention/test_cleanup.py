@@ -18,7 +18,7 @@ from county.errors import ArchiveUnavailable, PermanentIngestionError
 from operations.retention import archiving
 from operations.retention.archiving import ArchiveDiffers
 from operations.retention.cleanup import clean_up
-from tests.operations.conftest import Rows
+from tests.rows import Rows
 
 NOW = datetime.now(UTC)
 

@@ -1,24 +1,13 @@
+"""Rows that tests write, with good defaults, and single values that they read."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pytest
 from psycopg.types.json import Jsonb
 
-from tests.operations.mailbox import Mailbox, running_mailbox
 from tests.services import Database
-
-
-@pytest.fixture
-def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox]:
-    """A real SMTP server that on-call is told through."""
-    with running_mailbox() as box:
-        monkeypatch.setenv("ONCALL_URLS", box.url())
-        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        yield box
 
 
 @dataclass
@@ -50,10 +39,3 @@ class Rows:
     def all(self, query: str, **parameters: Any) -> list[Any]:
         found = self.database.connection.execute(query, parameters).fetchall()
         return [row[0] if len(row) == 1 else row for row in found]
-
-
-@pytest.fixture
-def rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> Rows:
-    """A leads database of the test's own, which is also what ``DATABASE_URL`` names."""
-    monkeypatch.setenv("DATABASE_URL", database.url)
-    return Rows(database)
