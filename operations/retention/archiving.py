@@ -79,7 +79,7 @@ def _open_batch(
         parts = {"table": rule.table, "age": rule.age, "condition": rule.condition}
         connection.execute(
             statement_with("operations/retention/open_batch", **parts),
-            {"rule": rule.name, "before": before, "most": limit},
+            {"rule": rule.name, "before": before, "limit": limit},
         )
         row = connection.execute(query, (rule.name,)).fetchone()
     return row

@@ -86,7 +86,7 @@ def _delete(connection: psycopg.Connection, rule: Rule, before: datetime, batch:
     query = statement_with("operations/retention/delete_old", table=rule.table, age=rule.age, condition=rule.condition)
     total, after = 0, 0
     while True:
-        row = connection.execute(query, {"after": after, "before": before, "most": batch}).fetchone()
+        row = connection.execute(query, {"after": after, "before": before, "limit": batch}).fetchone()
         if row is None or not row[0]:
             return total
         total, after = total + row[0], row[1]

@@ -208,7 +208,7 @@ class System:
         self._control("POST", "reset", b"{}")
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.DeliveryRequest(f"{self.sandbox.url}/_sandbox/{path}", data=body, method=method)
+        request = urllib.request.Request(f"{self.sandbox.url}/_sandbox/{path}", data=body, method=method)
         request.add_header("Content-Type", "application/json")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=30) as answer:
