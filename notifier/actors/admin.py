@@ -49,14 +49,14 @@ def tell(severity: str, subject: str, message: str, action_required: str) -> Non
 
 @dramatiq.actor(actor_class=AdminActor, queue_name=ADMIN.queue_name, priority=2, max_retries=5)
 def admin_alert(
-    severity: str, subject: str = "", message: str = "", action_required: str = "", encrypted: str = ""
+    severity: str, subject: str = "", message: str = "", action_required: str = "", sealed: str = ""
 ) -> None:
-    """As ``tell``; ``encrypted`` are the words after ``severity`` as ``send`` puts them into Redis."""
-    if not encrypted:
+    """As ``tell``; ``sealed`` are the words after ``severity`` as ``send`` puts them into Redis."""
+    if not sealed:
         tell(severity, subject, message, action_required)
         return
     try:
-        words = json.loads(encryption.decrypt("alerts", encrypted))
+        words = json.loads(encryption.decrypt("alerts", sealed))
     except (encryption.InvalidToken, MissingSetting):
         words = {
             "subject": "An alert of the app cannot be read",

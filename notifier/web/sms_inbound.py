@@ -35,7 +35,7 @@ def sms_inbound(form: TwilioForm) -> Response:
     if word and sender:
         if word != "help":
             with transaction() as cursor:
-                rows(cursor, f"sms_{word}", sid=form.get("MessageSid") or uuid4().hex, number=sender)
+                rows(cursor, f"web/sms_{word}", sid=form.get("MessageSid") or uuid4().hex, number=sender)
         # With OptOutType Twilio has answered for us; twice would be one too many.
         if not form.get("OptOutType"):
             answer.message(ANSWERS[word])

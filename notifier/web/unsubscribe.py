@@ -27,7 +27,7 @@ router = APIRouter()
 @router.get("/unsubscribe")
 def show(token: str = "") -> HTMLResponse:
     """Asks whoever follows the link."""
-    subscriber = _run("unsubscribe_show", token)
+    subscriber = _run("web/show_subscriber", token)
     if subscriber is None:
         return _bad_link()
     if subscriber["unsubscribed"]:
@@ -45,7 +45,7 @@ def show(token: str = "") -> HTMLResponse:
 @router.post("/unsubscribe")
 def unsubscribe(token: str = "") -> HTMLResponse:
     """Suppresses the subscriber's address; doing it again changes nothing."""
-    subscriber = _run("unsubscribe", token)
+    subscriber = _run("web/unsubscribe", token)
     return _bad_link() if subscriber is None else _done(subscriber["email"])
 
 

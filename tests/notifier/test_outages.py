@@ -31,14 +31,14 @@ def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pyte
         if how == "it never answers":
             listener.listen()
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
-        monkeypatch.setattr(wakeups, "_silent_until", 0.0)
+        monkeypatch.setattr(wakeups, "_retry_at", 0.0)
         user, lead = system.subscriber(), system.lead()
         notifier.new_lead_alert.send(user, lead)
         for _ in range(5):
             began = time.monotonic()
             notifier.urgent_lead_sms.send(user, system.lead())
             assert time.monotonic() - began < 1
-    monkeypatch.setattr(wakeups, "_silent_until", 0.0)
+    monkeypatch.setattr(wakeups, "_retry_at", 0.0)
     assert system.states() == {"queued": 6}
     system.start_worker(REDIS_URL=system.redis_url)
     system.wait_until(lambda: system.states() == {"accepted": 6}, "the sweeper to ring")
@@ -153,7 +153,7 @@ def test_a_claim_whose_answer_was_lost_with_the_database_is_put_back(
 def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch.emails.sendgrid, "request", lambda *_: 1 / 0)
+    monkeypatch.setattr(dispatch.email.sendgrid, "request", lambda *_: 1 / 0)
     notifier.new_lead_alert.send(system.subscriber(), system.lead())
     dispatch.work(EMAIL)
     assert system.rows("SELECT state, attempts, error_code, error_message FROM deliveries") == [
@@ -162,13 +162,13 @@ def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
 
 
 def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = dispatch.texts.twilio.send_sms
+    sent = dispatch.sms.twilio.send_sms
 
     def broken(*arguments: object, **options: object) -> str:
         sent(*arguments, **options)  # type: ignore[arg-type]
         raise KeyError("sid")
 
-    monkeypatch.setattr(dispatch.texts.twilio, "send_sms", broken)
+    monkeypatch.setattr(dispatch.sms.twilio, "send_sms", broken)
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     dispatch.work(SMS)
     assert system.rows("SELECT state, error_code FROM deliveries") == [("unknown", "our_error")]

@@ -57,7 +57,7 @@ def test_two_workers_that_claim_at_the_same_moment_keep_the_daily_cap(
     def slow(cursor: Any, name: str, **parameters: Any) -> Any:
         """The first claim stays uncommitted for a while."""
         taken = claim(cursor, name, **parameters)
-        if name == "claim" and not claimed.is_set():
+        if name == "deliveries/claim" and not claimed.is_set():
             claimed.set()
             going.wait(10)
         return taken

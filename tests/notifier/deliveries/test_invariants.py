@@ -96,7 +96,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(lane=QUEUES)
     def die_before_sending(self, lane: Queue) -> None:
-        lifecycle.claim(lane, [kind.name for kind in dispatch.KINDS.values() if kind.lane is lane])
+        lifecycle.claim(lane, [kind.name for kind in dispatch.KINDS.values() if kind.queue is lane])
 
     @rule(lane=QUEUES)
     def die_after_sending(self, lane: Queue) -> None:

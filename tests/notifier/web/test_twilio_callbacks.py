@@ -140,7 +140,7 @@ def test_a_crash_after_the_answer_is_healed_by_the_next_look(
         raise psycopg.OperationalError("the process is gone")
 
     delivery = call(system)
-    monkeypatch.setattr(background.events, "apply", die)
+    monkeypatch.setattr(background.provider_events, "apply", die)
     tell_call(twilio, delivery, "completed", CallDuration="10")
     assert system.state(delivery) == "accepted"
     monkeypatch.undo()
