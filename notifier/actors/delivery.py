@@ -9,8 +9,8 @@ from typing import Any
 
 import dramatiq
 
+from notifier.actors.drain import KINDS
 from notifier.broker.wakeups import try_wake
-from notifier.channels.dispatch import KINDS
 from notifier.core.errors import UnknownRecipient
 from notifier.core.queues import Queue
 from notifier.core.states import State

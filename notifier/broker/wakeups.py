@@ -18,8 +18,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from leads import settings
+from notifier.actors.drain import drain_queue
 from notifier.broker.redis_broker import DEFAULT_REDIS, NotifierBroker
-from notifier.channels.dispatch import work
 from notifier.channels.sms_reconciliation import reconcile_sms
 from notifier.core.errors import OutcomeNotRecorded
 from notifier.core.queues import EMAIL, QUEUES, SMS, VOICE, Queue
@@ -125,7 +125,7 @@ def _client(url: str) -> redis.Redis:
 def _drain_actor(queue: Queue) -> dramatiq.Actor[[], None]:
     def answer() -> None:
         try:
-            work(queue)
+            drain_queue(queue)
         except (psycopg.OperationalError, OutcomeNotRecorded) as error:
             # The rows are where they were; the sweeper rings again when the database is back.
             log.warning("The database does not answer (%s): %s waits", type(error).__name__, queue.queue_name)

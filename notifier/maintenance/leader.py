@@ -16,10 +16,10 @@ from psycopg.rows import DictRow, dict_row
 
 from leads import database, settings
 from leads.alert import alert
+from notifier.actors import drain
+from notifier.actors.drain import KINDS
 from notifier.broker import dead_letter_middleware, heartbeat
 from notifier.broker.wakeups import wake, wake_sms_reconciliation
-from notifier.channels import dispatch
-from notifier.channels.dispatch import KINDS
 from notifier.core.db import rows
 from notifier.core.errors import where
 from notifier.core.queues import QUEUES
@@ -54,7 +54,7 @@ class LeaderMiddleware(Middleware):
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
-        dispatch.closing.set()
+        drain.closing.set()
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)

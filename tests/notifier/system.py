@@ -20,7 +20,7 @@ import psycopg
 from local.paths import ROOT
 from local.redis import RedisServer
 from local.settings import Sandbox
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries.enqueue import EnqueueResult
 from tests.services import Database
@@ -142,7 +142,7 @@ class System:
     def outcome(self, opened: EnqueueResult) -> tuple[str, str | None]:
         """State and code of a delivery, after what is due was sent from this process."""
         for lane in (EMAIL, SMS):
-            dispatch.work(lane)
+            drain.drain_queue(lane)
         row: tuple[str, str | None]
         (row,) = self.rows("SELECT state, error_code FROM deliveries WHERE id = %s", opened.delivery_id)
         return row

@@ -15,8 +15,8 @@ import pytest
 import redis
 
 import notifier
+from notifier.actors import drain
 from notifier.broker import wakeups
-from notifier.channels import dispatch
 from notifier.core import db
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import lifecycle
@@ -31,14 +31,14 @@ def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pyte
         if how == "it never answers":
             listener.listen()
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
-        monkeypatch.setattr(wakeups, "_retry_at", 0.0)
+        monkeypatch.setattr(wakeups, "_silent_until", 0.0)
         user, lead = system.subscriber(), system.lead()
         notifier.new_lead_alert.send(user, lead)
         for _ in range(5):
             began = time.monotonic()
             notifier.urgent_lead_sms.send(user, system.lead())
             assert time.monotonic() - began < 1
-    monkeypatch.setattr(wakeups, "_retry_at", 0.0)
+    monkeypatch.setattr(wakeups, "_silent_until", 0.0)
     assert system.states() == {"queued": 6}
     system.start_worker(REDIS_URL=system.redis_url)
     system.wait_until(lambda: system.states() == {"accepted": 6}, "the sweeper to ring")
@@ -142,35 +142,35 @@ def test_a_claim_whose_answer_was_lost_with_the_database_is_put_back(
 
     with monkeypatch.context() as patch, pytest.raises(psycopg.OperationalError):
         patch.setattr(lifecycle, "transaction", deaf)
-        dispatch.work(SMS)
+        drain.drain_queue(SMS)
     assert system.state(opened.delivery_id) == "sending"
     with db.transaction() as cursor:
         lifecycle.requeue_unconfirmed_claims(cursor)
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     assert system.rows("SELECT state, attempts FROM deliveries") == [("accepted", 1)]
 
 
 def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch.email.sendgrid, "request", lambda *_: 1 / 0)
+    monkeypatch.setattr(drain.email.sendgrid, "request", lambda *_: 1 / 0)
     notifier.new_lead_alert.send(system.subscriber(), system.lead())
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     assert system.rows("SELECT state, attempts, error_code, error_message FROM deliveries") == [
         ("queued", 1, "our_error", "ZeroDivisionError")
     ]
 
 
 def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = dispatch.sms.twilio.send_sms
+    sent = drain.sms.twilio.send_sms
 
     def broken(*arguments: object, **options: object) -> str:
         sent(*arguments, **options)  # type: ignore[arg-type]
         raise KeyError("sid")
 
-    monkeypatch.setattr(dispatch.sms.twilio, "send_sms", broken)
+    monkeypatch.setattr(drain.sms.twilio, "send_sms", broken)
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     assert system.rows("SELECT state, error_code FROM deliveries") == [("unknown", "our_error")]
     assert len(system.accepted_texts()) == 1
 
@@ -193,7 +193,7 @@ def test_the_app_tells_on_call_through_the_lane_or_without_it(system: System, mo
 def test_what_an_earlier_test_has_under_way_is_not_counted_for_this_one(system: System) -> None:
     system.fault("twilio", seconds=1)
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
-    worker = Thread(target=dispatch.work, args=(SMS,))
+    worker = Thread(target=drain.drain_queue, args=(SMS,))
     worker.start()
     system.wait_until(lambda: system.rows("SELECT 1 FROM deliveries WHERE state = 'sending'"), "the text under way")
     time.sleep(0.3)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import notifier
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import lifecycle
 from tests.notifier.system import System
@@ -65,10 +65,10 @@ def test_two_workers_that_claim_at_the_same_moment_keep_the_daily_cap(
     monkeypatch.setattr(lifecycle, "rows", slow)
     system.fault("sendgrid", seconds=1)
     with ThreadPoolExecutor(2) as workers:
-        one = workers.submit(dispatch.work, EMAIL)
+        one = workers.submit(drain.drain_queue, EMAIL)
         assert claimed.wait(10)
         second = notifier.new_lead_alert.send(user, system.lead())
-        other = workers.submit(dispatch.work, EMAIL)
+        other = workers.submit(drain.drain_queue, EMAIL)
         time.sleep(0.5)
         going.set()
         one.result(30), other.result(30)
@@ -116,8 +116,8 @@ def test_codes_and_receipts_go_before_alerts(system: System) -> None:
     notifier.payment_receipt.send(user, "ch_1", 100, 1)
     notifier.urgent_lead_sms.send(user, lead)
     notifier.verification_sms.send(user, "482913")
-    dispatch.work(EMAIL)
-    dispatch.work(SMS)
+    drain.drain_queue(EMAIL)
+    drain.drain_queue(SMS)
     templates = [request["body"]["template_id"] for request in system.received("sendgrid")]
     assert templates == ["d-payment_receipt", "d-new_lead_alert"]
     assert [t["body"]["Body"][:4] for t in system.received("twilio")] == ["Your", "Prob"]

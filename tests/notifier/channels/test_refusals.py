@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import notifier
-from notifier.channels import dispatch, sms_reconciliation
+from notifier.actors import drain
+from notifier.channels import sms_reconciliation
 from notifier.core.queues import EMAIL, SMS
 from tests.notifier.system import System
 
@@ -20,7 +21,7 @@ QUEUES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twili
 def sent(system: System, kind: str) -> int:
     """A delivery of the kind, after its first try."""
     opened = getattr(notifier, kind).send(system.subscriber(), system.lead())
-    dispatch.work(QUEUES[kind][0])
+    drain.drain_queue(QUEUES[kind][0])
     return int(opened.delivery_id)
 
 
@@ -37,9 +38,9 @@ def test_retries_follow_the_table_exactly(system: System, monkeypatch: pytest.Mo
     for number, seconds in enumerate(TABLES[kind], start=1):
         state, attempts, wait = row(system, "state", "attempts", "not_before - updated_at")
         assert (state, attempts, wait) == ("queued", number, timedelta(seconds=seconds))
-        assert dispatch.work(lane) == 0
+        assert drain.drain_queue(lane) == 0
         system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-        dispatch.work(lane)
+        drain.drain_queue(lane)
     assert row(system, "state", "attempts") == ("dead", len(TABLES[kind]) + 1)
     assert [entry for entry, _ in system.entries(delivery)] == ["hold", "release"]
     assert system.value("SELECT count(*) FROM failed_jobs") == 1
@@ -54,9 +55,9 @@ def test_waiting_as_told_costs_no_try(system: System, kind: str) -> None:
     for _ in range(29):
         assert row(system, "state", "attempts", "not_before - updated_at") == ("queued", 0, timedelta(seconds=7))
         system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-        dispatch.work(lane)
+        drain.drain_queue(lane)
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-    dispatch.work(lane)
+    drain.drain_queue(lane)
     assert row(system, "state", "attempts") == ("accepted", 1)
 
 
@@ -78,7 +79,7 @@ def test_sendgrid_tells_the_moment_from_which_it_takes_more(system: System) -> N
 def test_a_permanent_error_is_tried_once(system: System, provider: str, kind: str, body: Any) -> None:
     system.fault(provider, status=400, body=body)
     delivery = sent(system, kind)
-    dispatch.work(QUEUES[kind][0])
+    drain.drain_queue(QUEUES[kind][0])
     assert row(system, "state", "attempts") == ("failed", 1)
     assert len(system.received(provider)) == 1
     assert [entry for entry, _ in system.entries(delivery)] == ["hold", "release"]
@@ -94,7 +95,7 @@ def test_who_replied_stop_is_suppressed(system: System) -> None:
     assert system.rows("SELECT channel, address FROM suppressions") == [("sms", number)]
     again = notifier.urgent_lead_sms.send(system.value("SELECT id FROM users"), system.lead())
     system.heal()
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     assert system.state(again.delivery_id) == "suppressed"
     assert len(system.received("twilio")) == 1
     assert system.balance(system.value("SELECT id FROM users")) == 1000
@@ -109,21 +110,21 @@ def test_a_provider_that_refuses_everybody_is_tried_once_a_minute(
     system.fault(provider, status=status, body={"code": 20003})
     for _ in range(20):
         getattr(notifier, kind).send(system.subscriber(), system.lead())
-    dispatch.work(lane)
+    drain.drain_queue(lane)
     calls = len(system.received(provider))
     assert calls == 1
     assert system.rows("SELECT DISTINCT state, attempts FROM deliveries") == [("queued", 0)]
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-    dispatch.work(lane)
+    drain.drain_queue(lane)
     assert len(system.received(provider)) == 1, "before the minute is over nothing is tried"
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
-    dispatch.work(lane)
+    drain.drain_queue(lane)
     assert len(system.received(provider)) == 2, "one trial"
     assert len(system.received("oncall")) == 1
     system.heal()
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-    dispatch.work(lane)
+    drain.drain_queue(lane)
     assert system.states() == {"accepted": 20}
     assert system.rows("SELECT * FROM lane_breakers") == []
 
@@ -146,7 +147,7 @@ def test_one_bad_address_in_a_batch_stops_no_other(system: System, named: bool) 
         body = {"errors": [{"message": "bad", "field": None}]}
         system.fault("sendgrid", status=400, body=body, match="nobody@nowhere")
     notifier.send_many(notifier.new_lead_alert, [{"subscriber_id": user, "lead_id": lead} for user in users])
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     assert system.states() == {"accepted": 19, "failed": 1}
     assert system.value("SELECT subscriber_id FROM deliveries WHERE state = 'failed'") == users[7]
     assert len(system.accepted_emails()) == 19
@@ -172,7 +173,7 @@ def test_an_email_of_which_nobody_knows_is_sent_once_more_and_then_parked(system
     assert system.state(delivery) == "unknown"
     sweep(system, "11 minutes")
     assert row(system, "state", "resends") == ("queued", 1)
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     assert system.state(delivery) == "unknown"
     sweep(system, "11 minutes")
     assert system.state(delivery) == "parked"
@@ -230,7 +231,7 @@ def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:
     system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 minutes'")
     assert sms_reconciliation.reconcile_sms() == 0
     assert system.state(delivery) == "unknown"
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     assert [r["method"] for r in system.received("twilio")].count("POST") == 1
 
 

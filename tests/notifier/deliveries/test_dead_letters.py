@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 import notifier
 from leads import database as leads_database
 from notifier import cli
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import dead_letters, ledger_check, provider_events
 from notifier.deliveries.provider_events import Event
@@ -85,7 +85,7 @@ def dead(system: System, **columns: Any) -> int:
     delivery = notifier.urgent_lead_sms.send(system.subscriber(**columns), system.lead()).delivery_id
     for _ in range(4):
         system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-        dispatch.work(SMS)
+        drain.drain_queue(SMS)
     assert system.state(delivery) == "dead"
     return int(system.value("SELECT id FROM failed_jobs WHERE delivery_id = %s", delivery))
 
@@ -94,7 +94,7 @@ def test_a_replay_is_a_new_attempt_with_a_new_hold_and_works_once(system: System
     letter = dead(system, tokens=10)
     assert dead_letters.replay([letter]) == {letter: "replayed"}
     assert dead_letters.replay([letter]) == {letter: "it is replayed already"}
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     delivery = system.value("SELECT id FROM deliveries")
     assert system.state(delivery) == "accepted"
     assert system.entries(delivery) == [("hold", 10), ("release", 10), ("hold", 10), ("settle", 10)]
@@ -107,7 +107,7 @@ def test_what_dies_again_leaves_another_letter(system: System) -> None:
     system.fault("twilio", status=503)
     for _ in range(4):
         system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-        dispatch.work(SMS)
+        drain.drain_queue(SMS)
     assert system.rows("SELECT state FROM failed_jobs ORDER BY id") == [("replayed",), ("open",)]
     assert system.balance(system.value("SELECT id FROM users")) == 1000
 
@@ -140,7 +140,7 @@ def test_what_was_sent_after_all_is_not_replayed(system: System) -> None:
 def test_a_code_is_never_replayed(system: System) -> None:
     system.fault("twilio", status=400, body={"code": 21614})
     notifier.verification_sms.send(system.subscriber(), "482913")
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     (outcome,) = dead_letters.replay([system.value("SELECT id FROM failed_jobs")]).values()
     assert outcome == "a verification_sms is not sent again: it was for that moment"
 
@@ -161,7 +161,7 @@ def test_the_shell_shows_replays_and_dismisses(system: System, capsys: pytest.Ca
     assert "sms-notifications    2" in said("status")
     assert said("ledger", "check") == "The ledger adds up.\n"
     assert said("sweep") == "Nothing to sweep.\n"
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     system.database.connection.execute("UPDATE users SET token_balance = 5")
     system.database.connection.execute("ALTER TABLE users DISABLE TRIGGER users_record_balance")
     system.database.connection.execute("UPDATE users SET token_balance = 6 WHERE id = (SELECT min(id) FROM users)")

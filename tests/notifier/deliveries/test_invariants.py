@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import notifier
-from notifier.channels import dispatch, sms_reconciliation
+from notifier.actors import drain
+from notifier.channels import sms_reconciliation
 from notifier.core.errors import OutcomeNotRecorded
 from notifier.core.queues import EMAIL, SMS, Queue
 from notifier.core.states import ALLOWED, State
@@ -91,17 +92,17 @@ class Deliveries(RuleBasedStateMachine):
         instruction = ANSWERS[answer]
         if instruction is not None:
             self.system.fault(PROVIDERS[lane], times=1, **instruction)
-        dispatch.work(lane)
+        drain.drain_queue(lane)
         self.system.heal()
 
     @rule(lane=QUEUES)
     def die_before_sending(self, lane: Queue) -> None:
-        lifecycle.claim(lane, [kind.name for kind in dispatch.KINDS.values() if kind.queue is lane])
+        lifecycle.claim(lane, [kind.name for kind in drain.KINDS.values() if kind.lane is lane])
 
     @rule(lane=QUEUES)
     def die_after_sending(self, lane: Queue) -> None:
         with mock.patch.object(lifecycle, "accept", side_effect=OutcomeNotRecorded("died")):
-            dispatch.work(lane)
+            drain.drain_queue(lane)
 
     @rule(data=st.data(), lane=QUEUES, again=st.booleans())
     def call_back(self, data: st.DataObject, lane: Queue, again: bool) -> None:
@@ -189,7 +190,7 @@ class Deliveries(RuleBasedStateMachine):
             if not set(OPEN) & set(self.system.states()):
                 break
             for lane in (EMAIL, SMS):
-                dispatch.work(lane)
+                drain.drain_queue(lane)
             self.let_time_pass(61)
             self.sweep()
         assert not set(OPEN) & set(self.system.states()), self.system.states()

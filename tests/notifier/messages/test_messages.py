@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import notifier
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS
 from notifier.messages import gsm
 from tests.notifier.system import System
@@ -18,7 +18,7 @@ TODAY = datetime.now(UTC).date().isoformat()
 
 def mail(system: System, opened: Any) -> dict[str, Any]:
     """The one e-mail of a delivery, as the provider got it, after what is due was sent."""
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     requests = [
         (request["body"], person)
         for request in system.received("sendgrid")
@@ -162,7 +162,7 @@ def test_a_report_counts_what_became_of_the_weeks_leads(system: System) -> None:
     monday = (datetime.now(UTC) - timedelta(days=datetime.now(UTC).weekday() + 1)).date()
     for status in ("new", "new", "contacted", "converted"):
         notifier.new_lead_alert.send(user, lead := system.lead(lead_score=80))
-        dispatch.work(EMAIL)
+        drain.drain_queue(EMAIL)
         system.database.connection.execute("UPDATE leads SET status = %s WHERE id = %s", (status, lead))
     data = mail(system, notifier.weekly_report.send(user, monday))["data"]
     assert {name: data[name] for name in data if "week" not in name} == {
@@ -183,15 +183,15 @@ def test_a_low_balance_is_told_once_until_a_grant_arms_it_again(system: System) 
     user = system.subscriber(tokens=505)
     for _ in range(2):
         notifier.urgent_lead_sms.send(user, system.lead())
-        dispatch.work(SMS)
+        drain.drain_queue(SMS)
     (opened,) = system.rows("SELECT id, dedupe_key FROM deliveries WHERE kind = 'low_token_balance'")
     settled = system.value("SELECT min(id) FROM token_entries WHERE entry = 'settle'")
     assert opened[1] == f"low:{user}:{settled}"
     system.database.connection.execute("UPDATE users SET token_balance = token_balance + 20")
     notifier.urgent_lead_sms.send(user, system.lead())
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     assert system.value("SELECT count(*) FROM deliveries WHERE kind = 'low_token_balance'") == 2
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     assert {m["from"]["email"] for m in (r["body"] for r in system.received("sendgrid"))} == {"support@leads.test"}
 
 
@@ -246,7 +246,7 @@ def test_who_ordered_a_call_that_fails_is_told_once(system: System) -> None:
     assert claimed is not None
     lifecycle.end(claimed, [call.delivery_id], State.FAILED, "no_phone_number")
     assert not notifier.call_failed.send(user, call.delivery_id).is_new
-    dispatch.work(EMAIL)
+    drain.drain_queue(EMAIL)
     (request,) = system.received("sendgrid")
     data = request["body"]["personalizations"][0]["dynamic_template_data"]
     assert data["reason"] == "the lead has no phone number"

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import notifier
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.errors import UnknownRecipient
 from notifier.core.phone_numbers import next_opening
 from notifier.core.queues import VOICE
@@ -86,7 +86,7 @@ class Caller:
 
 
 def work() -> None:
-    dispatch.work(VOICE)
+    drain.drain_queue(VOICE)
 
 
 @pytest.mark.parametrize("kind", ["outbound_call", "campaign_call"])

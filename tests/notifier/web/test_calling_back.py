@@ -11,7 +11,7 @@ import pytest
 import notifier
 from local.settings import Sandbox
 from local.web_service import is_healthy, let_sandbox_call_back
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS, VOICE
 from tests import services
 from tests.notifier.system import System
@@ -39,7 +39,7 @@ def test_mail_texts_and_calls_end_as_the_providers_tell(
     notifier.urgent_lead_sms.send(user, lead)
     notifier.outbound_call.send(subscriber_id=user, lead_id=lead, script_id=script, request_id="r1")
     for lane in (EMAIL, SMS, VOICE):
-        dispatch.work(lane)
+        drain.drain_queue(lane)
     system.wait_until(lambda: system.states() == {"delivered": 3}, "everything delivered")
     assert system.rows("SELECT status, engagement_count FROM leads") == [("contacted", 1)]
     assert system.balance(user) == 100 - 1 - 10 - 20

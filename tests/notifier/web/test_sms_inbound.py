@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 import notifier
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import SMS
 from sandbox.callbacks import Twilio
 from tests.notifier.system import System
@@ -92,7 +92,7 @@ def test_stop_between_queueing_and_sending_is_honoured(twilio: Twilio, system: S
     user = system.subscriber(phone_number=written)
     delivery = notifier.urgent_lead_sms.send(user, system.lead()).delivery_id
     text(twilio, "STOP")
-    dispatch.work(SMS)
+    drain.drain_queue(SMS)
     assert system.state(delivery) == "suppressed"
     assert system.entries(delivery) == [("hold", 10), ("release", 10)]
     assert system.accepted_texts() == []

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 import notifier
-from notifier.channels import dispatch
+from notifier.actors import drain
 from notifier.core.queues import VOICE
 from notifier.deliveries import lifecycle
 from notifier.voice.responders import Reply, Turn
@@ -48,7 +48,7 @@ def order(system: System, subscriber: int) -> dict[str, str]:
         script_id=system.value("SELECT id FROM ai_scripts"),
         request_id="r1",
     )
-    dispatch.work(VOICE)
+    drain.drain_queue(VOICE)
     (call,) = system.received("twilio")
     return {**call["body"], "sid": call["made"]["sid"]}
 

@@ -33,7 +33,7 @@ class Kind:
     send: Callable[[Claim], None]
 
 
-def work(queue: Queue) -> int:
+def drain_queue(queue: Queue) -> int:
     """Sends what is due in ``queue`` until nothing is; returns how many deliveries it took."""
     names = [kind.name for kind in KINDS.values() if kind.queue is queue]
     taken = 0
