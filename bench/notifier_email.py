@@ -1,4 +1,4 @@
-"""E-mails a second and what they cost: opening them, one by one and in thousands, and draining a backlog of alerts."""
+"""Measures e-mails per second and their cost: enqueueing one by one and in thousands, and draining a backlog."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ALERTS = 5_000
 def run(scale: float) -> None:
     alerts = max(int(ALERTS * scale), 500)
     with system() as connection:
-        print_table("opening deliveries", ["", "rows", "rows/s"], _opening(connection, alerts))
+        print_table("enqueueing deliveries", ["", "rows", "rows/s"], _enqueueing(connection, alerts))
         rows = [[f"{latency * 1000:.0f} ms", *_drain(connection, latency, alerts)] for latency in (0.0, 0.02)]
         header = ["provider latency", "e-mails", "e-mails/s", "worker CPU s / 1,000", "peak MB"]
-        print_table("draining a backlog of new_lead_alert, one lane", header, rows)
+        print_table("draining a backlog of new_lead_alert, one process", header, rows)
 
 
-def _opening(connection: Connection, alerts: int) -> list[list[object]]:
+def _enqueueing(connection: Connection, alerts: int) -> list[list[object]]:
     import notifier
     from notifier.core import db
 
@@ -53,9 +53,9 @@ def _drain(connection: Connection, latency: float, alerts: int) -> list[object]:
     with provider(latency), worker(connection, "email-workflows", 50) as running:
         first = connection.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()
         assert first is not None
-        # All are there and the worker idles before the first is due.
+        # All rows exist, and the worker is idle, before the first is due.
         alert = notifier.new_lead_alert
-        alert.open(replace(alert.request(**pair), delay=timedelta(days=1)) for pair in pairs)
+        alert.enqueue(replace(alert.build_request(**pair), delay=timedelta(days=1)) for pair in pairs)
         time.sleep(2)
         before = running.usage()
         connection.execute("UPDATE deliveries SET not_before = now() WHERE id > %s", first)

@@ -1,4 +1,4 @@
-"""How long a lookup takes when the lane idles, what idling costs, and lookups beside a draining backlog of e-mail."""
+"""Measures lookups in an idle queue, what an idle worker costs, and lookups beside a backlog of e-mail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from statistics import median
-from typing import cast
 
 import dramatiq
 
@@ -18,11 +17,11 @@ from bench.tables import print_table
 LOOKUPS = 500
 LATENCY = 0.005
 BACKLOG = 20_000
-MAIL_LATENCY = 0.05
+EMAIL_LATENCY = 0.05
 NO_OPS = 5_000
 IDLE_SECONDS = 10.0
 RUNS = 3
-LANE = "api-property-lookup"
+QUEUE = "api-property-lookup"
 
 _folios = count(3_000_000_000_000)
 
@@ -34,28 +33,28 @@ def run(scale: float) -> None:
         rows: list[list[object]] = [["idle, county 5 ms", *_percentiles(idle)]]
         backlog = max(int(BACKLOG * scale), 500)
         for number in range(max(round(RUNS * scale), 1)):
-            waits = beside_mail(connection, user, backlog)
+            waits = beside_email(connection, user, backlog)
             rows.append([f"beside {backlog:,} e-mails, all 50 ms, run {number + 1}", *_percentiles(waits)])
         print_table("lookups: ms", ["", "lookups", "p50", "p95", "p99"], rows)
         print_table(
-            "the idle lane",
+            "the idle worker",
             ["", "value"],
             [["share of a core, percent", share * 100], ["peak memory, MB", memory / 1e6]],
         )
         print_table(
-            "messages that do nothing, one lane",
+            "wake-ups of an empty queue",
             ["", "messages/s"],
-            [["e-mail lane", _no_ops(connection, max(int(NO_OPS * scale), 200))]],
+            [["email-workflows", _no_ops(connection, max(int(NO_OPS * scale), 200))]],
         )
 
 
 def median_p95(runs: list[list[float]]) -> float:
-    """The median of the runs' 95th percentiles, in seconds."""
+    """Return the median of the runs' 95th percentiles, in seconds."""
     return median(sorted(waits)[int(len(waits) * 0.95)] for waits in runs)
 
 
 def _idle(connection: Connection, user: int, lookups: int, seconds: float) -> tuple[list[float], float, int]:
-    with provider(LATENCY), worker(connection, LANE, 10) as running:
+    with provider(LATENCY), worker(connection, QUEUE, 10) as running:
         list(_timed(user, 20, pause=0.0))
         before = running.usage().cpu
         time.sleep(seconds)
@@ -63,19 +62,19 @@ def _idle(connection: Connection, user: int, lookups: int, seconds: float) -> tu
         return list(_timed(user, lookups, pause=0.02)), share, running.usage().memory
 
 
-def beside_mail(connection: Connection, user: int, backlog: int) -> list[float]:
-    """Lookups, one after another, for as long as the e-mail lane drains its backlog; each lane has its process."""
+def beside_email(connection: Connection, user: int, backlog: int) -> list[float]:
+    """Look up one parcel after another while an e-mail backlog drains, a process for each queue; return the seconds."""
     import notifier
 
     connection.execute("TRUNCATE deliveries, delivery_events, token_entries, failed_jobs CASCADE")
     pairs = make_leads(connection, 500, backlog)
     alert = notifier.new_lead_alert
     with (
-        provider(MAIL_LATENCY),
-        workers(connection, (LANE, 10), ("email-workflows", 50), ("sms-notifications", 20)),
+        provider(EMAIL_LATENCY),
+        workers(connection, (QUEUE, 10), ("email-workflows", 50), ("sms-notifications", 20)),
     ):
         list(_timed(user, 10, pause=0.0))
-        alert.open(replace(alert.request(**pair), delay=timedelta(days=1)) for pair in pairs)
+        alert.enqueue(replace(alert.build_request(**pair), delay=timedelta(days=1)) for pair in pairs)
         connection.execute("UPDATE deliveries SET not_before = now()")
         first = "SELECT 1 FROM deliveries WHERE state IN ('sending', 'accepted') LIMIT 1"
         left = "SELECT 1 FROM deliveries WHERE state IN ('queued', 'sending') LIMIT 1"
@@ -87,7 +86,7 @@ def beside_mail(connection: Connection, user: int, backlog: int) -> list[float]:
 
 
 def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
-    """Looks up so many folios that nobody has asked for; yields how long (s) each took."""
+    """Look up folios that were not looked up before; yield how long (s) each took."""
     import notifier
 
     for folio in map(str, (next(_folios) for _ in range(lookups))):
@@ -98,16 +97,16 @@ def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
 
 
 def _no_ops(connection: Connection, messages: int) -> float:
-    """Bells of a lane in which nothing is due: what Redis, Dramatiq and one empty claim cost."""
+    """Return the wake-ups per second of a queue in which nothing is due: Redis, Dramatiq and one empty claim each."""
+    from notifier.actors.drain import drain_email_workflows
     from notifier.broker.redis_broker import NotifierBroker
-    from notifier.broker.wakeups import DRAIN_ACTORS
     from notifier.core.queues import EMAIL
 
-    broker = cast(NotifierBroker, dramatiq.get_broker())
-    bell = DRAIN_ACTORS[EMAIL.queue_name]
+    broker = dramatiq.get_broker()
+    assert isinstance(broker, NotifierBroker)
     with worker(connection, EMAIL.queue_name, EMAIL.concurrency):
         for _ in range(messages):
-            broker.enqueue(bell.message())
+            drain_email_workflows.send()
         waiting = broker.waiting(EMAIL)
         began = time.perf_counter()
         wait_until(lambda: broker.waiting(EMAIL) == 0)

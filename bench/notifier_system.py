@@ -1,4 +1,4 @@
-"""What benchmarks of the notifier run on: servers of their own, worker processes as deployed, a stand-in provider."""
+"""Starts what the notifier's benchmarks run on: their own servers, workers as deployed, a stand-in provider."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import dramatiq
 import psutil  # type: ignore[import-untyped]
 import psycopg
-from dramatiq.brokers.redis import RedisBroker
-from redis.connection import parse_url
 
 from bench.servers import LEADS, leads_server, redis_server
 from local.paths import ROOT
@@ -30,14 +27,14 @@ Connection = psycopg.Connection[tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Usage:
-    """What a worker (with its master) has used: CPU seconds so far, and the most memory it had, in bytes."""
+    """What a worker and its master have used: CPU seconds so far, and peak memory in bytes."""
 
     cpu: float
     memory: int
 
 
 class Worker:
-    """``dramatiq notifier`` for one lane."""
+    """``dramatiq notifier`` for one queue."""
 
     def __init__(self, queue_name: str, threads: int) -> None:
         command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "-p", "1", "-t", str(threads)]
@@ -60,7 +57,7 @@ class Worker:
 
 @contextmanager
 def system() -> Iterator[Connection]:
-    """PostgreSQL and Redis with the notifier's settings in the environment; a connection to the leads database."""
+    """Start PostgreSQL and Redis and set the notifier's settings; yield a connection to the leads database."""
     before = dict(os.environ)
     with leads_server() as postgres, redis_server() as redis:
         os.environ.update(
@@ -73,10 +70,8 @@ def system() -> Iterator[Connection]:
                 "NO_PROXY": "127.0.0.1",
             }
         )
-        # Made when the module was imported, before there was a Redis, or with the one of the benchmark before.
-        pool = cast(RedisBroker, dramatiq.get_broker()).client.connection_pool
-        pool.connection_kwargs.update(parse_url(redis.url))  # type: ignore[no-untyped-call]
-        pool.disconnect()
+        # Connections to the Redis of an earlier benchmark.
+        dramatiq.get_broker().close()
         try:
             with psycopg.connect(postgres.url(LEADS), autocommit=True) as connection:
                 yield connection
@@ -89,7 +84,7 @@ def system() -> Iterator[Connection]:
 
 @contextmanager
 def provider(latency: float) -> Iterator[None]:
-    """The stand-in for all providers, answering after ``latency`` seconds."""
+    """Start the stand-in for all providers, which answers after ``latency`` seconds."""
     command = [sys.executable, "-m", "bench.stand_in", "--latency", str(latency)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -103,18 +98,18 @@ def provider(latency: float) -> Iterator[None]:
 
 @contextmanager
 def worker(connection: Connection, queue_name: str, threads: int) -> Iterator[Worker]:
-    """A running worker of one lane, ready for work."""
+    """Start a worker for one queue; yield it when it is ready."""
     with workers(connection, (queue_name, threads)) as (running,):
         yield running
 
 
 @contextmanager
-def workers(connection: Connection, *lanes: tuple[str, int]) -> Iterator[list[Worker]]:
-    """A running worker for each lane, given with its threads; all ready for work, started and stopped side by side."""
-    running = [Worker(queue_name, threads) for queue_name, threads in lanes]
+def workers(connection: Connection, *queues: tuple[str, int]) -> Iterator[list[Worker]]:
+    """Start a worker for each pair of queue name and threads, side by side; yield them when all are ready."""
+    running = [Worker(queue_name, threads) for queue_name, threads in queues]
     ready = "SELECT count(DISTINCT queue_name) FROM lane_status"
     try:
-        wait_until(lambda: connection.execute(ready).fetchone() == (len(lanes),))
+        wait_until(lambda: connection.execute(ready).fetchone() == (len(queues),))
         yield running
     finally:
         with ThreadPoolExecutor(len(running)) as pool:
@@ -131,7 +126,7 @@ def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
 
 
 def make_leads(connection: Connection, subscribers: int, leads: int) -> list[dict[str, int]]:
-    """Subscribers and leads; returns the arguments of one alert for each lead, spread over the subscribers."""
+    """Insert subscribers and leads; return the arguments of one alert for each lead, spread over the subscribers."""
     users = connection.execute(
         "INSERT INTO users (email, first_name, subscription_status, token_balance)"
         " SELECT 'person' || n || '@example.com', 'Pat', 'active', 1000000 FROM generate_series(1, %s) AS n"

@@ -1,26 +1,23 @@
-"""The low-latency side: ``import notifier`` to send, ``dramatiq notifier`` to run the workers.
+"""The notifier: ``import notifier`` to send, ``dramatiq notifier`` to run the workers.
 
-Importing connects to nothing. Sending an actor writes a row first and rings second, so a message is never lost with
-Redis; what a row goes through is in ``deliveries``, what is said in ``messages``, how it leaves in ``providers``.
+Importing it connects to nothing and reads no setting. Sending an actor writes a row to the database and then wakes a
+worker through Redis, so a message is never lost with Redis.
 """
 
 from __future__ import annotations
 
 import dramatiq
 
-from notifier.broker.redis_broker import make_broker
-from notifier.broker.wakeups import declare_drain_actors
-from notifier.maintenance.leader import LeaderMiddleware
+from notifier.broker.redis_broker import make_broker, redis_url
 
-_broker = make_broker()
-_broker.add_middleware(LeaderMiddleware())
+# Actors are declared on the broker that is set when their module is imported, so the broker comes first.
+_broker = make_broker(redis_url)
 dramatiq.set_broker(_broker)
-declare_drain_actors()
 
-# Actors bind to the broker that is set when they are declared.
 from notifier.actors.admin import admin_alert  # noqa: E402
 from notifier.actors.calls import campaign_call, inbound_call, outbound_call  # noqa: E402
 from notifier.actors.delivery import send_many  # noqa: E402
+from notifier.actors.drain import StopDraining  # noqa: E402
 from notifier.actors.email import (  # noqa: E402
     call_failed,
     daily_digest,
@@ -34,6 +31,10 @@ from notifier.actors.email import (  # noqa: E402
 from notifier.actors.lookups import property_lookup  # noqa: E402
 from notifier.actors.sms import urgent_lead_sms, verification_sms  # noqa: E402
 from notifier.lookups.client import LookupFailed, LookupPending, lookup  # noqa: E402
+from notifier.maintenance.leader import LeaderMiddleware  # noqa: E402
+
+_broker.add_middleware(StopDraining())
+_broker.add_middleware(LeaderMiddleware())
 
 __all__ = [
     "LookupFailed",

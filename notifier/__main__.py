@@ -1,3 +1,5 @@
+"""Runs the command line of the notifier: ``python -m notifier``."""
+
 import sys
 
 from notifier.cli import main

@@ -1,4 +1,4 @@
-"""What an operator needs from a shell: ``python -m notifier``."""
+"""The command line for operators: ``python -m notifier``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,25 @@ from leads import database, settings
 from notifier.core.db import rows, transaction
 from notifier.core.queues import QUEUES
 from notifier.deliveries import dead_letters, ledger_check
+from notifier.maintenance import tasks
+from notifier.maintenance.sweep import sweep
 
-DESCRIPTION = """Look after the notifier. Needs DATABASE_URL; nothing here needs Redis.
+DESCRIPTION = """Inspect and operate the notifier. Needs DATABASE_URL; no command needs Redis.
 
-Every message is a row of `deliveries`; what died for good is a row of `failed_jobs`, a dead letter, which waits here
-until somebody replays or dismisses it."""
+Every message is a row in `deliveries`. A message that could not be sent is also a row in `failed_jobs`, called a dead
+letter. It stays open until you replay or dismiss it."""
+
+REPLAY = """Try deliveries again, each with a new token hold. A dead letter can be replayed once.
+
+Refused for a delivery that the provider has accepted, for one that is too old, for verification codes and inbound
+calls, and for a subscriber with too few tokens."""
+
+SWEEP = """Do once what the workers do every second: expire what is too old, park or send again what has no known
+outcome, and apply the events that providers have sent. Useful while no worker runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, 1 when something was refused or does not add up, 2 for wrong use."""
+    """Run a command and return its exit code: 0, 1 when it was refused or found a problem, 2 for wrong arguments."""
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
@@ -38,52 +48,56 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m notifier", description=DESCRIPTION, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    status = commands.add_parser("status", help="what waits in each lane, who works there, what needs a human")
+    status = commands.add_parser("status", help="show what waits in each queue, its workers and its dead letters")
     status.set_defaults(run=_status)
 
-    letters = commands.add_parser("dead-letters", help="list, show, replay or dismiss what died for good")
+    letters = commands.add_parser("dead-letters", help="list, show, replay or dismiss what could not be sent")
     actions = letters.add_subparsers(title="actions", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="the newest ones, open ones only unless --state says otherwise")
-    listing.add_argument("--state", choices=["open", "replayed", "dismissed", "all"], default="open")
-    listing.add_argument("--queue", choices=sorted(QUEUES), help="only those of one lane")
-    listing.add_argument("--limit", "--most", type=int, default=50, metavar="N", help="at most N (default 50)")
+    listing = actions.add_parser("list", help="list dead letters, newest first")
+    listing.add_argument(
+        "--state",
+        choices=["open", "replayed", "dismissed", "all"],
+        default="open",
+        help="list only those in this state (default: open)",
+    )
+    listing.add_argument("--queue", choices=sorted(QUEUES), help="list only those of one queue")
+    listing.add_argument("--limit", "--most", type=int, default=50, metavar="N", help="list at most N (default: 50)")
     listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="everything about one: its delivery, ledger entries, provider's events")
+    show = actions.add_parser("show", help="show a dead letter with its delivery, ledger entries and provider events")
     show.add_argument("id", type=int)
     show.set_defaults(run=_show)
     replay = actions.add_parser(
-        "replay",
-        help="try the same delivery again, with a new token hold",
-        description="Tries deliveries again. Refused for what the provider has accepted, for what is too old, for"
-        " verification codes and inbound calls, and when the subscriber has too few tokens. Works once for each.",
+        "replay", help="try deliveries again, each with a new token hold", description=REPLAY, formatter_class=raw
     )
     replay.add_argument("ids", type=int, nargs="+", metavar="id")
     replay.set_defaults(run=_replay)
-    dismiss = actions.add_parser("dismiss", help="close them: somebody has looked, nothing is to be done")
+    dismiss = actions.add_parser("dismiss", help="close dead letters that need no further action")
     dismiss.add_argument("ids", type=int, nargs="+", metavar="id")
     dismiss.set_defaults(run=_dismiss)
 
-    books = commands.add_parser("ledger", help="the token ledger")
-    checks = books.add_subparsers(title="actions", required=True, metavar="ACTION")
-    check = checks.add_parser("check", help="whether balances, holds and deliveries add up; exit code 1 if not")
+    ledger = commands.add_parser("ledger", help="check the token ledger")
+    checks = ledger.add_subparsers(title="actions", required=True, metavar="ACTION")
+    check = checks.add_parser("check", help="compare balances, holds and deliveries; exit with 1 if they disagree")
     check.set_defaults(run=_check)
 
-    sweep = commands.add_parser(
+    sweeping = commands.add_parser(
         "sweep",
-        help="do once what the sweeper does each second: expire, give up on, resend, apply what providers told",
+        help="do once what the workers do every second, such as expiring what is too old",
+        description=SWEEP,
+        formatter_class=raw,
     )
-    sweep.set_defaults(run=_sweep)
+    sweeping.set_defaults(run=_sweep)
     return parser
 
 
 def _status(given: argparse.Namespace) -> int:
     with transaction() as cursor:
         queues = rows(cursor, "deliveries/status", queues=sorted(QUEUES))
-    heads = ("lane", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker")
+    heads = ("queue", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker")
     _table(heads, [[str(value if value is not None else "-") for value in queue.values()] for queue in queues])
     idle = [queue["queue_name"] for queue in queues if not queue["workers"]]
     if idle:
-        print(f"\nNobody works on: {', '.join(idle)} (start `dramatiq notifier`)")
+        print(f"\nNo worker serves {', '.join(idle)}. Start one: dramatiq notifier")
     return 0
 
 
@@ -94,7 +108,7 @@ def _list(given: argparse.Namespace) -> int:
         print("No dead letters.")
         return 0
     _table(
-        ("id", "state", "failed at", "job", "data", "tries", "why"),
+        ("id", "state", "failed at", "job", "data", "tries", "reason"),
         [
             [
                 str(row["id"]),
@@ -130,7 +144,9 @@ def _replay(given: argparse.Namespace) -> int:
 
 
 def _dismiss(given: argparse.Namespace) -> int:
-    print(f"{dead_letters.dismiss(given.ids)} of {len(given.ids)} dismissed; the others were not open.")
+    dismissed = dead_letters.dismiss(given.ids)
+    rest = "" if dismissed == len(given.ids) else " The others are not open."
+    print(f"Dismissed {dismissed} of {len(given.ids)}.{rest}")
     return 0
 
 
@@ -139,17 +155,18 @@ def _check(given: argparse.Namespace) -> int:
         found = ledger_check.check(connection)
     for finding in found:
         print(f"{finding.subject} {finding.subject_id}: {finding.problem}")
-    print("The ledger adds up." if not found else f"{len(found)} findings: correct them with adjust or refund entries.")
+    if found:
+        print(f"Problems found: {len(found)}. Correct them with adjust or refund entries.")
+    else:
+        print("The ledger adds up.")
     return 1 if found else 0
 
 
 def _sweep(given: argparse.Namespace) -> int:
-    from notifier.maintenance import leader  # it brings the whole notifier with it
-
     with database.connect("sweep") as connection:
-        moved = leader.sweep(connection)
-        leader.apply_events(connection)
-        leader.tell_of_parked(connection)
+        moved = sweep(connection)
+        tasks.apply_events(connection)
+        tasks.alert_on_parked(connection)
     print(", ".join(f"{count} now {state}" for state, count in moved.items()) or "Nothing to sweep.")
     return 0
 

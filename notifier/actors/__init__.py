@@ -1,1 +1,1 @@
-"""The actors that the app enqueues: ids in, one call."""
+"""The Dramatiq actors: those that the app sends, and the ``drain`` actors by which workers send what is due."""

@@ -1,4 +1,4 @@
-"""The app's door to on-call."""
+"""The actor by which the app alerts on-call, on the queue ``admin-alerts``."""
 
 from __future__ import annotations
 
@@ -18,19 +18,26 @@ from notifier.core.queues import ADMIN
 log = logging.getLogger(__name__)
 
 
-class AdminActor(dramatiq.Actor[Any, Any]):
-    """Sent as usual; with Redis away the alert goes out from the caller's process: on-call must not depend on it.
+class AdminActor(dramatiq.Actor[Any, None]):
+    """An actor that alerts on-call.
 
-    Its words may name a person, so they lie encrypted in Redis.
+    The texts of an alert may name a person, so its message carries them encrypted. When Redis does not take the
+    message, ``send`` alerts on-call from the caller's process and returns None: an alert must not depend on Redis.
     """
 
-    def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[Any]:
-        given = inspect.signature(tell).bind(*args, **(kwargs or {})).arguments
-        words = {"severity": given.pop("severity"), "sealed": encryption.encrypt("alerts", json.dumps(given))}
-        return super().message_with_options(kwargs=words, **options)
+    def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[None]:
+        """Return the message of an alert, with its texts encrypted; takes the arguments of ``alert_on_call``."""
+        texts = inspect.signature(alert_on_call).bind(*args, **(kwargs or {})).arguments
+        severity = texts.pop("severity")
+        encrypted = encryption.encrypt("alerts", json.dumps(texts))
+        return super().message_with_options(kwargs={"severity": severity, "encrypted": encrypted}, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
-        given = inspect.signature(tell).bind(*args, **(kwargs or {}))
+        """Enqueue an alert, or alert on-call from this process; ``delay`` is in ms or a timedelta.
+
+        Return the message, or None when on-call was alerted from here. Raises TypeError for wrong arguments.
+        """
+        given = inspect.signature(alert_on_call).bind(*args, **(kwargs or {}))
         try:
             if delay is not None:
                 return super().send_with_options(args=args, kwargs=kwargs, delay=delay, **options)
@@ -38,29 +45,37 @@ class AdminActor(dramatiq.Actor[Any, Any]):
             push(message)
             return message
         except Exception as error:
-            log.warning("The lane does not take an alert (%s): on-call is told from here", type(error).__name__)
-            return tell(*given.args, **given.kwargs)
+            log.warning("Redis does not take an alert (%s): this process alerts on-call", type(error).__name__)
+            return alert_on_call(*given.args, **given.kwargs)
 
 
-def tell(severity: str, subject: str, message: str, action_required: str) -> None:
-    """Tells on-call; ``severity`` is ``info``, ``warning`` or ``critical``. The same subject once an hour."""
+def alert_on_call(severity: str, subject: str, message: str, action_required: str) -> None:
+    """Alert on-call, about the same subject once an hour; ``severity`` is ``info``, ``warning`` or ``critical``."""
     alert(severity, subject, message, action_required)
 
 
 @dramatiq.actor(actor_class=AdminActor, queue_name=ADMIN.queue_name, priority=2, max_retries=5)
 def admin_alert(
-    severity: str, subject: str = "", message: str = "", action_required: str = "", sealed: str = ""
+    severity: str,
+    subject: str = "",
+    message: str = "",
+    action_required: str = "",
+    encrypted: str = "",
+    sealed: str = "",
 ) -> None:
-    """As ``tell``; ``sealed`` are the words after ``severity`` as ``send`` puts them into Redis."""
-    if not sealed:
-        tell(severity, subject, message, action_required)
+    """Alert on-call; ``encrypted`` holds the texts after ``severity`` as ``send`` puts them into Redis.
+
+    ``sealed`` is its name in messages of the previous release; the first release after this one can remove it.
+    """
+    if not (encrypted := encrypted or sealed):
+        alert_on_call(severity, subject, message, action_required)
         return
     try:
-        words = json.loads(encryption.decrypt("alerts", sealed))
+        texts = json.loads(encryption.decrypt("alerts", encrypted))
     except (encryption.InvalidToken, MissingSetting):
-        words = {
-            "subject": "An alert of the app cannot be read",
-            "message": "It was sent with another NOTIFIER_SECRET_KEY than this worker has.",
-            "action_required": "Give the app and the workers the same key; look into the app for what it meant.",
+        texts = {
+            "subject": "An alert from the app cannot be decrypted",
+            "message": "The app sent it with a NOTIFIER_SECRET_KEY that this worker does not have.",
+            "action_required": "Set the same key for the app and the workers; look in the app for what the alert was.",
         }
-    tell(severity, **words)
+    alert_on_call(severity, **texts)

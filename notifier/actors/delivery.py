@@ -1,52 +1,78 @@
-"""The actor class whose ``.send()`` writes a row before it rings."""
+"""The class of the actors that deliver something: sending one writes a row before it wakes a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, cast
 
 import dramatiq
 
-from notifier.actors.drain import KINDS
 from notifier.broker.wakeups import try_wake
 from notifier.core.errors import UnknownRecipient
-from notifier.core.queues import Queue
+from notifier.core.queues import KINDS
 from notifier.core.states import State
 from notifier.deliveries.enqueue import DeliveryRequest, EnqueueResult, enqueue_deliveries
 
+P = ParamSpec("P")
 
-class DeliveryActor(dramatiq.Actor[Any, Any]):
-    """An actor that sends something to a subscriber; its function says what its arguments ask for.
+Enqueue = Callable[[Iterable[DeliveryRequest]], list[EnqueueResult]]
 
-    Sending opens the delivery — row, token hold and ledger entry in one transaction — and then rings the lane. It
-    succeeds with Redis down. The same delivery again gives the one there is. Too few tokens leave a ``skipped`` row.
-    Raises UnknownRecipient for a subscriber or lead that does not exist, TypeError or ValueError for arguments that
-    are none, and psycopg.Error when the database does not take the row: then nothing was opened.
+
+def enqueue(requests: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
+    """Enqueue deliveries, all or none, and wake their queues once if one is due now.
+
+    Return one result for each request, in their order. Raises what ``DeliveryActor`` says.
+    """
+    wanted = list(requests)
+    results = enqueue_deliveries(wanted)
+    due_now = {
+        KINDS[request.kind]
+        for request, result in zip(wanted, results, strict=True)
+        if result.is_new and result.state is State.QUEUED and not request.delay and request.not_before is None
+    }
+    try_wake(due_now)
+    return results
+
+
+class DeliveryActor(dramatiq.Actor[P, None]):
+    """An actor that delivers something to a subscriber.
+
+    ``send`` and ``send_with_options`` do not return a Dramatiq message, because they do not enqueue one: in the
+    caller's process they write the delivery (row, token hold and ledger entry in one transaction), wake the workers of
+    its queue, and return the EnqueueResult. They succeed while Redis is away. The same delivery again returns the one
+    that exists. With too few tokens the delivery is ``skipped``. They raise UnknownRecipient for a subscriber or lead
+    that does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error when the database does not take
+    the row; nothing is enqueued then.
+
+    ``message`` and ``fn`` are Dramatiq's: a message for this actor, put into Redis by whatever means, has a worker run
+    the function, which enqueues the same delivery.
+
+    Parameters, beside those of ``dramatiq.Actor``:
+      build_request: takes the actor's arguments and returns the delivery that they ask for.
+      enqueue: enqueues such requests.
     """
 
-    def __init__(self, request: Callable[..., DeliveryRequest], kind: str) -> None:
-        self.request = request
-        super().__init__(
-            # A message that somebody enqueued by name, without a row, opens it when it is heard.
-            lambda *args, **kwargs: self.send(*args, **kwargs) and None,
-            broker=dramatiq.get_broker(),
-            actor_name=kind,
-            queue_name=KINDS[kind].queue.queue_name,
-            priority=0,
-            options={"max_retries": 5, "throws": (UnknownRecipient, TypeError, ValueError)},
-        )
-        self.__doc__ = request.__doc__
+    def __init__(
+        self,
+        fn: Callable[P, None],
+        *,
+        build_request: Callable[P, DeliveryRequest],
+        enqueue: Enqueue,
+        **declaration: Any,
+    ) -> None:
+        self.build_request = build_request
+        self.enqueue = enqueue
+        super().__init__(fn, **declaration)
+        self.__doc__ = fn.__doc__
 
-    @property
-    def queue(self) -> Queue:
-        return KINDS[self.actor_name].queue
+    def send(self, *args: P.args, **kwargs: P.kwargs) -> EnqueueResult:  # type: ignore[override]  # see the class
+        """Enqueue the delivery that the arguments ask for, due now."""
+        return self.enqueue([self.build_request(*args, **kwargs)])[0]
 
-    def send(self, *args: Any, **kwargs: Any) -> EnqueueResult:  # type: ignore[override]
-        return self.open([self.request(*args, **kwargs)])[0]
-
-    def send_with_options(  # type: ignore[override]
+    def send_with_options(  # type: ignore[override]  # see the class
         self,
         *,
         args: tuple[Any, ...] = (),
@@ -54,31 +80,37 @@ class DeliveryActor(dramatiq.Actor[Any, Any]):
         delay: timedelta | float | None = None,
         **options: Any,
     ) -> EnqueueResult:
-        """As ``send``, due only after ``delay`` (milliseconds or a timedelta). Other options mean nothing here."""
+        """Enqueue the delivery that ``args`` and ``kwargs`` ask for, due after ``delay`` (ms or a timedelta).
+
+        Other options are ignored: they would apply to a message, and none is enqueued.
+        """
         wait = delay if isinstance(delay, timedelta) else timedelta(milliseconds=delay or 0)
-        return self.open([replace(self.request(*args, **(kwargs or {})), delay=wait)])[0]
-
-    def open(self, requests: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
-        """Opens the requested deliveries, all or none, and rings once for all that are due."""
-        wanted = list(requests)
-        opened = enqueue_deliveries(wanted)
-        if any(
-            new.is_new and new.state is State.QUEUED and not request.delay and request.not_before is None
-            for request, new in zip(wanted, opened, strict=True)
-        ):
-            try_wake([self.queue])
-        return opened
+        return self.enqueue([replace(self.build_request(*args, **(kwargs or {})), delay=wait)])[0]
 
 
-def delivery_actor(request: Callable[..., DeliveryRequest]) -> DeliveryActor:
-    """Declares the actor of the delivery kind that the function is named after, on its lane's queue.
+def delivery_actor(
+    build_request: Callable[P, DeliveryRequest], *, enqueue: Enqueue = enqueue
+) -> Callable[[Callable[P, None]], DeliveryActor[P]]:
+    """Declare a function as the actor of the delivery kind that it is named after (see ``core.queues.KINDS``).
 
-    The function takes the contract's arguments and returns the Request they mean; it raises ValueError when they mean
-    nothing.
+    The function is what a worker runs when a message for the actor arrives: it enqueues what ``build_request`` returns.
     """
-    return DeliveryActor(request, request.__name__)
+
+    def declare(fn: Callable[P, None]) -> DeliveryActor[P]:
+        actor = dramatiq.actor(
+            actor_class=partial(DeliveryActor, build_request=build_request, enqueue=enqueue),
+            queue_name=KINDS[fn.__name__].queue_name,
+            max_retries=5,
+            throws=(UnknownRecipient, TypeError, ValueError),
+        )
+        return cast(DeliveryActor[P], actor(fn))
+
+    return declare
 
 
-def send_many(actor: DeliveryActor, rows: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-    """Opens thousands of deliveries in one statement: ``rows`` are the keyword arguments of ``actor.send``."""
-    return actor.open([actor.request(**row) for row in rows])
+def send_many(actor: DeliveryActor[Any], rows: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
+    """Enqueue thousands of deliveries in one statement, all or none; ``rows`` are keyword arguments of ``actor.send``.
+
+    Return one result for each row, in their order.
+    """
+    return actor.enqueue([actor.build_request(**row) for row in rows])

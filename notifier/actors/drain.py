@@ -1,76 +1,124 @@
-"""From a bell to finished deliveries: what a lane does when it is rung."""
+"""The actors that send what is due: a wake-up runs the actor of its queue, which claims and sends until nothing is."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
+from threading import Event
+from typing import Any
 
+import dramatiq
 import psycopg
+from dramatiq import Worker
+from dramatiq.middleware import Middleware
 
 from leads import settings
-from notifier.channels import email, sms
+from notifier.broker.wakeups import RECONCILE_SMS
+from notifier.channels import email, sms, sms_reconciliation
 from notifier.core.errors import OutcomeNotRecorded, ProviderUnavailable, Refused, Throttled, where
-from notifier.core.queues import EMAIL, SMS, VOICE, Queue
+from notifier.core.queues import EMAIL, SMS, VOICE, Queue, kinds_of
 from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim
 from notifier.voice import outbound, reconciliation
 
 log = logging.getLogger(__name__)
 
-#: Set when the worker is to stop: what is in hand is finished, and nothing more is claimed.
-closing = threading.Event()
+#: How the claimed deliveries of each kind are sent.
+SENDERS: Mapping[str, Callable[[Claim], None]] = {
+    **{kind.name: partial(email.send, kind) for kind in email.EMAILS},
+    **{kind.name: partial(sms.send, kind) for kind in sms.SMS_KINDS},
+    "outbound_call": outbound.send,
+    "campaign_call": outbound.send,
+    "inbound_call": reconciliation.complete,
+}
+
+#: Set when the worker is to stop: the claims in hand are finished, and no new one is made.
+stopping = Event()
 
 
-@dataclass(frozen=True)
-class Kind:
-    """An actor that sends: its lane, and what is done with a claim of its deliveries."""
+class StopDraining(Middleware):
+    """Has the drain actors of a worker that is to stop return after the claim in hand."""
 
-    name: str
-    queue: Queue
-    send: Callable[[Claim], None]
+    def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
+        stopping.set()
 
 
 def drain_queue(queue: Queue) -> int:
-    """Sends what is due in ``queue`` until nothing is; returns how many deliveries it took."""
-    names = [kind.name for kind in KINDS.values() if kind.queue is queue]
-    taken = 0
-    while not closing.is_set() and (claim := lifecycle.claim(queue, names)):
-        taken += len(claim.ids)
+    """Send what is due in ``queue`` until nothing is, or the worker is to stop; return how many deliveries it claimed.
+
+    Raises psycopg.OperationalError when the database does not answer before a claim.
+    """
+    claimed = 0
+    while not stopping.is_set() and (claim := lifecycle.claim(queue, kinds_of(queue))):
+        claimed += len(claim.ids)
         _send(claim, queue)
     if queue is VOICE:
         reconciliation.check_due()
-    return taken
+    return claimed
 
 
 def _send(claim: Claim, queue: Queue) -> None:
-    """Nothing that goes wrong on our side costs more than a try, or sends anything again that may have left."""
+    """Send a claim; an error of ours costs a try at most, and never sends again what may have been sent."""
     try:
-        KINDS[claim.kind].send(claim)
+        SENDERS[claim.kind](claim)
     except OutcomeNotRecorded as error:
-        log.error("%s: the sweeper finds out what became of it", error, extra={"delivery_ids": claim.ids[:10]})
+        log.error("%s: the leader marks them as unknown later", error, extra={"delivery_ids": claim.ids[:10]})
     except psycopg.OperationalError:
-        # Before anything left; nobody's fault, so it costs no try.
+        # Nothing was sent yet, and no delivery is at fault: it costs no try.
         lifecycle.requeue(claim, claim.ids, queue, Throttled("the database was away", code="database"), untried=True)
     except settings.MissingSetting as error:
-        # No delivery's fault, and a human has to act: the same as a provider that refuses everybody.
-        wide = ProviderUnavailable(str(error), code="missing_setting")
-        lifecycle.requeue(claim, claim.ids, queue, wide, untried=True)
+        # No delivery is at fault, and an operator has to act: as with a provider that refuses everything.
+        unavailable = ProviderUnavailable(str(error), code="missing_setting")
+        lifecycle.requeue(claim, claim.ids, queue, unavailable, untried=True)
     except Exception as error:
         log.error("Could not send %s: %s", claim.kind, where(error), extra={"delivery_ids": claim.ids[:10]})
-        # Its text may hold personal data; its type says enough.
+        # Only the type is stored: the text may contain personal data.
         lifecycle.requeue(claim, claim.ids, queue, Refused(type(error).__name__, code="our_error"), untried=True)
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        *(Kind(kind.name, EMAIL, partial(email.send, kind)) for kind in email.EMAILS),
-        *(Kind(kind.name, SMS, partial(sms.send, kind)) for kind in sms.SMS_KINDS),
-        Kind("outbound_call", VOICE, outbound.send),
-        Kind("campaign_call", VOICE, outbound.send),
-        Kind("inbound_call", VOICE, reconciliation.complete),
-    )
+def _drain(queue: Queue) -> None:
+    """Drain a queue; while the database is away do nothing, because the leader wakes the queue again."""
+    try:
+        drain_queue(queue)
+    except (psycopg.OperationalError, OutcomeNotRecorded) as error:
+        log.warning("The database does not answer (%s): %s waits", type(error).__name__, queue.queue_name)
+
+
+@dramatiq.actor(queue_name=EMAIL.queue_name, max_retries=0)
+def drain_email_workflows() -> None:
+    """Send the e-mails that are due."""
+    _drain(EMAIL)
+
+
+@dramatiq.actor(queue_name=SMS.queue_name, max_retries=0)
+def drain_sms_notifications() -> None:
+    """Send the texts that are due."""
+    _drain(SMS)
+
+
+@dramatiq.actor(queue_name=VOICE.queue_name, max_retries=0)
+def drain_voice_assistant() -> None:
+    """Start the calls that are due, and ask Twilio about those that should have ended."""
+    _drain(VOICE)
+
+
+@dramatiq.actor(actor_name=RECONCILE_SMS, queue_name=SMS.queue_name, max_retries=0)
+def reconcile_sms() -> None:
+    """Ask Twilio about the texts whose outcome is unknown."""
+    try:
+        sms_reconciliation.reconcile_sms()
+    except psycopg.OperationalError as error:
+        log.warning("The database does not answer (%s): texts are asked about later", type(error).__name__)
+
+
+# The names that workers of the previous release put into Redis, also while the workers are being upgraded. The first
+# release after the one that brought the names above can remove them.
+_OLD_NAMES = {
+    "ring_email_workflows": drain_email_workflows,
+    "ring_sms_notifications": drain_sms_notifications,
+    "ring_voice_assistant": drain_voice_assistant,
+    "reconcile_texts": reconcile_sms,
 }
+for _name, _actor in _OLD_NAMES.items():
+    dramatiq.actor(actor_name=_name, queue_name=_actor.queue_name, max_retries=0)(_actor.fn)

@@ -1,1 +1,1 @@
-"""The Redis side of Dramatiq: broker, consumer, wake-ups, dead-letter middleware, heartbeat."""
+"""Dramatiq on Redis: the broker, its consumer, wake-ups, dead letters and the heartbeat of a worker process."""

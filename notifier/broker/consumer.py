@@ -1,61 +1,61 @@
-"""Takes messages off one queue: woken by Redis when there is one, never more at once than the lane runs."""
+"""The consumer of one queue: Redis wakes it, and it holds no more messages than its process works on at once."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 from dramatiq import Consumer, Message, MessageProxy
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-if TYPE_CHECKING:
-    from notifier.broker.redis_broker import NotifierBroker
+from notifier.broker import dramatiq_internals as internals
 
 log = logging.getLogger(__name__)
 
-#: The longest sleep (s): how late a consumer notices that it is to stop, and how often it shows a sign of life.
+#: The longest wait (s) for a message: it bounds how late the consumer stops, and how rarely it refreshes the broker's
+#: sign of life in Redis.
 IDLE_SECONDS = 1
-#: As long as a delayed message is held, newly delayed ones are looked for so often (s).
+#: While a delayed message is held, the consumer looks for new delayed ones this often (s).
 HOLDING_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
-#: The actor that a message is said to be for when its bytes are no message. There is none, so it is buried.
+#: The actor name given to bytes that cannot be decoded. No such actor exists, so Dramatiq rejects the message.
 UNDECODABLE = "undecodable"
 
 
 class QueueConsumer(Consumer):
-    """Holds at most ``limit`` messages that are not acknowledged yet.
+    """Iterates over the messages of a queue, and holds at most ``limit`` unacknowledged ones.
 
-    While Redis is away it waits and goes on: Dramatiq's own consumer would forget what it holds.
+    While Redis is away it waits and keeps what it holds; Dramatiq's own consumer would forget it.
     """
 
-    def __init__(self, broker: NotifierBroker, queue_name: str, limit: int) -> None:
+    def __init__(self, broker: RedisBroker, queue_name: str, limit: int) -> None:
         self._broker = broker
         self._queue_name = queue_name
-        self._key = f"{broker.namespace}:{queue_name}"
         self._limit = limit
         self._fetched: deque[bytes] = deque()
-        #: Redis' ids of what is held, with the time (s) until which a delayed message waits.
+        #: The Redis ids of the held messages, with the time (s since the epoch) until which a delayed one waits.
         self._held: dict[str, float] = {}
         self._freed = Event()
         self._connected = True
 
     def __next__(self) -> MessageProxy | None:
-        """The next message, or None after a while without one."""
+        """Return the next message, or None after about a second without one."""
         try:
             message = self._next()
         except (redis.ConnectionError, redis.TimeoutError) as error:
             if self._connected:
-                log.warning("Redis is away (%s): %s waits for it", type(error).__name__, self._queue_name)
+                log.warning("Redis does not answer (%s): %s waits for it", type(error).__name__, self._queue_name)
             self._connected = False
             time.sleep(RECONNECT_SECONDS)
             return None
         if not self._connected:
-            log.warning("Redis is back: %s goes on", self._queue_name)
+            log.warning("Redis answers again: %s continues", self._queue_name)
         self._connected = True
         return message
 
@@ -69,80 +69,80 @@ class QueueConsumer(Consumer):
             return None
         if not self._fetch(free):
             self._wait()
-            # Woken or not: what there is comes without another turn.
+            # Fetch at once instead of in the next call: a message may be what ended the wait.
             self._fetch(free)
         return self._take(self._fetched.popleft()) if self._fetched else None
 
     def _fetch(self, limit: int) -> bool:
-        self._fetched.extend(data for data in self._broker.do_fetch(self._queue_name, limit) if data is not None)
+        self._fetched.extend(internals.fetch(self._broker, self._queue_name, limit))
         return bool(self._fetched)
 
     def _wait(self) -> None:
-        """Returns when a message is there or the first delayed one is due, after a while in any case."""
+        """Wait for a message or for the first delayed one to be due, at most ``IDLE_SECONDS``."""
         due = min((until for until in list(self._held.values()) if until), default=0.0)
         if due:
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
-            # Moving the head of a list onto itself changes nothing, loses nothing with its reply, and waits
-            # until there is a head, whoever put it in.
-            self._broker.client.blmove(self._key, self._key, IDLE_SECONDS, "LEFT", "LEFT")
+            # Moving the head of a list onto itself changes nothing, loses nothing when the reply is lost, and blocks
+            # until the list has a head, whoever adds it.
+            key = internals.waiting_key(self._broker, self._queue_name)
+            self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 
     def _take(self, data: bytes) -> MessageProxy:
         try:
             message = Message.decode(data)
-            redis_id, eta = str(message.options["redis_message_id"]), float(message.options.get("eta") or 0)
-            if message.queue_name != self._queue_name:  # no thread of the worker would survive it
+            redis_id, due = internals.redis_id_of(message), internals.due_time_of(message)
+            if message.queue_name != self._queue_name:  # it would end the worker's thread
                 raise ValueError("it names another queue")
         except (DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-            message, eta = self._undecodable(data, error), 0.0
-            redis_id = message.options["redis_message_id"]
-        self._held[redis_id] = eta / 1000
+            message, due = self._undecodable(data, error), 0.0
+            redis_id = internals.redis_id_of(message)
+        self._held[redis_id] = due
         return MessageProxy(message)
 
     def _undecodable(self, data: bytes, error: Exception) -> Message[Any]:
-        """A message that stands for bytes which are none, so that they are buried like any other."""
-        log.error("%s of the bytes in %s are no message (%s)", len(data), self._queue_name, type(error).__name__)
-        return Message(
+        """Return a message that stands for bytes that cannot be decoded, so that they are rejected like any other."""
+        log.error("%s bytes in %s are not a message (%s)", len(data), self._queue_name, type(error).__name__)
+        return internals.message_with_redis_id(
+            self._id_of(data),
             queue_name=self._queue_name,
             actor_name=UNDECODABLE,
             args=(),
             kwargs={"bytes": len(data)},
-            options={"redis_message_id": self._id_of(data)},
         )
 
     def _id_of(self, data: bytes) -> str:
-        """Redis' id of a message of ours whose bytes do not tell it."""
+        """Return the Redis id of a fetched message whose bytes do not contain it."""
         client: Any = self._broker.client
-        acks = f"{self._broker.namespace}:__acks__.{self._broker.broker_id}.{self._queue_name}"
-        ids = [name.decode() for name in client.smembers(acks)]
-        stored = client.hmget(f"{self._key}.msgs", ids) if ids else []
+        ids = [name.decode() for name in client.smembers(internals.unacknowledged_key(self._broker, self._queue_name))]
+        stored = client.hmget(internals.messages_key(self._broker, self._queue_name), ids) if ids else []
         return next((name for name, found in zip(ids, stored, strict=True) if found == data), "unknown")
 
     def ack(self, message: MessageProxy) -> None:
-        self._end(message, self._broker.do_ack)
+        """Remove a processed message; raises ConnectionClosed while Redis is away, and Dramatiq then tries again."""
+        self._end(message, internals.acknowledge)
 
     def nack(self, message: MessageProxy) -> None:
-        self._end(message, self._broker.do_nack)
+        """Move a failed message to the rejected ones; raises ConnectionClosed as ``ack`` does."""
+        self._end(message, internals.reject)
 
-    def _end(self, message: MessageProxy, command: Any) -> None:
-        """Raises ConnectionClosed with Redis away; Dramatiq then tries again, and the place is free already."""
-        redis_id = message.options["redis_message_id"]
+    def _end(self, message: MessageProxy, command: Callable[[RedisBroker, str, str], None]) -> None:
+        redis_id = internals.redis_id_of(message)
         try:
-            command(self._queue_name, redis_id)
+            command(self._broker, self._queue_name, redis_id)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         finally:
+            # Also when it is to be tried again: the message is done, and another one can be fetched.
             self._held.pop(redis_id, None)
             self._freed.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Puts messages back that nobody has begun, with those that were fetched and not even handed out."""
-        ids = [message.options["redis_message_id"] for message in messages]
-        if ids:
-            self._broker.do_requeue(self._queue_name, *ids)
+        """Put messages that nobody has begun back at the end of their queue."""
+        internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:
-        """Puts back what was fetched and not handed out."""
+        """Put back what was fetched and not handed out; raises ConnectionClosed while Redis is away."""
         waiting = [self._take(self._fetched.popleft()) for _ in range(len(self._fetched))]
         try:
             self.requeue(waiting)

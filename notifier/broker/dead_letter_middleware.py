@@ -1,4 +1,7 @@
-"""However a message dies, it leaves a row of ``failed_jobs`` before it leaves its queue: one, and nothing personal."""
+"""The dead-letter middleware: each rejected message leaves one row in ``failed_jobs``, without personal data.
+
+The row is written before Redis rejects the message, so that a crash between the two leaves no message without a row.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from typing import Any
 
 import dramatiq
 from dramatiq import Message, MessageProxy
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, SkipMessage
 
+from notifier.broker import dramatiq_internals as internals
 from notifier.broker.consumer import UNDECODABLE
 from notifier.core.db import transaction
 from notifier.core.errors import where
@@ -20,35 +25,35 @@ from notifier.core.redaction import ids_of, redact
 
 log = logging.getLogger(__name__)
 
-#: How far back (s) the broker's own dead messages are looked through for one that left no row.
+#: How far back (s) rejected messages are searched for those that left no row.
 LOOK_BACK = 3600
 
 
 class DeadLetterMiddleware(Middleware):
-    """Writes the row before the message is rejected, and keeps words of exceptions out of Redis and the log."""
+    """Records dead letters, and keeps the texts of exceptions out of Redis and the log."""
 
     def after_process_boot(self, broker: Any) -> None:
         for handler in logging.getLogger().handlers:
             handler.addFilter(redact)
 
     def before_enqueue(self, broker: Any, message: Message[Any], delay: int | None) -> None:
-        message.options.pop("traceback", None)
+        internals.forget_traceback(message)
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
         try:
-            record_dead_letter(message, message._exception)
+            record_dead_letter(message, internals.exception_of(message))
         except Exception as error:
-            log.error("Dead message %s left no row yet: %s", message.message_id, where(error))
+            log.error("The dead letter of message %s could not be written yet: %s", message.message_id, where(error))
 
 
-def record_dead_letter(message: Message[Any] | MessageProxy, error: BaseException | None) -> None:
-    """Leaves the dead letter of a message; the same message again leaves nothing more."""
+def record_dead_letter(message: internals.AnyMessage, error: BaseException | None) -> None:
+    """Write the dead letter of a message, unless it has one."""
     with transaction() as cursor:
         cursor.execute(
             "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, traceback, retry_count, job_key)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (job_key) DO NOTHING",
             (
-                message.queue_name.removesuffix(".DQ"),
+                internals.queue_name_of(message),
                 message.actor_name,
                 json.dumps(ids_of(message)),
                 _reason(message, error),
@@ -59,37 +64,40 @@ def record_dead_letter(message: Message[Any] | MessageProxy, error: BaseExceptio
         )
 
 
-def _retries(message: Message[Any] | MessageProxy, error: BaseException | None) -> int:
-    """Tries after the first: Dramatiq counts every failure but one that its actor never wants retried."""
-    counted = int(message.options.get("retries") or 0)
-    actor = dramatiq.get_broker().actors.get(message.actor_name)
-    final = actor.options.get("throws", ()) if actor is not None else ()
-    return counted if isinstance(error, final) else max(counted - 1, 0)
+def recover_dead_letters() -> int:
+    """Write the dead letters that could not be written when their messages were rejected.
+
+    Return how many messages were rejected within the last hour. Raises redis.RedisError when Redis does not answer.
+    """
+    broker = dramatiq.get_broker()
+    assert isinstance(broker, RedisBroker)
+    client: Any = broker.client
+    found = 0
+    for queue in QUEUES:
+        ids = client.zrangebyscore(internals.dead_key(broker, queue), (time.time() - LOOK_BACK) * 1000, "+inf")
+        for data in client.hmget(internals.dead_messages_key(broker, queue), ids) if ids else []:
+            try:
+                message = Message.decode(data)
+            except Exception:  # the consumer has recorded it as undecodable
+                continue
+            record_dead_letter(message, None)
+            found += 1
+    return found
 
 
-def _reason(message: Message[Any] | MessageProxy, error: BaseException | None) -> str:
+def _retries(message: internals.AnyMessage, error: BaseException | None) -> int:
+    """Return how often the message was tried after the first time."""
+    failures = internals.failures_of(message)
+    is_final = isinstance(error, internals.final_exceptions(dramatiq.get_broker(), message.actor_name))
+    return failures if is_final else max(failures - 1, 0)
+
+
+def _reason(message: internals.AnyMessage, error: BaseException | None) -> str:
     if message.actor_name == UNDECODABLE:
-        return "undecodable: its bytes are no message"
+        return "undecodable: the bytes are not a message"
     if isinstance(error, ActorNotFound):
         return "unknown actor"
     if isinstance(error, SkipMessage):
         return "too old"
     name = type(error).__name__ if error is not None else "an earlier failure"
-    return f"retries used up: {name}" if message.options.get("retries") else f"not to be retried: {name}"
-
-
-def recover_dead_letters() -> int:
-    """Looks for dead messages whose row could not be written when they died; returns how many were found."""
-    broker: Any = dramatiq.get_broker()
-    found = 0
-    for queue in QUEUES:
-        dead = f"{broker.namespace}:{queue}.XQ"
-        ids = broker.client.zrangebyscore(dead, (time.time() - LOOK_BACK) * 1000, "+inf")
-        for data in broker.client.hmget(f"{dead}.msgs", ids) if ids else []:
-            try:
-                message = Message.decode(data)
-            except Exception:  # its row names its place among the undecodable, and was written then
-                continue
-            record_dead_letter(message, None)
-            found += 1
-    return found
+    return f"retries used up: {name}" if internals.failures_of(message) else f"not to be retried: {name}"

@@ -1,4 +1,4 @@
-"""Every worker process tells of its lanes: how much waits there, and how much it has in hand."""
+"""The heartbeat of a worker process: how much waits in each of its queues, and how much it is working on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from notifier.core.db import rows
 
 
 class Activity(Middleware):
-    """Counts the messages that this process has in hand."""
+    """Counts the messages that this process is working on."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -35,6 +35,7 @@ class Activity(Middleware):
     after_skip_message = after_process_message
 
     def active(self, queue_name: str) -> int:
+        """Return how many messages of a queue this process is working on."""
         with self._lock:
             return self._active[queue_name]
 
@@ -43,10 +44,11 @@ activity = Activity()
 
 
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
-    """Writes ``lane_status`` for this process's ``queues``, and forgets processes that have been silent for a day."""
+    """Write this process's rows of ``lane_status`` for ``queues``, and delete rows that are a day old."""
     active = [activity.active(name) for name in queues]
     rows(cursor, "broker/heartbeat", process=process_id(), queues=list(queues), active=active)
 
 
 def process_id() -> str:
+    """Return the name of this process in ``lane_status``: host and process number."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,76 +1,79 @@
-"""The broker: Redis is only a doorbell here, PostgreSQL holds what must not be lost."""
+"""The Dramatiq broker. Redis carries wake-ups only; what must not be lost is in PostgreSQL."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from typing import Any
 
 import redis
 from dramatiq import Consumer, Worker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+from redis.connection import AbstractConnection, parse_url
 
 from leads import settings
 from notifier.broker.consumer import QueueConsumer
 from notifier.broker.dead_letter_middleware import DeadLetterMiddleware
+from notifier.broker.dramatiq_internals import require_threads, served_queues, waiting_key
 from notifier.broker.heartbeat import activity
 from notifier.core import db
 from notifier.core.queues import QUEUES, Queue
 
-log = logging.getLogger(__name__)
-
-#: Delayed messages are few (retries of lookups) and wait in memory.
+#: Delayed messages are few (retries of lookups) and are held in memory.
 MAX_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 
 
-class NotifierBroker(RedisBroker):
-    """Takes at most as many messages of a queue as its lane may run at once, so that nothing waits in memory.
+def redis_url() -> str:
+    """Return the address of Redis, from the setting ``REDIS_URL`` as it is now."""
+    return settings.text("REDIS_URL", DEFAULT_REDIS)
 
-    An idle lane starts a message within milliseconds: Redis wakes its consumer.
+
+class NotifierBroker(RedisBroker):
+    """A Redis broker that prefetches at most as many messages of a queue as one process works on at once.
+
+    ``address`` returns the URL of Redis. It is called whenever a connection is made, and not before.
     """
 
+    def __init__(self, address: Callable[[], str], **options: Any) -> None:
+        self.address = address
+        super().__init__(  # type: ignore[no-untyped-call]
+            client=redis.Redis(connection_pool=_connection_pool(address)), **options
+        )
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Return a consumer that Redis wakes; ``prefetch`` and ``timeout`` (ms) are not used."""
         queue = QUEUES.get(queue_name)  # None for the queues of delayed messages
         return QueueConsumer(self, queue_name, queue.concurrency if queue else MAX_DELAYED)
 
     def waiting(self, queue: Queue) -> int:
-        """How many messages wait in the lane's queue."""
-        return int(self.client.llen(f"{self.namespace}:{queue.queue_name}"))
+        """Return how many messages wait in a queue."""
+        return int(self.client.llen(waiting_key(self, queue.queue_name)))
+
+    def close(self) -> None:
+        """Close all connections to Redis. The next use opens new ones, to the address of that moment."""
+        pool = self.client.connection_pool
+        pool.disconnect()
+        pool.reset()
 
 
 class ThreadsPerQueue(Middleware):
-    """Gives a worker as many threads as its lanes may run at once, whatever ``--threads`` says, and their connections.
-
-    With fewer, a lane that is full would be felt by the others.
-    """
+    """Gives a worker the threads and database connections that its queues need, whatever ``--threads`` says."""
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
-        names = worker.consumer_whitelist or QUEUES
-        queues = [queue for name, queue in QUEUES.items() if name in names]
-        worker.worker_threads = max(worker.worker_threads, sum(queue.concurrency for queue in queues))
+        queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
+        require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))
 
 
-def make_broker() -> NotifierBroker:
-    """A broker whose connections are made when they are used.
-
-    A process may have 50 to Redis: these, eight for ringing, and the rest for who needs some of their own.
-    """
-    pool = redis.BlockingConnectionPool.from_url(
-        settings.text("REDIS_URL", DEFAULT_REDIS),
-        max_connections=36,
-        timeout=30,
-        socket_timeout=10,
-        socket_connect_timeout=30,
-        health_check_interval=30,
-    )
-    return NotifierBroker(  # type: ignore[no-untyped-call]
-        client=redis.Redis(connection_pool=pool),
+def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
+    """Return a broker for the Redis whose URL ``address`` returns; nothing is connected before it is used."""
+    return NotifierBroker(
+        address,
         heartbeat_timeout=30_000,
         maintenance_chance=20_000,
-        # The limit comes last, so that its interrupt is disarmed before the retry is written.
+        # The after-hooks run from last to first: TimeLimit comes late so that it cannot interrupt Retries' enqueue.
         middleware=[
             DeadLetterMiddleware(),
             AgeLimit(),
@@ -81,4 +84,24 @@ def make_broker() -> NotifierBroker:
             TimeLimit(time_limit=TEN_MINUTES_MS),
             ShutdownNotifications(),
         ],
+    )
+
+
+def _connection_pool(address: Callable[[], str]) -> redis.BlockingConnectionPool:
+    """Return the broker's pool.
+
+    A process may have 50 connections to Redis: 36 here, 8 for wake-ups, and the rest for others.
+    """
+
+    def connect(**options: Any) -> AbstractConnection:
+        place: dict[str, Any] = {**options, **parse_url(address())}  # type: ignore[no-untyped-call]
+        return place.pop("connection_class", redis.Connection)(**place)  # type: ignore[no-any-return]
+
+    return redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]
+        connection_class=connect,
+        max_connections=36,
+        timeout=30,
+        socket_timeout=10,
+        socket_connect_timeout=30,
+        health_check_interval=30,
     )

@@ -1,33 +1,78 @@
-"""The lanes: one queue each, with its own cap, so that no kind of work is felt by another."""
+"""The declaration of the queues and of the kinds of deliveries that are sent through them.
+
+The database declares the same kinds in ``delivery_kinds``, with their prices and retry delays; a test compares the two.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Channel(StrEnum):
+    """How a delivery reaches its recipient."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    VOICE = "voice"
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue and how much of it one process does at once (for e-mail: requests, each a batch).
+    """A queue, and how much of it one process works on at once.
 
-    ``connections`` is how many statements a process of its own has in the database at once.
+    Each queue has its own limits, so that a backlog in one does not slow down another.
     """
 
     queue_name: str
     concurrency: int
+    """Messages that one process works on at once."""
+    channel: Channel | None = None
+    """The channel of the queue's deliveries; None for a queue that has none."""
     batch: int = 1
+    """Deliveries that one claim takes at most, for one request to the provider."""
     connections: int = 10
+    """Database connections that a process for this queue alone may open."""
 
     @property
     def drain_actor(self) -> str:
-        """The actor whose message says that something may be due in this lane."""
-        return f"ring_{self.queue_name.replace('-', '_')}"
+        """The name of the actor that sends the due deliveries of this queue (see ``notifier.actors.drain``)."""
+        return f"drain_{self.queue_name.replace('-', '_')}"
 
 
 LOOKUPS = Queue("api-property-lookup", 10)
-VOICE = Queue("voice-assistant", 5)
-SMS = Queue("sms-notifications", 20)
-# A batch is much work for the database: more at once are no faster, and everybody else waits for them.
-EMAIL = Queue("email-workflows", 50, batch=500, connections=4)
+VOICE = Queue("voice-assistant", 5, Channel.VOICE)
+SMS = Queue("sms-notifications", 20, Channel.SMS)
+# A batch is much work for the database: more connections are no faster and slow down every other process.
+EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=4)
 ADMIN = Queue("admin-alerts", 2)
 
-QUEUES = {queue.queue_name: queue for queue in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}
+QUEUES: Mapping[str, Queue] = MappingProxyType(
+    {queue.queue_name: queue for queue in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}
+)
+
+#: The queue of each delivery kind. A kind has the name of the actor that enqueues it.
+KINDS: Mapping[str, Queue] = MappingProxyType(
+    {
+        "new_lead_alert": EMAIL,
+        "daily_digest": EMAIL,
+        "weekly_report": EMAIL,
+        "welcome_email": EMAIL,
+        "payment_receipt": EMAIL,
+        "expiring_trial": EMAIL,
+        "low_token_balance": EMAIL,
+        "call_failed": EMAIL,
+        "urgent_lead_sms": SMS,
+        "verification_sms": SMS,
+        "outbound_call": VOICE,
+        "campaign_call": VOICE,
+        "inbound_call": VOICE,
+    }
+)
+
+
+def kinds_of(queue: Queue) -> list[str]:
+    """Return the delivery kinds that are sent through ``queue``."""
+    return [kind for kind, its_queue in KINDS.items() if its_queue is queue]

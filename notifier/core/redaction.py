@@ -46,8 +46,7 @@ def ids_of(message: Message[Any] | MessageProxy) -> dict[str, Any]:
 def _by_name(message: Message[Any] | MessageProxy) -> Mapping[str, Any]:
     try:
         actor = dramatiq.get_broker().get_actor(message.actor_name)
-        function = getattr(actor, "request", actor.fn)
-        return dict(inspect.signature(function).bind(*message.args, **message.kwargs).arguments)
+        return dict(inspect.signature(actor.fn).bind(*message.args, **message.kwargs).arguments)
     except Exception:  # nobody's actor, or not its arguments
         return dict(message.kwargs)
 

@@ -1,1 +1,1 @@
-"""What the elected leader does beside the workers: periodic tasks and the Airflow watchdog."""
+"""The work that one elected worker process does at regular intervals: periodic tasks and the Airflow watchdog."""

@@ -1,4 +1,4 @@
-"""Airflow watches the rest; this watches Airflow, which cannot tell that it has stopped."""
+"""Alerts on-call when Airflow has stopped. Airflow watches everything else, and cannot report that it does not run."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ from leads.alert import alert, recovered, send_untold
 log = logging.getLogger(__name__)
 
 QUIET_MINUTES = 15
-EVERY_SECONDS = 60.0
+INTERVAL_SECONDS = 60.0
 CAUSE = "airflow is quiet"
 
 
 class AirflowWatchdog:
-    """Looks once a minute, beside the sweeper: an address of on-call that hangs must not hold up what is due."""
+    """Checks Airflow once a minute, in its own thread: an on-call address that hangs must not delay maintenance."""
 
     def __init__(self) -> None:
-        self._began = datetime.now(UTC)
-        self._next = 0.0
+        self._since = datetime.now(UTC)
+        self._due_at = 0.0
         self._thread: Thread | None = None
 
-    def look(self) -> None:
-        """Starts a look when one is due; returns at once."""
-        if time.monotonic() < self._next or (self._thread is not None and self._thread.is_alive()):
+    def check(self) -> None:
+        """Start a check when one is due, and return at once."""
+        if time.monotonic() < self._due_at or (self._thread is not None and self._thread.is_alive()):
             return
-        self._next = time.monotonic() + EVERY_SECONDS
-        self._thread = Thread(target=self._look, name="airflow-watch", daemon=True)
+        self._due_at = time.monotonic() + INTERVAL_SECONDS
+        self._thread = Thread(target=self._check, name="airflow-watchdog", daemon=True)
         self._thread.start()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
-            with database.connect("airflow-watch", options="-c statement_timeout=5000") as connection:
-                tell_when_quiet(connection, since=self._began)
+            with database.connect("airflow-watchdog", options="-c statement_timeout=5000") as connection:
+                alert_when_quiet(connection, since=self._since)
                 send_untold(connection)
         except psycopg.Error as error:
             log.warning("Airflow is not watched while the database is away (%s)", type(error).__name__)
 
 
-def tell_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
-    """Tells on-call, once an hour, while no row of ``queue_metrics`` is younger than 15 minutes; and when one is again.
+def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
+    """Alert on-call, once an hour, while the newest row of ``queue_metrics`` is older than 15 minutes.
 
-    A system that never had one is given that time from ``since`` on. Returns whether Airflow is quiet.
+    Report the recovery when there is a new row. A system without any row is given 15 minutes from ``since`` on. Return
+    whether Airflow is quiet.
     """
     row = connection.execute(
         "SELECT coalesce(max(recorded_at), %(since)s) AS last,"
@@ -60,10 +61,10 @@ def tell_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
         alert(
             "critical",
             "Airflow has gone quiet",
-            f"queue_metrics, which Airflow writes every 5 minutes, has had no row since {last:%Y-%m-%d %H:%M %Z}: "
+            f"Airflow writes queue_metrics every 5 minutes, and has not since {last:%Y-%m-%d %H:%M %Z}: "
             "no ingestion, digest or report will run.",
-            "Look whether Airflow's scheduler, dag-processor and api-server run and whether queue_metrics is paused. "
-            "Runs that were missed meanwhile are named by freshness_watch once Airflow is back: backfill them.",
+            "Check that Airflow's scheduler, dag-processor and api-server run and that queue_metrics is not paused. "
+            "Once Airflow runs again, freshness_watch names the runs that were missed: backfill them.",
             cause=CAUSE,
             connection=connection,
         )

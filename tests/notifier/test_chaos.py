@@ -1,4 +1,4 @@
-"""Workers that die, providers that fail, servers that restart: whatever happens, it adds up afterwards."""
+"""Workers that die, providers that fail, servers that restart: afterwards the ledger and the deliveries agree."""
 
 from __future__ import annotations
 

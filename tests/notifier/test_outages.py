@@ -1,4 +1,4 @@
-"""Redis away, hung or emptied, a worker told to stop: nothing is lost, nothing is sent twice, nobody waits for long."""
+"""Redis absent, hung or emptied, a worker told to stop: nothing is lost or sent twice, and no sender waits for long."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pyte
         if how == "it never answers":
             listener.listen()
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
-        monkeypatch.setattr(wakeups, "_silent_until", 0.0)
+        monkeypatch.setattr(wakeups, "_retry_at", 0.0)
         user, lead = system.subscriber(), system.lead()
         notifier.new_lead_alert.send(user, lead)
         for _ in range(5):
             began = time.monotonic()
             notifier.urgent_lead_sms.send(user, system.lead())
             assert time.monotonic() - began < 1
-    monkeypatch.setattr(wakeups, "_silent_until", 0.0)
+    monkeypatch.setattr(wakeups, "_retry_at", 0.0)
     assert system.states() == {"queued": 6}
     system.start_worker(REDIS_URL=system.redis_url)
-    system.wait_until(lambda: system.states() == {"accepted": 6}, "the sweeper to ring")
+    system.wait_until(lambda: system.states() == {"accepted": 6}, "the leader to wake the queue")
 
 
 def test_an_attempt_starts_within_two_seconds_of_its_time(system: System) -> None:
@@ -73,7 +73,7 @@ def test_a_worker_told_to_stop_finishes_what_it_has_and_leaves_the_rest(system: 
     assert system.rows("SELECT * FROM lane_status") == []
 
 
-def test_nothing_of_a_person_is_in_redis_or_in_what_workers_say(system: System) -> None:
+def test_no_personal_data_is_in_redis_or_in_the_output_of_workers(system: System) -> None:
     person = {"email": "jane.roe@example.test", "phone_number": "+13055550199", "first_name": "Jane"}
     user = system.subscriber(**person)
     words = ["jane.roe", "3055550199", "482913", "GARCIA", "SG.test", "twilio-token"]
@@ -86,7 +86,7 @@ def test_nothing_of_a_person_is_in_redis_or_in_what_workers_say(system: System) 
     notifier.verification_sms.send(user, "482913")
     with redis.Redis.from_url(system.redis_url) as client:
         stored = [repr(client.dump(key)) + repr(_content(client, key)) for key in client.keys("*")]
-        assert stored, "bells at least"
+        assert stored, "at least wake-ups"
         system.start_worker()
         told = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')"
         system.wait_until(lambda: system.value(told) == 0, "everything tried")
@@ -99,7 +99,7 @@ def test_nothing_of_a_person_is_in_redis_or_in_what_workers_say(system: System) 
         "events and alerts": str(system.received("oncall")),
     }
     assert [(place, word) for place, text in texts.items() for word in words if word in text] == []
-    assert system.output().strip(), "the worker says something"
+    assert system.output().strip(), "the worker logs something"
 
 
 def _content(client: redis.Redis, key: bytes) -> object:
@@ -116,32 +116,30 @@ def _content(client: redis.Redis, key: bytes) -> object:
             return client.get(key)
 
 
-def test_a_lane_tells_what_waits_and_what_it_has_in_hand(system: System) -> None:
+def test_a_heartbeat_reports_what_waits_and_what_is_being_sent(system: System) -> None:
     user = system.subscriber(tokens=5000)
     rows = [{"subscriber_id": user, "lead_id": system.lead()} for _ in range(100)]
     notifier.send_many(notifier.urgent_lead_sms, rows)
     system.fault("twilio", seconds=3)
     system.start_worker("sms-notifications", PROVIDER_TIMEOUT_SECONDS="10")
     told = "SELECT waiting, active FROM lane_status WHERE queue_name = 'sms-notifications'"
-    system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(told)), "20 in hand and more waiting")
+    system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(told)), "20 being sent and more waiting")
     with redis.Redis.from_url(system.redis_url) as client:
         assert len(client.client_list()) <= 50, "connections of one process"
 
 
-def test_a_claim_whose_answer_was_lost_with_the_database_is_put_back(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It stands, and nothing was sent for it: a text would be parked after an hour for want of anybody who knows."""
+def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim was committed and nothing was sent for it; without this a text would be parked after an hour."""
     opened = notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
 
     @contextmanager
-    def deaf() -> Iterator[Any]:
+    def unconfirmed() -> Iterator[Any]:
         with db.transaction() as cursor:
             yield cursor
         raise psycopg.OperationalError
 
     with monkeypatch.context() as patch, pytest.raises(psycopg.OperationalError):
-        patch.setattr(lifecycle, "transaction", deaf)
+        patch.setattr(lifecycle, "transaction", unconfirmed)
         drain.drain_queue(SMS)
     assert system.state(opened.delivery_id) == "sending"
     with db.transaction() as cursor:
@@ -175,22 +173,22 @@ def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkey
     assert len(system.accepted_texts()) == 1
 
 
-def test_the_app_tells_on_call_through_the_lane_or_without_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_alerts_on_call_through_redis_or_without_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     words = {"severity": "warning", "message": "Jane Roe waits", "action_required": "Call +13055550199"}
-    notifier.admin_alert.send(subject="by the lane", **words)
+    notifier.admin_alert.send(subject="through Redis", **words)
     with redis.Redis.from_url(system.redis_url) as client:
         stored = "".join(repr(_content(client, key)) for key in client.keys("*"))
     assert "admin_alert" in stored
-    assert not any(word in stored for word in ("by the lane", "Jane", "3055550199")), "it may name a person"
+    assert not any(word in stored for word in ("through Redis", "Jane", "3055550199")), "it may name a person"
     system.start_worker("admin-alerts")
-    system.wait_until(lambda: len(system.received("oncall")) == 1, "on-call told by the worker")
+    system.wait_until(lambda: len(system.received("oncall")) == 1, "the worker to alert on-call")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     notifier.admin_alert.send(subject="without it", **words)
     told = [str(request["body"]) for request in system.received("oncall")]
     assert [("without it" in one, "+13055550199" in one) for one in told] == [(False, True), (True, True)]
 
 
-def test_what_an_earlier_test_has_under_way_is_not_counted_for_this_one(system: System) -> None:
+def test_requests_of_an_earlier_test_are_not_counted_for_the_next(system: System) -> None:
     system.fault("twilio", seconds=1)
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     worker = Thread(target=drain.drain_queue, args=(SMS,))

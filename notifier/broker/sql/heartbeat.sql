@@ -1,4 +1,4 @@
--- What waits in a lane are its due rows; bells say nothing of that.
+-- What waits in a queue is counted from its due rows; the messages in Redis are wake-ups and say nothing about it.
 WITH silent AS (
     DELETE FROM lane_status WHERE heartbeat_at < now() - interval '1 day'
 ), due AS (
@@ -10,9 +10,9 @@ WITH silent AS (
     SELECT 'api-property-lookup', count(*) FROM lookups WHERE state = 'queued'
 )
 INSERT INTO lane_status AS s (process_id, queue_name, waiting, active, heartbeat_at)
-SELECT %(process)s, lane.queue_name, coalesce(due.waiting, 0), lane.active, now()
-FROM unnest(%(queues)s::text[], %(active)s::bigint[]) AS lane (queue_name, active)
-LEFT JOIN due ON due.queue_name = lane.queue_name
+SELECT %(process)s, mine.queue_name, coalesce(due.waiting, 0), mine.active, now()
+FROM unnest(%(queues)s::text[], %(active)s::bigint[]) AS mine (queue_name, active)
+LEFT JOIN due ON due.queue_name = mine.queue_name
 ON CONFLICT (process_id, queue_name) DO UPDATE
 SET waiting = excluded.waiting, active = excluded.active, heartbeat_at = excluded.heartbeat_at
 RETURNING s.queue_name

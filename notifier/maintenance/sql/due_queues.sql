@@ -1,4 +1,5 @@
--- How much is due in each lane whose provider takes something; calls to ask about are due in theirs.
+-- The number of due deliveries in each queue, except queues whose breaker is open. Calls that Twilio has to be asked
+-- about count as one.
 SELECT due.queue_name, sum(due.due) AS due
 FROM (
     SELECT k.queue_name, count(*) AS due

@@ -1,4 +1,4 @@
--- Worth nothing any more: its age counts from when it was first due.
+-- Too old to be of use. The age is counted from when a delivery was first due.
 UPDATE deliveries d
 SET state = 'expired', error_code = 'too_old', updated_at = now()
 FROM delivery_kinds k

@@ -1,5 +1,5 @@
--- Nobody will find out any more: a human decides. Texts and calls after an hour, an e-mail that was sent again after
--- another ten minutes.
+-- The outcome is not going to be known: an operator decides. Texts and calls are parked after an hour, an e-mail ten
+-- minutes after it was sent again.
 UPDATE deliveries
 SET state = 'parked', updated_at = now(),
     check_at = CASE channel WHEN 'sms' THEN now() + make_interval(secs => 3600 * %(scale)s) END

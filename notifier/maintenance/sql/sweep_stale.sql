@@ -1,4 +1,4 @@
--- Its worker died while sending, or has been silent for longer than any request takes: the message may have left.
+-- The worker that claimed it has died, or has taken longer than any request takes: it may have been sent.
 UPDATE deliveries
 SET state = 'unknown', error_code = 'worker_died', updated_at = now()
 WHERE state = 'sending' AND claimed_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)

@@ -210,7 +210,8 @@ def test_what_is_too_old_is_not_sent(system: System) -> None:
 def sweep(system: System, later: str) -> None:
     """What the sweeper does after some time, in which nothing else happens."""
     from leads import database
-    from notifier.maintenance.leader import sweep, tell_of_parked
+    from notifier.maintenance.sweep import sweep
+    from notifier.maintenance.tasks import alert_on_parked
 
     system.database.connection.execute(
         "UPDATE deliveries SET updated_at = updated_at - i, claimed_at = claimed_at - i,"
@@ -221,7 +222,7 @@ def sweep(system: System, later: str) -> None:
     with pytest.MonkeyPatch.context() as patch, database.connect("test") as connection:
         patch.setenv("NOTIFIER_TIME_SCALE", "1")
         sweep(connection)
-        tell_of_parked(connection)
+        alert_on_parked(connection)
 
 
 def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:

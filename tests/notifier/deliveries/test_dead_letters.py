@@ -58,8 +58,8 @@ def test_every_way_to_die_leaves_one_row_and_harms_no_neighbour(system: System) 
         ("new_lead_alert", "not to be retried: UnknownRecipient"),
         ("new_lead_alert", "too old"),
         ("no_such_actor", "unknown actor"),
-        ("undecodable", "undecodable: its bytes are no message"),
-        ("undecodable", "undecodable: its bytes are no message"),
+        ("undecodable", "undecodable: the bytes are not a message"),
+        ("undecodable", "undecodable: the bytes are not a message"),
         ("verification_sms", "not to be retried: UnknownRecipient"),
     ]
     assert found[2][2] == {"subscriber_id": user, "hidden": 1}

@@ -15,11 +15,11 @@ import notifier
 from notifier.actors import drain
 from notifier.channels import sms_reconciliation
 from notifier.core.errors import OutcomeNotRecorded
-from notifier.core.queues import EMAIL, SMS, Queue
+from notifier.core.queues import EMAIL, SMS, Queue, kinds_of
 from notifier.core.states import ALLOWED, State
 from notifier.deliveries import dead_letters, ledger_check, lifecycle, provider_events
 from notifier.deliveries.provider_events import Event
-from notifier.maintenance.leader import sweep
+from notifier.maintenance.sweep import sweep
 from tests.notifier.system import OPEN, System
 
 QUEUES = st.sampled_from([EMAIL, SMS])
@@ -97,7 +97,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(lane=QUEUES)
     def die_before_sending(self, lane: Queue) -> None:
-        lifecycle.claim(lane, [kind.name for kind in drain.KINDS.values() if kind.lane is lane])
+        lifecycle.claim(lane, kinds_of(lane))
 
     @rule(lane=QUEUES)
     def die_after_sending(self, lane: Queue) -> None:

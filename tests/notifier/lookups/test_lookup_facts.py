@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from county import feeds, pipeline
 from leads.business_days import local_day
-from notifier.maintenance.leader import refresh_after_merge
+from notifier.maintenance.tasks import refresh_after_merge
 from sandbox.documents import Document, Party
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, WEDNESDAY, Pipeline, deed, document, mortgage
 from tests.notifier.county_api import CountyApi, answer, rows_of

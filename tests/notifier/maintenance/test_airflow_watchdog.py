@@ -1,4 +1,4 @@
-"""Who tells that Airflow has stopped: not Airflow."""
+"""A worker alerts on-call when Airflow has stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from notifier.maintenance.airflow_watchdog import tell_when_quiet
+from notifier.maintenance.airflow_watchdog import alert_when_quiet
 from tests.notifier.system import System
 from tests.services import Database
 
@@ -34,24 +34,24 @@ def alerts(database: Database) -> list[tuple[object, ...]]:
     ).fetchall()
 
 
-def test_a_quarter_of_an_hour_without_a_row_is_told_and_so_is_the_next_row(database: Database) -> None:
+def test_on_call_is_alerted_after_15_minutes_without_a_row_and_told_of_the_next_row(database: Database) -> None:
     last_row(database, 14)
-    assert not tell_when_quiet(database.connection, since=ago(0))
+    assert not alert_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == []
     last_row(database, 16)
-    assert tell_when_quiet(database.connection, since=ago(0))
+    assert alert_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == [("critical", "Airflow has gone quiet", True)]
     last_row(database, 0)
-    assert not tell_when_quiet(database.connection, since=ago(0))
+    assert not alert_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == [("critical", "Airflow has gone quiet", False)]
 
 
-def test_a_system_that_never_had_a_row_is_given_time(database: Database) -> None:
-    assert not tell_when_quiet(database.connection, since=ago(10))
-    assert tell_when_quiet(database.connection, since=ago(20))
+def test_a_system_without_any_row_is_given_15_minutes(database: Database) -> None:
+    assert not alert_when_quiet(database.connection, since=ago(10))
+    assert alert_when_quiet(database.connection, since=ago(20))
 
 
-def test_a_worker_watches(system: System) -> None:
+def test_a_worker_watches_airflow(system: System) -> None:
     system.database.connection.execute(
         "INSERT INTO queue_metrics (queue_name, recorded_at) VALUES ('x', now() - interval '20 minutes')"
     )

@@ -349,7 +349,7 @@ def test_a_call_nobody_knows_of_is_never_made_again_and_found_at_twilio(caller: 
 
 def test_a_call_that_twilio_does_not_know_is_parked_released_and_told(system: System, caller: Caller) -> None:
     from leads import database
-    from notifier.maintenance.leader import sweep
+    from notifier.maintenance.sweep import sweep
 
     system.fault("twilio", then="reset", times=1, match="Calls")
     delivery = caller.order()

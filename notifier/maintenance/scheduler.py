@@ -1,0 +1,75 @@
+"""Runs periodic tasks, each at its interval, on the connection of whoever calls it or on one of the task's own."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+import psycopg
+
+from leads import database, settings
+from notifier.core.errors import where
+
+log = logging.getLogger(__name__)
+
+Connection = psycopg.Connection[Any]
+
+#: No statement of a task may run, or wait for a lock, longer than this (ms).
+LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000"
+
+
+@dataclass(frozen=True)
+class PeriodicTask:
+    """Work that is done every ``seconds``; 0 means at each look of the scheduler."""
+
+    name: str
+    run: Callable[[Connection], object]
+    seconds: float = 0.0
+    is_scaled: bool = False
+    """The interval is multiplied by ``NOTIFIER_TIME_SCALE``."""
+    has_own_thread: bool = False
+    """It may take long, because another service has to answer or there is much to read: it must not delay the rest."""
+
+
+class Scheduler:
+    """Runs each task when it is due. A task that fails is logged and does not keep the others from running."""
+
+    def __init__(self, tasks: Iterable[PeriodicTask]) -> None:
+        self._due_at = dict.fromkeys(tasks, 0.0)
+        self._threads: dict[PeriodicTask, Thread] = {}
+
+    def run_due(self, connection: Connection) -> None:
+        """Run the tasks that are due; raises psycopg.Error only when ``connection`` is lost."""
+        for task, due_at in self._due_at.items():
+            if time.monotonic() < due_at:
+                continue
+            scale = settings.time_scale() if task.is_scaled else 1
+            self._due_at[task] = time.monotonic() + task.seconds * scale
+            if task.has_own_thread:
+                self._start(task)
+                continue
+            try:
+                task.run(connection)
+            except Exception as error:
+                if connection.closed:
+                    raise
+                log.error("The periodic task %s failed: %s", task.name, where(error))
+
+    def _start(self, task: PeriodicTask) -> None:
+        """Run a task in its own thread and on its own connection, unless its last run has not ended yet."""
+        last = self._threads.get(task)
+        if last is None or not last.is_alive():
+            self._threads[task] = Thread(target=_run_alone, args=(task,), name=task.name, daemon=True)
+            self._threads[task].start()
+
+
+def _run_alone(task: PeriodicTask) -> None:
+    try:
+        with database.connect(f"maintenance-{task.name}", options=LIMITS) as connection:
+            task.run(connection)
+    except Exception as error:
+        log.error("The periodic task %s failed: %s", task.name, where(error))

@@ -1,0 +1,37 @@
+"""The sweep: moves deliveries on when only time has passed, by the rules in ``sql/sweep_*.sql``."""
+
+from __future__ import annotations
+
+import logging
+
+from psycopg.rows import dict_row
+
+from leads import settings
+from notifier.core.db import rows
+from notifier.core.states import State
+from notifier.deliveries.lifecycle import settle_or_release
+from notifier.maintenance.scheduler import Connection
+
+log = logging.getLogger(__name__)
+
+#: The statements of a sweep, in their order, with the state into which each moves deliveries.
+STATEMENTS = (
+    ("maintenance/sweep_stale", State.UNKNOWN),
+    ("maintenance/sweep_resend", State.QUEUED),
+    ("maintenance/sweep_park", State.PARKED),
+    ("maintenance/sweep_expire", State.EXPIRED),
+)
+
+
+def sweep(connection: Connection) -> dict[str, int]:
+    """Move deliveries on, one transaction for each statement; return how many moved into each state."""
+    moved = {}
+    for name, state in STATEMENTS:
+        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            found = rows(cursor, name, scale=settings.time_scale(), timeout=settings.provider_timeout())
+            settle_or_release(cursor, [row["id"] for row in found], state, state.value)
+        if found:
+            moved[state.value] = len(found)
+    if moved:
+        log.info("Swept: %s", moved)
+    return moved

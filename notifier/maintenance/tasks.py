@@ -1,0 +1,97 @@
+"""The periodic tasks of the leader."""
+
+from __future__ import annotations
+
+import logging
+
+from psycopg.rows import dict_row
+
+from leads import settings
+from leads.alert import alert
+from notifier.broker import dead_letter_middleware
+from notifier.broker.wakeups import wake, wake_sms_reconciliation
+from notifier.core.db import rows
+from notifier.core.queues import KINDS, QUEUES
+from notifier.deliveries import ledger_check, provider_events
+from notifier.lookups import worker
+from notifier.maintenance.scheduler import Connection, PeriodicTask
+from notifier.maintenance.sweep import sweep
+
+log = logging.getLogger(__name__)
+
+PARKED_ALERT_SECONDS = 10.0
+
+
+def apply_events(connection: Connection) -> None:
+    """Apply provider events that a web process stored and did not apply, because it ended before."""
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        provider_events.apply_some(cursor)
+
+
+def wake_due_queues(connection: Connection) -> None:
+    """Wake each queue in which something is due, once for each claim that it takes to send it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        due = rows(cursor, "maintenance/due_queues", kinds=list(KINDS))
+    for row in due:
+        queue = QUEUES[row["queue_name"]]
+        try:
+            wake(queue, times=-(-int(row["due"]) // queue.batch))
+        except Exception as error:
+            log.warning("Redis does not answer (%s): %s is woken later", type(error).__name__, queue.queue_name)
+            return
+
+
+def sweep_lookups(connection: Connection) -> None:
+    """Wake a worker again for lookups whose message was lost, and end those that are too old."""
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        worker.sweep(cursor)
+
+
+def refresh_after_merge(connection: Connection) -> None:
+    """Derive again the properties that a merge and an answer of the county's API changed at the same time."""
+    connection.execute("SELECT refresh_after_merge()")
+
+
+def reconcile_sms(connection: Connection) -> None:
+    """Have a worker ask the provider about texts whose outcome is unknown or has not been reported for long."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        unconfirmed = rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), limit=1)
+    if unconfirmed:
+        wake_sms_reconciliation()
+
+
+def alert_on_parked(connection: Connection) -> None:
+    """Alert on-call about deliveries that were parked a moment ago."""
+    row = connection.execute(
+        "SELECT count(*) FROM failed_jobs WHERE state = 'open' AND job_data ->> 'state' = 'parked'"
+        " AND failed_at > now() - make_interval(secs => %s)",
+        (2 * PARKED_ALERT_SECONDS,),
+    ).fetchone()
+    if row is not None and row[0]:
+        alert(
+            "critical",
+            f"{row[0]} deliveries are parked",
+            "Whether they were sent is unknown: the provider did not answer and sent no callback.",
+            "Run `python -m notifier dead-letters list`, compare with the provider's log, and replay those that did "
+            "not arrive.",
+            cause="parked deliveries",
+            connection=connection,
+        )
+
+
+def recover_dead_letters(connection: Connection) -> None:
+    """Write the dead letters that could not be written when Redis rejected their messages."""
+    dead_letter_middleware.recover_dead_letters()
+
+
+PERIODIC_TASKS = (
+    PeriodicTask("sweep", sweep),
+    PeriodicTask("apply-events", apply_events),
+    PeriodicTask("wake-due-queues", wake_due_queues),
+    PeriodicTask("sweep-lookups", sweep_lookups),
+    PeriodicTask("refresh-after-merge", refresh_after_merge),
+    PeriodicTask("reconcile-sms", reconcile_sms, 60, is_scaled=True),
+    PeriodicTask("alert-on-parked", alert_on_parked, PARKED_ALERT_SECONDS, has_own_thread=True),
+    PeriodicTask("recover-dead-letters", recover_dead_letters, 30, has_own_thread=True),
+    PeriodicTask("check-ledger", ledger_check.watch, 3600, has_own_thread=True),
+)

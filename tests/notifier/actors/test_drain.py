@@ -1,0 +1,76 @@
+"""The drain actors send what is due when a message names them, by their present name or by the previous one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+
+import notifier
+from notifier.actors import drain
+from notifier.core.queues import EMAIL, SMS, VOICE, Queue
+from notifier.maintenance.leader import LEADER_LOCK
+from tests.notifier.system import System
+
+
+def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
+    """Add a message for an actor, as a worker of any release would."""
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        queue_name=queue.queue_name,
+        actor_name=actor_name,
+        args=(),
+        kwargs={},
+        options={"redis_message_id": "wake-up"},
+    )
+    with redis.Redis.from_url(system.redis_url) as client:
+        client.hset(f"dramatiq:{queue.queue_name}.msgs", "wake-up", message.encode())
+        client.rpush(f"dramatiq:{queue.queue_name}", "wake-up")
+
+
+@pytest.mark.parametrize("queue", [EMAIL, SMS], ids=lambda queue: queue.queue_name)
+@pytest.mark.parametrize("prefix", ["drain", "ring"])
+def test_a_wake_up_drains_its_queue_and_leaves_no_dead_letter(system: System, queue: Queue, prefix: str) -> None:
+    """A worker of the previous release puts ``ring_…`` into Redis. No leader helps: the test holds its lock."""
+    system.rows("SELECT pg_advisory_lock(hashtext(%s))", LEADER_LOCK)
+    user, lead = system.subscriber(), system.lead()
+    (notifier.new_lead_alert if queue is EMAIL else notifier.urgent_lead_sms).send(user, lead)
+    with redis.Redis.from_url(system.redis_url) as client:
+        client.flushall()
+    put_into_redis(system, queue, f"{prefix}_{queue.queue_name.replace('-', '_')}")
+    system.start_worker(queue.queue_name)
+    system.wait_until(lambda: system.states() == {"accepted": 1}, "the delivery sent")
+    assert system.rows("SELECT * FROM failed_jobs") == []
+
+
+@pytest.mark.parametrize(
+    ("queue", "actor_name"),
+    [
+        (VOICE, "drain_voice_assistant"),
+        (VOICE, "ring_voice_assistant"),
+        (SMS, "reconcile_sms"),
+        (SMS, "reconcile_texts"),
+    ],
+)
+def test_a_wake_up_with_nothing_to_do_is_acknowledged(system: System, queue: Queue, actor_name: str) -> None:
+    put_into_redis(system, queue, actor_name)
+    system.start_worker(queue.queue_name)
+    with redis.Redis.from_url(system.redis_url) as client:
+        system.wait_until(lambda: not client.exists(f"dramatiq:{queue.queue_name}.msgs"), "the message acknowledged")
+        assert not client.exists(f"dramatiq:{queue.queue_name}.XQ")
+    assert system.rows("SELECT * FROM failed_jobs") == []
+
+
+def test_a_worker_that_is_to_stop_makes_no_new_claim(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
+    broker = dramatiq.get_broker()
+    try:
+        for middleware in broker.middleware:
+            if isinstance(middleware, drain.StopDraining):
+                middleware.before_worker_shutdown(broker, dramatiq.Worker(broker))
+        assert drain.drain_queue(SMS) == 0
+    finally:
+        drain.stopping.clear()
+    assert system.states() == {"queued": 1}
+    assert drain.drain_queue(SMS) == 1
