@@ -25,10 +25,11 @@ drill: install-dev ## the long tests: kill matrix, real scheduler, the whole dem
 bench: install-dev ## how fast it is: every benchmark, on servers with the demo's settings (minutes)
 	@$(BIN)/python -m bench
 
-lint: install-dev ## ruff and mypy
+lint: install-dev ## ruff, mypy and the import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 clean: ## stop what runs and remove all local state (.venv stays)
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local clean; \
