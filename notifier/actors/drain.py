@@ -114,11 +114,9 @@ def reconcile_sms() -> None:
 
 # The names that workers of the previous release put into Redis, also while the workers are being upgraded. The first
 # release after the one that brought the names above can remove them.
-_OLD_NAMES = {
-    "ring_email_workflows": drain_email_workflows,
-    "ring_sms_notifications": drain_sms_notifications,
-    "ring_voice_assistant": drain_voice_assistant,
-    "reconcile_texts": reconcile_sms,
-}
-for _name, _actor in _OLD_NAMES.items():
-    dramatiq.actor(actor_name=_name, queue_name=_actor.queue_name, max_retries=0)(_actor.fn)
+dramatiq.actor(actor_name="ring_email_workflows", queue_name=EMAIL.queue_name, max_retries=0)(drain_email_workflows.fn)
+dramatiq.actor(actor_name="ring_sms_notifications", queue_name=SMS.queue_name, max_retries=0)(
+    drain_sms_notifications.fn
+)
+dramatiq.actor(actor_name="ring_voice_assistant", queue_name=VOICE.queue_name, max_retries=0)(drain_voice_assistant.fn)
+dramatiq.actor(actor_name="reconcile_texts", queue_name=SMS.queue_name, max_retries=0)(reconcile_sms.fn)

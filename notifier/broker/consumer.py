@@ -84,7 +84,7 @@ class QueueConsumer(Consumer):
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
             # Moving the head of a list onto itself changes nothing, loses nothing when the reply is lost, and blocks
-            # until the list has a head, whoever adds it.
+            # until the list has a head, however it was added.
             key = internals.waiting_key(self._broker, self._queue_name)
             self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 
@@ -138,7 +138,7 @@ class QueueConsumer(Consumer):
             self._freed.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Put messages that nobody has begun back at the end of their queue."""
+        """Put messages that no thread has begun back at the end of their queue."""
         internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs periodic tasks, each at its interval, on the connection of whoever calls it or on one of the task's own."""
+"""Runs periodic tasks, each at its interval, on the caller's connection or on the task's own."""
 
 from __future__ import annotations
 

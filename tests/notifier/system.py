@@ -1,4 +1,4 @@
-"""What a notifier test holds in its hands: rows to start from, worker processes, and what the providers received."""
+"""What the notifier's tests work with: rows to start from, worker processes, and what the providers received."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ KINDS_OF_EMAIL = (
     "PAYMENT_RECEIPT",
 )
 PURPOSES = ("LEADS", "WELCOME", "DIGEST", "BILLING", "SUPPORT")
-#: States in which a delivery waits for somebody.
+#: States in which a delivery waits for a worker.
 OPEN = ("queued", "sending", "unknown")
 
 
 def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[str, str]:
-    """A notifier's settings, with the sandbox for providers and time a hundred times faster."""
+    """Return a notifier's settings: the sandbox as provider, and time a hundred times faster."""
     return {
         "DATABASE_URL": database.url,
         "REDIS_URL": redis_url,
@@ -69,17 +69,17 @@ def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[s
 
 
 class System:
-    """Database, Redis and sandbox of one test, and its worker processes."""
+    """The database, Redis and sandbox of one test, and its worker processes."""
 
     def __init__(self, database: Database, redis_url: str, sandbox: Sandbox, folder: Path) -> None:
         self.database, self.redis_url, self.sandbox, self.folder = database, redis_url, sandbox, folder
         self.redis_server: RedisServer | None = None
-        """Set when the Redis is the test's own."""
+        """Set when no other test uses this Redis."""
         self._connection = database.connection
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def connect_again(self) -> None:
-        """After the database was restarted."""
+        """Open a new connection after the database was restarted."""
         self._connection = psycopg.connect(self.database.url, autocommit=True)
 
     # ── rows to start from ──
@@ -140,15 +140,15 @@ class System:
         return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
 
     def outcome(self, opened: EnqueueResult) -> tuple[str, str | None]:
-        """State and code of a delivery, after what is due was sent from this process."""
-        for lane in (EMAIL, SMS):
-            drain.drain_queue(lane)
+        """Send what is due from this process, and return the state and code of a delivery."""
+        for queue in (EMAIL, SMS):
+            drain.drain_queue(queue)
         row: tuple[str, str | None]
         (row,) = self.rows("SELECT state, error_code FROM deliveries WHERE id = %s", opened.delivery_id)
         return row
 
     def balance(self, user: int) -> int:
-        """The balance, once it is sure that the entries say the same."""
+        """Return the balance, after checking that the ledger entries add up to it."""
         balance, by_entries = self.rows(
             "SELECT token_balance, by_entries FROM token_balances WHERE user_id = %s", user
         )[0]
@@ -166,7 +166,7 @@ class System:
             time.sleep(0.05)
 
     def wait_for_rest(self, seconds: float = 30) -> None:
-        """Until no delivery waits for anything."""
+        """Wait until every delivery is in a final state."""
         self.wait_until(lambda: not set(OPEN) & set(self.states()), "every delivery in a final state", seconds)
 
     # ── the providers ──
@@ -175,7 +175,7 @@ class System:
         return found
 
     def accepted_emails(self) -> list[int]:
-        """The delivery id of each e-mail that SendGrid accepted, as often as it did."""
+        """Return the delivery id of each e-mail that SendGrid accepted, once for each time."""
         return [
             int(person["custom_args"]["delivery_id"])
             for request in self.received("sendgrid")
@@ -184,27 +184,27 @@ class System:
         ]
 
     def texted_deliveries(self) -> list[int]:
-        """The delivery id of each text that Twilio accepted, as often as it did."""
+        """Return the delivery id of each text that Twilio accepted, once for each time."""
         callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
         return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
 
     def accepted_texts(self) -> list[str]:
-        """The recipients of the texts that Twilio accepted, as often as it did."""
+        """Return the recipient of each text that Twilio accepted, once for each time."""
         return [r["body"]["To"] for r in self.received("twilio") if r["accepted"]]
 
     def fault(self, provider: str, **instruction: Any) -> None:
         self._control("POST", "faults", json.dumps({"provider": provider, **instruction}).encode())
 
     def heal(self) -> None:
-        """The providers do no wrong any more; what they received stays."""
+        """Have the providers answer normally again; keep what they received."""
         self._control("POST", "heal", b"{}")
 
     def became(self, sid: str, **fields: Any) -> None:
-        """What Twilio tells from now on of a text or call."""
+        """Set what Twilio reports about a text or call from now on."""
         self._control("POST", "became", json.dumps({"sid": sid, **fields}).encode())
 
     def forget(self) -> None:
-        """The providers forget what they received and were told."""
+        """Have the providers forget what they received and all faults."""
         self._control("POST", "reset", b"{}")
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -216,7 +216,7 @@ class System:
 
     # ── workers ──
     def start_worker(self, *queues: str, **settings: str) -> subprocess.Popen[bytes]:
-        """``dramatiq notifier`` in a process group of its own, for all queues or those named."""
+        """Start ``dramatiq notifier`` in its own process group, for all queues or for those named."""
         command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "--processes", "1", "--threads", "8"]
         if queues:
             command += ["--queues", *queues]
@@ -234,18 +234,18 @@ class System:
         return worker
 
     def kill(self, worker: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
-        """Ends the process and its children, without a word by default."""
+        """Kill a worker and its children, with SIGKILL unless ``number`` is another signal."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, number)
         worker.wait(timeout=30)
 
     def stop(self) -> None:
-        """Ends all workers."""
+        """Kill all workers."""
         for worker in self._workers:
             if worker.poll() is None:
                 self.kill(worker)
 
     def output(self) -> str:
-        """Everything the workers have said."""
+        """Return the output of all workers."""
         logs: Sequence[Path] = sorted(self.folder.glob("worker-*.log"))
         return "\n".join(log.read_text("utf-8", "replace") for log in logs)

@@ -28,39 +28,39 @@ FINAL = {"accepted", "parked", "dead"}
 
 
 def open_all(system: System, emails: int, texts: int) -> list[int]:
-    """Subscribers with more than enough tokens, and what is to be sent to them."""
+    """Insert subscribers with enough tokens, and enqueue e-mails and texts to them; return the deliveries."""
     users = [system.subscriber(tokens=10_000) for _ in range(10)]
     leads = [system.lead() for _ in range(max(emails, texts) // 10)]
     rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
     opened = notifier.send_many(notifier.urgent_lead_sms, rows[:texts])
-    # In portions, as a day brings them; all at once they would be one request.
+    # A few at a time: all at once they would be one request to the provider.
     for first in range(0, emails, 5):
         opened += notifier.send_many(notifier.new_lead_alert, rows[first : first + 5])
     return [one.delivery_id for one in opened]
 
 
 def check_that_it_adds_up(system: System) -> None:
-    """The promises of a system at rest."""
+    """Check what must hold when no delivery waits any more."""
     found = system.rows("SELECT id, channel, state, tokens FROM deliveries WHERE tokens > 0")
     assert {state for _, _, state, _ in found} <= FINAL
-    mails, texts = Counter(system.accepted_emails()), Counter(system.texted_deliveries())
+    emails, texts = Counter(system.accepted_emails()), Counter(system.texted_deliveries())
     assert max(texts.values(), default=0) <= 1, "a text was accepted twice"
-    assert max(mails.values(), default=0) <= 2, "an e-mail was accepted three times"
+    assert max(emails.values(), default=0) <= 2, "an e-mail was accepted three times"
     ends = "SELECT delivery_id, array_agg(entry) FROM token_entries WHERE entry IN ('settle', 'release') GROUP BY 1"
     ended = dict(system.rows(ends))
     for delivery, channel, state, _ in found:
-        times = (mails if channel == "email" else texts)[delivery]
+        times = (emails if channel == "email" else texts)[delivery]
         if state == "accepted":
-            assert times >= 1, f"{channel} {delivery} is said to be accepted"
-            # Proof that came after it had been given up for parked charges nobody.
+            assert times >= 1, f"{channel} {delivery} is accepted in the database only"
+            # Proof that it was sent, when it comes after the delivery was parked, charges no tokens.
             assert ended[delivery] in (["settle"], ["release"]), f"{channel} {delivery}: {ended[delivery]}"
         else:
             assert ended[delivery] == ["release"], f"{channel} {delivery} is {state}: {ended[delivery]}"
     spent = sum(tokens for delivery, _, _, tokens in found if ended[delivery] == ["settle"])
     assert system.value("SELECT sum(token_balance) FROM users") == 10 * 10_000 - spent
-    given_up = sorted(delivery for delivery, _, state, _ in found if state != "accepted")
+    ended_unsent = sorted(delivery for delivery, _, state, _ in found if state != "accepted")
     letters = system.rows("SELECT delivery_id FROM failed_jobs WHERE state = 'open' ORDER BY 1")
-    assert [letter for (letter,) in letters] == given_up
+    assert [letter for (letter,) in letters] == ended_unsent
     with leads_database.connect("check") as connection:
         assert ledger_check.check(connection) == []
 
@@ -93,7 +93,7 @@ def test_workers_killed_every_two_seconds_under_failing_providers(
 
 @pytest.fixture
 def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
-    """A system on servers of its own, so that they can be restarted under it."""
+    """Yield a system on its own servers, so that a test can restart them."""
     with services.running_postgres(is_durable=True) as postgres, services.service_folder("redis") as folder:
         template = services.make_template(postgres)
         postgres.copy_database("own", template)
@@ -113,7 +113,7 @@ def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @pytest.mark.drill
 @pytest.mark.parametrize("server", ["Redis emptied", "Redis restarted", "PostgreSQL crashed"])
-def test_what_is_queued_goes_out_once_whatever_restarts(own_system: System, server: str) -> None:
+def test_what_is_queued_is_sent_once_whatever_restarts(own_system: System, server: str) -> None:
     system = own_system
     system.fault("sendgrid", seconds=0.2)
     system.fault("twilio", seconds=0.5)
@@ -135,7 +135,7 @@ def test_what_is_queued_goes_out_once_whatever_restarts(own_system: System, serv
     system.wait_for_rest(seconds=90)
     assert Counter(system.texted_deliveries()) == Counter(ids[:150])
     if server == "PostgreSQL crashed":
-        # A claim whose outcome could not be written is an unknown; an e-mail may go out once more then.
+        # A claim whose outcome could not be written becomes unknown; an e-mail may be sent a second time then.
         assert max(Counter(system.accepted_emails()).values()) <= 2
         assert set(system.states()) <= {"accepted", "parked"}
     else:

@@ -24,7 +24,7 @@ from tests import services
 from tests.notifier.system import System
 
 
-@pytest.mark.parametrize("how", ["nobody listens", "it never answers"])
+@pytest.mark.parametrize("how", ["no server listens", "it never answers"])
 def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -88,8 +88,8 @@ def test_no_personal_data_is_in_redis_or_in_the_output_of_workers(system: System
         stored = [repr(client.dump(key)) + repr(_content(client, key)) for key in client.keys("*")]
         assert stored, "at least wake-ups"
         system.start_worker()
-        told = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')"
-        system.wait_until(lambda: system.value(told) == 0, "everything tried")
+        waiting = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')"
+        system.wait_until(lambda: system.value(waiting) == 0, "everything tried")
         stored += [repr(_content(client, key)) for key in client.keys("*")]
     system.kill(system._workers[0], signal.SIGTERM)
     texts = {
@@ -122,8 +122,8 @@ def test_a_heartbeat_reports_what_waits_and_what_is_being_sent(system: System) -
     notifier.send_many(notifier.urgent_lead_sms, rows)
     system.fault("twilio", seconds=3)
     system.start_worker("sms-notifications", PROVIDER_TIMEOUT_SECONDS="10")
-    told = "SELECT waiting, active FROM lane_status WHERE queue_name = 'sms-notifications'"
-    system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(told)), "20 being sent and more waiting")
+    heartbeat = "SELECT waiting, active FROM lane_status WHERE queue_name = 'sms-notifications'"
+    system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(heartbeat)), "20 sending, more waiting")
     with redis.Redis.from_url(system.redis_url) as client:
         assert len(client.client_list()) <= 50, "connections of one process"
 
@@ -184,8 +184,8 @@ def test_the_app_alerts_on_call_through_redis_or_without_it(system: System, monk
     system.wait_until(lambda: len(system.received("oncall")) == 1, "the worker to alert on-call")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     notifier.admin_alert.send(subject="without it", **words)
-    told = [str(request["body"]) for request in system.received("oncall")]
-    assert [("without it" in one, "+13055550199" in one) for one in told] == [(False, True), (True, True)]
+    alerts = [str(request["body"]) for request in system.received("oncall")]
+    assert [("without it" in one, "+13055550199" in one) for one in alerts] == [(False, True), (True, True)]
 
 
 def test_requests_of_an_earlier_test_are_not_counted_for_the_next(system: System) -> None:

@@ -1,27 +1,32 @@
-"""Lead alerts from ``.send()`` to the provider, through a real worker."""
+"""Delivery actors, from ``send`` to the provider, through a real worker."""
 
 from __future__ import annotations
 
+import inspect
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
+import dramatiq
 import pytest
 
 import notifier
+from notifier.actors.delivery import DeliveryActor
 from notifier.core.errors import UnknownRecipient
+from notifier.core.queues import KINDS
 from tests.notifier.system import System
 
 
 def test_an_alert_goes_out_and_is_paid_once(system: System) -> None:
     user, lead = system.subscriber(tokens=20), system.lead()
     system.start_worker()
-    mail = notifier.new_lead_alert.send(subscriber_id=user, lead_id=lead)
+    email = notifier.new_lead_alert.send(subscriber_id=user, lead_id=lead)
     text = notifier.urgent_lead_sms.send(user, lead)
     system.wait_for_rest()
     assert system.states() == {"accepted": 2}
-    assert system.entries(mail.delivery_id) == [("hold", 1), ("settle", 1)]
+    assert system.entries(email.delivery_id) == [("hold", 1), ("settle", 1)]
     assert system.entries(text.delivery_id) == [("hold", 10), ("settle", 10)]
     assert system.balance(user) == 9
-    assert system.accepted_emails() == [mail.delivery_id]
+    assert system.accepted_emails() == [email.delivery_id]
     (sms,) = system.received("twilio")
     assert sms["body"]["Body"].startswith("Probate lead (score 95): 1200 NW 7 ST, Miami https://app.leads.test/leads/")
     assert sms["body"]["StatusCallback"].startswith("https://hooks.leads.test/twilio/sms/status?delivery_id=")
@@ -77,15 +82,14 @@ def test_an_unknown_subscriber_or_lead_opens_nothing(system: System, missing: st
     assert system.states() == {}
 
 
-def test_a_message_without_a_row_opens_it(system: System) -> None:
-    """Somebody enqueued the actor by its name, straight into Redis."""
-    import dramatiq
+def test_a_message_by_name_enqueues_its_delivery(system: System) -> None:
+    """The message was put into Redis without the actor, and so without a row."""
     import redis
     from dramatiq.brokers.redis import RedisBroker
 
     user, lead = system.subscriber(), system.lead()
-    stranger = RedisBroker(client=redis.Redis.from_url(system.redis_url))  # type: ignore[no-untyped-call]
-    stranger.enqueue(
+    other_broker = RedisBroker(client=redis.Redis.from_url(system.redis_url))  # type: ignore[no-untyped-call]
+    other_broker.enqueue(
         dramatiq.Message(
             queue_name="email-workflows",
             actor_name="new_lead_alert",
@@ -96,10 +100,10 @@ def test_a_message_without_a_row_opens_it(system: System) -> None:
     )
     system.start_worker()
     system.wait_until(lambda: system.states() == {"accepted": 1}, "the alert sent")
-    stranger.close()
+    other_broker.close()
 
 
-def test_rows_that_anybody_wrote_are_rung_for(system: System) -> None:
+def test_the_leader_wakes_the_queue_of_a_row_written_in_sql(system: System) -> None:
     user, lead = system.subscriber(), system.lead()
     system.start_worker()
     system.wait_until(lambda: system.rows("SELECT FROM lane_status"), "the worker's first heartbeat")
@@ -109,6 +113,38 @@ def test_rows_that_anybody_wrote_are_rung_for(system: System) -> None:
         user,
         lead,
     )
-    system.wait_until(lambda: system.states() == {"accepted": 1}, "the sweeper to ring", seconds=10)
+    system.wait_until(lambda: system.states() == {"accepted": 1}, "the leader to wake the queue", seconds=10)
     waited = system.value("SELECT accepted_at - created_at FROM deliveries")
     assert waited.total_seconds() < 3
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_delivery_actor_is_an_actor_like_any_other(kind: str) -> None:
+    """Its function, options and messages are what Dramatiq's own code expects of an actor."""
+    actor = getattr(notifier, kind)
+    assert isinstance(actor, DeliveryActor)
+    assert (actor.fn.__name__, actor.actor_name, actor.__doc__) == (kind, kind, actor.fn.__doc__)
+    takes = inspect.signature(actor.fn)
+    assert takes.return_annotation == "None", "what a worker runs returns nothing"
+    assert takes.parameters == inspect.signature(actor.build_request).parameters
+    assert actor.options["max_retries"] == 5
+    message = actor.message(*range(len(takes.parameters)))
+    assert isinstance(message, dramatiq.Message)
+    assert (message.actor_name, message.queue_name) == (kind, KINDS[kind].queue_name)
+
+
+def test_what_a_worker_runs_enqueues_the_same_delivery_as_send(system: System) -> None:
+    user, lead = system.subscriber(), system.lead(phone_number=None)
+    assert notifier.welcome_email(user) is None
+    assert not notifier.welcome_email.send(user).is_new
+    assert notifier.outbound_call(user, lead, 1, "r-1") is None
+    again = notifier.outbound_call.send(user, lead, 1, "r-1")
+    assert (again.is_new, again.state) == (False, "failed"), "a lead without a phone number fails at once"
+
+
+def test_a_delay_may_be_a_number_or_a_timedelta_and_nothing_is_due_before(system: System) -> None:
+    user = system.subscriber()
+    for lead, delay in ((system.lead(), 90_000), (system.lead(), timedelta(seconds=90))):
+        later = notifier.urgent_lead_sms.send_with_options(kwargs={"subscriber_id": user, "lead_id": lead}, delay=delay)
+        assert later.is_new
+    assert system.rows("SELECT DISTINCT not_before - created_at FROM deliveries") == [(timedelta(seconds=90),)]

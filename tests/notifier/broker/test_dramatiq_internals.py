@@ -135,7 +135,7 @@ def test_a_rejected_message_has_its_exception_and_its_failures(broker: RedisBrok
 
     actor = dramatiq.actor(broker=broker, queue_name=QUEUE, throws=Final)(fail)
     assert internals.final_exceptions(broker, "fail") == (Final,)
-    assert internals.final_exceptions(broker, "nobody") == ()
+    assert internals.final_exceptions(broker, "no_such_actor") == ()
     worker = dramatiq.Worker(broker, worker_timeout=10, worker_threads=2)
     worker.start()
     try:
