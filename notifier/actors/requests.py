@@ -32,50 +32,60 @@ from notifier.messages import links, verification_codes
 
 
 def new_lead_alert(subscriber_id: int, lead_id: int) -> DeliveryRequest:
+    """Return the request for an e-mail about a lead."""
     key = f"lead:{lead_id}:user:{subscriber_id}:new_lead_alert"
     return DeliveryRequest("new_lead_alert", key, int(subscriber_id), int(lead_id))
 
 
 def daily_digest(subscriber_id: int, day: str | date) -> DeliveryRequest:
+    """Return the request for a digest; ``day`` is an ISO date, and any other text raises ValueError."""
     iso = _iso(day)
     return DeliveryRequest("daily_digest", f"digest:{subscriber_id}:{iso}", int(subscriber_id), params={"day": iso})
 
 
 def weekly_report(subscriber_id: int, week_start: str | date) -> DeliveryRequest:
+    """Return the request for a report; ``week_start`` is an ISO date, and any other text raises ValueError."""
     iso = _iso(week_start)
     key, params = f"report:{subscriber_id}:{iso}", {"week_start": iso}
     return DeliveryRequest("weekly_report", key, int(subscriber_id), params=params)
 
 
 def welcome_email(subscriber_id: int) -> DeliveryRequest:
+    """Return the request for a welcome, one for each subscriber."""
     return DeliveryRequest("welcome_email", f"welcome:{subscriber_id}", int(subscriber_id))
 
 
 def low_token_balance(subscriber_id: int) -> DeliveryRequest:
+    """Return the request for a warning; the database completes its key with the last settle entry."""
     return DeliveryRequest("low_token_balance", "low", int(subscriber_id))
 
 
 def call_failed(subscriber_id: int, delivery_id: int) -> DeliveryRequest:
+    """Return the request for the news that the call ``delivery_id`` failed."""
     key, params = f"call_failed:{delivery_id}", {"delivery_id": int(delivery_id)}
     return DeliveryRequest("call_failed", key, int(subscriber_id), params=params)
 
 
 def expiring_trial(subscriber_id: int, days_remaining: int) -> DeliveryRequest:
+    """Return the request for a reminder; the database completes its key with the end of the trial."""
     days = int(days_remaining)
     return DeliveryRequest("expiring_trial", f"trial:{days}", int(subscriber_id), params={"days_remaining": days})
 
 
 def payment_receipt(subscriber_id: int, stripe_charge_id: str, amount: int, tokens_purchased: int) -> DeliveryRequest:
+    """Return the request for a receipt of ``amount`` cents, one for each charge."""
     params = {"stripe_charge_id": stripe_charge_id, "amount": int(amount), "tokens_purchased": int(tokens_purchased)}
     return DeliveryRequest("payment_receipt", f"receipt:{stripe_charge_id}", int(subscriber_id), params=params)
 
 
 def urgent_lead_sms(subscriber_id: int, lead_id: int) -> DeliveryRequest:
+    """Return the request for a text about a lead."""
     key = f"lead:{lead_id}:user:{subscriber_id}:urgent_lead_sms"
     return DeliveryRequest("urgent_lead_sms", key, int(subscriber_id), int(lead_id))
 
 
 def verification_sms(subscriber_id: int, code: str) -> DeliveryRequest:
+    """Return the request for a text with a code, which is stored encrypted."""
     mark = links.mark("otp", f"{subscriber_id}:{code}")
     return DeliveryRequest(
         "verification_sms",
@@ -87,15 +97,17 @@ def verification_sms(subscriber_id: int, code: str) -> DeliveryRequest:
 
 
 def outbound_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> DeliveryRequest:
+    """Return the request for a call to a lead."""
     return _call("outbound_call", subscriber_id, lead_id, script_id, request_id)
 
 
 def campaign_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> DeliveryRequest:
+    """Return the request for a call to one lead of a campaign."""
     return _call("campaign_call", subscriber_id, lead_id, script_id, request_id)
 
 
 def inbound_call(call_sid: str) -> DeliveryRequest:
-    """Raises ValueError for an empty ``call_sid``."""
+    """Return the request for the record of an inbound call; raises ValueError for an empty ``call_sid``."""
     if not call_sid:
         raise ValueError("call_sid is empty: it names the call at Twilio")
     return DeliveryRequest("inbound_call", f"inbound:{call_sid}", None, params={"call_sid": call_sid}, tokens=0)
