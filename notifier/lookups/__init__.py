@@ -1,4 +1,4 @@
-"""Property lookups: what the app calls, the worker that asks the county, and the wait for its answer."""
+"""Property lookups: the app's function, the worker that calls the county's API, and the wait for its answer."""
 
 from __future__ import annotations
 

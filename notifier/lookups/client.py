@@ -1,7 +1,7 @@
-"""Looking up one parcel: the property as we know it when that is young enough, else as the county's API tells it.
+"""Look up one parcel: from ``properties`` when that row is recent enough, otherwise from the county's API.
 
-A question to the API is a row of ``lookups``, one for each folio at a time, however many processes ask. A worker of the
-lane answers it (``notifier.lookups.worker``), PostgreSQL wakes those who wait (``notifier.lookups.listener``).
+A request to the API is a row of ``lookups``. Each folio has one open request at a time, however many processes want it.
+A worker answers it (``notifier.lookups.worker``), and PostgreSQL wakes the callers (``notifier.lookups.listener``).
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import dramatiq
@@ -28,12 +31,12 @@ from notifier.lookups import listener
 log = logging.getLogger(__name__)
 
 ACTOR = "property_lookup"
-#: Younger facts are answered from ``properties``.
+#: A lookup is answered from ``properties`` when the row is younger.
 MAX_AGE_DAYS = 30
-#: Waits (s) before each further call; a call takes 3 s at most, so that a question ends within 26 s.
+#: The delay (s) before each retry. A call takes 3 s at most, so a lookup ends within 26 s.
 RETRY_DELAYS = (2, 4, 8)
 CALLS_SECONDS = 16
-#: The longest (s) that a lost wake-up costs somebody who waits.
+#: How often (s) a waiting caller looks without a wake-up, in case one is lost.
 LOOK_AGAIN_SECONDS = 2.0
 
 PROPERTY_FIELDS = (
@@ -45,19 +48,19 @@ PROPERTY_FIELDS = (
 
 
 class MalformedFolio(ValueError):
-    """Not a folio: 13 digits, with or without dashes, not all of them zero."""
+    """The text is not a folio: 13 digits, with or without dashes, not all of them zero."""
 
 
 class LookupPending(Exception):
-    """The answer is not here yet. Ask again: ``notifier.lookups.result(lookup_id)``, or over HTTP."""
+    """The answer is not here yet. Ask again with ``notifier.lookups.result(lookup_id)``, or over HTTP."""
 
     def __init__(self, lookup_id: int) -> None:
-        super().__init__(f"lookup {lookup_id} is not answered yet: ask for it again by this id")
+        super().__init__(f"lookup {lookup_id} has no answer yet: ask again with this id")
         self.lookup_id = lookup_id
 
 
 class LookupFailed(Exception):
-    """There is no answer. ``code`` says why; ``retry_after`` (s) when asking again makes sense, None when at once."""
+    """The lookup failed. ``code`` says why; ``retry_after`` (s) says when to try again, None means at once."""
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -67,7 +70,7 @@ class LookupFailed(Exception):
 
 @dataclass(frozen=True)
 class RequestedLookup:
-    """Either ``answer`` (it was known) or the ``lookup_id`` to wait for; ``is_new`` when nobody else has asked."""
+    """Either the ``answer`` from the cache, or the ``lookup_id`` to wait for, which is new when ``is_new``."""
 
     folio: str
     lookup_id: int | None
@@ -75,39 +78,76 @@ class RequestedLookup:
     answer: dict[str, Any] | None = None
 
 
-def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[str, Any]:
-    """What is known of a parcel, waiting at most ``timeout`` seconds for the county's API.
+class AnswerWait:
+    """One caller's wait for an answer: everything but the waiting itself, which threads and event loops do differently.
 
-    Returns ``property`` (a dict of the table's columns, or None when the county has nothing), ``source`` (``cached`` or
-    ``api``), ``age_days``, ``total_records`` (rows of the county's answer, None when cached), ``units_consumed`` and
-    ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient, LookupPending after the timeout, and
-    LookupFailed when the county cannot or may not be asked.
+    Enter ``registered``, call ``begin``, then wait up to ``seconds_to_wait`` for the wake-up and ``look``, until there
+    is an ``answer``.
     """
-    deadline = time.monotonic() + timeout
-    asked = request_lookup(folio_number, subscriber_id)
-    if asked.answer is not None:
-        return asked.answer
-    assert asked.lookup_id is not None
-    with listener.waiting_for(asked.folio) as woken:
-        if asked.is_new:
-            wake(asked.folio, subscriber_id, asked.lookup_id)
-        elif answer := result(asked.lookup_id):
-            return answer
-        while (left := deadline - time.monotonic()) > 0:
-            woken.wait(min(left, LOOK_AGAIN_SECONDS))
+
+    def __init__(self, folio_number: str, subscriber_id: int, timeout: float) -> None:
+        """Find the cached answer, or request one; raises what ``request_lookup`` raises. ``timeout`` is in seconds."""
+        self._deadline = time.monotonic() + timeout
+        self._subscriber_id = subscriber_id
+        self._request = request_lookup(folio_number, subscriber_id)
+        self.answer = self._request.answer
+
+    @property
+    def _lookup_id(self) -> int:
+        assert self._request.lookup_id is not None, "a cached answer needs no wait"
+        return self._request.lookup_id
+
+    def registered(self, wake: Callable[[], object]) -> AbstractContextManager[None]:
+        """Have ``wake`` called, from another thread, whenever the answer may be there."""
+        return listener.registered(self._request.folio, wake)
+
+    def begin(self) -> None:
+        """Wake a worker for a new request; look at once for the answer to an older one."""
+        if self._request.is_new:
+            wake(self._request.folio, self._subscriber_id, self._lookup_id)
+        else:
+            self.look()
+
+    def look(self) -> None:
+        """Read the answer, if it is there; raises LookupFailed when there will be none."""
+        self.answer = result(self._lookup_id)
+
+    def seconds_to_wait(self) -> float:
+        """Return how long to wait before the next ``look``; raises LookupPending when the time is up."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise LookupPending(self._lookup_id)
+        return min(left, LOOK_AGAIN_SECONDS)
+
+
+def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[str, Any]:
+    """Return what is known of a parcel, waiting up to ``timeout`` seconds for the county's API.
+
+    The answer has ``property`` (a dict of the table's columns, or None when the county has nothing), ``source``
+    (``cached`` or ``api``), ``age_days``, ``total_records`` (rows of the county's answer, None when cached),
+    ``units_consumed`` and ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient, LookupPending after
+    the timeout, and LookupFailed when the county's API fails or may not be called.
+    """
+    wait = AnswerWait(folio_number, subscriber_id, timeout)
+    if wait.answer is not None:
+        return wait.answer
+    woken = Event()
+    with wait.registered(woken.set):
+        wait.begin()
+        while wait.answer is None:
+            woken.wait(wait.seconds_to_wait())
             woken.clear()
-            if answer := result(asked.lookup_id):
-                return answer
-    raise LookupPending(asked.lookup_id)
+            wait.look()
+    return wait.answer
 
 
 def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLookup:
-    """Finds the known answer, joins the question that is open, or opens one and holds its price.
+    """Find the cached answer, join the open request for the folio, or open one and hold its price.
 
-    Raises MalformedFolio, UnknownRecipient, LookupFailed (``insufficient_tokens``); rings nothing.
+    Wakes no worker. Raises MalformedFolio, UnknownRecipient, and LookupFailed (``insufficient_tokens``).
     """
     folio = normal_form(folio_number)
-    wanted = {
+    parameters = {
         "folio": folio,
         "subscriber": subscriber_id,
         "days": MAX_AGE_DAYS,
@@ -116,11 +156,11 @@ def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLoo
     try:
         if tokens := int(settings.number("LOOKUP_TOKENS", 0)):
             with transaction() as cursor:
-                (row,) = rows(cursor, "lookups/request_lookup", **wanted)
+                (row,) = rows(cursor, "lookups/request_lookup", **parameters)
                 if row["is_new"]:
                     _hold(cursor, row["lookup_id"], subscriber_id, tokens)
         else:
-            (row,) = run("lookups/request_lookup", **wanted)
+            (row,) = run("lookups/request_lookup", **parameters)
     except psycopg.errors.ForeignKeyViolation as error:
         raise UnknownRecipient(f"{ACTOR}: {error.diag.message_detail}") from None
     if row["is_cached"]:
@@ -130,20 +170,20 @@ def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLoo
 
 def _hold(cursor: psycopg.Cursor[DictRow], lookup_id: int, subscriber_id: int | None, tokens: int) -> None:
     if not rows(cursor, "lookups/hold_for_lookup", id=lookup_id, subscriber=subscriber_id, tokens=tokens):
-        raise LookupFailed(f"a lookup costs {tokens} tokens, more than there are", code="insufficient_tokens")
+        raise LookupFailed(f"a lookup costs {tokens} tokens, more than the balance", code="insufficient_tokens")
 
 
 def result(lookup_id: int) -> dict[str, Any] | None:
-    """The answer of a lookup as ``lookup`` returns it, None while there is none.
+    """Return the answer of a lookup as ``lookup`` returns it; None while there is none.
 
-    Raises LookupFailed when there will be none, KeyError when there is no such lookup.
+    Raises LookupFailed when there will be none, and KeyError when the lookup does not exist.
     """
     found = run("lookups/read_lookup", id=lookup_id)
     if not found:
         raise KeyError(lookup_id)
     row = found[0]
     if row["state"] == "failed":
-        retry_after = seconds_till_midnight() if row["error_code"] == "unit_cap" else None
+        retry_after = seconds_until_midnight() if row["error_code"] == "unit_cap" else None
         raise LookupFailed(row["error_message"], code=row["error_code"], retry_after=retry_after)
     if row["state"] != "answered":
         return None
@@ -151,7 +191,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
 
 
 def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
-    """Tells the lane of a question; with Redis away the sweeper tells it later."""
+    """Send a worker the message for a lookup. When Redis is away, the sweeper sends it later."""
     message = dramatiq.Message[None](
         queue_name=LOOKUPS.queue_name,
         actor_name=ACTOR,
@@ -162,19 +202,19 @@ def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
     try:
         push(message)
     except Exception as error:
-        log.warning("Redis does not take lookup %s (%s): the sweeper will ring", lookup_id, type(error).__name__)
+        log.warning("Redis does not take lookup %s (%s): the sweeper sends it later", lookup_id, type(error).__name__)
 
 
 def normal_form(folio_number: str) -> str:
-    """The 13 digits of a folio; raises MalformedFolio."""
+    """Return the 13 digits of a folio; raises MalformedFolio."""
     digits = re.sub(r"[\s-]", "", str(folio_number))
     if not re.fullmatch(r"[0-9]{13}", digits) or not digits.strip("0"):
         raise MalformedFolio("a folio is 13 digits, with or without dashes, such as 01-3123-045-0670, and not zero")
     return digits
 
 
-def seconds_till_midnight() -> float:
-    """How long it takes until the units of a new New York day may be spent."""
+def seconds_until_midnight() -> float:
+    """Return the seconds until the next New York day, with its new units, begins."""
     now = datetime.now(UTC)
     tomorrow = (now.astimezone(NEW_YORK) + timedelta(days=1)).date()
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=NEW_YORK)

@@ -1,4 +1,4 @@
-"""What the lane does with a question: asks the county within the day's units, keeps what it says, wakes who waits."""
+"""Answer a lookup: call the county's API within the day's units, store the answer, and wake the callers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RETRYABLE = (Refused, Throttled, OutcomeUnknown)
 
 @dataclass(frozen=True)
 class LookupRequest:
-    """A question that this process, and no other, asks now; ``attempt`` counts from 1."""
+    """A lookup that this process, and no other, sends to the API now. ``attempt`` counts from 1."""
 
     lookup_id: int
     folio: str
@@ -35,15 +35,15 @@ class LookupRequest:
 
 
 def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) -> None:
-    """Answers a question, or does nothing when it is answered or being asked.
+    """Answer a lookup; do nothing when it is answered or another worker has it. Without an id, open the lookup first.
 
-    Raises dramatiq's Retry when the county is to be asked again, LookupFailed when there will be no answer.
+    Raises dramatiq's Retry when the API must be called again, and LookupFailed when there will be no answer.
     """
-    if lookup_id is None:  # enqueued by name: nobody has written it down
-        asked = client.request_lookup(folio_number, subscriber_id)
-        if asked.lookup_id is None:
+    if lookup_id is None:  # the message was enqueued by the actor's name, without a row
+        requested = client.request_lookup(folio_number, subscriber_id)
+        if requested.lookup_id is None:
             return
-        lookup_id = asked.lookup_id
+        lookup_id = requested.lookup_id
     request = _claim(lookup_id)
     if request is None:
         return
@@ -56,11 +56,11 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
             _retry(request, error)
         _fail(request, error)
     else:
-        _keep(request, found)
+        _store(request, found)
 
 
 def _claim(lookup_id: int) -> LookupRequest | None:
-    """The question, with a unit reserved for it; None when there is nothing to ask."""
+    """Claim the lookup and reserve a unit for it; returns None when there is nothing to call for."""
     cap = int(settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500))
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
     if not claimed or claimed[0]["is_too_old"]:  # the sweeper ends it
@@ -75,14 +75,14 @@ def _claim(lookup_id: int) -> LookupRequest | None:
     run("lookups/finish_lookup", **_end(lookup_id, "failed", code="unit_cap", message=message))
     alert(
         "warning",
-        "The county's API is used up for today",
-        f"{message}: lookups of unknown or old properties fail until midnight in New York.",
-        "Raise MIAMI_DADE_DAILY_UNIT_CAP (and today's api_unit_budget.cap) if that is too few.",
+        "The day's units of the county's API are used up",
+        f"{message}. Lookups of unknown or old properties fail until midnight in New York.",
+        "Raise MIAMI_DADE_DAILY_UNIT_CAP (and today's api_unit_budget.cap) if that is too low.",
     )
     return None
 
 
-def _keep(request: LookupRequest, found: county_api.Answer) -> None:
+def _store(request: LookupRequest, found: county_api.Answer) -> None:
     call = _call(request, "Successful", found.balance, len(found.records), give_back=False)
     end = _end(request.lookup_id, "answered", records=len(found.records), balance=found.balance, charged=True)
     with pipeline() as connection:
@@ -93,7 +93,7 @@ def _keep(request: LookupRequest, found: county_api.Answer) -> None:
 
 
 def _retry(request: LookupRequest, error: ProviderError) -> None:
-    """Puts the question back for its next call; always raises."""
+    """Requeue the lookup for its next call; always raises Retry."""
     delay = RETRY_DELAYS[request.attempt - 1] * settings.time_scale()
     give_back = _costs_nothing(error)
     with transaction() as cursor:
@@ -113,7 +113,7 @@ def _retry(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _fail(request: LookupRequest, error: ProviderError) -> None:
-    """Ends the question without an answer; always raises."""
+    """End the lookup without an answer; always raises LookupFailed."""
     give_back = _costs_nothing(error)
     status, balance = ("Failed", error.balance) if isinstance(error, Denied) else (error.code, None)
     with transaction() as cursor:
@@ -133,14 +133,14 @@ def _fail(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _costs_nothing(error: ProviderError) -> bool:
-    """Whether the unit goes back: not when nobody knows what became of the call."""
+    """Return whether the unit is given back. It is not when the outcome of the call is unknown."""
     return not isinstance(error, OutcomeUnknown)
 
 
 def _call(
     request: LookupRequest, status: str, balance: int | None, records: int | None, *, give_back: bool
 ) -> dict[str, Any]:
-    """What is written down of a call (``record_call``)."""
+    """Return the parameters of ``record_county_call.sql``."""
     return {
         "id": request.lookup_id,
         "status": status,
@@ -162,7 +162,7 @@ def _end(
     charged: bool = False,
     give_back: bool = False,
 ) -> dict[str, Any]:
-    """How a question ends (``finish_lookup``)."""
+    """Return the parameters of ``finish_lookup.sql``."""
     return {
         "id": lookup_id,
         "state": state,
@@ -182,16 +182,16 @@ def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
             level["severity"],
             f"Fewer than {level['below']} units of the county's API are left",
             f"{balance} are left.",
-            "Buy units on the Clerk's developer page: without them lookups fail.",
+            "Buy units on the Clerk's developer page. Without them lookups fail.",
             cause=f"units below {level['below']}, time {level['crossings']}",
         )
 
 
 def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
-    """Rings again for questions whose message got lost, and ends those that nobody has taken in time."""
+    """Send the messages of lookups again that were lost, and end the lookups that no worker took in time."""
     for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
         if row["is_due"]:
             client.wake(row["folio_number"], row["subscriber_id"], row["id"])
         else:
-            end = _end(row["id"], "failed", code="too_old", message="nobody answered it in time")
+            end = _end(row["id"], "failed", code="too_old", message="no worker answered it in time")
             rows(cursor, "lookups/finish_lookup", **end)

@@ -1,14 +1,15 @@
-"""``POST /api/properties/lookup`` and ``GET /api/properties/lookup/{id}``: what the app's search calls.
+"""``POST /api/properties/lookup`` and ``GET /api/properties/lookup/{id}``, for the app's search.
 
-200 with the answer, 202 with ``status_url`` when it takes longer, 402 without enough tokens, 404 for an unknown lookup,
-422 for what is no folio or no subscriber, 429 with Retry-After when the day's units are used, 502 when it fails.
+200 with the answer; 202 with ``status_url`` when it takes longer; 402 when the balance is too small; 404 for an unknown
+lookup; 422 for a malformed folio or unknown subscriber; 429 with Retry-After when the day's units are used; 502 when
+the lookup fails.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -18,19 +19,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from notifier.core.errors import UnknownRecipient
-from notifier.lookups import client, listener
-from notifier.lookups.client import LookupFailed, LookupPending, MalformedFolio
+from notifier.lookups import client
+from notifier.lookups.client import AnswerWait, LookupFailed, LookupPending, MalformedFolio
 from notifier.web.authentication import ONLY_THE_APP
 
 PATH = "/api/properties/lookup"
 router = APIRouter(prefix=PATH, dependencies=[ONLY_THE_APP])
 
-#: The statuses of failures that are not the county's.
+#: The HTTP status of each failure that is not the county's. The others are 502.
 STATUSES = {"unit_cap": 429, "insufficient_tokens": 402}
 
 
-class Wanted(BaseModel):
-    """A parcel, and who wants to know; ``timeout`` (s) is how long the caller waits."""
+class LookupQuery(BaseModel):
+    """A parcel and the subscriber who looks it up. ``timeout`` (s) is how long the caller waits."""
 
     folio_number: str
     subscriber_id: int
@@ -38,10 +39,10 @@ class Wanted(BaseModel):
 
 
 @router.post("")
-async def look_up(wanted: Wanted) -> JSONResponse:
-    """Waits for the answer without holding a thread."""
+async def look_up(query: LookupQuery) -> JSONResponse:
+    """Answer when the lookup does, without holding a thread while it waits."""
     try:
-        return _answered(await _lookup(wanted))
+        return _answered(await _lookup(query))
     except LookupPending as error:
         return _pending(error.lookup_id)
     except LookupFailed as error:
@@ -52,6 +53,7 @@ async def look_up(wanted: Wanted) -> JSONResponse:
 
 @router.get("/{lookup_id}")
 def look_again(lookup_id: int) -> JSONResponse:
+    """Answer with the result of a lookup, or 202 while there is none."""
     try:
         answer = client.result(lookup_id)
     except KeyError:
@@ -61,28 +63,21 @@ def look_again(lookup_id: int) -> JSONResponse:
     return _answered(answer) if answer else _pending(lookup_id)
 
 
-async def _lookup(wanted: Wanted) -> dict[str, Any]:
-    """As ``notifier.lookup``, on the event loop."""
-    deadline = time.monotonic() + wanted.timeout
-    asked = await run_in_threadpool(client.request_lookup, wanted.folio_number, wanted.subscriber_id)
-    if asked.answer is not None:
-        return asked.answer
-    assert asked.lookup_id is not None
-    with listener.awaiting(asked.folio) as woken:
-        if asked.is_new:
-            await run_in_threadpool(client.wake, asked.folio, wanted.subscriber_id, asked.lookup_id)
-        elif answer := await run_in_threadpool(client.result, asked.lookup_id):
-            return answer
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                async with asyncio.timeout(min(left, client.LOOK_AGAIN_SECONDS)):
+async def _lookup(query: LookupQuery) -> dict[str, Any]:
+    """Do what ``notifier.lookup`` does, on the event loop."""
+    wait = await run_in_threadpool(AnswerWait, query.folio_number, query.subscriber_id, query.timeout)
+    if wait.answer is not None:
+        return wait.answer
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    with wait.registered(lambda: loop.call_soon_threadsafe(woken.set)):
+        await run_in_threadpool(wait.begin)
+        while wait.answer is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait.seconds_to_wait()):
                     await woken.wait()
-            except TimeoutError:
-                pass
             woken.clear()
-            if answer := await run_in_threadpool(client.result, asked.lookup_id):
-                return answer
-    raise LookupPending(asked.lookup_id)
+            await run_in_threadpool(wait.look)
+    return wait.answer
 
 
 def _answered(answer: dict[str, Any]) -> JSONResponse:

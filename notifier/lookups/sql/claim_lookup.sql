@@ -1,19 +1,19 @@
--- Takes a question and the unit that its call may cost, in one statement: either both or none. The day's cap and the
--- setting both bind, and whoever comes later waits for the row and then sees what is left.
-WITH mine AS MATERIALIZED (
-    -- A message that was delayed arrives on time by the clock of its sender, which may run ahead of this one.
+-- Claim a lookup and reserve the unit that its call may cost, in one statement: both or neither. The day's cap and the
+-- setting both apply. Concurrent claims wait for the day's row and then see what is left.
+WITH target AS MATERIALIZED (
+    -- A delayed message arrives on time by its sender's clock, which may run ahead of the database's.
     SELECT l.id, l.folio_number, l.created_at, l.expires_at FROM lookups l
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
     FOR UPDATE
 ), known AS (
-    -- Answered while this question was being written: it saw neither the other one nor its answer.
-    SELECT k.id FROM mine m
-    JOIN lookups k ON k.folio_number = m.folio_number AND k.state = 'answered'
-                  AND k.finished_at > m.created_at - interval '1 second'
+    -- Another lookup that was answered while this row was inserted: request_lookup could not see it.
+    SELECT k.id FROM target t
+    JOIN lookups k ON k.folio_number = t.folio_number AND k.state = 'answered'
+                  AND k.finished_at > t.created_at - interval '1 second'
     ORDER BY k.finished_at DESC LIMIT 1
 ), reserved AS (
     INSERT INTO api_unit_budget AS b (day, used, cap)
-    SELECT new_york_day(now()), 1, %(cap)s FROM mine
+    SELECT new_york_day(now()), 1, %(cap)s FROM target
     WHERE %(cap)s > 0 AND expires_at > now() AND NOT EXISTS (SELECT FROM known)
     ON CONFLICT (day) DO UPDATE SET used = b.used + 1 WHERE b.used < least(b.cap, excluded.cap)
     RETURNING b.day
@@ -23,7 +23,7 @@ SET state = CASE WHEN EXISTS (SELECT FROM reserved) THEN 'asking' ELSE l.state E
     attempts = l.attempts + (SELECT count(*) FROM reserved),
     units_consumed = l.units_consumed + (SELECT count(*) FROM reserved),
     asked_at = now(), asked_on = (SELECT day FROM reserved)
-FROM mine
-WHERE l.id = mine.id
+FROM target
+WHERE l.id = target.id
 RETURNING l.id, l.folio_number, l.subscriber_id, l.attempts, (SELECT id FROM known) AS known_id,
-          EXISTS (SELECT FROM reserved) AS is_reserved, mine.expires_at <= now() AS is_too_old
+          EXISTS (SELECT FROM reserved) AS is_reserved, target.expires_at <= now() AS is_too_old

@@ -1,4 +1,4 @@
--- The price of a question, held from the balance of whoever asks it; no row when the balance is too small.
+-- Hold the price of a lookup from the subscriber's balance. Returns no row when the balance is too small.
 WITH payer AS (
     SELECT id FROM users WHERE id = %(subscriber)s AND token_balance >= %(tokens)s FOR NO KEY UPDATE
 )

@@ -1,7 +1,7 @@
--- Either the property as it is known, when that is young enough, or the question to wait for: one that is being asked,
--- one answered a moment ago, or a new one. Whoever joins a question keeps it from growing too old.
--- Its commit does not wait for the disk: the unit's reservation does, and with it whatever was committed before; until
--- then nothing has been asked, so that a crash of the database loses a question whose caller hears of the crash.
+-- Return the cached property when it is recent enough, otherwise the lookup to wait for: an open one, one answered within
+-- the last minute, or a new one. Joining an open lookup extends its life.
+-- The commit does not wait for the disk. Reserving the unit does, and it flushes earlier commits too. No call is made
+-- before that, so a crash of the database loses only a lookup whose caller sees the crash.
 WITH cached AS (
     SELECT p.* FROM properties p
     WHERE p.folio_number = %(folio)s AND p.last_updated > now() - make_interval(days => %(days)s)
