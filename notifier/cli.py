@@ -6,14 +6,15 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, astuple
 from typing import Any
 
 import psycopg
 
 from leads import database, settings
-from notifier.core.db import rows, transaction
 from notifier.core.queues import QUEUES
 from notifier.deliveries import dead_letters, ledger_check
+from notifier.deliveries.queue_status import queue_statuses
 from notifier.maintenance import tasks
 from notifier.maintenance.sweep import sweep
 
@@ -91,11 +92,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _status(given: argparse.Namespace) -> int:
-    with transaction() as cursor:
-        queues = rows(cursor, "deliveries/status", queues=sorted(QUEUES))
+    statuses = queue_statuses(QUEUES)
     heads = ("queue", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker")
-    _table(heads, [[str(value if value is not None else "-") for value in queue.values()] for queue in queues])
-    idle = [queue["queue_name"] for queue in queues if not queue["workers"]]
+    _table(heads, [[str(value if value is not None else "-") for value in astuple(status)] for status in statuses])
+    idle = [status.queue_name for status in statuses if not status.workers]
     if idle:
         print(f"\nNo worker serves {', '.join(idle)}. Start one: dramatiq notifier")
     return 0
@@ -103,7 +103,7 @@ def _status(given: argparse.Namespace) -> int:
 
 def _list(given: argparse.Namespace) -> int:
     state = None if given.state == "all" else given.state
-    found = dead_letters.listed(state=state, queue=given.queue, limit=given.limit)
+    found = dead_letters.find(state=state, queue=given.queue, limit=given.limit)
     if not found:
         print("No dead letters.")
         return 0
@@ -111,26 +111,26 @@ def _list(given: argparse.Namespace) -> int:
         ("id", "state", "failed at", "job", "data", "tries", "reason"),
         [
             [
-                str(row["id"]),
-                row["state"],
-                f"{row['failed_at']:%Y-%m-%d %H:%M}",
-                row["job_name"] or "",
-                json.dumps(row["job_data"]),
-                str(row["retry_count"] + 1),
-                row["error_message"] or "",
+                str(letter.id),
+                letter.state,
+                f"{letter.failed_at:%Y-%m-%d %H:%M}",
+                letter.job_name or "",
+                json.dumps(letter.job_data),
+                str(letter.retry_count + 1),
+                letter.error_message or "",
             ]
-            for row in found
+            for letter in found
         ],
     )
     return 0
 
 
 def _show(given: argparse.Namespace) -> int:
-    found = dead_letters.shown(given.id)
+    found = dead_letters.details(given.id)
     if found is None:
         print(f"There is no dead letter {given.id}.", file=sys.stderr)
         return 1
-    for name, value in found.items():
+    for name, value in asdict(found).items():
         if value is not None:
             print(f"{name:>15}  {_readable(value)}")
     return 0

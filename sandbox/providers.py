@@ -91,6 +91,7 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
         "account_sid": match[1],
         "to": fields["To"],
         "from": fields["From"],
+        "from_formatted": re.sub(r"\+1(\d{3})(\d{3})(\d{4})", r"(\1) \2-\3", fields["From"]),
         "body": fields.get("Body"),
         "status": "queued",
         "direction": "outbound-api",

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from notifier.actors import requests
 from notifier.actors.delivery import delivery_actor, enqueue
 from notifier.broker.wakeups import try_wake
-from notifier.core.db import rows, transaction
 from notifier.core.queues import VOICE
-from notifier.core.states import State
 from notifier.deliveries.enqueue import DeliveryRequest, EnqueueResult
-from notifier.deliveries.lifecycle import record_dead_letters
+from notifier.voice import outbound, reconciliation
 
 
 def enqueue_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
     """Enqueue calls to leads. A call to a lead without a phone number fails at once, and no tokens are held for it."""
-    calls = list(wanted)
-    with transaction() as cursor:
-        found = rows(cursor, "voice/leads_without_number", leads=[call.lead_id for call in calls])
-    without_number = {row["id"] for row in found}
-    results = enqueue([replace(call, tokens=0) if call.lead_id in without_number else call for call in calls])
-    ids = [
-        result.delivery_id
-        for call, result in zip(calls, results, strict=True)
-        if result.is_new and call.lead_id in without_number
-    ]
-    if ids:
-        with transaction() as cursor:
-            failed = [row["id"] for row in rows(cursor, "voice/fail_without_number", ids=ids)]
-            record_dead_letters(cursor, failed, "no_phone_number")
-    return [replace(result, state=State.FAILED) if result.delivery_id in ids else result for result in results]
+    return enqueue(wanted, outbound.enqueue_calls)
 
 
 def enqueue_inbound_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
@@ -40,10 +23,8 @@ def enqueue_inbound_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResu
     For a call that the webhook has recorded already, the workers ask Twilio now instead of later.
     """
     results = enqueue(wanted)
-    known = [result.delivery_id for result in results if not result.is_new]
-    if known:
-        with transaction() as cursor:
-            rows(cursor, "voice/check_calls_now", ids=known)
+    if known := [result.delivery_id for result in results if not result.is_new]:
+        reconciliation.check_now(known)
         try_wake([VOICE])
     return results
 

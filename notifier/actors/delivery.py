@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -21,13 +21,16 @@ P = ParamSpec("P")
 Enqueue = Callable[[Iterable[DeliveryRequest]], list[EnqueueResult]]
 
 
-def enqueue(requests: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
-    """Enqueue deliveries, all or none, and wake their queues once if one is due now.
+def enqueue(
+    requests: Iterable[DeliveryRequest],
+    write: Callable[[Sequence[DeliveryRequest]], list[EnqueueResult]] = enqueue_deliveries,
+) -> list[EnqueueResult]:
+    """Enqueue deliveries, all or none, and wake their queues once if one is due now; ``write`` writes their rows.
 
     Return one result for each request, in their order. Raises what ``DeliveryActor`` says.
     """
     wanted = list(requests)
-    results = enqueue_deliveries(wanted)
+    results = write(wanted)
     due_now = {
         KINDS[request.kind]
         for request, result in zip(wanted, results, strict=True)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 #: How the claimed deliveries of each kind are sent.
 SENDERS: Mapping[str, Callable[[Claim], None]] = {
-    **{kind.name: partial(email.send, kind) for kind in email.EMAILS},
+    **{kind.name: partial(email.send, kind) for kind in email.EMAIL_KINDS},
     **{kind.name: partial(sms.send, kind) for kind in sms.SMS_KINDS},
     "outbound_call": outbound.send,
     "campaign_call": outbound.send,
@@ -66,15 +66,17 @@ def _send(claim: Claim, queue: Queue) -> None:
         log.error("%s: the leader marks them as unknown later", error, extra={"delivery_ids": claim.ids[:10]})
     except psycopg.OperationalError:
         # Nothing was sent yet, and no delivery is at fault: it costs no try.
-        lifecycle.requeue(claim, claim.ids, queue, Throttled("the database was away", code="database"), untried=True)
+        lifecycle.requeue(
+            claim, claim.ids, queue, Throttled("the database was away", code="database"), before_request=True
+        )
     except settings.MissingSetting as error:
         # No delivery is at fault, and an operator has to act: as with a provider that refuses everything.
         unavailable = ProviderUnavailable(str(error), code="missing_setting")
-        lifecycle.requeue(claim, claim.ids, queue, unavailable, untried=True)
+        lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
         log.error("Could not send %s: %s", claim.kind, where(error), extra={"delivery_ids": claim.ids[:10]})
         # Only the type is stored: the text may contain personal data.
-        lifecycle.requeue(claim, claim.ids, queue, Refused(type(error).__name__, code="our_error"), untried=True)
+        lifecycle.requeue(claim, claim.ids, queue, Refused(type(error).__name__, code="our_error"), before_request=True)
 
 
 def _drain(queue: Queue) -> None:
@@ -93,7 +95,7 @@ def drain_email_workflows() -> None:
 
 @dramatiq.actor(queue_name=SMS.queue_name, max_retries=0)
 def drain_sms_notifications() -> None:
-    """Send the texts that are due."""
+    """Send the SMS that are due."""
     _drain(SMS)
 
 
@@ -105,11 +107,11 @@ def drain_voice_assistant() -> None:
 
 @dramatiq.actor(actor_name=RECONCILE_SMS, queue_name=SMS.queue_name, max_retries=0)
 def reconcile_sms() -> None:
-    """Ask Twilio about the texts whose outcome is unknown."""
+    """Ask Twilio about the SMS whose outcome is unknown."""
     try:
         sms_reconciliation.reconcile_sms()
     except psycopg.OperationalError as error:
-        log.warning("The database does not answer (%s): texts are asked about later", type(error).__name__)
+        log.warning("The database does not answer (%s): Twilio is asked about SMS later", type(error).__name__)
 
 
 # The names that workers of the previous release put into Redis, also while the workers are being upgraded. The first

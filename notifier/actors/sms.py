@@ -1,4 +1,4 @@
-"""The actors that deliver texts, on the queue ``sms-notifications``."""
+"""The actors that deliver SMS, on the queue ``sms-notifications``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from notifier.actors.delivery import delivery_actor, enqueue
 
 @delivery_actor(requests.urgent_lead_sms)
 def urgent_lead_sms(subscriber_id: int, lead_id: int) -> None:
-    """Enqueue a text about an urgent lead; 10 tokens."""
+    """Enqueue an SMS about an urgent lead; 10 tokens."""
     enqueue([requests.urgent_lead_sms(subscriber_id, lead_id)])
 
 
 @delivery_actor(requests.verification_sms)
 def verification_sms(subscriber_id: int, code: str) -> None:
-    """Enqueue a text with a verification code; ``VERIFICATION_SMS_TOKENS`` tokens, or free if the balance is too low.
+    """Enqueue an SMS with a verification code; ``VERIFICATION_SMS_TOKENS`` tokens, or free if the balance is too low.
 
     The code is stored encrypted until it is sent or expires. The same code within one clock minute is one delivery.
     """

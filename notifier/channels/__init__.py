@@ -1,1 +1,1 @@
-"""E-mail and SMS: who is eligible, how a claim is sent, and what became of texts without an answer."""
+"""E-mail and SMS: the kinds of each, who is eligible for them, how they are sent, and SMS reconciliation."""

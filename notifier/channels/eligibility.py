@@ -1,4 +1,4 @@
-"""Who is not written to after all: preferences, suppressions and the daily cap count at the moment of sending."""
+"""Who must not be contacted, at the moment of sending: suppressions, preferences, the lead's state, the daily cap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from notifier.core.db import rows, transaction
 from notifier.core.preferences import Preferences
@@ -17,74 +17,103 @@ from notifier.deliveries.lifecycle import Claim
 
 log = logging.getLogger(__name__)
 
-#: What the provider's package would take apart or lose instead of sending to it.
+#: Addresses that SendGrid's package sends to unchanged. It splits or drops parts of all others.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
+#: One composed delivery, with the columns that its statement selects for its template.
 Row = Mapping[str, Any]
-Rejection = tuple[State, str]
+
+
+class Rejection(NamedTuple):
+    """Why a delivery is not sent: the state in which it ends, and the reason as ``deliveries.error_code``."""
+
+    state: State
+    code: str
+
+
+def lead_rejection(row: Row, preferences: Preferences) -> Rejection | None:
+    """Return why the lead must not be sent: closed, or below the subscriber's minimum score."""
+    if row["lead_status"] in ("closed", "converted"):
+        return Rejection(State.CANCELLED, "lead_closed")
+    if row["lead_score"] < preferences.lead_score_threshold:
+        return Rejection(State.SKIPPED, "score_threshold")
+    return None
+
+
+def digest_rejection(row: Row, preferences: Preferences) -> Rejection | None:
+    """Return why the digest must not be sent: it has no leads, and the subscriber does not want empty digests."""
+    if not row["total_leads"] and preferences.skip_empty_digests:
+        return Rejection(State.SKIPPED, "no_new_leads")
+    return None
 
 
 @dataclass(frozen=True)
 class EligibilityPolicy:
-    """What is composed for a kind, by ``statement``, and what may forbid it."""
+    """How a kind's deliveries are composed, and what forbids one."""
 
     statement: str
+    """The SQL file that selects what the kind's wording and this policy need."""
     address: str
-    """The column it is sent to: ``email`` or ``phone_number``."""
+    """The column with the recipient's address: ``email`` or ``phone_number``."""
     preference: str = ""
-    """The preference that switches it off."""
+    """The field of Preferences that turns the kind off."""
     is_capped: bool = False
-    """It counts against ``max_daily_emails``."""
-    against: Callable[[Row, Preferences], Rejection | None] = lambda row, preferences: None
+    """Whether the kind counts toward ``max_daily_emails``."""
+    rejection: Callable[[Row, Preferences], Rejection | None] = lambda row, preferences: None
+    """The kind's own reasons not to send."""
 
 
-def wanted(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
-    """The composed rows of the claim that are sent, best first; the others are ended with their reason."""
+def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
+    """Return the composed rows of the claim's deliveries that may be sent, by priority; end the others."""
     with transaction() as cursor:
         composed = rows(cursor, policy.statement, ids=list(claim.ids))
-    mailed: Counter[int] = Counter()
+    sending: Counter[int] = Counter()
     kept: list[Row] = []
-    ended: defaultdict[Rejection, list[int]] = defaultdict(list)
+    rejected: defaultdict[Rejection, list[int]] = defaultdict(list)
     for row in composed:
-        reason = _reason_against(row, policy, mailed[row["subscriber_id"]])
-        if reason is None:
+        rejection = _rejection(row, policy, sending[row["subscriber_id"]])
+        if rejection is None:
             kept.append(row)
-            mailed[row["subscriber_id"]] += 1
+            sending[row["subscriber_id"]] += 1
         else:
-            ended[reason].append(row["id"])
-    for (state, code), ids in ended.items():
+            rejected[rejection].append(row["id"])
+    for (state, code), ids in rejected.items():
         lifecycle.end(claim, ids, state, code)
     if missing := set(claim.ids) - {row["id"] for row in composed}:
-        # Rows that somebody else wrote, without the lead or subscriber that their kind is about.
+        # Rows written without the notifier may lack the lead or the subscriber that their kind requires.
         lifecycle.end(claim, missing, State.FAILED, "incomplete", "its subscriber, lead or property is missing")
     return kept
 
 
-def _reason_against(row: Row, policy: EligibilityPolicy, mailed: int) -> Rejection | None:
+def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection | None:
+    """Return why a delivery must not be sent. ``sending`` counts the subscriber's others in the same claim."""
     preferences = Preferences.of(row["preferences"])
     if not row[policy.address]:
-        return State.FAILED, f"no_{policy.address}"
+        return Rejection(State.FAILED, f"no_{policy.address}")
     if policy.address == "email" and not _EMAIL.fullmatch(row["email"]):
-        return State.FAILED, "invalid_email"
+        return Rejection(State.FAILED, "invalid_email")
     if row["is_suppressed"]:
-        return State.SUPPRESSED, "suppressed"
+        return Rejection(State.SUPPRESSED, "suppressed")
     if policy.preference and not getattr(preferences, policy.preference):
-        return State.SKIPPED, "preference"
-    if reason := policy.against(row, preferences):
-        return reason
+        return Rejection(State.SKIPPED, "preference")
+    if rejection := policy.rejection(row, preferences):
+        return rejection
     cap = preferences.max_daily_emails
-    if policy.is_capped and cap is not None and (row["mailed_today"] or 0) + mailed >= cap:
-        return State.SKIPPED, "daily_cap"
+    if policy.is_capped and cap is not None and (row["mailed_today"] or 0) + sending >= cap:
+        return Rejection(State.SKIPPED, "daily_cap")
     return None
 
 
-def composed(claim: Claim, batch: Sequence[Row], compose: Callable[[Row], Any]) -> list[tuple[int, Any]]:
-    """What ``compose`` makes of each row. One that it cannot make anything of stands alone: the rest is sent."""
-    made = []
+def compose_each(claim: Claim, batch: Sequence[Row], compose: Callable[[Row], Any]) -> list[tuple[int, Any]]:
+    """Return each row's delivery id and what ``compose`` makes of it.
+
+    A row that cannot be composed fails alone; the rest of the batch is sent.
+    """
+    composed = []
     for row in batch:
         try:
-            made.append((int(row["id"]), compose(row)))
+            composed.append((int(row["id"]), compose(row)))
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             log.error("Delivery %s cannot be composed (%s)", row["id"], type(error).__name__)
             lifecycle.end(claim, [row["id"]], State.FAILED, "not_composed", f"its params: {type(error).__name__}")
-    return made
+    return composed

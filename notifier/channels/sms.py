@@ -1,20 +1,21 @@
-"""The kinds of texts, and how one leaves. A text is sent at most once: whatever nobody knows stays unknown."""
+"""The SMS kinds, and how one SMS is sent. An SMS is sent at most once: an unknown outcome stays unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cryptography.fernet import InvalidToken
 
 from leads import settings
-from notifier.channels.eligibility import EligibilityPolicy, Row, composed, wanted
-from notifier.core.db import transaction
-from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
+from notifier.channels.eligibility import EligibilityPolicy, Row, compose_each, eligible, lead_rejection
+from notifier.core.errors import PermanentFailure
 from notifier.core.queues import SMS
 from notifier.core.states import State
-from notifier.deliveries import lifecycle
-from notifier.deliveries.lifecycle import Claim, Sent
+from notifier.deliveries.dispatch import dispatch, end_rejected
+from notifier.deliveries.lifecycle import Claim, SentRecord
+from notifier.deliveries.suppressions import suppress
 from notifier.messages import lead_alerts, verification_codes
 from notifier.providers import twilio
 
@@ -23,77 +24,55 @@ CODE_SECONDS = 600
 
 @dataclass(frozen=True)
 class SmsKind:
-    """A text: its words, and what is kept of them."""
+    """An SMS kind: its text, who is eligible, and how long it is worth sending."""
 
     name: str
-    words: Callable[[Row], str]
-    kept: Callable[[Row], str]
+    text: Callable[[Row], str]
+    stored_text: Callable[[Row], str]
+    """The text as the delivery row keeps it, without secrets."""
     policy: EligibilityPolicy
     seconds: int | None = None
-    """After so long the provider may drop it: it would be worthless."""
+    """The time after which the provider may drop an SMS that it has not delivered."""
 
+
+_lead_policy = EligibilityPolicy("channels/compose_lead_messages", "phone_number", rejection=lead_rejection)
+_account_policy = EligibilityPolicy("channels/compose_account_messages", "phone_number")
 
 SMS_KINDS = (
-    SmsKind(
-        "urgent_lead_sms",
-        lead_alerts.urgent_text,
-        lead_alerts.urgent_text,
-        EligibilityPolicy("channels/compose_lead_messages", "phone_number", against=lead_alerts.rejection),
-    ),
+    SmsKind("urgent_lead_sms", lead_alerts.urgent_sms, lead_alerts.urgent_sms, _lead_policy),
     SmsKind(
         "verification_sms",
-        verification_codes.text,
-        verification_codes.masked_text,
-        EligibilityPolicy("channels/compose_account_messages", "phone_number"),
+        verification_codes.sms,
+        verification_codes.masked_sms,
+        _account_policy,
         seconds=CODE_SECONDS,
     ),
 )
 
 
 def send(kind: SmsKind, claim: Claim) -> None:
-    """Sends what is wanted of the claim."""
+    """Send each eligible SMS of the claim and record its outcome."""
 
     def compose(row: Row) -> tuple[Row, str]:
         try:
-            return row, kind.words(row)
+            return row, kind.text(row)
         except InvalidToken:
             raise ValueError("the code was encrypted with another key") from None
 
-    for _, (row, words) in composed(claim, wanted(claim, kind.policy), compose):
-        _send_one(kind, claim, row, words)
+    for _, (row, text) in compose_each(claim, eligible(claim, kind.policy), compose):
+        _send_one(kind, claim, row, text)
 
 
-def _send_one(kind: SmsKind, claim: Claim, row: Row, words: str) -> None:
-    number = settings.text("TWILIO_SMS_NUMBER")
-    kept = [Sent(row["id"], row["phone_number"], number, kind.kept(row))]
-    try:
-        provider_id = twilio.send_sms(row["id"], row["phone_number"], words, seconds=kind.seconds)
-    except PermanentFailure as error:
-        _refused(claim, row, error)
-    except OutcomeUnknown as error:
-        lifecycle.mark_unknown(claim, kept, error)
-    except ProviderError as error:
-        lifecycle.requeue(claim, [row["id"]], SMS, error)
-    except settings.MissingSetting:
-        raise
-    except Exception as error:
-        # It may have left before whatever went wrong here did.
-        lifecycle.mark_unknown(claim, kept, OutcomeUnknown(type(error).__name__, code="our_error"))
-    else:
-        lifecycle.accept(claim, SMS, kept, provider_id)
+def _send_one(kind: SmsKind, claim: Claim, row: Row, text: str) -> None:
+    number = row["phone_number"]
+    sent = [SentRecord(row["id"], number, settings.text("TWILIO_SMS_NUMBER"), kind.stored_text(row))]
+    request = partial(twilio.send_sms, row["id"], number, text, seconds=kind.seconds)
+    dispatch(claim, SMS, sent, request, partial(_reject, claim, row))
 
 
-def _refused(claim: Claim, row: Row, error: PermanentFailure) -> None:
+def _reject(claim: Claim, row: Row, error: PermanentFailure) -> None:
+    """End a rejected SMS, and suppress its number when the recipient has opted out."""
     if error.suppress:
         suppress("sms", row["phone_number"], f"provider code {error.code}")
     state = State.SUPPRESSED if error.suppress else State.FAILED
-    lifecycle.end(claim, [row["id"]], state, error.code or "refused", str(error), answered=SMS)
-
-
-def suppress(channel: str, address: str, reason: str) -> None:
-    """Nothing is sent to the address any more."""
-    with transaction() as cursor:
-        cursor.execute(
-            "INSERT INTO suppressions (channel, address, reason) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (channel, address, reason),
-        )
+    end_rejected(claim, SMS, [row["id"]], error, state)

@@ -1,81 +1,99 @@
-"""Asks Twilio what became of texts. A hit is proof; a miss means nothing, because its lists lag behind."""
+"""Ask Twilio for the outcome of SMS. A match is proof; a miss proves nothing, because Twilio's lists lag behind."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
-
-from psycopg.rows import DictRow
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from leads import settings
-from notifier.core.db import rows, statement, transaction
+from notifier.core.db import records, statement, transaction
 from notifier.core.errors import ProviderError, Throttled
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
 from notifier.messages import links
+from notifier.messages.verification_codes import SMS_PREFIX
 from notifier.providers import twilio_sms
-from notifier.providers.twilio_sms import Text
+from notifier.providers.twilio_sms import SmsRecord
 
 log = logging.getLogger(__name__)
 
-#: Texts asked about in one go.
+#: The most SMS that one run asks about.
 LIMIT = 50
-#: Our clock and theirs may differ by so much.
-SLACK = timedelta(seconds=30)
+#: How far Twilio's clock may differ from ours.
+TOLERANCE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class UnconfirmedSms:
+    """A delivery whose outcome Twilio has not reported."""
+
+    id: int
+    kind: str
+    state: str
+    lead_id: int | None
+    provider_id: str | None
+    body: str | None
+    claimed_at: datetime
+    recipient: str | None
 
 
 def reconcile_sms() -> int:
-    """Asks about the texts that are unsure; returns of how many something was learned. Stops when told to be slower."""
+    """Ask Twilio about unconfirmed SMS until it throttles us. Returns how many it could report on."""
     with transaction() as cursor:
-        unsure = rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), limit=LIMIT)
-    learned = 0
-    for row in unsure:
+        parameters = {"scale": settings.time_scale(), "limit": LIMIT}
+        unconfirmed = records(cursor, UnconfirmedSms, "channels/unconfirmed_sms", **parameters)
+    reported = 0
+    for sms in unconfirmed:
         try:
-            found = _ask(row)
+            found = _find(sms)
         except Throttled:
             break
         except ProviderError as error:
-            log.warning("Twilio does not tell of delivery %s (%s)", row["id"], error)
+            log.warning("Twilio does not report on delivery %s (%s)", sms.id, error)
             continue
         with transaction() as cursor:
-            cursor.execute(statement("channels/record_sms_check"), {"id": row["id"], "scale": settings.time_scale()})
+            cursor.execute(statement("channels/record_sms_check"), {"id": sms.id, "scale": settings.time_scale()})
         if found is not None:
             details = {"code": found.error_code} if found.error_code else {}
             key = f"reconciled:{found.sid}:{found.status}"
-            provider_events.store("twilio", [Event(found.status, key, row["id"], found.sid, None, details)])
-            learned += 1
-    if learned:
+            provider_events.store("twilio", [Event(found.status, key, sms.id, found.sid, None, details)])
+            reported += 1
+    if reported:
         provider_events.apply()
-    return learned
+    return reported
 
 
-def _ask(row: DictRow) -> Text | None:
-    if row["provider_id"]:
-        return twilio_sms.text(row["provider_id"])
-    if not row["recipient"]:
+def _find(sms: UnconfirmedSms) -> SmsRecord | None:
+    """Return Twilio's record of the delivery; None when it has none, or several that could be it."""
+    if sms.provider_id:
+        return twilio_sms.fetch_sms(sms.provider_id)
+    if not sms.recipient:
         return None
-    ours = [text for text in twilio_sms.texts_to(row["recipient"]) if _may_be(row, text)]
-    taken = _of_others(row["id"], [text.sid for text in ours])
-    free = [text for text in ours if text.sid not in taken]
-    # Two that fit are no proof of either.
-    return free[0] if len(free) == 1 else None
+    matches = [record for record in twilio_sms.find_sms(sms.recipient) if _matches(sms, record)]
+    taken = _of_other_deliveries(sms.id, [record.sid for record in matches])
+    candidates = [record for record in matches if record.sid not in taken]
+    return candidates[0] if len(candidates) == 1 else None
 
 
-def _may_be(row: DictRow, text: Text) -> bool:
-    """The same words at the time of the attempt; a worker that died has left no words, then the link tells."""
-    first, last = row["claimed_at"] - SLACK, row["claimed_at"] + SLACK
+def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
+    """Return whether the record has the delivery's text and time.
+
+    A worker that died before it recorded the text leaves no body. Then the link to the lead identifies the SMS.
+    """
+    first, last = sms.claimed_at - TOLERANCE, sms.claimed_at + TOLERANCE
     last += timedelta(seconds=settings.provider_timeout())
-    if text.created_at is None or not first <= text.created_at <= last:
+    if record.created_at is None or not first <= record.created_at <= last:
         return False
-    if row["kind"] == "verification_sms":
-        return text.body.startswith("Your verification code is ")
-    if row["body"]:
-        return bool(text.body == row["body"])
-    return links.app(f"leads/{row['lead_id']}") in text.body.split()
+    if sms.kind == "verification_sms":
+        return record.body.startswith(SMS_PREFIX)
+    if sms.body:
+        return record.body == sms.body
+    return links.app(f"leads/{sms.lead_id}") in record.body.split()
 
 
-def _of_others(delivery_id: int, sids: Sequence[str]) -> set[str]:
+def _of_other_deliveries(delivery_id: int, sids: Sequence[str]) -> set[str]:
     with transaction() as cursor:
         cursor.execute(
             "SELECT provider_id FROM deliveries WHERE provider_id = ANY (%s) AND id <> %s", (list(sids), delivery_id)

@@ -1,1 +1,1 @@
-"""What every part of the notifier rests on: the database, queues, states, errors, prices, redaction."""
+"""The foundation of the notifier: database access, queues, states, errors, prices, redaction."""

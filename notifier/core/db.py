@@ -1,4 +1,4 @@
-"""The notifier's own connections and its SQL files."""
+"""The notifier's connection pool, and how it runs its SQL files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, class_row, dict_row
 from psycopg_pool import ConnectionPool
 
 from leads import database, sql
 
-#: No connection is held while a provider is waited for, so far fewer are needed than there are threads.
+#: The notifier holds no connection while it waits for a provider, so it needs far fewer connections than threads.
 POOL_SIZE = 10
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _pools: list[ConnectionPool] = []
 
 @contextmanager
 def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
-    """A cursor inside a transaction that commits at the end of the block, or rolls back with its exception.
+    """Yield a cursor in a transaction that commits at the end of the block, or rolls back with its exception.
 
     Waits ``timeout`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
     """
@@ -36,21 +36,21 @@ def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow
 
 @contextmanager
 def pipeline() -> Iterator[psycopg.Connection]:
-    """A connection inside a transaction whose statements leave together: the server is waited for once, at the end.
+    """Yield a connection in a transaction whose statements are sent together, with one wait for the server at the end.
 
-    Use a cursor for each statement whose rows are wanted, and fetch them after the block.
+    Use one cursor for each statement whose rows you need, and fetch them after the block.
     """
     with _pool().connection() as connection, connection.pipeline():
-        # psycopg's own transaction block waits for the server once more. Left by an exception, the pool rolls it back.
+        # psycopg's own transaction block waits for the server once more. The pool rolls back after an exception.
         connection.execute("BEGIN")
         yield connection
         connection.execute("COMMIT")
 
 
-def repeated(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
-    """Runs a transaction again when it lost a race for rows, and for ``timeout`` seconds while the database is away.
+def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
+    """Run a transaction again when it loses a race for rows, and for ``timeout`` seconds while the database is away.
 
-    Only for what may be done twice: a commit whose answer was lost is repeated too.
+    Pass only what may run twice: a commit whose answer was lost runs again too.
     """
     end = time.monotonic() + timeout
     races = 3
@@ -69,9 +69,9 @@ def repeated(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
 
 
 def run(name: str, **parameters: Any) -> list[DictRow]:
-    """Run ``sql/<name>.sql`` of a package (``deliveries/claim``) as a transaction of its own, in one round trip.
+    """Run ``sql/<name>.sql`` of a package (``deliveries/claim``) in its own transaction and one round trip.
 
-    Return its rows.
+    Returns its rows.
     """
     with _pool().connection() as connection:
         return rows(connection.cursor(row_factory=dict_row), name, **parameters)
@@ -87,6 +87,15 @@ def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[
     return cursor.execute(statement(name), parameters).fetchall()
 
 
+def records(cursor: psycopg.Cursor[Any], record: type[T], name: str, **parameters: Any) -> list[T]:
+    """Run a package's ``.sql`` file in the cursor's transaction and return each row as a ``record``.
+
+    The statement's columns are the arguments of ``record``.
+    """
+    with cursor.connection.cursor(row_factory=class_row(record)) as typed:
+        return typed.execute(statement(name), parameters).fetchall()
+
+
 def _pool() -> ConnectionPool:
     with _lock:
         if not _pools:
@@ -95,13 +104,13 @@ def _pool() -> ConnectionPool:
 
 
 def limit(connections: int) -> None:
-    """How many connections this process uses at most, from the next pool on."""
+    """Set how many connections this process opens at most, from its next pool on."""
     global _size
     _size = connections
 
 
 def close() -> None:
-    """Closes the pool; the next use opens a new one."""
+    """Close the pool. The next use opens a new one."""
     with _lock:
         while _pools:
             _pools.pop().close()

@@ -1,4 +1,4 @@
-"""What waits somewhere and must not be read there, under NOTIFIER_SECRET_KEY."""
+"""Encryption, under NOTIFIER_SECRET_KEY, of values that must not be readable where they wait."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ __all__ = ["InvalidToken", "decrypt", "encrypt"]
 
 
 def encrypt(purpose: str, text: str) -> str:
-    """``text`` encrypted for one ``purpose``; raises MissingSetting without a key."""
+    """Return ``text`` encrypted for one ``purpose``.
+
+    Raises MissingSetting when there is no key.
+    """
     return _cipher(purpose).encrypt(text.encode()).decode()
 
 
 def decrypt(purpose: str, token: str) -> str:
-    """The text; raises InvalidToken when the key is another one by now, or the purpose."""
+    """Return the text that ``encrypt`` was given for the same ``purpose``.
+
+    Raises InvalidToken when the key has changed or the purpose differs.
+    """
     return _cipher(purpose).decrypt(token.encode()).decode()
 
 

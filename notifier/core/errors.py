@@ -1,4 +1,4 @@
-"""What a provider's answer means for a delivery, whoever the provider is."""
+"""What a provider's answer means for a delivery, whichever provider gave it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Mapping
 
 
 class UnknownRecipient(ValueError):
-    """There is no such subscriber or lead."""
+    """The subscriber or the lead does not exist."""
 
 
 class ProviderError(Exception):
-    """A send did not succeed. ``code`` is the provider's own, ``message`` holds no personal data."""
+    """A request to a provider failed.
+
+    ``code`` is the provider's own code. The message holds no personal data.
+    """
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -19,11 +22,14 @@ class ProviderError(Exception):
 
 
 class Refused(ProviderError):
-    """Nothing was sent, and a later try may succeed."""
+    """Nothing was sent. A later attempt may succeed."""
 
 
 class Throttled(ProviderError):
-    """Too fast: nothing was sent, and this was no try. ``retry_after`` is in seconds."""
+    """Nothing was sent because requests came too fast; this does not count as an attempt.
+
+    ``retry_after`` is in seconds.
+    """
 
     def __init__(self, message: str, *, code: str | None = None, retry_after: float = 1.0) -> None:
         super().__init__(message, code=code)
@@ -31,10 +37,10 @@ class Throttled(ProviderError):
 
 
 class PermanentFailure(ProviderError):
-    """Nothing was sent, and nothing will be. ``suppress`` says that the recipient asked for silence.
+    """Nothing was sent, and no later attempt can succeed.
 
-    For a batch, ``positions`` tells which of its messages are at fault (position → reason); empty when the provider
-    does not say.
+    ``suppress`` is true when the recipient has opted out. ``positions`` maps the positions at fault in a batch to their
+    reasons; it is empty when the provider names none.
     """
 
     def __init__(
@@ -51,18 +57,18 @@ class PermanentFailure(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """Nobody's message would be taken: wrong key, account suspended, sender not registered."""
+    """The provider refuses every request: wrong key, account suspended, or sender not registered."""
 
 
 class OutcomeUnknown(ProviderError):
-    """The request went out and no answer came back: nobody knows whether it was sent."""
+    """The request went out and no answer came back, so it may or may not have been sent."""
 
 
 class OutcomeNotRecorded(Exception):
-    """A request may have left and its outcome could not be written: the delivery stays ``sending``."""
+    """A request may have gone out and its outcome could not be written. The delivery stays ``sending``."""
 
 
 def where(error: BaseException) -> str:
-    """Type and place of an exception, without its words: they may hold personal data."""
+    """Return the type and the place of an exception without its text, which may hold personal data."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))

@@ -1,4 +1,4 @@
-"""Phone numbers: one way to write them, and the time zones of the people behind them."""
+"""Phone numbers: their E.164 form, and the time zones in which the people who own them may be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leads import settings
 
 _E164 = re.compile(r"\+[1-9]\d{7,14}")
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d\d)[2-9]\d{6}")
-#: Where a number may be when its code says only that it is North American: it must be day in all of it.
+#: The zones of a number whose area code says only that it is North American. The window must be open in all of them.
 EVERYWHERE = (
     "America/St_Johns",
     "America/New_York",
@@ -27,7 +27,10 @@ _DAY = timedelta(days=1)
 
 
 def e164(number: str | None) -> str | None:
-    """``+13055550123`` for any way to write it; ten digits are American. None for what is no phone number."""
+    """Return a number in E.164 (``+13055550123``), or None when it is not a phone number.
+
+    Accepts any punctuation. Ten digits are a North American number.
+    """
     text = number or ""
     digits = re.sub(r"\D", "", text)
     if not text.strip().startswith("+"):
@@ -37,25 +40,25 @@ def e164(number: str | None) -> str | None:
 
 
 def zones(number: str) -> tuple[str, ...]:
-    """The time zones that a number in E.164 may be in; none for a number outside North America's plan.
+    """Return the time zones that an E.164 number may be in; none for a number outside the North American plan.
 
-    An area code that lies in two zones has both. Toll-free and unknown codes may be anywhere.
+    An area code that spans two zones returns both. Toll-free and unknown codes return all zones.
     """
     match = _NORTH_AMERICAN.fullmatch(number)
     return _area_codes().get(match[1], EVERYWHERE) if match else ()
 
 
 def next_opening(number: str, moment: datetime) -> datetime | None:
-    """The first moment from ``moment`` on at which ``CALL_WINDOW`` is open for ``number`` in every zone it may be in.
+    """Return the first moment from ``moment`` on when ``CALL_WINDOW`` is open in every zone of ``number``.
 
-    ``moment`` itself when the window is open; None when it never is, as for a number outside North America. The
-    window's end is outside it. Raises ValueError when the setting is no window.
+    Returns ``moment`` itself when the window is open, and None when it never opens, as for a number outside North
+    America. The window's end is exclusive. Raises ValueError when the setting is malformed.
     """
     opens, closes = call_window()
-    places = [ZoneInfo(zone) for zone in zones(number)]
+    local_zones = [ZoneInfo(zone) for zone in zones(number)]
     last = moment + 8 * _DAY
-    while places and moment < last:
-        later = max(_opening(place, opens, closes, moment) for place in places)
+    while local_zones and moment < last:
+        later = max(_opening(zone, opens, closes, moment) for zone in local_zones)
         if later == moment:
             return moment
         moment = later
@@ -63,24 +66,29 @@ def next_opening(number: str, moment: datetime) -> datetime | None:
 
 
 def call_window() -> tuple[time, time]:
-    """When leads may be called, in their own time zone; raises ValueError when ``CALL_WINDOW`` is no window."""
+    """Return the opening and closing time for calls, in the called person's time zone.
+
+    Raises ValueError when ``CALL_WINDOW`` is malformed.
+    """
     text = settings.text("CALL_WINDOW", "08:00-20:00")
     try:
         opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
     except ValueError:
         opens = closes = time.min
     if not opens < closes:
-        raise ValueError(f"CALL_WINDOW is {text!r}: set it to opening and closing time of one day, such as 08:00-20:00")
+        raise ValueError(
+            f"CALL_WINDOW is {text!r}: set it to the opening and closing time of one day, such as 08:00-20:00"
+        )
     return opens, closes
 
 
-def _opening(place: ZoneInfo, opens: time, closes: time, moment: datetime) -> datetime:
-    local = moment.astimezone(place)
+def _opening(zone: ZoneInfo, opens: time, closes: time, moment: datetime) -> datetime:
+    local = moment.astimezone(zone)
     if opens <= local.time() < closes:
         return moment
     day = local.date() if local.time() < opens else local.date() + _DAY
-    # Through UTC, so that a time which a change of clocks leaves out becomes one that exists.
-    return datetime.combine(day, opens, place).astimezone(moment.tzinfo)
+    # By way of UTC, because a change of clocks may skip this local time.
+    return datetime.combine(day, opens, zone).astimezone(moment.tzinfo)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a subscriber wants, as ``users.email_preferences`` holds it; the app owns it, so it may hold anything."""
+"""What a subscriber wants, as ``users.email_preferences`` holds it. The app writes it, so it may hold anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preferences:
-    """Each with its default, which also stands for a value of a wrong type."""
+    """A subscriber's preferences. A default also replaces a stored value of the wrong type."""
 
     lead_alerts: bool = True
     daily_digest: bool = True
@@ -17,20 +17,21 @@ class Preferences:
     lead_score_threshold: int = 0
     low_balance_threshold: int = 500
     max_daily_emails: int | None = None
-    """Alerts, digests and reports of one New York day; None is no limit."""
+    """The most alerts, digests and reports in one New York day; None means no limit."""
 
     @classmethod
     def of(cls, stored: Any) -> Preferences:
+        """Return the preferences in a stored JSON value of any shape."""
         known = stored if isinstance(stored, dict) else {}
-        wanted = {
+        valid = {
             field.name: known[field.name]
             for field in fields(cls)
-            if _fits(known.get(field.name), is_flag=isinstance(field.default, bool))
+            if _is_valid(known.get(field.name), is_flag=isinstance(field.default, bool))
         }
-        return cls(**wanted)
+        return cls(**valid)
 
 
-def _fits(value: Any, *, is_flag: bool) -> bool:
+def _is_valid(value: Any, *, is_flag: bool) -> bool:
     if is_flag:
         return isinstance(value, bool)
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

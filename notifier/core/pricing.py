@@ -1,28 +1,39 @@
-"""What a call may last and what is held for it; what it cost in the end is the SQL function ``call_tokens``."""
+"""How long a call may last, and how many tokens are held for it.
+
+The price itself is declared once, in the SQL function ``call_tokens``.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from leads import settings
+from notifier.core.db import run
 
-#: How long a phone rings (s).
+#: How long (s) a phone rings before the call counts as not answered.
 RING_SECONDS = 30
-CALL_TOKENS = 20
-INCLUDED_MINUTES = 3
-TOKENS_A_MINUTE = 5
+DEFAULT_MINUTES = 3
 
 
 def call_minutes() -> int:
-    """The longest call, in minutes (``CALL_MAX_MINUTES``, at least 1)."""
-    return max(1, math.ceil(settings.number("CALL_MAX_MINUTES", INCLUDED_MINUTES)))
+    """Return the length of the longest call, in minutes (``CALL_MAX_MINUTES``, at least 1)."""
+    return max(1, math.ceil(settings.number("CALL_MAX_MINUTES", DEFAULT_MINUTES)))
 
 
 def longest_seconds() -> int:
-    """After so long a call is over, whatever became of its callbacks."""
+    """Return the seconds after which a call must be over, even when no callback says so."""
     return RING_SECONDS + 60 * call_minutes() + 60
 
 
 def call_hold() -> int:
-    """The tokens that are held for a call: what the longest costs."""
-    return CALL_TOKENS + TOKENS_A_MINUTE * max(0, call_minutes() - INCLUDED_MINUTES)
+    """Return the tokens to hold for a call: the price of the longest one.
+
+    Asks the database once in the life of a process; raises psycopg.Error when it does not answer.
+    """
+    return _price(60 * call_minutes())
+
+
+@cache
+def _price(seconds: int) -> int:
+    return int(run("core/call_price", seconds=seconds)[0]["tokens"])

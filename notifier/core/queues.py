@@ -54,23 +54,21 @@ QUEUES: Mapping[str, Queue] = MappingProxyType(
 )
 
 #: The queue of each delivery kind. A kind has the name of the actor that enqueues it.
-KINDS: Mapping[str, Queue] = MappingProxyType(
-    {
-        "new_lead_alert": EMAIL,
-        "daily_digest": EMAIL,
-        "weekly_report": EMAIL,
-        "welcome_email": EMAIL,
-        "payment_receipt": EMAIL,
-        "expiring_trial": EMAIL,
-        "low_token_balance": EMAIL,
-        "call_failed": EMAIL,
-        "urgent_lead_sms": SMS,
-        "verification_sms": SMS,
-        "outbound_call": VOICE,
-        "campaign_call": VOICE,
-        "inbound_call": VOICE,
-    }
-)
+KINDS: Mapping[str, Queue] = {
+    "new_lead_alert": EMAIL,
+    "daily_digest": EMAIL,
+    "weekly_report": EMAIL,
+    "welcome_email": EMAIL,
+    "payment_receipt": EMAIL,
+    "expiring_trial": EMAIL,
+    "low_token_balance": EMAIL,
+    "call_failed": EMAIL,
+    "urgent_lead_sms": SMS,
+    "verification_sms": SMS,
+    "outbound_call": VOICE,
+    "campaign_call": VOICE,
+    "inbound_call": VOICE,
+}
 
 
 def kinds_of(queue: Queue) -> list[str]:

@@ -1,4 +1,4 @@
-"""What may be written down of a message or an exception: ids and places, nobody's data."""
+"""What may be written to logs and dead letters about a message or an exception: ids and code locations only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dramatiq import Message, MessageProxy
 
 from notifier.core.errors import where
 
-#: Arguments that name a thing and tell nothing of a person.
+#: Arguments that identify a thing and reveal nothing about a person.
 IDS = frozenset(
     {
         "subscriber_id",
@@ -36,7 +36,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_:-]{1,40}")
 
 
 def ids_of(message: Message[Any] | MessageProxy) -> dict[str, Any]:
-    """The arguments of a message that are ids, by name; of the others only how many there are."""
+    """Return the message's arguments that are ids, by name, and as ``hidden`` the number of the others."""
     given = _by_name(message)
     known = {name: value for name, value in given.items() if name in IDS and _is_harmless(value)}
     hidden = len(message.args) + len(message.kwargs) - len(known)
@@ -47,7 +47,7 @@ def _by_name(message: Message[Any] | MessageProxy) -> Mapping[str, Any]:
     try:
         actor = dramatiq.get_broker().get_actor(message.actor_name)
         return dict(inspect.signature(actor.fn).bind(*message.args, **message.kwargs).arguments)
-    except Exception:  # nobody's actor, or not its arguments
+    except Exception:  # the actor is unknown, or these are not its arguments
         return dict(message.kwargs)
 
 
@@ -56,14 +56,14 @@ def _is_harmless(value: Any) -> bool:
 
 
 def redact(record: logging.LogRecord) -> bool:
-    """A filter of the workers' log: messages by their ids, exceptions by type and place."""
+    """Filter the workers' log: reduce messages to their ids, and exceptions to their type and location."""
     if isinstance(record.args, tuple) and any(isinstance(a, Message | MessageProxy) for a in record.args):
-        record.args = tuple(_named(a) if isinstance(a, Message | MessageProxy) else a for a in record.args)
+        record.args = tuple(_name(a) if isinstance(a, Message | MessageProxy) else a for a in record.args)
     if record.exc_info and record.exc_info[1] is not None:
         record.msg, record.args = f"{record.getMessage()} [{where(record.exc_info[1])}]", None
         record.exc_info, record.exc_text = None, None
     return True
 
 
-def _named(message: Message[Any] | MessageProxy) -> str:
+def _name(message: Message[Any] | MessageProxy) -> str:
     return f"{message.actor_name}({message.message_id})"

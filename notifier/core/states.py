@@ -1,4 +1,4 @@
-"""The states of a delivery, in the groups that code asks about, and the only changes there are."""
+"""The states of a delivery, the groups of states that code asks about, and the allowed transitions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from enum import StrEnum
 
 
 class State(StrEnum):
+    """A delivery's state, as ``deliveries.state`` holds it."""
+
     QUEUED = "queued"
     SENDING = "sending"
     ACCEPTED = "accepted"
@@ -22,18 +24,19 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-#: The provider has it: the tokens are spent.
+#: The provider has accepted the delivery, so its tokens are spent.
 ACCEPTED_STATES = frozenset({State.ACCEPTED, State.SENT, State.DELIVERED, State.UNDELIVERED})
-#: It was never sent, or nobody will find out: the tokens go back.
+#: The delivery was never sent, or its outcome stays unknown. Its tokens are released.
 RELEASED_STATES = frozenset(
     {State.FAILED, State.DEAD, State.PARKED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
 )
-#: A human should see it among the dead letters.
+#: The delivery leaves a dead letter for an operator.
 DEAD_LETTER_STATES = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
-#: Whatever we believed, the provider's own word that it has the message (proof) leads to the truth: so every state but
-#: the later ones of that truth may go to TAKEN. ``dead``, ``failed`` and ``parked`` go back to ``queued`` by a replay.
+#: The provider's report that it accepted a delivery is proof and overrides what we believed. So every state, except the
+#: later ones of an accepted delivery, may change to an accepted one. A replay returns ``dead``, ``failed`` and
+#: ``parked`` to ``queued``.
 ALLOWED: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
     State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
@@ -54,12 +57,7 @@ ALLOWED: dict[State, frozenset[State]] = {
 }
 
 
-def sources(target: State) -> list[str]:
-    """The states from which a delivery may go to ``target``."""
-    return [state.value for state, targets in ALLOWED.items() if target in targets]
-
-
-def changes() -> tuple[list[str], list[str]]:
-    """All allowed changes as two columns, from and to, for SQL."""
+def transitions() -> tuple[list[str], list[str]]:
+    """Return all allowed transitions as two columns for SQL: from and to."""
     pairs = [(state.value, target.value) for state, targets in ALLOWED.items() for target in sorted(targets)]
     return [source for source, _ in pairs], [target for _, target in pairs]

@@ -1,1 +1,1 @@
-"""The life of a delivery row: enqueue, claim, finish, provider events, dead letters, the ledger check."""
+"""The life of a delivery row: enqueue, claim, dispatch, provider events, dead letters, and the ledger check."""

@@ -1,4 +1,4 @@
-"""Calls in progress are counted over all processes, in the database: a claim finds a free line or waits."""
+"""The number of calls in progress over all processes, which the database counts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from notifier.core.queues import VOICE
 
 
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
-    """How many calls may be started now, over all processes, until the transaction of ``cursor`` ends.
+    """Return how many calls may start now, over all processes, until the cursor's transaction ends.
 
-    With none free, what is due says so and waits a little.
+    When none may, the due deliveries of ``kinds`` are deferred for a few seconds.
     """
-    # A statement of its own: the next one must see what the holder before has committed.
+    # A statement of its own: the next one must see what the lock's last holder has committed.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:calls'))")
-    free = int(
-        rows(cursor, "deliveries/free_call_capacity", limit=VOICE.concurrency, longest=pricing.longest_seconds())[0][
-            "free"
-        ]
-    )
+    limits = {"limit": VOICE.concurrency, "longest": pricing.longest_seconds()}
+    free = int(rows(cursor, "deliveries/free_call_capacity", **limits)[0]["free"])
     if free <= 0:
         rows(cursor, "deliveries/defer_calls", kinds=list(kinds))
     return max(0, free)

@@ -1,38 +1,71 @@
-"""Dead letters for whoever looks at them: list, show, replay, dismiss."""
+"""Dead letters, for operators: list, show, replay, dismiss."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from psycopg.rows import DictRow
-
 from leads import settings
-from notifier.core.db import rows, transaction
+from notifier.core.db import records, transaction
 
 
-def listed(*, state: str | None = "open", queue: str | None = None, limit: int = 50) -> list[DictRow]:
-    """The newest dead letters, of one ``state`` (None: all) and queue."""
+@dataclass(frozen=True)
+class DeadLetter:
+    """A job that ended for good. ``retry_count`` counts the attempts after the first."""
+
+    id: int
+    state: str
+    queue_name: str
+    job_name: str | None
+    job_data: Any
+    error_message: str | None
+    retry_count: int
+    failed_at: datetime
+
+
+@dataclass(frozen=True)
+class DeadLetterDetails(DeadLetter):
+    """A dead letter with its delivery, the delivery's ledger entries, and the provider's events."""
+
+    traceback: str | None
+    delivery_id: int | None
+    delivery_state: str | None
+    attempts: int | None
+    replays: int | None
+    created_at: datetime | None
+    due_at: datetime | None
+    error_code: str | None
+    ledger: list[dict[str, Any]] | None
+    events: list[dict[str, Any]] | None
+
+
+def find(*, state: str | None = "open", queue: str | None = None, limit: int = 50) -> list[DeadLetter]:
+    """Return the newest dead letters with ``state`` (None: any) of ``queue`` (None: any)."""
     with transaction() as cursor:
-        return rows(cursor, "deliveries/list_dead_letters", state=state, queue=queue, limit=limit)
+        return records(cursor, DeadLetter, "deliveries/list_dead_letters", state=state, queue=queue, limit=limit)
 
 
-def shown(job_id: int) -> dict[str, Any] | None:
-    """A dead letter with its delivery, the ledger's entries and the provider's events; None when there is none."""
+def details(job_id: int) -> DeadLetterDetails | None:
+    """Return all that is known about a dead letter; None when it does not exist."""
     with transaction() as cursor:
-        found = rows(cursor, "deliveries/show_dead_letter", id=job_id)
-    return dict(found[0]) if found else None
+        found = records(cursor, DeadLetterDetails, "deliveries/show_dead_letter", id=job_id)
+    return found[0] if found else None
 
 
 def replay(job_ids: Sequence[int]) -> dict[int, str]:
-    """Tries the deliveries again, with new holds; says of each ``replayed`` or why not. The sweeper rings for them."""
+    """Requeue the deliveries of dead letters, with new token holds. The sweeper wakes their queues.
+
+    Returns for each id ``replayed``, or why it was not.
+    """
     with transaction() as cursor:
         cursor.execute("SELECT * FROM replay_dead_letters(%s, %s)", (list(job_ids), settings.time_scale()))
         return {row["job_id"]: row["outcome"] for row in cursor.fetchall()}
 
 
 def dismiss(job_ids: Sequence[int]) -> int:
-    """Closes open dead letters without another try; returns how many were."""
+    """Close open dead letters without another attempt. Returns how many were open."""
     with transaction() as cursor:
         cursor.execute(
             "UPDATE failed_jobs SET state = 'dismissed' WHERE id = ANY (%s) AND state = 'open'", (list(job_ids),)

@@ -1,7 +1,7 @@
-"""Opening deliveries: their rows, token holds and ledger entries in one transaction, committed when it returns.
+"""Enqueue deliveries: write their rows, token holds and ledger entries in one transaction.
 
-Threads that open one each at the same time share a transaction, as e-mails share a request: the statement and its
-commit cost nearly the same for one as for eight.
+Threads that enqueue one delivery each at the same moment share a transaction, because the statement and its commit cost
+nearly the same for one as for eight.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow
 
-from notifier.core.db import repeated, run
+from notifier.core.db import retry_transaction, run
 from notifier.core.errors import UnknownRecipient
 from notifier.core.states import State
 
 
 @dataclass(frozen=True)
 class EnqueueResult:
-    """What ``.send()`` returns. ``is_new`` is False when the delivery was there before (same dedupe key)."""
+    """What ``.send()`` returns. ``is_new`` is false when a delivery with the same dedupe key existed."""
 
     delivery_id: int
     state: State
@@ -33,11 +33,12 @@ class EnqueueResult:
 
 @dataclass(frozen=True)
 class DeliveryRequest:
-    """A delivery that somebody wants.
+    """A delivery to enqueue.
 
-    ``params`` are the actor's arguments beside subscriber and lead, by name. Without ``priority`` the lead's score
-    orders it inside its kind, without ``tokens`` the kind's price is held. It is due ``delay`` after ``not_before``
-    (now). The keys ``trial:{days}`` and ``low`` are completed by the database (``delivery_key``).
+    ``params`` are the actor's arguments besides subscriber and lead, by name. ``priority`` orders deliveries of one
+    kind and defaults to the lead's score; ``tokens`` defaults to the kind's price. The delivery is due ``delay`` after
+    ``not_before``, which defaults to now. The database completes the dedupe keys ``trial:{days}`` and ``low`` (see the
+    SQL function ``delivery_key``).
     """
 
     kind: str
@@ -52,65 +53,64 @@ class DeliveryRequest:
 
 
 @dataclass(eq=False)
-class _Call:
-    """One thread's request, and what came of it once another thread has opened it."""
+class _Pending:
+    """One thread's request, and its result once another thread has enqueued it."""
 
     request: DeliveryRequest
-    results: EnqueueResult | None = None
+    result: EnqueueResult | None = None
     error: psycopg.Error | None = None
 
 
-#: How long those whose turn it is wait for a subscriber's row that somebody holds; then each waits for its own.
+#: How long a shared transaction waits for a locked subscriber row. After that each thread waits for its own row.
 LOCK_TIMEOUT = "200ms"
 
-_waiting: deque[_Call] = deque()
-_turn = Lock()
+_waiting: deque[_Pending] = deque()
+_batching = Lock()
 
 
 def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
-    """Opens a delivery for each request, with their token holds, all or none; the same key again opens nothing.
+    """Enqueue a delivery for each request, all or none, with their token holds. A dedupe key that exists adds nothing.
 
-    Returns one Opened a request, in their order. Raises UnknownRecipient when a subscriber or lead does not exist.
+    Returns one result for each request, in order. Raises UnknownRecipient when a subscriber or lead does not exist.
     """
     if len(requests) != 1:
         return _enqueue(requests) if requests else []
-    call = _Call(requests[0])
-    _waiting.append(call)
-    with _turn:
-        if call.results is None and call.error is None:
-            _enqueue_together()
-    if call.error is not None:
-        raise call.error
-    # What went wrong for all may be one's fault: everybody tries alone, beside the others, and hears of their own.
-    return [call.results] if call.results is not None else _enqueue(requests)
+    pending = _Pending(requests[0])
+    _waiting.append(pending)
+    with _batching:
+        if pending.result is None and pending.error is None:
+            _enqueue_waiting()
+    if pending.error is not None:
+        raise pending.error
+    # One request may have failed the whole batch, so each thread retries its own, in parallel, and gets its own error.
+    return [pending.result] if pending.result is not None else _enqueue(requests)
 
 
-def _enqueue_together() -> None:
-    """Opens what waits. Without a database everybody is told so, instead of each waiting for it in turn."""
-    together = [_waiting.popleft() for _ in range(len(_waiting))]
+def _enqueue_waiting() -> None:
+    """Enqueue all that waits. When the database is away, every thread gets the error at once."""
+    batch = [_waiting.popleft() for _ in range(len(_waiting))]
     try:
-        results = _enqueue([call.request for call in together], LOCK_TIMEOUT)
+        results = _enqueue([pending.request for pending in batch], LOCK_TIMEOUT)
     except psycopg.OperationalError as error:
-        for call in together if error.sqlstate is None else ():
-            call.error = error
+        for pending in batch if error.sqlstate is None else ():
+            pending.error = error
     except Exception:
         return
     else:
-        for call, one in zip(together, results, strict=True):
-            call.results = one
+        for pending, result in zip(batch, results, strict=True):
+            pending.result = result
 
 
 def _enqueue(requests: Sequence[DeliveryRequest], timeout: str | None = None) -> list[EnqueueResult]:
     try:
-        found = repeated(lambda: _insert(requests, timeout))
+        found = retry_transaction(lambda: _insert(requests, timeout))
     except psycopg.errors.ForeignKeyViolation as error:
         raise UnknownRecipient(f"{requests[0].kind}: {error.diag.message_detail}") from None
     seen: set[int] = set()
     results = []
     for row in found:
-        results.append(
-            EnqueueResult(row["delivery_id"], State(row["state"]), row["opened"] and row["delivery_id"] not in seen)
-        )
+        is_new = row["opened"] and row["delivery_id"] not in seen
+        results.append(EnqueueResult(row["delivery_id"], State(row["state"]), is_new))
         seen.add(row["delivery_id"])
     return results
 

@@ -1,7 +1,7 @@
-"""The state machine of a delivery once it is open: claimed, sent, finished — each a conditional statement.
+"""The state machine of a delivery after it is enqueued: claimed, sent, finished. Each step is a conditional statement.
 
-Whoever sends holds a claim; a claim is committed before the request leaves and only its holder may end it. Tokens move
-in the transaction that moves the state.
+A claim is committed before its request goes out, and only its holder may end it. Tokens move in the same transaction as
+the state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from psycopg.rows import DictRow
 
 from leads import settings
 from leads.alert import alert
-from notifier.core.db import repeated, rows, statement, transaction
+from notifier.core.db import retry_transaction, rows, statement, transaction
 from notifier.core.errors import OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.queues import EMAIL, VOICE, Queue
 from notifier.core.states import ACCEPTED_STATES, DEAD_LETTER_STATES, RELEASED_STATES, State
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: Claims of this process whose commit was not answered: they may stand.
+#: Claims of this process whose commit was not confirmed. They may have been committed.
 _unconfirmed_claims: deque[UUID] = deque()
-#: How long (s) the outcome of a request waits for a database that is away, before a sweeper has to find out.
+#: How long (s) to keep trying to record an outcome while the database is away. After that the sweeper finds out.
 RECORD_TIMEOUT = 30.0
 
 
@@ -46,8 +46,8 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What is kept of a message that left: for readers of the logs, until the retention time is over."""
+class SentRecord:
+    """What the delivery row keeps of what was sent, for the readers of the logs, until its retention ends."""
 
     delivery_id: int
     recipient: str
@@ -56,7 +56,7 @@ class Sent:
 
 
 def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
-    """Claims what is due of one of ``kinds``, at most the lane's batch; None when nothing is."""
+    """Claim due deliveries of one of ``kinds``, at most the queue's batch. Returns None when none is due."""
     key = uuid4()
     try:
         return _claim(key, queue, kinds)
@@ -66,7 +66,7 @@ def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def requeue_unconfirmed_claims(cursor: Cursor) -> None:
-    """Puts back what this process has claimed without hearing of it, because the database went away."""
+    """Requeue what this process claimed without a confirmed commit because it lost the database."""
     if keys := list(_unconfirmed_claims):
         rows(cursor, "deliveries/requeue_unconfirmed_claims", keys=keys)
         for _ in keys:
@@ -78,9 +78,9 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
         if queue is VOICE and not free_call_capacity(cursor, kinds):
             return None
         if queue is EMAIL:
-            # One after another, so that of two batches one counts the other's e-mails against the day's cap.
+            # One claim at a time, so that each batch counts the e-mails of the others toward the daily cap.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
-        taken = rows(
+        claimed = rows(
             cursor,
             "deliveries/claim",
             queue=queue.queue_name,
@@ -89,17 +89,18 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
             claim=key,
             scale=settings.time_scale(),
         )
-    return Claim(key, taken[0]["kind"], tuple(row["id"] for row in taken)) if taken else None
+    return Claim(key, claimed[0]["kind"], tuple(row["id"] for row in claimed)) if claimed else None
 
 
-def accept(claimed: Claim, queue: Queue, messages: Sequence[Sent], provider_id: str) -> None:
-    """The provider has taken ``messages``: their tokens are spent, and the lane's breaker, if any, closes.
+def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
+    """Record that the provider accepted ``sent``: settle their tokens and close the queue's breaker.
 
-    This and the other ends of a claim wait for the database if need be; NotRecorded when it does not come back.
+    Every function that ends a claim keeps trying while the database is away, for RECORD_TIMEOUT seconds, then raises
+    OutcomeNotRecorded.
     """
 
     def record(cursor: Cursor) -> None:
-        _finish(cursor, claimed, State.ACCEPTED, messages, provider_id=provider_id)
+        _finish(cursor, claimed, State.ACCEPTED, sent, provider_id=provider_id)
         _close_breaker(cursor, queue)
 
     _record(record)
@@ -112,72 +113,72 @@ def end(
     code: str,
     message: str | None = None,
     *,
-    answered: Queue | None = None,
+    rejected_by: Queue | None = None,
 ) -> None:
-    """Ends deliveries that are not sent: ``state`` says how, ``code`` why. Their tokens go back.
+    """End deliveries that were not sent, with ``state`` and the reason ``code``, and release their tokens.
 
-    ``answered`` is the lane whose provider said so, about this message alone: its breaker closes.
+    ``rejected_by`` is the queue whose provider rejected these deliveries alone. That provider works, so the queue's
+    breaker closes.
     """
 
     def record(cursor: Cursor) -> None:
-        _finish(cursor, claimed, state, [Sent(i, "") for i in ids], code=code, message=message)
-        if answered is not None:
-            _close_breaker(cursor, answered)
+        _finish(cursor, claimed, state, [SentRecord(i, "") for i in ids], code=code, message=message)
+        if rejected_by is not None:
+            _close_breaker(cursor, rejected_by)
 
     _record(record)
 
 
-def mark_unknown(claimed: Claim, messages: Sequence[Sent], error: ProviderError) -> None:
-    """Nobody knows whether ``messages`` were sent: they keep their holds until somebody does."""
+def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderError) -> None:
+    """Record that ``sent`` may or may not have been sent. They keep their token holds until somebody finds out."""
     _record(
-        lambda cursor: _finish(cursor, claimed, State.UNKNOWN, messages, code=error.code, message=str(error)),
+        lambda cursor: _finish(cursor, claimed, State.UNKNOWN, sent, code=error.code, message=str(error)),
     )
 
 
-def requeue(claimed: Claim, ids: Collection[int], queue: Queue, error: Exception, *, untried: bool = False) -> None:
-    """Nothing was sent: the deliveries are due again when their kind's retry table, or the provider, says.
+def requeue(
+    claimed: Claim, ids: Collection[int], queue: Queue, error: Exception, *, before_request: bool = False
+) -> None:
+    """Return deliveries that were not sent to the queue, due when the kind's retry delays or the provider says.
 
-    A provider that refuses everybody opens the lane's breaker and is told to on-call. ``untried`` says that no request
-    was made for those that are still ``sending``; others of ``ids`` have their outcome and keep it.
+    A throttled delivery, or one whose provider is unavailable, loses no attempt. An unavailable provider opens the
+    queue's breaker and alerts on-call. With ``before_request`` no request went out for the deliveries that are still
+    ``sending``; the others of ``ids`` keep the outcome that they have.
     """
     scale = settings.time_scale()
-    without_penalty = isinstance(error, Throttled | ProviderUnavailable)
-    wait = error.retry_after if isinstance(error, Throttled) else 60 * scale if without_penalty else 0
+    is_attempt = not isinstance(error, Throttled | ProviderUnavailable)
+    wait = error.retry_after if isinstance(error, Throttled) else 0 if is_attempt else 60 * scale
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
 
     def record(cursor: Cursor) -> None:
-        back = rows(
+        requeued = rows(
             cursor,
             "deliveries/requeue",
             ids=list(ids),
             claim=claimed.key,
-            from_states=["sending"] if untried else ["sending", "unknown"],
-            costs_a_try=not without_penalty,
+            from_states=["sending"] if before_request else ["sending", "unknown"],
+            is_attempt=is_attempt,
             wait=wait,
             scale=scale,
             code=code,
             message=str(error)[:500],
         )
-        record_dead_letters(cursor, [row["id"] for row in back if row["state"] == State.DEAD], "retries used up")
+        record_dead_letters(cursor, [row["id"] for row in requeued if row["state"] == State.DEAD], "retries used up")
         if isinstance(error, ProviderUnavailable):
-            cursor.execute(
-                "INSERT INTO lane_breakers (queue_name, next_trial_at, code, reason)"
-                " VALUES (%s, now() + make_interval(secs => %s), %s, %s) ON CONFLICT (queue_name) DO NOTHING",
-                (queue.queue_name, wait, code, str(error)[:500]),
-            )
+            _open_breaker(cursor, queue, wait, code, error)
 
     _record(record)
     if isinstance(error, ProviderUnavailable):
         alert(
             "critical",
             f"{queue.queue_name}: the provider refuses everything",
-            f"{error}. Nothing is lost: deliveries wait, one is tried each minute.",
-            "Check the provider's key, sender and account; sending goes on by itself when a trial succeeds.",
+            f"{error}. Nothing is lost: the deliveries wait, and the notifier tries one each minute.",
+            "Check the provider's key, sender and account. Sending resumes by itself when a trial succeeds.",
         )
 
 
 def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
-    """Holds the claim anew before another request for ``ids``; returns those that are still ours."""
+    """Renew the claim before another request for ``ids``. Returns those that are still claimed."""
 
     def record(cursor: Cursor) -> list[int]:
         cursor.execute(
@@ -191,21 +192,29 @@ def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
 
 
 def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
-    """Not now: the deliveries are queued again until ``until``, with the reason ``code``, and no try is used."""
+    """Requeue deliveries until ``until``, with the reason ``code``. They lose no attempt."""
     _record(lambda cursor: rows(cursor, "deliveries/defer", ids=list(ids), claim=claimed.key, until=until, code=code))
 
 
 def _record(transact: Callable[[Cursor], T]) -> T:
-    """Commits the outcome of a claim, however long the database is away (within reason)."""
+    """Commit the outcome of a claim; keep trying for RECORD_TIMEOUT seconds while the database is away."""
 
     def attempt() -> T:
         with transaction() as cursor:
             return transact(cursor)
 
     try:
-        return repeated(attempt, timeout=RECORD_TIMEOUT)
+        return retry_transaction(attempt, timeout=RECORD_TIMEOUT)
     except psycopg.Error as error:
         raise OutcomeNotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
+
+
+def _open_breaker(cursor: Cursor, queue: Queue, wait: float, code: str, error: Exception) -> None:
+    cursor.execute(
+        "INSERT INTO lane_breakers (queue_name, next_trial_at, code, reason)"
+        " VALUES (%s, now() + make_interval(secs => %s), %s, %s) ON CONFLICT (queue_name) DO NOTHING",
+        (queue.queue_name, wait, code, str(error)[:500]),
+    )
 
 
 def _close_breaker(cursor: Cursor, queue: Queue) -> None:
@@ -216,13 +225,13 @@ def _finish(
     cursor: Cursor,
     claimed: Claim,
     state: State,
-    messages: Sequence[Sent],
+    sent: Sequence[SentRecord],
     *,
     provider_id: str | None = None,
     code: str | None = None,
     message: str | None = None,
 ) -> None:
-    done = rows(
+    finished = rows(
         cursor,
         "deliveries/finish",
         state=state.value,
@@ -230,34 +239,34 @@ def _finish(
         provider_id=provider_id,
         code=code,
         message=message,
-        ids=[m.delivery_id for m in messages],
-        recipients=[m.recipient or None for m in messages],
-        senders=[m.sender or None for m in messages],
-        bodies=[m.body or None for m in messages],
+        ids=[one.delivery_id for one in sent],
+        recipients=[one.recipient or None for one in sent],
+        senders=[one.sender or None for one in sent],
+        bodies=[one.body or None for one in sent],
     )
-    ids = [row["id"] for row in done]
-    if len(ids) < len(messages):
-        log.warning("Claim lost: %s of %s deliveries had been taken back", len(messages) - len(ids), len(messages))
+    ids = [row["id"] for row in finished]
+    if len(ids) < len(sent):
+        log.warning("Claim lost: the sweeper took back %s of %s deliveries", len(sent) - len(ids), len(sent))
     settle_or_release(cursor, ids, state, code)
 
 
-def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, why: str | None) -> None:
-    """Moves the tokens as ``state`` says, and leaves a dead letter where a human should look."""
+def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: str | None) -> None:
+    """Move the tokens of deliveries as ``state`` requires, and record a dead letter where an operator must look."""
     if state in ACCEPTED_STATES:
-        # A call is paid when it ends, for what it took.
+        # A call settles when it ends, at the price of its length.
         cursor.execute(
             "SELECT settle_tokens(ARRAY (SELECT id FROM deliveries WHERE id = ANY (%s) AND channel <> 'voice'))",
             (list(ids),),
         )
     elif state in DEAD_LETTER_STATES:
-        record_dead_letters(cursor, ids, why or state.value)
+        record_dead_letters(cursor, ids, reason or state.value)
     elif state in RELEASED_STATES:
-        cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))
+        cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), reason))
 
 
-def record_dead_letters(cursor: Cursor, ids: Sequence[int], why: str) -> None:
-    """Gives the tokens of deliveries that ended back, leaves a dead letter each, tells the subscribers of calls."""
+def record_dead_letters(cursor: Cursor, ids: Sequence[int], reason: str) -> None:
+    """Release the tokens of ended deliveries, record a dead letter for each, and notify the subscribers of calls."""
     if ids:
-        cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), why))
+        cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), reason))
         cursor.execute(statement("deliveries/record_dead_letters"), {"ids": list(ids)})
         cursor.execute(statement("deliveries/enqueue_call_failures"), {"ids": list(ids)})

@@ -1,7 +1,7 @@
-"""What providers tell afterwards: kept once, then applied to the deliveries, in whatever order it came.
+"""What providers report afterward: store each event once, then apply it to its delivery, in whatever order they come.
 
-A callback is stored before it is answered and applied after; what a web process stored and did not live to apply is
-applied by the sweeper. What an event means is data (``event_meanings``).
+The web process stores a callback before it answers and applies it after. The sweeper applies what a web process stored
+and did not live to apply. The table ``event_meanings`` says what each event means.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import psycopg
 from psycopg.rows import DictRow
 
 from leads import settings
-from notifier.core.db import rows, statement, transaction
-from notifier.core.states import ACCEPTED_STATES, State, changes
+from notifier.core.db import records, rows, statement, transaction
+from notifier.core.states import ACCEPTED_STATES, State, transitions
 
 log = logging.getLogger(__name__)
 
-#: A text or e-mail that turns out undelivered within this time is paid back.
+#: An SMS or e-mail that turns out undelivered within this time is refunded.
 REFUND_WITHIN = timedelta(hours=72)
-#: Deliveries looked at in one transaction.
+#: The most deliveries that one transaction changes.
 BATCH = 2_000
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing a provider said.
+    """One event that a provider reported.
 
-    ``key`` is unique for the provider and the same when it says it again. ``delivery_id`` is what we gave it to carry;
-    without one, ``provider_id`` (a sid) tells. ``details`` may hold ``code`` (the provider's error) and ``seconds``
-    (length of an ended call), and no personal data.
+    ``key`` identifies the event at its provider and is the same when the provider repeats it. ``delivery_id`` is the id
+    that we gave the provider to return; without it ``provider_id`` (a SID) identifies the delivery. ``details`` may
+    hold ``code`` (the provider's error) and ``seconds`` (the length of an ended call), and no personal data.
     """
 
     event: str
@@ -47,21 +47,27 @@ class Event:
 
 @dataclass(frozen=True)
 class Change:
-    """A delivery whose state an event has changed."""
+    """A delivery whose state an event changed. ``seconds`` is the length of an ended call."""
 
     delivery_id: int
     channel: str
     kind: str
-    was: State
+    previous_state: State
     state: State
+    seconds: int | None
+    error_code: str | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "previous_state", State(self.previous_state))
+        object.__setattr__(self, "state", State(self.state))
 
 
 def store(provider: str, events: Sequence[Event]) -> list[int]:
-    """Keeps the events of ``provider`` (``sendgrid`` or ``twilio``); returns the ids of those not known before."""
+    """Store the events of ``provider`` (``sendgrid``, ``twilio`` or ``notifier``). Returns the ids of the new ones."""
     if not events:
         return []
     with transaction() as cursor:
-        kept = rows(
+        stored = rows(
             cursor,
             "deliveries/store_events",
             provider=provider,
@@ -72,60 +78,64 @@ def store(provider: str, events: Sequence[Event]) -> list[int]:
             moments=[event.occurred_at for event in events],
             details=[json.dumps(dict(event.details)) for event in events],
         )
-    return [row["id"] for row in kept]
+    return [row["id"] for row in stored]
 
 
 def apply() -> list[Change]:
-    """Applies all stored events that have not been; returns what changed.
+    """Apply all stored events that are not yet applied. Returns the changes.
 
-    The provider's word is proof: it moves a delivery to the truth from whatever we believed, tokens included. An open
-    hold is spent (a call's by its seconds), one that had been given back stays so, and what ends undelivered in time
-    is paid back once. Bounces, complaints and unsubscribes suppress the address.
+    A provider's report is proof and overrides whatever state we believed, tokens included. It settles an open hold (a
+    call's by its seconds); a hold that was released stays released; what ends undelivered in time is refunded once.
+    Bounces, complaints and unsubscribes suppress the address.
     """
-    changed: list[Change] = []
+    changes: list[Change] = []
     while True:
         with transaction() as cursor:
-            some = apply_some(cursor)
-        changed += some
-        if len(some) < BATCH:
-            return changed
+            batch = apply_some(cursor)
+        changes += batch
+        if len(batch) < BATCH:
+            return changes
 
 
 def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
-    """As ``apply``, at most a batch, in the transaction of ``cursor``."""
-    sources, targets = changes()
+    """Apply the events of at most BATCH deliveries, in the cursor's transaction. Returns the changes."""
+    sources, targets = transitions()
     cursor.execute(statement("deliveries/link_events"))
-    moved = rows(cursor, "deliveries/apply_events", limit=BATCH, sources=sources, targets=targets)
-    _move_tokens(cursor, moved)
+    changes = records(cursor, Change, "deliveries/apply_events", limit=BATCH, sources=sources, targets=targets)
+    _move_tokens(cursor, changes)
     late = [
-        row["id"]
-        for row in moved
-        if row["was"] not in ACCEPTED_STATES and row["was"] not in (State.SENDING, State.UNKNOWN)
+        change.delivery_id
+        for change in changes
+        if change.previous_state not in ACCEPTED_STATES and change.previous_state not in (State.SENDING, State.UNKNOWN)
     ]
     if late:
         cursor.execute(statement("deliveries/close_dead_letters"), {"ids": late})
-        log.warning("Proof came late for deliveries %s: sent after all, charged to nobody again", late[:20])
-    return [Change(r["id"], r["channel"], r["kind"], State(r["was"]), State(r["state"])) for r in moved]
+        log.warning("Late proof: deliveries %s were sent after all, and nobody is charged again", late[:20])
+    return changes
 
 
-def _move_tokens(cursor: psycopg.Cursor[DictRow], moved: Sequence[DictRow]) -> None:
-    messages = [row["id"] for row in moved if row["channel"] != "voice"]
-    bounced = [row["id"] for row in moved if row["channel"] != "voice" and row["state"] == State.UNDELIVERED]
-    ended = [row for row in moved if row["channel"] == "voice" and row["state"] == State.DELIVERED]
-    missed = [row["id"] for row in moved if row["channel"] == "voice" and row["state"] == State.UNDELIVERED]
-    if messages:
-        cursor.execute("SELECT settle_tokens(%s)", (messages,))
-    if bounced:
+def _move_tokens(cursor: psycopg.Cursor[DictRow], changes: Sequence[Change]) -> None:
+    calls = [change for change in changes if change.channel == "voice"]
+    others = [change for change in changes if change.channel != "voice"]
+    if others:
+        cursor.execute("SELECT settle_tokens(%s)", ([change.delivery_id for change in others],))
+    if undelivered := [change.delivery_id for change in others if change.state is State.UNDELIVERED]:
         within = REFUND_WITHIN * settings.time_scale()
-        cursor.execute("SELECT refund_tokens(%s, 'undelivered', %s)", (bounced, within))
-    if ended:
+        cursor.execute("SELECT refund_tokens(%s, 'undelivered', %s)", (undelivered, within))
+    if ended := [change for change in calls if change.state is State.DELIVERED]:
         cursor.execute(
             "SELECT settle_tokens(array_agg(id), array_agg(call_tokens(seconds)))"
             " FROM unnest(%s::bigint[], %s::integer[]) AS call (id, seconds)",
-            ([row["id"] for row in ended], [row["seconds"] or 0 for row in ended]),
+            ([change.delivery_id for change in ended], [change.seconds or 0 for change in ended]),
         )
-    if missed:
-        for why in sorted({row["error_code"] for row in moved if row["id"] in missed}):
-            ids = [row["id"] for row in moved if row["id"] in missed and row["error_code"] == why]
-            cursor.execute("SELECT release_tokens(%s, %s)", (ids, why))
-        cursor.execute(statement("deliveries/enqueue_call_failures"), {"ids": missed})
+    if missed := [change for change in calls if change.state is State.UNDELIVERED]:
+        _release_missed(cursor, missed)
+
+
+def _release_missed(cursor: psycopg.Cursor[DictRow], missed: Sequence[Change]) -> None:
+    """Release the tokens of calls that never connected, and notify their subscribers."""
+    for reason in sorted({change.error_code or "" for change in missed}):
+        ids = [change.delivery_id for change in missed if (change.error_code or "") == reason]
+        cursor.execute("SELECT release_tokens(%s, %s)", (ids, reason))
+    ids = [change.delivery_id for change in missed]
+    cursor.execute(statement("deliveries/enqueue_call_failures"), {"ids": ids})

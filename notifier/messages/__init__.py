@@ -1,1 +1,1 @@
-"""What is said: each function makes a template's fields or a text's words from one composed row."""
+"""Wording only: each function makes a template's fields or an SMS's text from one composed row."""

@@ -1,4 +1,4 @@
-"""What a subscriber is told of their account."""
+"""Wording of the messages about a subscriber's account."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from leads import settings
 from leads.business_days import local_day
 from notifier.core.preferences import Preferences
 from notifier.messages import links
-from notifier.messages.wording import long_date, place
+from notifier.messages.wording import long_date, street_address
 
 Row = Mapping[str, Any]
-#: Why a call was not made, by the delivery's error code; else the code's own words would be all there is.
-CALL_ERRORS = {"no_phone_number": "the lead has no phone number", "no_consent": "nobody there has agreed to be called"}
+#: Why a call was not made, by the delivery's error code.
+CALL_ERRORS = {
+    "no_phone_number": "the lead has no phone number",
+    "no_consent": "we have no consent to call this number",
+}
 
 
 def welcome(row: Row) -> dict[str, Any]:
-    """Fields of ``welcome_email``."""
+    """Return the fields of ``welcome_email``."""
     return {
         "first_name": row["first_name"] or "",
         "account_type": row["subscription_type"] or "",
@@ -29,7 +32,7 @@ def welcome(row: Row) -> dict[str, Any]:
 
 
 def receipt(row: Row) -> dict[str, Any]:
-    """Fields of ``payment_receipt``; the balance is the one booked, which the purchase is already part of."""
+    """Return the fields of ``payment_receipt``. The balance includes the purchase, which is booked before."""
     charge = row["params"]["stripe_charge_id"]
     return {
         "customer_name": row["first_name"] or "",
@@ -43,7 +46,7 @@ def receipt(row: Row) -> dict[str, Any]:
 
 
 def trial_reminder(row: Row) -> dict[str, Any]:
-    """Fields of ``expiring_trial``."""
+    """Return the fields of ``expiring_trial``."""
     ends = row["trial_ends_at"]
     return {
         "subscriber_name": row["first_name"] or "",
@@ -56,7 +59,7 @@ def trial_reminder(row: Row) -> dict[str, Any]:
 
 
 def low_balance(row: Row) -> dict[str, Any]:
-    """Fields of ``low_token_balance``."""
+    """Return the fields of ``low_token_balance``."""
     return {
         "subscriber_name": row["first_name"] or "",
         "token_balance": row["token_balance"],
@@ -66,10 +69,10 @@ def low_balance(row: Row) -> dict[str, Any]:
 
 
 def call_failed(row: Row) -> dict[str, Any]:
-    """Fields of ``call_failed``: which call, why it was not made, and that it cost nothing."""
+    """Return the fields of ``call_failed``: which call, why it was not made, and the tokens returned."""
     return {
         "subscriber_name": row["first_name"] or "",
-        "property_address": place(row),
+        "property_address": street_address(row),
         "call_date": long_date(local_day(row["called_at"])) if row["called_at"] else "",
         "reason": CALL_ERRORS.get(row["call_error"], "the call could not be placed"),
         "tokens_returned": row["call_tokens"] or 0,

@@ -1,4 +1,4 @@
-"""What a subscriber is told of a day or a week as a whole."""
+"""Wording of the daily digest and the weekly report."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from notifier.core.preferences import Preferences
-from notifier.core.states import State
 from notifier.messages import links
-from notifier.messages.wording import LEAD_TYPES, dollars, long_date, place
+from notifier.messages.wording import LEAD_TYPES, dollars, long_date, street_address
 
 Row = Mapping[str, Any]
 
 
-def digest_rejection(row: Row, preferences: Preferences) -> tuple[State, str] | None:
-    """A digest without a new lead is sent only to who wants it all the same."""
-    if not row["total_leads"] and preferences.skip_empty_digests:
-        return State.SKIPPED, "no_new_leads"
-    return None
-
-
 def digest(row: Row) -> dict[str, Any]:
-    """Fields of ``daily_digest``: the best 20 leads by score."""
+    """Return the fields of ``daily_digest``, with the best 20 leads by score."""
     return {
         "subscriber_name": row["first_name"] or "",
         "date": long_date(date.fromisoformat(row["params"]["day"])),
@@ -37,7 +28,7 @@ def digest(row: Row) -> dict[str, Any]:
 
 def _line(lead: Row) -> dict[str, Any]:
     return {
-        "address": place(lead),
+        "address": street_address(lead),
         "owner": lead["owner_name"] or "",
         "type": LEAD_TYPES[lead["lead_type"]],
         "score": lead["lead_score"],
@@ -47,7 +38,7 @@ def _line(lead: Row) -> dict[str, Any]:
 
 
 def report(row: Row) -> dict[str, Any]:
-    """Fields of ``weekly_report``: the leads told in the week, and what became of them."""
+    """Return the fields of ``weekly_report``: the leads sent in the week, and their outcome."""
     total = row["total_leads"]
     return {
         "subscriber_name": row["first_name"] or "",

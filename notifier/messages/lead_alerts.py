@@ -1,21 +1,19 @@
-"""What a subscriber is told of one lead, and when not."""
+"""Wording of the messages about one lead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from notifier.core.preferences import Preferences
-from notifier.core.states import State
 from notifier.messages import gsm, links
-from notifier.messages.wording import LEAD_TYPES, dollars, place
+from notifier.messages.wording import LEAD_TYPES, dollars, street_address
 
-#: Why the owner may want to sell or to renovate, by lead type.
+#: Why the owner may want to sell or renovate, by lead type.
 INDICATORS = {
     "new_homeowner": ["Bought the property recently"],
     "foreclosure": ["Lis pendens recorded against the property"],
     "eviction": ["Landlord has filed an eviction"],
-    "indebtedness": ["Owner is sued for a debt"],
+    "indebtedness": ["Owner is being sued over a debt"],
     "probate": ["Property is part of an estate in probate"],
     "verdict": ["Judgment against the owner"],
 }
@@ -23,17 +21,8 @@ HIGH_EQUITY = 100_000
 STOP = " Reply STOP to end"
 
 
-def rejection(row: Mapping[str, Any], preferences: Preferences) -> tuple[State, str] | None:
-    """A lead that is no more, or too weak for this subscriber, is not told."""
-    if row["lead_status"] in ("closed", "converted"):
-        return State.CANCELLED, "lead_closed"
-    if row["lead_score"] < preferences.lead_score_threshold:
-        return State.SKIPPED, "score_threshold"
-    return None
-
-
 def alert(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of ``new_lead_alert``."""
+    """Return the fields of ``new_lead_alert``."""
     equity = row["estimated_equity"]
     indicators = list(INDICATORS[row["lead_type"]])
     if equity is not None and equity >= HIGH_EQUITY:
@@ -43,7 +32,7 @@ def alert(row: Mapping[str, Any]) -> dict[str, Any]:
         "lead_type": row["lead_type"],
         "lead_type_display": LEAD_TYPES[row["lead_type"]],
         "lead_score": row["lead_score"],
-        "property_address": place(row),
+        "property_address": street_address(row),
         "owner_name": row["owner_name"] or "",
         "estimated_equity": dollars(equity),
         "property_type": row["property_type"] or "",
@@ -60,13 +49,16 @@ def alert(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def urgent_text(row: Mapping[str, Any]) -> str:
-    """A text of one segment; the place is shortened where it has to be, then the hint dropped, then the link."""
+def urgent_sms(row: Mapping[str, Any]) -> str:
+    """Return the text of ``urgent_lead_sms`` in one segment.
+
+    To fit, it shortens the address, then drops the STOP notice, then the link.
+    """
     head = f"{LEAD_TYPES[row['lead_type']]} lead (score {row['lead_score']}): "
-    where = gsm.plain(place(row) or "address unknown")
+    address = gsm.plain(street_address(row) or "address unknown")
     link = " " + links.app(f"leads/{row['lead_id']}")
     for tail in (link + STOP, link, ""):
-        room = gsm.SEGMENT - gsm.septets(head + tail) if gsm.is_gsm(tail) else 0
-        if room >= min(len(where), 8):
-            return head + where[:room].rstrip() + tail
-    return head + where[: gsm.SEGMENT - len(head)]
+        space = gsm.SEGMENT - gsm.septets(head + tail) if gsm.is_gsm(tail) else 0
+        if space >= min(len(address), 8):
+            return head + address[:space].rstrip() + tail
+    return head + address[: gsm.SEGMENT - len(head)]

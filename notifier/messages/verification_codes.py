@@ -1,4 +1,4 @@
-"""Verification codes: encrypted while they wait, masked ever after."""
+"""Verification codes: encrypted while they wait, masked in everything that is kept."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import Any
 
 from notifier.core import encryption
 
-#: A code is letters and digits of ASCII, so that a text with it stays one segment.
+#: A code has ASCII letters and digits only, so that its SMS stays one segment.
 _CODE = re.compile(r"[A-Za-z0-9]{3,12}")
+#: How every SMS with a code begins; reconciliation recognizes it by this.
+SMS_PREFIX = "Your verification code is "
 
 
 def encrypted(code: str) -> str:
-    """The code as it may lie in a row; raises ValueError when it is none."""
+    """Return the code as a delivery row may hold it; raises ValueError when it is malformed."""
     if not _CODE.fullmatch(code):
         raise ValueError("a verification code has 3 to 12 letters or digits")
     return encryption.encrypt("codes", code)
 
 
-def text(row: Mapping[str, Any]) -> str:
-    """The words of ``verification_sms``; raises KeyError or InvalidToken when the code cannot be read any more."""
-    return _words(encryption.decrypt("codes", row["params"]["secret"]))
+def sms(row: Mapping[str, Any]) -> str:
+    """Return the text of ``verification_sms``; raises KeyError or InvalidToken when the code cannot be decrypted."""
+    return _text(encryption.decrypt("codes", row["params"]["secret"]))
 
 
-def masked_text(row: Mapping[str, Any]) -> str:
-    """The same as it is kept."""
-    return _words("******")
+def masked_sms(row: Mapping[str, Any]) -> str:
+    """Return the same text with the code masked, as the delivery row keeps it."""
+    return _text("******")
 
 
-def _words(code: str) -> str:
-    return f"Your verification code is {code}. It expires in 10 minutes. Do not share it."
+def _text(code: str) -> str:
+    return f"{SMS_PREFIX}{code}. It expires in 10 minutes. Do not share it."

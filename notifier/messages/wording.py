@@ -1,4 +1,4 @@
-"""Words that several messages use."""
+"""Words and formats that several messages share."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LEAD_TYPES = {
 }
 
 
-def place(row: Mapping[str, Any]) -> str:
-    """The property's address on one line."""
+def street_address(row: Mapping[str, Any]) -> str:
+    """Return the property's address on one line."""
     street = " ".join(filter(None, (row["address"], row["unit"])))
     return ", ".join(filter(None, (street, row["city"])))
 
 
 def dollars(amount: Decimal | float | None) -> str:
-    """US currency without cents; empty when not known."""
+    """Return an amount in US dollars without cents; empty when it is not known."""
     if amount is None:
         return ""
     return f"-${-amount:,.0f}" if amount < 0 else f"${amount:,.0f}"
 
 
 def long_date(day: date) -> str:
-    """``November 20, 2026``."""
+    """Return a date as ``November 20, 2026``."""
     return f"{day:%B} {day.day}, {day.year}"

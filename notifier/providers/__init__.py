@@ -1,1 +1,1 @@
-"""One module a provider: what its answers mean as data on top, one method for each thing sent."""
+"""One module for each provider: the meaning of its answers as data, and one function for each kind of request."""

@@ -1,7 +1,7 @@
-"""The Clerk's developer API: what is recorded about one folio.
+"""The Clerk's developer API: the records of one folio.
 
-Whether a call succeeded is said in the body, with HTTP 200 in both cases. The key is part of the address, so nothing
-that holds an address may leave this module.
+The API answers with HTTP 200 whether or not a call succeeded; the body says which. The key is part of the address, so
+nothing that contains an address may leave this module.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
 from notifier.core.queues import LOOKUPS
 from notifier.providers.http import refusal
 
-# At its finest level it logs addresses, and with them the key.
+# At debug level urllib3 logs addresses, and the key with them.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 ADDRESS = "https://www2.miamidadeclerk.gov/Developers/api"
 CALL_SECONDS = 3.0
 SUCCESS = {"SUCCESSFUL", "OK"}
-#: What a refusal's text speaks of when it is no question's fault: the key, or no units left.
-WIDE = ("authkey", "auth key", "unit")
+#: Words in a refusal that concern the account rather than the folio: the key, or no units left.
+ACCOUNT_WORDS = ("authkey", "auth key", "unit")
 NO_DATE = "1900-01-01"
 
 
 class Denied(PermanentFailure):
-    """The answer says Failed: nothing was found out, and nothing was charged."""
+    """The API answered Failed: it returned nothing and charged nothing. ``balance`` is the units left, if given."""
 
     def __init__(self, message: str, *, balance: int | None = None) -> None:
         super().__init__(message, code="county_failed")
@@ -47,16 +47,16 @@ class Denied(PermanentFailure):
 
 @dataclass(frozen=True)
 class Answer:
-    """``records`` has one row for each party of each document, in our own names; ``balance`` is the units left."""
+    """The API's answer: one record for each party of each document, by our names, and the units left."""
 
     records: list[dict[str, Any]]
     balance: int | None
 
 
 def official_records(folio: str) -> Answer:
-    """Asks for everything recorded on ``folio`` (13 digits); takes at most about 3 s.
+    """Return everything recorded on ``folio`` (13 digits), within about 3 s.
 
-    Raises a ProviderError (Unclear when nobody knows whether a unit was spent), or MissingSetting.
+    Raises a ProviderError (OutcomeUnknown when a unit may have been spent), or MissingSetting.
     """
     key = settings.text("MIAMI_DADE_AUTH_KEY")
     address = settings.text("MIAMI_DADE_API_URL", ADDRESS).rstrip("/")
@@ -69,12 +69,12 @@ def official_records(folio: str) -> Answer:
                 raise _refused(answer)
             body = _read(answer, deadline)
     except urllib3.exceptions.HTTPError as error:
-        raise _lost(error) from None
-    return _understood(body, folio, key)
+        raise _broken_exchange(error) from None
+    return _parse(body, folio, key)
 
 
 def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
-    """The whole body; an answer that trickles in is given up, however soon each of its parts comes."""
+    """Return the parsed body; raises OutcomeUnknown when all of it has not arrived by ``deadline``."""
     parts = []
     while part := answer.read1(decode_content=True):
         parts.append(part)
@@ -84,10 +84,10 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
     try:
         return json.loads(b"".join(parts))
     except ValueError:
-        raise OutcomeUnknown("the county answered with something else than JSON", code="not_json") from None
+        raise OutcomeUnknown("the county did not answer with JSON", code="not_json") from None
 
 
-def _lost(error: urllib3.exceptions.HTTPError) -> ProviderError:
+def _broken_exchange(error: urllib3.exceptions.HTTPError) -> ProviderError:
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         return Refused("the county does not accept connections", code="connect")
     return OutcomeUnknown(f"no answer came back from the county ({type(error).__name__})", code="no_answer")
@@ -100,17 +100,17 @@ def _refused(answer: urllib3.BaseHTTPResponse) -> ProviderError:
     return known or PermanentFailure(message, code=code)
 
 
-def _understood(body: Any, folio: str, key: str) -> Answer:
+def _parse(body: Any, folio: str, key: str) -> Answer:
     if not isinstance(body, Mapping):
-        raise OutcomeUnknown("the county answered with something else than an object", code="not_json")
+        raise OutcomeUnknown("the county did not answer with an object", code="not_json")
     balance = _number(body.get("UnitsBalance"))
     status = str(body.get("Status") or "").strip()
     if status.upper() not in SUCCESS:
         why = str(body.get("StatusDesc") or "no reason given").replace(key, "…")[:200]
         if status.upper() != "FAILED":
             raise OutcomeUnknown(f"the county's status is {status[:40]!r}: {why}", code="county_status")
-        if any(word in why.lower() for word in WIDE):
-            raise ProviderUnavailable(f"the county answers nobody: {why}", code="county_failed")
+        if any(word in why.lower() for word in ACCOUNT_WORDS):
+            raise ProviderUnavailable(f"the county refuses every request: {why}", code="county_failed")
         raise Denied(f"the county says Failed: {why}", balance=balance)
     records = (body.get("OfficialRecordList") or {}).get("OfficialRecords") or []
     rows = [records] if isinstance(records, Mapping) else records
@@ -118,7 +118,7 @@ def _understood(body: Any, folio: str, key: str) -> Answer:
 
 
 def _record(row: Mapping[str, Any], folio: str) -> dict[str, Any] | None:
-    """One row in our names; None for one that names no document."""
+    """Return one row by our names; None when it identifies no document."""
     year, sequence = _number(row.get("CFN_YEAR")), _number(row.get("CFN_SEQ"))
     if year is None or sequence is None:
         return None
@@ -156,9 +156,9 @@ def _number(value: Any) -> int | None:
 
 @cache
 def _connections(address: str) -> urllib3.PoolManager:
-    """The connections to the county, through the environment's proxy if it names one.
+    """Return the connection pool for the county, through the environment's proxy if there is one.
 
-    Not a session of ``requests``: half of a call's own time would go into preparing it.
+    A session of ``requests`` would spend as much time on preparing a call as the rest of the call takes.
     """
     options: dict[str, Any] = {
         "maxsize": LOOKUPS.concurrency,

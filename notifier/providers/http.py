@@ -1,4 +1,4 @@
-"""HTTP as every provider needs it: one pooled session a process, every wait with an end, no repetition by itself."""
+"""HTTP for all providers: one pooled session in a process, a timeout on every wait, and no automatic retries."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavaila
 CONNECT_TIMEOUT = 3.0
 
 
-def pooled(session: requests.Session, connections: int) -> requests.Session:
-    """Lets as many threads as ``connections`` send over ``session`` without opening a connection each time."""
+def pooled_session(connections: int) -> requests.Session:
+    """Return a session that keeps as many as ``connections`` connections open for its threads."""
+    session = requests.Session()
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
 
 
-def lost(error: requests.RequestException) -> ProviderError:
-    """What a broken exchange means: without a connection nothing was sent, after it nobody knows."""
+def broken_exchange(error: requests.RequestException) -> ProviderError:
+    """Return what a broken exchange means: nothing was sent without a connection; after it the outcome is unknown."""
     if isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error):
         return Refused("the provider does not accept connections", code="connect")
     return OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer")
 
 
 def refusal(status: int, message: str, code: str | None, retry_after: str | None) -> ProviderError | None:
-    """The class of an answer that is no success, as far as its status tells; None for the other 4xx."""
+    """Return what an unsuccessful answer's status means; None for a 4xx that only the provider's code can explain."""
     if status == 429:
         return throttled(message, code, retry_after)
     if status == 503:
@@ -39,7 +40,7 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
 
 
 def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
-    """Too fast; ``retry_after`` is the header, in seconds."""
+    """Return the error for requests that came too fast; ``retry_after`` is the header's value, in seconds."""
     return Throttled(message, code=code, retry_after=_seconds(retry_after))
 
 

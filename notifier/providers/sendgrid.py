@@ -1,7 +1,7 @@
 """SendGrid: many personal e-mails of one template in one request.
 
-The package builds the request, but opens a connection for each call and waits for ever; so it is sent over a pooled,
-timed session. 202 means accepted, 200 that the account only plays (sandbox mode).
+SendGrid's package builds the request, but it opens a connection for each call and has no timeout. So we send the
+request over our own session, with a pool and timeouts. Status 202 means accepted; 200 means accepted in sandbox mode.
 """
 
 from __future__ import annotations
@@ -19,50 +19,50 @@ from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization
 from leads import settings
 from notifier.core.errors import OutcomeUnknown, PermanentFailure
 from notifier.core.queues import EMAIL
-from notifier.providers.http import CONNECT_TIMEOUT, lost, pooled, refusal
+from notifier.providers.http import CONNECT_TIMEOUT, broken_exchange, pooled_session, refusal
 
-#: How an answer names the message of a batch that it does not take.
+#: How an answer names the position of the e-mail that it rejects.
 _POSITION = re.compile(r"personalizations\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Email:
-    """One e-mail of a batch; ``delivery_id`` comes back with every event about it."""
+    """One e-mail of a batch. Every event about it returns its ``delivery_id``."""
 
     delivery_id: int
     recipient: str
-    data: Mapping[str, Any]
+    fields: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
-    """A request with 1 to 1,000 e-mails of one kind; raises MissingSetting when sender or template is not set."""
+    """Return a request with 1 to 1,000 e-mails of one kind; raises MissingSetting without a sender or template."""
     mail = Mail(from_email=From(settings.sender(purpose)))
     mail.template_id = settings.template(kind)
     for position, email in enumerate(emails):
         person = Personalization()
         person.add_to(To(email.recipient))
-        person.dynamic_template_data = dict(email.data)
+        person.dynamic_template_data = dict(email.fields)
         person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
         for name, value in email.headers.items():
             person.add_header(Header(name, value))
-        # Without its place the package puts it first, and an error would name another.
+        # Without a position the package inserts at the front, and errors would name the wrong e-mail.
         mail.add_personalization(person, position)
     return mail.get()
 
 
 def send(request: Any) -> str:
-    """Sends it; returns SendGrid's message id, which its e-mails share.
+    """Send a request. Returns SendGrid's message id, which all its e-mails share.
 
-    Raises the errors of ``notifier.core.errors``; MissingSetting when the key is not set.
+    Raises a ProviderError, or MissingSetting without a key.
     """
     url = settings.text("SENDGRID_API_URL", "https://api.sendgrid.com") + "/v3/mail/send"
     headers = {"Authorization": f"Bearer {settings.text('SENDGRID_API_KEY')}"}
     try:
         timeout = (CONNECT_TIMEOUT, settings.provider_timeout())
-        answer = _session().post(url, json=request, headers=headers, timeout=timeout)
+        answer = session().post(url, json=request, headers=headers, timeout=timeout)
     except requests.RequestException as error:
-        raise lost(error) from None
+        raise broken_exchange(error) from None
     if answer.status_code in (200, 202):
         return answer.headers.get("X-Message-Id", "")
     raise _error(answer)
@@ -74,10 +74,10 @@ def _error(answer: requests.Response) -> Exception:
     except (ValueError, KeyError, TypeError):
         errors = []
     code = f"http_{answer.status_code}"
-    # The provider's sentences may quote an address; the field alone says enough.
+    # The provider's sentences may quote an address, so keep only the names of the fields.
     fields = [str(error.get("field")) for error in errors if error.get("field")]
     message = f"SendGrid answered {answer.status_code}" + (f" about {', '.join(fields[:5])}" if fields else "")
-    retry_after = answer.headers.get("Retry-After") or _until(answer.headers.get("X-RateLimit-Reset"))
+    retry_after = answer.headers.get("Retry-After") or _seconds_until(answer.headers.get("X-RateLimit-Reset"))
     known = refusal(answer.status_code, message, code, retry_after)
     if known is not None:
         return known
@@ -87,11 +87,12 @@ def _error(answer: requests.Response) -> Exception:
     return OutcomeUnknown(message, code=code)
 
 
-def _until(moment: str | None) -> str | None:
-    """Seconds until SendGrid takes more, which it tells as a moment (s since 1970)."""
+def _seconds_until(moment: str | None) -> str | None:
+    """Return the seconds until a moment that SendGrid gives as seconds since 1970."""
     return str(max(int(moment) - time.time(), 0)) if moment and moment.isdigit() else None
 
 
 @cache
-def _session() -> requests.Session:
-    return pooled(requests.Session(), EMAIL.concurrency)
+def session() -> requests.Session:
+    """Return the process's session for SendGrid."""
+    return pooled_session(EMAIL.concurrency)

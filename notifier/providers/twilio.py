@@ -1,60 +1,56 @@
-"""Twilio: texts and calls. What its codes mean is data; a code that is not listed counts as its HTTP class says."""
+"""Twilio: send SMS and start calls. The meaning of its codes is data; other codes mean what their HTTP status means."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import requests
 from twilio.base.exceptions import TwilioRestException
-from twilio.http.http_client import TwilioHttpClient
+from twilio.http import HttpClient
+from twilio.http.response import Response
 from twilio.rest import Client
-from twilio.rest.api.v2010.account.call import CallInstance
 
 from leads import settings
 from notifier.core.errors import PermanentFailure, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.pricing import RING_SECONDS
 from notifier.core.queues import SMS, VOICE
-from notifier.providers.http import lost, pooled, refusal, throttled
+from notifier.providers.http import broken_exchange, pooled_session, refusal, throttled
 
-# The package logs whole requests, numbers and texts included.
-logging.getLogger("twilio.http_client").setLevel(logging.WARNING)
-
-#: The recipient wants silence (https://www.twilio.com/docs/api/errors).
-SUPPRESSING = {21610}
-#: Not this message's fault: credentials, sender or account.
-PROVIDER_WIDE = {20003, 20005, 21606, 30002, 30034}
-THROTTLING = {20429, 14107}
+#: The recipient has opted out (https://www.twilio.com/docs/api/errors).
+OPTED_OUT = {21610}
+#: The credentials, the sender or the account is at fault, so every request fails.
+UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
+THROTTLED = {20429, 14107}
 
 
-def send_sms(delivery_id: int, recipient: str, body: str, *, seconds: int | None = None) -> str:
-    """Sends one text, worthless after ``seconds``; returns its sid.
+def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None = None) -> str:
+    """Send one SMS, which Twilio may drop after ``seconds``. Returns its SID.
 
-    Raises the errors of ``notifier.core.errors``, or MissingSetting.
+    Raises a ProviderError, or MissingSetting.
     """
-    with _meaning():
-        message = _client().messages.create(
+    with translated_errors():
+        created = client().messages.create(
             to=recipient,
             from_=settings.text("TWILIO_SMS_NUMBER"),
-            body=body,
+            body=text,
             **({"validity_period": seconds} if seconds else {}),
             **({"status_callback": _callback("sms/status", delivery_id)} if settings.text("API_URL", "") else {}),
         )
-    return str(message.sid)
+    return str(created.sid)
 
 
 def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> str:
-    """Starts a call that lasts ``minutes`` at most; returns its sid while it does not ring yet. Raises as above.
+    """Start a call of at most ``minutes``. Returns its SID before the phone rings.
 
-    What is said on it Twilio asks of ``API_URL``, after it has found out whether a person or a machine answered, and
-    for a machine after its beep.
+    Twilio requests what to say from ``API_URL`` once it knows whether a person or a machine answered; for a machine,
+    after its beep. Raises a ProviderError, or MissingSetting.
     """
-    with _meaning():
-        call = _client().calls.create(
+    with translated_errors():
+        call = client().calls.create(
             to=recipient,
             from_=sender,
             url=f"{settings.text('API_URL').rstrip('/')}/twilio/voice/outbound?delivery_id={delivery_id}",
@@ -67,68 +63,79 @@ def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> s
     return str(call.sid)
 
 
-def fetch_call(sid: str) -> CallInstance | None:
-    """The call as Twilio knows it; None when it knows of none. Raises the errors of ``notifier.core.errors``."""
-    try:
-        with _meaning():
-            return _client().calls(sid).fetch()
-    except PermanentFailure:
-        return None
-
-
-def find_calls(recipient: str, sender: str, since: datetime) -> list[CallInstance]:
-    """The calls between two numbers that were made from ``since`` on. That there is none proves nothing."""
-    with _meaning():
-        # Twilio compares days only.
-        found = _client().calls.list(to=recipient, from_=sender, start_time_after=since - timedelta(days=1), limit=50)
-    return [call for call in found if call.date_created is None or call.date_created >= since]
-
-
 @contextmanager
-def _meaning() -> Iterator[None]:
-    """Says what an exception of the package means for what is sent."""
+def translated_errors() -> Iterator[None]:
+    """Raise an exception of Twilio's package or of its HTTP exchange as the ProviderError that it means."""
     try:
         yield
     except TwilioRestException as error:
         raise _error(error) from None
     except requests.RequestException as error:
-        raise lost(error) from None
+        raise broken_exchange(error) from None
 
 
-def _callback(what: str, delivery_id: int) -> str:
-    """Where Twilio tells what became of a delivery. After the #: it tries five times, whatever went wrong."""
-    return f"{settings.text('API_URL').rstrip('/')}/twilio/{what}?delivery_id={delivery_id}#rc=5&rp=all"
+def _callback(path: str, delivery_id: int) -> str:
+    """Return the address to which Twilio reports on a delivery. Its fragment asks for five retries of any failure."""
+    return f"{settings.text('API_URL').rstrip('/')}/twilio/{path}?delivery_id={delivery_id}#rc=5&rp=all"
 
 
 def _error(error: TwilioRestException) -> ProviderError:
     code = int(error.code or 0)
-    # The sentence that comes with it quotes the number.
+    # Twilio's own sentence quotes the phone number.
     message = f"Twilio answered {error.status}" + (f" with code {code}" if code else "")
-    if code in SUPPRESSING:
+    if code in OPTED_OUT:
         return PermanentFailure(message, code=str(code), suppress=True)
-    if code in THROTTLING:
+    if code in THROTTLED:
         return Throttled(message, code=str(code))
-    if code in PROVIDER_WIDE:
+    if code in UNAVAILABLE:
         return ProviderUnavailable(message, code=str(code))
     text = str(code) if code else f"http_{error.status}"
     return refusal(error.status, message, text, None) or PermanentFailure(message, code=text)
 
 
-class _Http(TwilioHttpClient):  # type: ignore[misc]
-    """Tells how long Twilio wants us to wait, which the package's exception does not."""
+class PooledHttpClient(HttpClient):  # type: ignore[misc]
+    """Twilio's interface for HTTP over our own session.
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        response = super().request(*args, **kwargs)
-        if response.status_code == 429:
-            raise throttled("Twilio answered 429", "http_429", (response.headers or {}).get("Retry-After"))
-        return response
+    The package's client has a smaller pool, logs phone numbers, and drops the header that says how long to wait.
+    """
+
+    def __init__(self, connections: int, timeout: float) -> None:
+        """``timeout`` is in seconds, for the connection and for each read."""
+        super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
+        self._session = pooled_session(connections)
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Send one request; raises Throttled for a 429, and requests.RequestException."""
+        answer = self._session.request(
+            method.upper(),
+            uri,
+            params=params,
+            data=data,
+            headers=headers,
+            auth=auth,
+            timeout=timeout or self.timeout,
+            allow_redirects=allow_redirects,
+        )
+        if answer.status_code == 429:
+            raise throttled("Twilio answered 429", "http_429", answer.headers.get("Retry-After"))
+        return Response(answer.status_code, answer.text, answer.headers)
 
 
 @cache
-def _client() -> Client:
-    http = _Http(timeout=settings.provider_timeout(), pool_connections=True)
-    pooled(http.session, SMS.concurrency + VOICE.concurrency)
-    client = Client(settings.text("TWILIO_ACCOUNT_SID"), settings.text("TWILIO_AUTH_TOKEN"), http_client=http)
+def client() -> Client:
+    """Return the process's client for the configured account; raises MissingSetting."""
+    http = PooledHttpClient(SMS.concurrency + VOICE.concurrency, settings.provider_timeout())
+    made = Client(settings.text("TWILIO_ACCOUNT_SID"), settings.text("TWILIO_AUTH_TOKEN"), http_client=http)
     if address := settings.text("TWILIO_API_URL", ""):
-        client.api.base_url = address
-    return client
+        made.api.base_url = address
+    return made

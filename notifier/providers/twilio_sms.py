@@ -1,28 +1,25 @@
-"""What Twilio tells of texts that it was given."""
+"""Twilio's records of the SMS that it was given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
 
-import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.rest.api.v2010.account.message import MessageInstance
 
 from notifier.core.errors import Refused
-from notifier.providers import twilio
-from notifier.providers.http import lost
+from notifier.providers.twilio import client, translated_errors
 
-T = TypeVar("T")
-
-#: The newest texts to one number that are looked through.
+#: The most recent SMS to one number that a search considers.
 LIMIT = 50
 
 
 @dataclass(frozen=True)
-class Text:
-    """A text as Twilio knows it."""
+class SmsRecord:
+    """An SMS as Twilio knows it."""
 
     sid: str
     status: str
@@ -31,27 +28,29 @@ class Text:
     error_code: str | None
 
 
-def text(sid: str) -> Text:
-    """One text. Raises the errors of ``notifier.core.errors``."""
-    return _asked(lambda: _text(twilio._client().messages(sid).fetch()))
+def fetch_sms(sid: str) -> SmsRecord:
+    """Return one SMS; raises a ProviderError, also when Twilio does not know it."""
+    with _translated_errors():
+        return _record(client().messages(sid).fetch())
 
 
-def texts_to(recipient: str) -> list[Text]:
-    """The newest texts to a number; one that is missing may come later. Raises a ProviderError."""
-    return _asked(lambda: [_text(found) for found in twilio._client().messages.list(to=recipient, limit=LIMIT)])
+def find_sms(recipient: str) -> list[SmsRecord]:
+    """Return the newest SMS to a number; the list may lag behind. Raises a ProviderError."""
+    with _translated_errors():
+        return [_record(found) for found in client().messages.list(to=recipient, limit=LIMIT)]
 
 
-def _asked(ask: Callable[[], T]) -> T:
-    try:
-        return ask()
-    except TwilioRestException as error:
-        raise twilio._error(error) from None
-    except TwilioException:  # of a list, the package tells no more
-        raise Refused("Twilio does not list its texts", code="list") from None
-    except requests.RequestException as error:
-        raise lost(error) from None
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    with translated_errors():
+        try:
+            yield
+        except TwilioRestException:
+            raise
+        except TwilioException:  # for a list the package gives no status
+            raise Refused("Twilio does not list its SMS", code="list") from None
 
 
-def _text(found: Any) -> Text:
+def _record(found: MessageInstance) -> SmsRecord:
     code = str(found.error_code) if found.error_code else None
-    return Text(found.sid, str(found.status), found.body or "", found.date_created, code)
+    return SmsRecord(str(found.sid), str(found.status), found.body or "", found.date_created, code)

@@ -1,1 +1,1 @@
-"""Calls: outbound, the session of a call in progress, responders, and reconciliation with Twilio."""
+"""Calls: start them, answer Twilio during them, and reconcile them with Twilio's records afterward."""

@@ -1,75 +1,102 @@
-"""Calling leads: who may be called is judged at the moment of the call, and a call is started at most once."""
+"""Outbound calls: enqueue them, decide at the moment of the call whether it may be made, and start it at most once."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-from psycopg.rows import DictRow
+from functools import partial
 
 from leads import settings
 from notifier.core import pricing
-from notifier.core.db import rows, transaction
-from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
+from notifier.core.db import records, rows, transaction
 from notifier.core.phone_numbers import e164, next_opening, zones
 from notifier.core.queues import VOICE
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
-from notifier.deliveries.lifecycle import Claim, Sent
+from notifier.deliveries.dispatch import dispatch
+from notifier.deliveries.enqueue import DeliveryRequest, EnqueueResult, enqueue_deliveries
+from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.providers import twilio
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class OutboundCall:
+    """What a call needs and what may forbid it, as of now."""
+
+    id: int
+    twilio_phone_number: str | None
+    phone_number: str | None
+    lead_status: str
+    greeting: str | None
+    is_suppressed: bool
+    has_consent: bool
 
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a call is not made now; ``until`` says when it is tried again, a ``state`` that it is not."""
+    """Why a call is not made now: ``until`` when it is deferred, ``state`` when it ends."""
 
     code: str
     state: State | None = None
     until: datetime | None = None
 
 
+def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
+    """Enqueue calls to leads. A call to a lead without a phone number ends ``failed`` at once and holds no tokens."""
+    with transaction() as cursor:
+        found = rows(cursor, "voice/leads_without_number", leads=[request.lead_id for request in requests])
+    unreachable = {row["id"] for row in found}
+    results = enqueue_deliveries([replace(r, tokens=0) if r.lead_id in unreachable else r for r in requests])
+    failed = {
+        result.delivery_id
+        for request, result in zip(requests, results, strict=True)
+        if result.is_new and request.lead_id in unreachable
+    }
+    if failed:
+        with transaction() as cursor:
+            ended = [row["id"] for row in rows(cursor, "voice/fail_without_number", ids=list(failed))]
+            lifecycle.record_dead_letters(cursor, ended, "no_phone_number")
+    return [replace(result, state=State.FAILED) if result.delivery_id in failed else result for result in results]
+
+
 def send(claim: Claim) -> None:
-    """Starts the claimed calls, or says why not."""
-    for call in _composed(claim.ids):
-        if held := objection(call, datetime.now(UTC)):
-            _hold(claim, call, held)
+    """Start the claimed calls that may be made now, at the configured pace; defer or end the others."""
+    for call in _compose(claim.ids):
+        if found := objection(call, datetime.now(UTC)):
+            _apply(claim, call, found)
             continue
-        time.sleep(_next_start(call))
-        # Consent, script and window may be others by the time it is its turn.
-        for current in _composed([call["id"]]):
-            if held := objection(current, datetime.now(UTC)):
-                _hold(claim, current, held)
+        time.sleep(_seconds_until_start(call.id))
+        # Consent, script and call window may have changed while it waited.
+        for current in _compose([call.id]):
+            if found := objection(current, datetime.now(UTC)):
+                _apply(claim, current, found)
             else:
                 _start(claim, current)
 
 
-def _composed(ids: Sequence[int]) -> list[DictRow]:
-    """All that the calls need and all that may forbid them, as it is now."""
+def _compose(ids: Sequence[int]) -> list[OutboundCall]:
     with transaction() as cursor:
-        return rows(cursor, "voice/compose_calls", ids=list(ids))
+        return records(cursor, OutboundCall, "voice/compose_calls", ids=list(ids))
 
 
-def objection(call: DictRow, moment: datetime) -> Objection | None:
-    """What forbids this call at ``moment``; None when nothing does."""
-    number = e164(call["phone_number"])
+def objection(call: OutboundCall, moment: datetime) -> Objection | None:
+    """Return what forbids this call at ``moment``; None when nothing does."""
+    number = e164(call.phone_number)
     if number is None:
         return Objection("no_phone_number", State.FAILED)
     if not zones(number):
         return Objection("foreign_number", State.FAILED)
-    if not e164(call["twilio_phone_number"]):
+    if not e164(call.twilio_phone_number):
         return Objection("no_twilio_number", State.FAILED)
-    if not call["greeting"]:
+    if not call.greeting:
         return Objection("no_script", State.FAILED)
-    if call["lead_status"] in ("closed", "converted"):
+    if call.lead_status in ("closed", "converted"):
         return Objection("lead_closed", State.CANCELLED)
-    if call["is_suppressed"]:
+    if call.is_suppressed:
         return Objection("suppressed", State.SUPPRESSED)
-    if not call["has_consent"]:
+    if not call.has_consent:
         return Objection("no_consent", State.SKIPPED)
     opening = next_opening(number, moment)
     if opening is None:
@@ -77,37 +104,23 @@ def objection(call: DictRow, moment: datetime) -> Objection | None:
     return None if opening == moment else Objection("outside_call_window", until=opening)
 
 
-def _hold(claim: Claim, call: DictRow, held: Objection) -> None:
-    if held.state is not None:
-        lifecycle.end(claim, [call["id"]], held.state, held.code)
-    elif held.until is not None:
-        lifecycle.defer(claim, [call["id"]], held.until, held.code)
+def _apply(claim: Claim, call: OutboundCall, found: Objection) -> None:
+    if found.state is not None:
+        lifecycle.end(claim, [call.id], found.state, found.code)
+    elif found.until is not None:
+        lifecycle.defer(claim, [call.id], found.until, found.code)
 
 
-def _start(claim: Claim, call: DictRow) -> None:
-    number, sender = e164(call["phone_number"]) or "", e164(call["twilio_phone_number"]) or ""
-    kept = [Sent(call["id"], number, sender)]
-    try:
-        sid = twilio.start_call(call["id"], number, sender, pricing.call_minutes())
-    except PermanentFailure as error:
-        lifecycle.end(claim, [call["id"]], State.FAILED, error.code or "refused", str(error), answered=VOICE)
-    except OutcomeUnknown as error:
-        lifecycle.mark_unknown(claim, kept, error)
-    except ProviderError as error:
-        lifecycle.requeue(claim, [call["id"]], VOICE, error)
-    except settings.MissingSetting:
-        raise
-    except Exception as error:
-        # It may ring already, before whatever went wrong here did.
-        lifecycle.mark_unknown(claim, kept, OutcomeUnknown(type(error).__name__, code="our_error"))
-    else:
-        lifecycle.accept(claim, VOICE, kept, sid)
+def _start(claim: Claim, call: OutboundCall) -> None:
+    number, sender = e164(call.phone_number) or "", e164(call.twilio_phone_number) or ""
+    sent = [SentRecord(call.id, number, sender)]
+    dispatch(claim, VOICE, sent, partial(twilio.start_call, call.id, number, sender, pricing.call_minutes()))
 
 
-def _next_start(call: DictRow) -> float:
-    """Takes the next turn to start a call, over all processes; returns the seconds until then."""
+def _seconds_until_start(delivery_id: int) -> float:
+    """Take the next turn to start a call, over all processes. Returns the seconds until then."""
     scale, longest = settings.time_scale(), pricing.longest_seconds()
     pause = 1 / max(settings.number("CALLS_PER_SECOND", 1), 0.01)
     with transaction() as cursor:
-        (turn,) = rows(cursor, "voice/next_call_start", id=call["id"], pause=pause, scale=scale, longest=longest)
+        (turn,) = rows(cursor, "voice/next_call_start", id=delivery_id, pause=pause, scale=scale, longest=longest)
     return max(0.0, float(turn["seconds"]))

@@ -1,59 +1,80 @@
-"""Calls of which no end is known: Twilio is asked. A hit is proof; that Twilio knows of none never is."""
+"""Ask Twilio about calls whose end was not reported. A match is proof; a miss proves nothing."""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-
-from psycopg.rows import DictRow
-from twilio.rest.api.v2010.account.call import CallInstance
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from leads import settings
 from leads.alert import alert
 from notifier.core import pricing
-from notifier.core.db import rows, transaction
+from notifier.core.db import records, rows, transaction
 from notifier.core.errors import ProviderError
 from notifier.core.phone_numbers import e164
 from notifier.core.queues import VOICE
 from notifier.core.states import State
 from notifier.deliveries import lifecycle, provider_events
-from notifier.deliveries.lifecycle import Claim, Sent
+from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.deliveries.provider_events import Event
-from notifier.providers import twilio
+from notifier.providers import twilio_calls
+from notifier.providers.twilio_calls import CallRecord
 from notifier.voice import session
 
 log = logging.getLogger(__name__)
 
-#: How a call ends that never connected.
+#: The final statuses of a call that never connected.
 NEVER_CONNECTED = frozenset({"failed", "busy", "no-answer", "canceled"})
-ENDS = NEVER_CONNECTED | {"completed"}
-#: Our own word for a call of whose end nobody could tell within 72 hours.
+FINAL_STATUSES = NEVER_CONNECTED | {"completed"}
+#: Our own event for a call whose end nobody reported within 72 hours.
 END_UNKNOWN = "never_told"
-#: Twilio's clock counts seconds, and may differ from ours.
+#: Twilio's clock counts whole seconds and may differ from ours.
 TOLERANCE = timedelta(seconds=30)
 
 
+@dataclass(frozen=True)
+class DueCheck:
+    """A call to ask Twilio about. ``is_overdue`` says that it is given up unless Twilio knows its end."""
+
+    id: int
+    provider_id: str | None
+    claimed_at: datetime
+    is_overdue: bool
+    recipient: str | None
+    sender: str | None
+
+
 def check_due() -> None:
-    """Asks Twilio about each call that should be over, or may never have been made, until none is due."""
-    while due := _claim_one():
+    """Ask Twilio about each call that should have ended or may never have started, until no check is due."""
+    while due := _claim_check():
         try:
-            call = twilio.fetch_call(due["provider_id"]) if due["provider_id"] else _find(due)
+            call = twilio_calls.fetch_call(due.provider_id) if due.provider_id else _find(due)
         except ProviderError as error:
-            log.warning("Twilio does not say what became of calls (%s): later again", error)
+            log.warning("Twilio does not report on calls (%s): the next check asks again", error)
             return
         if call is not None:
-            tell(due["id"], call)
-        if due["is_overdue"] and (call is None or call.status not in ENDS):
-            _give_up(due["id"])
+            record(due.id, call)
+        if due.is_overdue and (call is None or call.status not in FINAL_STATUSES):
+            _give_up(due.id)
+
+
+def check_now(delivery_ids: Sequence[int]) -> None:
+    """Make the checks of these calls due at once."""
+    with transaction() as cursor:
+        rows(cursor, "voice/check_calls_now", ids=list(delivery_ids))
 
 
 def complete(claim: Claim) -> None:
-    """Makes whole the records of calls that came in while nobody opened a row for them."""
+    """Complete the records of inbound calls that the webhook did not open."""
     with transaction() as cursor:
-        calls = cursor.execute("SELECT id, params FROM deliveries WHERE id = ANY (%s)", (list(claim.ids),)).fetchall()
+        cursor.execute(
+            "SELECT id, params ->> 'call_sid' AS sid FROM deliveries WHERE id = ANY (%s)", (list(claim.ids),)
+        )
+        calls = cursor.fetchall()
     for row in calls:
         try:
-            call = twilio.fetch_call(row["params"]["call_sid"])
+            call = twilio_calls.fetch_call(row["sid"])
         except ProviderError as error:
             lifecycle.requeue(claim, [row["id"]], VOICE, error)
             continue
@@ -63,30 +84,30 @@ def complete(claim: Claim) -> None:
             _complete(claim, row["id"], call)
 
 
-def tell(delivery_id: int, call: CallInstance) -> None:
-    """Keeps and applies what ``call`` says, as if Twilio had called back."""
-    provider_events.store("twilio", [event(str(call.status), str(call.sid), delivery_id, str(call.duration or ""))])
+def record(delivery_id: int, call: CallRecord) -> None:
+    """Store and apply what ``call`` says, as if Twilio had called back."""
+    provider_events.store("twilio", [event(call.status, call.sid, delivery_id, call.duration)])
     if call.answered_by == "human":
-        session.human_answered(str(call.sid), delivery_id)
+        session.human_answered(call.sid, delivery_id)
     provider_events.apply()
 
 
 def _give_up(delivery_id: int) -> None:
-    """Ends a call for the subscriber's good: what it held goes back, and what Twilio tells later charges nobody."""
+    """End a call in the subscriber's favor: release its tokens. A later report charges nobody."""
     key = f"{END_UNKNOWN}:{delivery_id}"
     provider_events.store("notifier", [Event(END_UNKNOWN, key, delivery_id, details={"code": END_UNKNOWN})])
     provider_events.apply()
     alert(
         "warning",
-        "The end of a call was never told",
+        "Twilio never reported the end of a call",
         f"Delivery {delivery_id} was given up after 72 hours: no callback came and Twilio does not know its end.",
-        "Compare the call with Twilio's log, and check that its callbacks reach API_URL.",
+        "Compare the call with Twilio's log, and check that Twilio's callbacks reach API_URL.",
         cause="calls without an end",
     )
 
 
 def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event:
-    """The event of a call's ``status``, with its code when it never connected and its length when it is over."""
+    """Return the event of a call's status: with its code when it never connected, with its length when it ended."""
     details: dict[str, str | int] = {}
     if status in NEVER_CONNECTED:
         details["code"] = status
@@ -95,39 +116,40 @@ def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event
     return Event(status, f"{sid}:{status}", delivery_id, sid, details=details)
 
 
-def _claim_one() -> DictRow | None:
+def _claim_check() -> DueCheck | None:
     with transaction() as cursor:
-        taken = rows(cursor, "voice/claim_call_check", scale=settings.time_scale())
-    return taken[0] if taken else None
+        claimed = records(cursor, DueCheck, "voice/claim_call_check", scale=settings.time_scale())
+    return claimed[0] if claimed else None
 
 
-def _find(due: DictRow) -> CallInstance | None:
-    """The one call that can be this delivery's: between its numbers, made when it was sent, no other delivery's."""
-    recipient, sender, began = e164(due["recipient"]), e164(due["sender"]), due["claimed_at"]
+def _find(due: DueCheck) -> CallRecord | None:
+    """Return the one call that can be this delivery's: its numbers, its time, and no other delivery's SID."""
+    recipient, sender, began = e164(due.recipient), e164(due.sender), due.claimed_at
     if not recipient or not sender:
         return None
     until = began + timedelta(seconds=settings.provider_timeout()) + 2 * TOLERANCE
-    made = twilio.find_calls(recipient, sender, began - TOLERANCE)
-    near = {str(call.sid): call for call in made if call.date_created is not None and call.date_created <= until}
+    found = twilio_calls.find_calls(recipient, sender, began - TOLERANCE)
+    candidates = {call.sid: call for call in found if call.created_at is not None and call.created_at <= until}
     with transaction() as cursor:
-        cursor.execute("SELECT provider_id FROM deliveries WHERE provider_id = ANY (%s)", (list(near),))
+        cursor.execute("SELECT provider_id FROM deliveries WHERE provider_id = ANY (%s)", (list(candidates),))
         for row in cursor.fetchall():
-            del near[row["provider_id"]]
-    return next(iter(near.values())) if len(near) == 1 else None
+            del candidates[row["provider_id"]]
+    return next(iter(candidates.values())) if len(candidates) == 1 else None
 
 
-def _complete(claim: Claim, delivery_id: int, call: CallInstance) -> None:
+def _complete(claim: Claim, delivery_id: int, call: CallRecord) -> None:
+    tokens = pricing.call_hold()
     with transaction() as cursor:
-        owner = rows(cursor, "voice/called_subscriber", called=call.to)
+        owner = rows(cursor, "voice/called_subscriber", called=call.recipient)
         subscriber = owner[0]["subscriber_id"] if owner else None
-        parameters = {"id": delivery_id, "claim": claim.key, "subscriber": subscriber, "tokens": pricing.call_hold()}
+        parameters = {"id": delivery_id, "claim": claim.key, "subscriber": subscriber, "tokens": tokens}
         if subscriber is not None:
             rows(cursor, "voice/adopt_inbound", **parameters)
             held = rows(cursor, "voice/hold_inbound", id=delivery_id)[0]["is_held"]
     if subscriber is None:
-        lifecycle.end(claim, [delivery_id], State.FAILED, "no_subscriber", "the called number is nobody's")
+        lifecycle.end(claim, [delivery_id], State.FAILED, "no_subscriber", "the called number belongs to no subscriber")
     elif not held:
         lifecycle.end(claim, [delivery_id], State.SKIPPED, "insufficient_tokens")
     else:
-        lifecycle.accept(claim, VOICE, [Sent(delivery_id, str(call.to), str(call._from))], str(call.sid))
-        tell(delivery_id, call)
+        lifecycle.accept(claim, VOICE, [SentRecord(delivery_id, call.recipient, call.sender)], call.sid)
+        record(delivery_id, call)

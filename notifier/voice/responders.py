@@ -1,4 +1,4 @@
-"""Who speaks on a call after the greeting, turn by turn; ``CALL_RESPONDER`` plugs in another one."""
+"""What the assistant says on a call after the greeting, turn by turn. ``CALL_RESPONDER`` plugs in another responder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Script:
-    """The words of a subscriber's script."""
+    """The texts of a subscriber's script."""
 
     name: str
     greeting: str
@@ -24,7 +24,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Turn:
-    """What was said on a call, and the how-manieth time (from 1). ``said`` is empty when nothing was understood."""
+    """What the other person said on a call. ``number`` counts turns from 1; ``said`` is empty for silence."""
 
     call_sid: str
     number: int
@@ -35,22 +35,24 @@ class Turn:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the assistant says next, and whether it ends the call after that."""
+    """What the assistant says next, and whether it then ends the call."""
 
     words: str
     hangs_up: bool = False
 
 
 class Responder(Protocol):
-    """Answers within ten seconds, the time a caller waits at most. One object answers all calls, from many threads."""
+    """Replies on all calls. Many threads share one responder, and each reply has ten seconds."""
 
-    def reply(self, turn: Turn) -> Reply: ...
+    def reply(self, turn: Turn) -> Reply:
+        """Return what to say after ``turn``."""
 
 
 class ScriptResponder:
-    """Speaks the script: thanks once, asks once more, says good-bye."""
+    """Follows the script: thank the person once, ask once more, say goodbye."""
 
     def reply(self, turn: Turn) -> Reply:
+        """Return what the script says after ``turn``."""
         if not turn.said:
             if turn.number == 1:
                 return Reply(f"I am sorry, I did not hear you. {turn.script.greeting}")
@@ -61,18 +63,18 @@ class ScriptResponder:
 
 
 def reply(turn: Turn) -> Reply:
-    """What the responder of the settings says; the script's words when it fails, because somebody is on the line."""
+    """Return what the configured responder says, or the script's reply when the responder fails."""
     try:
         return responder(settings.text("CALL_RESPONDER", "notifier.voice.responders:ScriptResponder")).reply(turn)
     except Exception as error:
-        # Its text may quote what was said.
-        log.error("The responder failed (%s), call %s goes on by the script", type(error).__name__, turn.call_sid)
+        # The exception's text may quote what the person said.
+        log.error("The responder failed (%s); call %s continues with the script", type(error).__name__, turn.call_sid)
         return ScriptResponder().reply(turn)
 
 
 @cache
 def responder(name: str) -> Responder:
-    """The responder that ``module:name`` makes when it is called; raises ImportError or AttributeError for none."""
+    """Return the responder that calling ``module:name`` makes; raises ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
     made: Responder = getattr(import_module(module), attribute)()
     return made

@@ -1,4 +1,4 @@
-"""What Twilio asks while a call lasts: whose it is, what is said, and what an answer means for the lead."""
+"""A call in progress: whose it is, what it may say, and what an answer means for the lead."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from psycopg.rows import DictRow
-
 from leads import settings
 from notifier.core import pricing
-from notifier.core.db import rows, transaction
+from notifier.core.db import records, rows, transaction
 from notifier.core.phone_numbers import e164
+from notifier.deliveries.suppressions import suppress
 from notifier.voice.responders import Script
 
-#: Whoever says this wants no more calls.
-_SILENCE = re.compile(
+#: A person who says this wants no more calls.
+_OPT_OUT = re.compile(
     r"\b(do not|don't|dont|stop|quit|never) call|\b(remove|take) me\b|\bunsubscribe\b|\bno call list\b|^stop\W*$",
     re.IGNORECASE,
 )
@@ -23,7 +22,7 @@ _SILENCE = re.compile(
 
 @dataclass(frozen=True)
 class Call:
-    """A call that is going on."""
+    """A call in progress."""
 
     delivery_id: int
     script: Script
@@ -31,29 +30,48 @@ class Call:
     started_at: datetime
 
     @property
-    def is_over(self) -> bool:
-        """Whether it has lasted as long as its tokens pay for."""
+    def is_over_limit(self) -> bool:
+        """Whether it has lasted as long as the held tokens pay for."""
         return datetime.now(UTC) > self.started_at + timedelta(minutes=pricing.call_minutes())
 
 
+@dataclass(frozen=True)
+class _CallRow:
+    id: int
+    kind: str
+    started_at: datetime
+    name: str | None
+    greeting_message: str | None
+    outbound_greeting: str | None
+    voicemail_message: str | None
+
+    def call(self) -> Call:
+        is_inbound = self.kind == "inbound_call"
+        greeting = self.greeting_message if is_inbound else self.outbound_greeting or self.greeting_message
+        script = Script(self.name or "", greeting or "", self.voicemail_message or "")
+        return Call(self.id, script, is_inbound, self.started_at)
+
+
 def find(delivery_id: int | None, sid: str) -> Call | None:
-    """The call with this delivery, or with this sid; None when it is not ours or has no script to speak."""
+    """Return the call of this delivery or SID; None when it is not ours or has no script."""
     with transaction() as cursor:
-        found = rows(cursor, "voice/find_call", delivery=delivery_id, sid=sid)
-    return _call(found[0]) if found else None
+        found = records(cursor, _CallRow, "voice/find_call", delivery=delivery_id, sid=sid)
+    return found[0].call() if found else None
 
 
 def open_inbound(sid: str, caller: str, called: str) -> Call | None:
-    """Opens the delivery of a call that comes in, with its hold, in one transaction; the same again for the same call.
+    """Enqueue the delivery of an inbound call with its hold, in one transaction. The same SID returns the same call.
 
-    None when the called number is nobody's, its subscriber has no active script, or too few tokens.
+    Returns None when the called number belongs to no subscriber, or its subscriber has no active script or too few
+    tokens.
     """
+    tokens = pricing.call_hold()
     with transaction() as cursor:
-        found = rows(cursor, "voice/called_subscriber", called=called)
-        if not found:
+        owner = rows(cursor, "voice/called_subscriber", called=called)
+        if not owner:
             return None
-        parameters = {"sid": sid, "subscriber": found[0]["subscriber_id"], "script": found[0]["script_id"]}
-        rows(cursor, "voice/enqueue_inbound_call", **parameters, tokens=pricing.call_hold())
+        parameters = {"sid": sid, "subscriber": owner[0]["subscriber_id"], "script": owner[0]["script_id"]}
+        rows(cursor, "voice/enqueue_inbound_call", **parameters, tokens=tokens)
         rows(
             cursor,
             "voice/answer_inbound",
@@ -63,33 +81,21 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
             scale=settings.time_scale(),
             longest=pricing.longest_seconds(),
         )
-        answered = rows(cursor, "voice/find_call", delivery=None, sid=sid)
-    return _call(answered[0]) if answered else None
+        answered = records(cursor, _CallRow, "voice/find_call", delivery=None, sid=sid)
+    return answered[0].call() if answered else None
 
 
 def human_answered(sid: str, delivery_id: int | None = None) -> None:
-    """A person has picked up: the lead has been engaged once more, and is contacted. Once a call."""
+    """Record once for each call that a person answered: the lead is contacted and its engagement grows by one."""
     with transaction() as cursor:
         rows(cursor, "voice/human_answered", sid=sid, delivery=delivery_id)
 
 
-def wants_silence(said: str) -> bool:
-    """Whether what was said asks for no more calls."""
-    return _SILENCE.search(said) is not None
+def wants_no_calls(said: str) -> bool:
+    """Return whether the person asked for no more calls."""
+    return _OPT_OUT.search(said) is not None
 
 
-def silence(number: str) -> None:
-    """Never calls ``number`` again."""
-    with transaction() as cursor:
-        cursor.execute(
-            "INSERT INTO suppressions (channel, address, reason) VALUES ('voice', %s, 'asked on a call')"
-            " ON CONFLICT (channel, address) DO NOTHING",
-            (e164(number) or number,),
-        )
-
-
-def _call(row: DictRow) -> Call:
-    is_inbound = row["kind"] == "inbound_call"
-    greeting = row["greeting_message"] if is_inbound else row["outbound_greeting"] or row["greeting_message"]
-    script = Script(row["name"] or "", greeting or "", row["voicemail_message"] or "")
-    return Call(row["id"], script, is_inbound, row["started_at"])
+def suppress_calls(number: str) -> None:
+    """Suppress all further calls to ``number``."""
+    suppress("voice", e164(number) or number, "asked on a call")

@@ -1,7 +1,7 @@
-"""The notifier's HTTP side, ``uvicorn notifier.web:app``: callbacks of the providers, the app's lookups, unsubscribing,
-health and metrics. One module a concern, each with its router.
+"""The notifier's HTTP side, ``uvicorn notifier.web:app``: provider callbacks, the app's lookups, unsubscribing, health
+and metrics. Each concern is one module with its router.
 
-Importing connects to nothing. With the database away requests get a 503, so that a provider sends its callback again.
+Importing it opens no connection. While the database is away requests get a 503, so that providers retry callbacks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ROUTERS = (
 
 
 def without_query(record: logging.LogRecord) -> bool:
-    """Takes the query string out of a line of uvicorn's access log: an unsubscribe link's token is nobody's to read."""
+    """Remove the query string from uvicorn's access log, because it holds the tokens of unsubscribe links."""
     if isinstance(record.args, tuple) and len(record.args) == 5:
         client, method, path, version, status = record.args
         record.args = (client, method, str(path).partition("?")[0], version, status)
@@ -44,6 +44,7 @@ def without_query(record: logging.LogRecord) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Set up the access log; close the listener and the pool at the end."""
     logging.getLogger("uvicorn.access").addFilter(without_query)
     yield
     listener.close()
@@ -51,17 +52,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def database_is_away(request: Request, error: Exception) -> JSONResponse:
-    log.warning("The database does not answer (%s): %s gets a 503", type(error).__name__, request.url.path)
-    return JSONResponse({"detail": "the database does not answer, try again"}, 503, {"Retry-After": "5"})
+    """Answer 503 with Retry-After while the database is away."""
+    log.warning("The database does not answer (%s): answered 503 for %s", type(error).__name__, request.url.path)
+    return JSONResponse({"detail": "the database does not answer; try again"}, 503, {"Retry-After": "5"})
 
 
 async def setting_is_missing(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s cannot be served: %s", request.url.path, error)
+    """Answer 503 and name the setting that is missing."""
+    log.error("Cannot serve %s: %s", request.url.path, error)
     return JSONResponse({"detail": str(error)}, 503)
 
 
 def make_app() -> FastAPI:
-    # The pages that describe the API are for the inside; this app faces the outside.
+    """Return the app with all routers and error handlers."""
+    # No API pages: this app faces the internet.
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None)
     for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         made.add_exception_handler(error, database_is_away)

@@ -1,4 +1,4 @@
-"""Who may call what is not for the providers: the app, by its token."""
+"""Authentication of the app by its token, for the routes that are not for providers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from leads import settings
 
 
 def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
-    """Lets a request pass that carries ``Authorization: Bearer {APP_API_TOKEN}``; raises a 401 for others."""
+    """Accept a request with ``Authorization: Bearer {APP_API_TOKEN}``; answer 401 to any other."""
     scheme, _, token = authorization.partition(" ")
     expected = settings.text("APP_API_TOKEN")
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):

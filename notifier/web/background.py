@@ -1,4 +1,4 @@
-"""What is done after a callback was answered. It may be lost with the process: the sweeper does it then."""
+"""Work after a callback was answered. If the process dies before it is done, the sweeper does it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from notifier.deliveries import provider_events
 
 log = logging.getLogger(__name__)
 
-_wanted = Event()
-_working = Lock()
+_requested = Event()
+_applying = Lock()
 
 
 def apply_events() -> None:
-    """Applies the events that are stored; of callbacks that come together one does it for all."""
-    _wanted.set()
-    while _wanted.is_set() and _working.acquire(blocking=False):
+    """Apply the stored events. Of several callbacks at once, one applies the events of all."""
+    _requested.set()
+    while _requested.is_set() and _applying.acquire(blocking=False):
         try:
-            _wanted.clear()
+            _requested.clear()
             provider_events.apply()
         except Exception as error:
-            log.warning("Events are stored and not applied (%s): the sweeper will", type(error).__name__)
+            log.warning("Events are stored but not applied (%s): the sweeper applies them", type(error).__name__)
             return
         finally:
-            _working.release()
+            _applying.release()

@@ -1,9 +1,10 @@
-"""``GET /health``: whether everything that sends is there. Open to whoever reaches it; it tells names of parts only."""
+"""``GET /health``: whether every part that sending needs is up. It is open and shows only the names of parts."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import redis
@@ -11,22 +12,30 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from leads import settings
-from notifier.core.db import rows, transaction
+from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
 from notifier.maintenance.leader import LEADER_LOCK
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 
-#: A lane tells of itself every five seconds; one that has been silent for so long (s) is not there.
-FRESH_SECONDS = 30
-#: How long (s) a part may take to answer; whoever asks wants to know soon.
-PATIENCE = 2.0
+#: Workers send a heartbeat every five seconds. A queue without one for this long (s) counts as down.
+HEARTBEAT_SECONDS = 30
+#: How long (s) a part may take to answer.
+TIMEOUT = 2.0
+
+
+@dataclass(frozen=True)
+class NotifierHealth:
+    """Whether a sweeper leads, and which queues have a recent heartbeat."""
+
+    sweeper: bool
+    queues: list[str]
 
 
 @router.get("/health")
 def health() -> JSONResponse:
-    """200 when all parts are there, else 503; the body says of each part whether it is."""
+    """Answer 200 when every part is up, otherwise 503. The body says which parts are."""
     parts = {**_database(), "redis": _redis()}
     healthy = all(all(part.values()) if isinstance(part, dict) else part for part in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}
@@ -35,11 +44,12 @@ def health() -> JSONResponse:
 
 def _database() -> dict[str, bool | Mapping[str, bool]]:
     try:
-        with transaction(timeout=PATIENCE) as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{PATIENCE:g}s",))
-            (found,) = rows(cursor, "web/health", sweeper_lock=LEADER_LOCK, fresh=FRESH_SECONDS)
-        sweeper, queues = bool(found["sweeper"]), set(found["lanes"])
-        return {"database": True, "sweeper": sweeper, "lanes": {name: name in queues for name in QUEUES}}
+        with transaction(timeout=TIMEOUT) as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{TIMEOUT:g}s",))
+            parameters = {"leader_lock": LEADER_LOCK, "seconds": HEARTBEAT_SECONDS}
+            (found,) = records(cursor, NotifierHealth, "web/health", **parameters)
+        heartbeats = {name: name in found.queues for name in QUEUES}
+        return {"database": True, "sweeper": found.sweeper, "lanes": heartbeats}
     except Exception as error:
         log.warning("Health: the database does not answer (%s)", type(error).__name__)
         return {"database": False, "sweeper": False, "lanes": dict.fromkeys(QUEUES, False)}
@@ -55,12 +65,12 @@ def _redis() -> bool:
 
 @cache
 def _redis_client() -> redis.Redis:
-    """A connection of its own: the broker's waits longer than whoever asks for health."""
+    """Return a client of its own, because the broker's waits longer than a health check may."""
     pool = redis.BlockingConnectionPool.from_url(
         settings.text("REDIS_URL", "redis://127.0.0.1:6379/0"),
         max_connections=2,
-        timeout=PATIENCE,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
+        timeout=TIMEOUT,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=TIMEOUT,
     )
     return redis.Redis(connection_pool=pool)

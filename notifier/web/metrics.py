@@ -1,6 +1,6 @@
-"""``GET /metrics`` for Prometheus, read from PostgreSQL: the same from every process, whoever did the work.
+"""``GET /metrics`` for Prometheus, read from PostgreSQL, so that every process answers the same.
 
-Open to whoever reaches it, like ``/health``: numbers of things, names of kinds, nothing about anybody.
+Like ``/health`` it is open: it shows counts and the names of kinds, and no personal data.
 """
 
 from __future__ import annotations
@@ -15,98 +15,109 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
-from psycopg.rows import DictRow
 
 from leads import settings
-from notifier.core.db import rows, transaction
+from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
 
 router = APIRouter()
 
-#: Each metric: what it is, and the names of its labels in the order of the SQL's values.
+#: The description of each metric, and its labels in the order of the SQL's values.
 METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_deliveries": (
-        "Deliveries opened within 24 hours, and older ones still open",
+        "Deliveries enqueued within 24 hours, and older ones that are not finished",
         ("channel", "kind", "state"),
     ),
-    "notifier_wait_seconds": ("From due to first claim, of the last hour", ("channel", "kind", "quantile")),
-    "notifier_send_seconds": ("From claim to acceptance, of the last hour", ("channel", "kind", "quantile")),
-    "notifier_callback_lag_seconds": ("From event to callback, of the last hour", ("provider", "quantile")),
-    "notifier_lookup_seconds": ("From question to answer of the county's API, of the last hour", ("quantile",)),
+    "notifier_wait_seconds": ("Time from due to first claim, in the last hour", ("channel", "kind", "quantile")),
+    "notifier_send_seconds": ("Time from claim to acceptance, in the last hour", ("channel", "kind", "quantile")),
+    "notifier_callback_lag_seconds": ("Time from event to callback, in the last hour", ("provider", "quantile")),
+    "notifier_lookup_seconds": ("Time from lookup to answer of the county's API, in the last hour", ("quantile",)),
     "notifier_queue_due": ("Deliveries and lookups that are due now", ("queue",)),
-    "notifier_queue_oldest_age_seconds": ("How long the oldest of them has been due", ("queue",)),
-    "notifier_lane_processes": ("Worker processes heard of within 30 seconds", ("queue",)),
-    "notifier_breaker_open": ("Whether the lane's provider refuses everything", ("queue",)),
-    "notifier_unknown": ("Deliveries of which nobody knows whether they were sent", ()),
-    "notifier_parked": ("Deliveries that wait for a human", ()),
-    "notifier_dead_letters_open": ("Dead letters that nobody has looked at", ("queue",)),
+    "notifier_queue_oldest_age_seconds": ("Age of the oldest due delivery or lookup", ("queue",)),
+    "notifier_lane_processes": ("Worker processes with a heartbeat within 30 seconds", ("queue",)),
+    "notifier_breaker_open": ("Whether the queue's provider refuses everything", ("queue",)),
+    "notifier_unknown": ("Deliveries whose outcome is unknown", ()),
+    "notifier_parked": ("Deliveries that wait for an operator", ()),
+    "notifier_dead_letters_open": ("Open dead letters", ("queue",)),
     "notifier_calls_in_progress": ("Calls in progress", ()),
-    "notifier_events_waiting": ("Callbacks stored and not applied yet", ()),
+    "notifier_events_waiting": ("Callbacks stored but not yet applied", ()),
     "notifier_units_used": ("Units of the county's API used today", ()),
     "notifier_units_cap": ("Units of the county's API that may be used today", ()),
-    "notifier_ledger_drift": ("Balances that are not what their entries add up to (within 5 minutes)", ()),
-    "notifier_open_holds": ("Token holds neither settled nor released (within 5 minutes)", ()),
+    "notifier_ledger_drift": ("Balances that differ from the sum of their entries (up to 5 minutes old)", ()),
+    "notifier_open_holds": ("Token holds neither settled nor released (up to 5 minutes old)", ()),
 }
-#: What a query may take (s), so that asking for metrics never becomes the trouble.
-PATIENCE = 5
+#: How long (s) a query may take, so that metrics never overload the database.
+TIMEOUT = 5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value of a metric, with the values of its labels."""
+
+    metric: str
+    labels: list[str]
+    value: float
 
 
 @dataclass
-class Remembered:
-    """The answer of ``ask``, asked again when it is older than ``seconds``; one caller asks for all."""
+class CachedSamples:
+    """The samples of ``read``, read again when they are older than ``seconds``. Concurrent callers share one read."""
 
-    ask: Callable[[], list[DictRow]]
+    read: Callable[[], list[Sample]]
     seconds: float
-    _asked_at: float = field(default=float("-inf"))
-    _answer: list[DictRow] = field(default_factory=list)
+    _read_at: float = field(default=float("-inf"))
+    _samples: list[Sample] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def __call__(self) -> list[DictRow]:
+    def __call__(self) -> list[Sample]:
         with self._lock:
-            if time.monotonic() - self._asked_at > self.seconds:
-                self._answer = self.ask()
-                self._asked_at = time.monotonic()
-            return self._answer
+            if time.monotonic() - self._read_at > self.seconds:
+                self._samples = self.read()
+                self._read_at = time.monotonic()
+            return self._samples
 
-    def forget(self) -> None:
-        self._asked_at = float("-inf")
+    def clear(self) -> None:
+        """Have the next call read again."""
+        self._read_at = float("-inf")
 
 
-def _now() -> list[DictRow]:
+def _read_current() -> list[Sample]:
     cap = settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500)
-    with transaction(timeout=PATIENCE) as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{PATIENCE}s",))
-        return rows(cursor, "web/metrics", queues=list(QUEUES), cap=cap)
+    with transaction(timeout=TIMEOUT) as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{TIMEOUT}s",))
+        return records(cursor, Sample, "web/metrics", queues=list(QUEUES), cap=cap)
 
 
-def _ledger() -> list[DictRow]:
-    with transaction(timeout=PATIENCE) as cursor:
-        return rows(cursor, "web/ledger_metrics")
+def _read_ledger() -> list[Sample]:
+    with transaction(timeout=TIMEOUT) as cursor:
+        return records(cursor, Sample, "web/ledger_metrics")
 
 
-class Measurements(Collector):
-    """Everything in METRICS, as it is when Prometheus asks."""
+class MetricsCollector(Collector):
+    """Collects every metric of METRICS when Prometheus asks."""
 
     def __init__(self) -> None:
-        self.sources = (Remembered(_now, 5), Remembered(_ledger, 300))
+        self.sources = (CachedSamples(_read_current, 5), CachedSamples(_read_ledger, 300))
 
     def collect(self) -> Iterator[Metric]:
-        families = {name: GaugeMetricFamily(name, what, labels=labels) for name, (what, labels) in METRICS.items()}
+        """Yield each metric with its current values."""
+        families = {name: GaugeMetricFamily(name, text, labels=labels) for name, (text, labels) in METRICS.items()}
         for source in self.sources:
-            for row in source():
-                families[row["metric"]].add_metric(row["labels"], float(row["value"]))
+            for sample in source():
+                families[sample.metric].add_metric(sample.labels, float(sample.value))
         yield from families.values()
 
     def describe(self) -> list[Metric]:
-        return []  # without it, registering would ask the database
+        """Return nothing, so that registering the collector does not query the database."""
+        return []
 
 
-MEASUREMENTS = Measurements()
+COLLECTOR = MetricsCollector()
 _registry = CollectorRegistry()
-_registry.register(MEASUREMENTS)
+_registry.register(COLLECTOR)
 
 
 @router.get("/metrics")
 def metrics() -> Response:
-    """The text format that every Prometheus reads."""
+    """Answer in Prometheus's text format."""
     return Response(generate_latest(_registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)

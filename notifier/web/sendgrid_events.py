@@ -1,4 +1,4 @@
-"""``POST /sendgrid/events``: what became of our e-mails, in signed batches."""
+"""``POST /sendgrid/events``: SendGrid's reports on our e-mails, in signed batches."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ router = APIRouter()
 
 @router.post("/sendgrid/events")
 async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response:
-    """Keeps each event of the batch once; one that is malformed costs the others nothing."""
+    """Store each event of the batch once. Malformed events are skipped."""
     try:
         batch = json.loads(body)
     except (ValueError, RecursionError):
         batch = None
     if not isinstance(batch, list):
         raise HTTPException(400, "the body must be a JSON list of events")
-    read = [_event(item) for item in batch]
-    known = [event for event in read if event is not None]
-    if len(known) < len(batch):
-        log.warning("SendGrid sent %s malformed events of %s", len(batch) - len(known), len(batch))
-    if await run_in_threadpool(provider_events.store, "sendgrid", known):
+    parsed = [_event(item) for item in batch]
+    events = [event for event in parsed if event is not None]
+    if len(events) < len(batch):
+        log.warning("SendGrid sent %s malformed events of %s", len(batch) - len(events), len(batch))
+    if await run_in_threadpool(provider_events.store, "sendgrid", events):
         background.add_task(apply_events)
     return Response(status_code=200)
 
 
 def _event(item: Any) -> Event | None:
-    """The event that an element of a batch describes; None when it describes none."""
+    """Return the event that an element of a batch describes; None when it is malformed."""
     try:
         name, moment = str(item["event"]), int(item["timestamp"])
         message, unique = str(item.get("sg_message_id") or ""), str(item.get("sg_event_id") or "")
         if not (name and (message or unique)) or "\0" in name + message + unique:
             return None
         if name == "bounce" and item.get("type") == "blocked":
-            name = "blocked"  # the receiving server refused this once; the address may be good
+            name = "blocked"  # the receiving server refused this e-mail only; the address may be good
         delivery = item.get("delivery_id")
         return Event(
             name,
@@ -62,6 +62,6 @@ def _event(item: Any) -> Event | None:
 
 
 def _details(item: Mapping[str, Any]) -> dict[str, str]:
-    """The code of a failure; its sentence may quote the address."""
+    """Return the code of a failure, without its sentence, which may quote the address."""
     code = str(item.get("status") or item.get("type") or "")
     return {"code": code} if re.fullmatch(r"[\w.-]{1,20}", code) else {}

@@ -1,6 +1,6 @@
-"""Who a callback comes from. Read up to a limit, then judged: nothing of a forged request is parsed, kept or told.
+"""Signatures of callbacks. A body is read up to a limit and verified before anything of it is parsed, stored or logged.
 
-A wrong, malformed or absent signature is a 403 and never an exception, a body that is too large a 413.
+A wrong, malformed or absent signature gets a 403 and never raises another exception. Too large a body gets a 413.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from leads import settings
 TWILIO_BYTES = 64 * 1024
 #: SendGrid posts batches of up to about a megabyte.
 SENDGRID_BYTES = 4 * 1024 * 1024
-#: A recorded request must not be played again later than this (s).
+#: A signed request is valid for this long (s), so that nobody can replay a recorded one later.
 SENDGRID_AGE = 300
 
 FORGED = HTTPException(403, "the signature is not the provider's")
 
-#: The fields of a form that Twilio has posted.
+#: The fields of a form that Twilio posted.
 Form = ImmutableMultiDict[str, str]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The raw body; raises a 413 as soon as it is seen to be larger than ``limit`` bytes."""
+    """Return the raw body; answer 413 as soon as it exceeds ``limit`` bytes."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
     if not declared.isdigit() or int(declared) <= limit:
@@ -42,26 +42,26 @@ async def read_body(request: Request, limit: int) -> bytes:
                 break
         else:
             return bytes(body)
-    raise HTTPException(413, f"the body may have {limit} bytes")
+    raise HTTPException(413, f"the body may have at most {limit} bytes")
 
 
 async def twilio_form(request: Request) -> Form:
-    """The fields of a request that Twilio signed for our public address; raises a 403 for any other."""
+    """Return the fields of a request that Twilio signed for our public address; answer 403 to any other."""
     text = (await read_body(request, TWILIO_BYTES)).decode("utf-8", "replace")
-    # PostgreSQL keeps no NUL; the signature counts it.
     pairs = parse_qsl(text, keep_blank_values=True)
-    # The address that Twilio was given, not the one a proxy made of it.
+    # The address that Twilio was given; a proxy may have changed it.
     address = settings.text("API_URL").rstrip("/") + request.url.path
     if request.url.query:
         address += f"?{request.url.query}"
     validator = RequestValidator(settings.text("TWILIO_AUTH_TOKEN"))
     if not validator.validate(address, ImmutableMultiDict(pairs), request.headers.get("x-twilio-signature", "")):
         raise FORGED
+    # PostgreSQL cannot store NUL, but the signature covers it.
     return ImmutableMultiDict([(name.replace("\0", ""), value.replace("\0", "")) for name, value in pairs])
 
 
 async def sendgrid_body(request: Request) -> bytes:
-    """The raw body of a request that SendGrid signed within the last five minutes; raises a 403 for any other."""
+    """Return the raw body of a request that SendGrid signed in the last five minutes; answer 403 to any other."""
     verifier = _sendgrid_verifier(settings.text("SENDGRID_WEBHOOK_PUBLIC_KEY"))
     body = await read_body(request, SENDGRID_BYTES)
     signature = request.headers.get(EventWebhookHeader.SIGNATURE, "")
@@ -82,7 +82,7 @@ def _sendgrid_verifier(key: str) -> EventWebhook:
         return EventWebhook(key)
     except ValueError:
         raise settings.MissingSetting(
-            "SENDGRID_WEBHOOK_PUBLIC_KEY is no public key: copy the verification key of SendGrid's event webhook"
+            "SENDGRID_WEBHOOK_PUBLIC_KEY is not a public key: copy the verification key of SendGrid's event webhook"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""``POST /twilio/sms/inbound``: STOP, START and HELP, in the words that carriers require."""
+"""``POST /twilio/sms/inbound``: STOP, START and HELP, with the keywords that carriers require."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ KEYWORDS = {
     "help": {"HELP", "INFO"},
 }
 ANSWERS = {
-    "stop": "You are unsubscribed and will get no more messages or calls from us. Reply START to get them again.",
-    "start": "You will get lead alerts from us again. Reply HELP for help, STOP to end.",
-    "help": "Lead alerts of Miami-Dade public records. Settings are in the app. Msg & data rates may apply."
+    "stop": "You are unsubscribed and will get no more messages or calls from us. Reply START to resubscribe.",
+    "start": "You are resubscribed to our lead alerts. Reply HELP for help or STOP to end.",
+    "help": "Lead alerts from Miami-Dade public records. Change settings in the app. Msg & data rates may apply."
     " Reply STOP to end.",
 }
 
 
 @router.post("/inbound")
 def sms_inbound(form: TwilioForm) -> Response:
-    """STOP silences texts and calls to the sender's number, START lifts that; both count once a message."""
-    word, sender = _keyword(form.get("Body", "")), e164(form.get("From"))
+    """Suppress SMS and calls to the sender's number on STOP, and lift that on START; each SMS counts once."""
+    keyword, sender = _keyword(form.get("Body", "")), e164(form.get("From"))
     answer = MessagingResponse()
-    if word and sender:
-        if word != "help":
+    if keyword and sender:
+        if keyword != "help":
             with transaction() as cursor:
-                rows(cursor, f"web/sms_{word}", sid=form.get("MessageSid") or uuid4().hex, number=sender)
-        # With OptOutType Twilio has answered for us; twice would be one too many.
+                rows(cursor, f"web/sms_{keyword}", sid=form.get("MessageSid") or uuid4().hex, number=sender)
+        # With OptOutType Twilio has answered already.
         if not form.get("OptOutType"):
-            answer.message(ANSWERS[word])
+            answer.message(ANSWERS[keyword])
     return Response(str(answer), media_type="text/xml")
 
 
 def _keyword(body: str) -> str | None:
-    said = " ".join(re.sub(r"[^\w\s]", " ", body).upper().split())
-    return next((word for word, family in KEYWORDS.items() if said in family), None)
+    text = " ".join(re.sub(r"[^\w\s]", " ", body).upper().split())
+    return next((keyword for keyword, variants in KEYWORDS.items() if text in variants), None)

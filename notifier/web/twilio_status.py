@@ -1,7 +1,7 @@
-"""``POST /twilio/sms/status``, ``/twilio/voice/status``, ``/twilio/voice/recording``: what became of texts and calls.
+"""``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/recording``: Twilio's reports on SMS and calls.
 
-The delivery's id is in the address that Twilio was given, so a callback may come before our own commit, or be the only
-proof that a text or call left.
+The address that we gave Twilio contains the delivery's id. So a callback may come before our own commit, or be the only
+proof that an SMS or call was made.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from notifier.web.signatures import Form, TwilioForm
 
 router = APIRouter(prefix="/twilio")
 
-#: The id in a callback's address. Not an integer to FastAPI, because nonsense in it is no error of Twilio's.
+#: The id in a callback's address. It is text, because FastAPI would reject a malformed id with an error.
 DeliveryId = Annotated[str, Query()]
 
 
 @router.post("/sms/status")
 def sms_status(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    sid, status = (
-        form.get("MessageSid") or form.get("SmsSid", ""),
-        form.get("MessageStatus") or form.get("SmsStatus", ""),
-    )
+    """Store Twilio's report on an SMS."""
+    sid = form.get("MessageSid") or form.get("SmsSid", "")
+    status = form.get("MessageStatus") or form.get("SmsStatus", "")
     code = form.get("ErrorCode", "")
-    return _keep(background, form, sid, status, delivery_id, {"code": code} if code.isdigit() else {})
+    return _store(background, form, sid, status, delivery_id, {"code": code} if code.isdigit() else {})
 
 
 @router.post("/voice/status")
 def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
+    """Store Twilio's report on a call, and that a person answered it."""
     sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
-    told = reconciliation.event(status, sid, delivery(delivery_id), form.get("CallDuration", ""))
-    answer = _keep(background, form, sid, status, delivery_id, told.details)
+    details = reconciliation.event(status, sid, delivery(delivery_id), form.get("CallDuration", "")).details
+    answer = _store(background, form, sid, status, delivery_id, details)
     if form.get("AnsweredBy") == "human":
         session.human_answered(sid, delivery(delivery_id))
     return answer
@@ -47,7 +47,7 @@ def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Del
 
 @router.post("/voice/recording")
 def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Keeps the recording's sid; who may hear it asks Twilio, with the account's key."""
+    """Store the recording's SID. Twilio keeps the recording and serves it to the account's key only."""
     recording, status = form.get("RecordingSid", ""), form.get("RecordingStatus", "")
     if not (recording and status):
         return Response(status_code=204)
@@ -64,10 +64,10 @@ def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: 
     return Response(status_code=204)
 
 
-def _keep(
+def _store(
     background: BackgroundTasks, form: Form, sid: str, status: str, delivery_id: str, details: Mapping[str, str | int]
 ) -> Response:
-    """Stores the event once; what it does to its delivery comes after the answer."""
+    """Store the event once, and apply it after the answer."""
     if sid and status:
         event = Event(status, f"{sid}:{status}", delivery(delivery_id), sid, _moment(form), details)
         if provider_events.store("twilio", [event]):
@@ -76,7 +76,7 @@ def _keep(
 
 
 def delivery(text: str) -> int | None:
-    """The delivery's id from a callback's address; None when there is none."""
+    """Return the delivery's id from a callback's address; None when it is malformed."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

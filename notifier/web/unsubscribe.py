@@ -1,6 +1,6 @@
-"""``/unsubscribe``: GET shows a page with a button, POST does it, for people and for mail programs (RFC 8058).
+"""``/unsubscribe``: GET shows a page with a button; POST unsubscribes, for people and for mail programs (RFC 8058).
 
-GET changes nothing, because scanners and previews follow every link of a mail.
+GET changes nothing, because scanners and previews follow every link in an e-mail.
 """
 
 from __future__ import annotations
@@ -8,79 +8,87 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from leads import settings
-from notifier.core.db import rows, transaction
+from notifier.core.db import records, transaction
 from notifier.messages.links import unsubscribe_token
 
 router = APIRouter()
 
 
+@dataclass(frozen=True)
+class Subscriber:
+    """The subscriber of an unsubscribe link."""
+
+    email: str
+    is_unsubscribed: bool
+
+
 @router.get("/unsubscribe")
 def show(token: str = "") -> HTMLResponse:
-    """Asks whoever follows the link."""
+    """Ask the reader to confirm."""
     subscriber = _run("web/show_subscriber", token)
     if subscriber is None:
         return _bad_link()
-    if subscriber["unsubscribed"]:
-        return _done(subscriber["email"])
+    if subscriber.is_unsubscribed:
+        return _done(subscriber.email)
     return _page(
         "Stop these e-mails?",
-        f"<p>We will send no more lead alerts, digests, reports and reminders to"
-        f" <strong>{_masked(subscriber['email'])}</strong>.</p>"
-        # Without an action a form posts to the address of its page, the token included.
+        f"<p>We will send no more lead alerts, digests, reports or reminders to"
+        f" <strong>{_masked(subscriber.email)}</strong>.</p>"
+        # A form without an action posts to the page's own address, token included.
         '<form method="post"><button type="submit">Unsubscribe</button></form>'
-        f"<p>Only too many of them? {_settings_link('Choose which e-mails you get')}.</p>",
+        f"<p>Getting too many? {_settings_link('Choose which e-mails you get')}.</p>",
     )
 
 
 @router.post("/unsubscribe")
 def unsubscribe(token: str = "") -> HTMLResponse:
-    """Suppresses the subscriber's address; doing it again changes nothing."""
+    """Suppress the subscriber's address. Repeating it changes nothing."""
     subscriber = _run("web/unsubscribe", token)
-    return _bad_link() if subscriber is None else _done(subscriber["email"])
+    return _bad_link() if subscriber is None else _done(subscriber.email)
 
 
 def subscriber_of(token: str) -> int | None:
-    """The subscriber whom an unsubscribe link is for; None when we did not make it."""
+    """Return the id of the subscriber in an unsubscribe link's token; None when we did not sign it."""
     number, _, _ = token.partition(".")
-    # int() takes more digits than ASCII's, and more of them than an id has.
+    # int() accepts other digits than ASCII's, and longer numbers than an id.
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         return None
     genuine = unsubscribe_token(int(number))
     return int(number) if hmac.compare_digest(token.encode(), genuine.encode()) else None
 
 
-def _run(statement: str, token: str) -> dict[str, Any] | None:
-    subscriber = subscriber_of(token)
-    if subscriber is None:
+def _run(statement: str, token: str) -> Subscriber | None:
+    subscriber_id = subscriber_of(token)
+    if subscriber_id is None:
         return None
     with transaction() as cursor:
-        found = rows(cursor, statement, subscriber=subscriber)
+        found = records(cursor, Subscriber, statement, subscriber=subscriber_id)
     return found[0] if found else None
 
 
 def _done(email: str) -> HTMLResponse:
     return _page(
         "You are unsubscribed",
-        f"<p><strong>{_masked(email)}</strong> gets no more lead alerts, digests, reports and reminders from us."
-        " A mail that is on its way already may still arrive.</p>"
-        f"<p>That was not meant? {_settings_link('Change it in your settings')}.</p>",
+        f"<p><strong>{_masked(email)}</strong> will get no more lead alerts, digests, reports or reminders from us."
+        " An e-mail that we have already sent may still arrive.</p>"
+        f"<p>Unsubscribed by mistake? {_settings_link('Change it in your settings')}.</p>",
     )
 
 
 def _bad_link() -> HTMLResponse:
     return _page(
         "This link does not work",
-        "<p>It may have been cut off when it was copied. Please use the link in the newest mail from us, or"
+        "<p>Part of it may be missing. Please use the link in our most recent e-mail, or"
         f" {_settings_link('choose which e-mails you get')} in your settings.</p>",
         status=404,
     )
@@ -92,7 +100,7 @@ def _settings_link(words: str) -> str:
 
 
 def _masked(email: str) -> str:
-    """Enough for its owner, too little for anybody who got hold of the link."""
+    """Return the address so that its owner recognizes it and nobody else can read it."""
     name, _, domain = email.partition("@")
     return escape(f"{name[:1]}…@{domain}")
 

@@ -1,4 +1,4 @@
-"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: what is said on a call, as TwiML."""
+"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: what the assistant says on a call, as TwiML."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from notifier.web.twilio_status import DeliveryId, delivery
 router = APIRouter(prefix="/twilio/voice")
 
 NOT_AVAILABLE = "We are sorry, nobody is available to take your call. Please try again later. Goodbye."
-SILENCED = "I am sorry to have disturbed you. You will not be called again. Goodbye."
+OPTED_OUT = "I am sorry to have disturbed you. We will not call you again. Goodbye."
 OUT_OF_TIME = "I am afraid our time is up. Somebody will get back to you. Goodbye."
 RECORDED = "This call is recorded."
-#: A machine that was only just recognised has not beeped yet (s).
-UNTIL_THE_BEEP = 8
-#: However a responder talks, a call has an end.
-MOST_TURNS = 40
+#: How long (s) to wait for the beep of a machine that Twilio has just recognized.
+SECONDS_UNTIL_BEEP = 8
+#: The most turns of one call, whatever its responder says.
+MAX_TURNS = 40
 
 
 @router.post("/outbound")
 def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """A call of ours was answered: a person hears the greeting, a machine gets the message after its beep."""
+    """Answer for an outbound call that was picked up: greet a person, leave a machine the voicemail after its beep."""
     sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy", "")
-    # That Twilio asks is proof that the call was made.
+    # This request is proof that the call was made.
     if provider_events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
         background.add_task(apply_events)
     call = session.find(delivery(delivery_id), sid)
@@ -48,23 +48,23 @@ def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliver
 
 @router.post("/inbound")
 def inbound(form: TwilioForm) -> Response:
-    """Somebody calls a subscriber's number: their script answers, if they can pay for it."""
+    """Answer an inbound call with the subscriber's script, if the balance pays for it."""
     call = session.open_inbound(form.get("CallSid", ""), form.get("From", ""), form.get("To", ""))
     return _goodbye(NOT_AVAILABLE) if call is None or not call.script.greeting else _greet(call)
 
 
 @router.post("/process")
 def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> Response:
-    """Somebody has said something, or nothing: the responder answers."""
+    """Answer with the responder's reply to what the person said, or to silence."""
     sid, said = form.get("CallSid", ""), form.get("SpeechResult", "").strip()
     call = session.find(delivery(delivery_id), sid)
-    number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MOST_TURNS
+    number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MAX_TURNS
     if call is None:
         return _goodbye()
-    if session.wants_silence(said):
-        session.silence(form.get("From" if call.is_inbound else "To", ""))
-        return _goodbye(SILENCED)
-    if (call.is_inbound and call.is_over) or number >= MOST_TURNS:
+    if session.wants_no_calls(said):
+        session.suppress_calls(form.get("From" if call.is_inbound else "To", ""))
+        return _goodbye(OPTED_OUT)
+    if (call.is_inbound and call.is_over_limit) or number >= MAX_TURNS:
         return _goodbye(OUT_OF_TIME)
     reply = responders.reply(Turn(sid, number, said, call.script, call.is_inbound))
     return _goodbye(reply.words) if reply.hangs_up else _listen(VoiceResponse(), call, reply, number + 1)
@@ -73,7 +73,7 @@ def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> 
 def _greet(call: Call) -> Response:
     response = VoiceResponse()
     if settings.text("CALL_RECORDING", "off") == "announced":
-        # All parties must know before it begins (Fla. Stat. 934.03).
+        # All parties must know before the recording starts (Fla. Stat. 934.03).
         response.say(RECORDED)
         start = Start()
         start.recording(recording_status_callback=_address("recording", call))
@@ -82,7 +82,7 @@ def _greet(call: Call) -> Response:
 
 
 def _listen(response: VoiceResponse, call: Call, reply: Reply, turn: int) -> Response:
-    """Says the words and waits for an answer; silence is told too."""
+    """Say the reply and listen. Twilio reports silence too, as an empty result."""
     gather = Gather(
         input="speech", action=_address("process", call, turn=turn), method="POST", speech_timeout="auto",
         action_on_empty_result=True,
@@ -96,7 +96,7 @@ def _leave_message(call: Call, *, has_beeped: bool) -> Response:
     response = VoiceResponse()
     if call.script.voicemail:
         if not has_beeped:
-            response.pause(length=UNTIL_THE_BEEP)
+            response.pause(length=SECONDS_UNTIL_BEEP)
         response.say(call.script.voicemail)
     response.hangup()
     return _twiml(response)
@@ -110,9 +110,9 @@ def _goodbye(words: str = "") -> Response:
     return _twiml(response)
 
 
-def _address(what: str, call: Call, **more: int) -> str:
-    query = urlencode({"delivery_id": call.delivery_id, **more})
-    return f"{settings.text('API_URL').rstrip('/')}/twilio/voice/{what}?{query}"
+def _address(path: str, call: Call, **parameters: int) -> str:
+    query = urlencode({"delivery_id": call.delivery_id, **parameters})
+    return f"{settings.text('API_URL').rstrip('/')}/twilio/voice/{path}?{query}"
 
 
 def _twiml(response: VoiceResponse) -> Response:

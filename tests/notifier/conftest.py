@@ -24,8 +24,8 @@ def notifier_settings(
     from notifier.providers import sendgrid, twilio
 
     db.close()
-    twilio._client.cache_clear()
-    sendgrid._session.cache_clear()
+    twilio.client.cache_clear()
+    sendgrid.session.cache_clear()
     dramatiq.get_broker().close()
     for name, value in settings_for(database, redis_url, sandbox).items():
         monkeypatch.setenv(name, value)

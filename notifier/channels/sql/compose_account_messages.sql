@@ -1,4 +1,4 @@
--- All that an account's e-mail or text says; the tokens ever spent count what was paid back.
+-- Select what account e-mails and SMS say. The tokens used are those settled minus those refunded.
 SELECT r.*,
        CASE WHEN r.kind = 'expiring_trial' THEN (
            SELECT coalesce(sum(CASE e.entry WHEN 'settle' THEN e.tokens ELSE -e.tokens END), 0)

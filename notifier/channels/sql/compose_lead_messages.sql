@@ -1,4 +1,4 @@
--- All that a lead's e-mail or text says, and all that may forbid it, for a whole batch.
+-- Select what a lead's e-mail or SMS says and what may forbid it, for a whole batch.
 SELECT r.*, l.status AS lead_status, l.lead_type, l.lead_score, l.lead_date, l.estimated_equity,
        p.address, p.unit, p.city, p.owner_name, p.property_type, p.building_sqft, p.lot_size_acres, p.year_built
 FROM delivery_recipients r

@@ -1,9 +1,9 @@
--- The leads that a subscriber was told of in the week, and what became of them.
+-- Select each weekly report: the leads that the subscriber was notified of in the week, and their outcome.
 WITH report AS MATERIALIZED (
     SELECT r.*, (r.params ->> 'week_start')::date AS first_day
     FROM delivery_recipients r
     WHERE r.id = ANY (%(ids)s)
-), told AS (
+), notified AS (
     SELECT DISTINCT r.id AS report_id, l.id, l.status, l.lead_type, l.lead_score, p.city
     FROM report r
     JOIN deliveries d ON d.subscriber_id = r.subscriber_id AND d.kind IN ('new_lead_alert', 'urgent_lead_sms')
@@ -12,14 +12,14 @@ WITH report AS MATERIALIZED (
     JOIN properties p ON p.id = l.property_id
 )
 SELECT r.*, r.first_day + 6 AS last_day,
-       count(t.id) AS total_leads,
-       count(t.id) FILTER (WHERE t.status IN ('contacted', 'converted')) AS contacted,
-       count(t.id) FILTER (WHERE t.status = 'converted') AS converted,
-       round(avg(t.lead_score))::integer AS avg_score,
-       mode() WITHIN GROUP (ORDER BY t.lead_type) AS top_type,
-       mode() WITHIN GROUP (ORDER BY t.city) AS top_city
+       count(n.id) AS total_leads,
+       count(n.id) FILTER (WHERE n.status IN ('contacted', 'converted')) AS contacted,
+       count(n.id) FILTER (WHERE n.status = 'converted') AS converted,
+       round(avg(n.lead_score))::integer AS avg_score,
+       mode() WITHIN GROUP (ORDER BY n.lead_type) AS top_type,
+       mode() WITHIN GROUP (ORDER BY n.city) AS top_city
 FROM report r
-LEFT JOIN told t ON t.report_id = r.id
+LEFT JOIN notified n ON n.report_id = r.id
 GROUP BY r.id, r.kind, r.subscriber_id, r.lead_id, r.params, r.priority, r.due_at, r.attempts, r.first_name, r.email,
          r.phone_number, r.token_balance, r.preferences, r.subscription_type, r.trial_ends_at, r.is_suppressed,
          r.mailed_today, r.first_day

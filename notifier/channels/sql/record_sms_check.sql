@@ -1,4 +1,5 @@
--- The next in line comes first next time; a text that is parked is asked about for a day, counted from its parking.
+-- Record that Twilio was asked, so that the next run asks about another SMS first. A parked SMS is checked each hour for a
+-- day, counted from when it was parked, so its updated_at stays.
 UPDATE deliveries
 SET updated_at = CASE state WHEN 'parked' THEN updated_at ELSE now() END,
     check_at = CASE state WHEN 'parked' THEN now() + make_interval(hours => 1) * %(scale)s END

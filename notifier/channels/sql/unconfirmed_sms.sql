@@ -1,5 +1,5 @@
--- Texts to ask the provider about: those of which nobody knows, those it has said nothing final of for an hour, and
--- those that are parked, each hour of their first day.
+-- Select the SMS to ask Twilio about: those whose outcome is unknown, those without a final status for an hour, and
+-- parked ones, each hour of their first day.
 SELECT d.id, d.kind, d.state, d.lead_id, d.provider_id, d.body, d.claimed_at,
        coalesce(d.recipient, u.phone_number) AS recipient
 FROM deliveries d

@@ -1,4 +1,4 @@
--- What must not be, each with what it is about. All in one statement, so that nothing moves between two looks.
+-- Every contradiction in the ledger and the row it concerns. One statement, so that all of it is seen at one moment.
 SELECT 'its balance is ' || token_balance || ', its entries say ' || by_entries AS problem,
        'user' AS subject, user_id AS subject_id
 FROM token_balances WHERE token_balance <> by_entries
@@ -11,7 +11,7 @@ WHERE (d.state IN ('failed', 'dead', 'parked', 'skipped', 'suppressed', 'expired
   AND NOT EXISTS (SELECT FROM token_entries e WHERE e.delivery_id = h.delivery_id AND e.hold_number = h.hold_number
                                                 AND e.entry IN ('settle', 'release'))
 UNION ALL
-SELECT 'it was never accepted and is paid', 'delivery', d.id
+SELECT 'it was never accepted and has a settle entry', 'delivery', d.id
 FROM deliveries d JOIN token_entries e ON e.delivery_id = d.id AND e.entry = 'settle'
 WHERE d.state IN ('queued', 'sending', 'unknown', 'failed', 'dead', 'skipped', 'suppressed', 'expired', 'cancelled')
   AND d.replays = 0

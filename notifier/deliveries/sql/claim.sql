@@ -1,5 +1,5 @@
--- Takes what is due of one kind: kinds that people wait for first, then the best, then the oldest. While the lane's
--- breaker is open nothing is taken but one trial a minute.
+-- Claim due deliveries of one kind: first the kinds that people wait for, then by priority and age. While the queue's
+-- breaker is open, claim only one trial a minute.
 WITH trial AS (
     UPDATE lane_breakers
     SET next_trial_at = now() + make_interval(secs => 60 * %(scale)s)
@@ -10,7 +10,7 @@ WITH trial AS (
         WHEN EXISTS (SELECT FROM trial) THEN 1
         WHEN EXISTS (SELECT FROM lane_breakers WHERE queue_name = %(queue)s) THEN 0
         ELSE %(limit)s
-    END AS most
+    END AS claim_limit
 ), due_kind AS (
     SELECT k.kind FROM delivery_kinds k
     WHERE k.kind = ANY (%(kinds)s)
@@ -20,7 +20,7 @@ WITH trial AS (
     SELECT d.id FROM deliveries d
     WHERE d.kind = (SELECT kind FROM due_kind) AND d.state = 'queued' AND d.not_before <= now()
     ORDER BY d.priority DESC, d.id
-    LIMIT (SELECT most FROM allowed)
+    LIMIT (SELECT claim_limit FROM allowed)
     FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries d

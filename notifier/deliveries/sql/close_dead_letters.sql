@@ -1,2 +1,2 @@
--- It was sent after all: nobody needs to look at its dead letter any more.
+-- Close the dead letters of deliveries that were sent after all.
 UPDATE failed_jobs SET state = 'dismissed' WHERE delivery_id = ANY (%(ids)s) AND state = 'open'

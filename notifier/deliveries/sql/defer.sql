@@ -1,4 +1,4 @@
--- Not now, and nobody's fault: back to the queue until then, and no try is used.
+-- Requeue claimed deliveries until a moment. They lose no attempt.
 UPDATE deliveries
 SET state = 'queued', attempts = attempts - 1, not_before = %(until)s, error_code = %(code)s, error_message = NULL,
     claim = NULL, updated_at = now()

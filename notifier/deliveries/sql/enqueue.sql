@@ -1,6 +1,6 @@
--- Opens the requested deliveries and says of each what there is now. What only the database knows of a key or a
--- priority is filled in here.
-WITH asked AS MATERIALIZED (
+-- Enqueue the requested deliveries and return the delivery that each request now has. The database completes dedupe keys
+-- and priorities that depend on its rows.
+WITH requested AS MATERIALIZED (
     SELECT r.position, r.kind, r.subscriber_id, r.lead_id, r.params::jsonb AS params, r.tokens,
            coalesce(r.priority, l.lead_score, 0) AS priority,
            coalesce(r.not_before, now()) + r.delay AS not_before,
@@ -14,10 +14,10 @@ WITH asked AS MATERIALIZED (
     LEFT JOIN leads l ON l.id = r.lead_id
 )
 SELECT o.delivery_id, o.state, o.opened
-FROM asked a
+FROM requested q
 JOIN open_deliveries((
     SELECT array_agg(ROW (kind, subscriber_id, lead_id, key, priority, not_before, params, tokens)::delivery_request
                      ORDER BY position)
-    FROM asked
-)) o ON o.dedupe_key = a.key
-ORDER BY a.position
+    FROM requested
+)) o ON o.dedupe_key = q.key
+ORDER BY q.position

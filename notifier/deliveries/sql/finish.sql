@@ -1,5 +1,5 @@
--- Ends a claim. Only its holder may, also after a sweeper took it for dead; what the provider said meanwhile stays the
--- truth, and what was kept of the message is kept in any case.
+-- End a claim. Only its holder may, even after the sweeper marked the delivery unknown. A state that the provider has
+-- reported meanwhile stays, and the recipient, sender and body are kept in any case.
 UPDATE deliveries d
 SET state = CASE WHEN d.state IN ('sending', 'unknown') OR d.state = 'parked' AND %(state)s = 'accepted'
                  THEN %(state)s ELSE d.state END,

@@ -1,5 +1,5 @@
--- How many calls may be started now. Whoever asks holds the lock until its claim is committed, so that two that find
--- one line free do not both take it. A call whose end nobody told counts no longer than it can last.
+-- Return how many calls may start now. The caller holds a lock until its claim is committed, so that two processes do
+-- not both take the last free place. A call whose end was never reported counts only as long as it can last.
 SELECT %(limit)s - count(*) AS free
 FROM deliveries
 WHERE channel = 'voice' AND state IN ('sending', 'unknown', 'accepted', 'sent')

@@ -1,4 +1,5 @@
--- Events that came before their delivery knew the provider's id. E-mails of one request share theirs, so it names none.
+-- Link events that came before their delivery had its provider id. E-mails of one request share an id, so it identifies
+-- none of them.
 UPDATE delivery_events e
 SET delivery_id = d.id
 FROM deliveries d

@@ -1,10 +1,10 @@
--- Back to the queue. A refusal has used a try and waits as its kind's table says, until the table ends; waiting that
--- was asked for (429) or a provider that refuses everybody costs none.
+-- Requeue claimed deliveries. A refusal counts as an attempt and waits as long as the kind's retry delays say, until they
+-- are used up. Throttling (429) and an unavailable provider do not count as attempts.
 UPDATE deliveries d
-SET state = CASE WHEN %(costs_a_try)s AND d.attempts > cardinality(k.retry_delays) THEN 'dead' ELSE 'queued' END,
-    attempts = d.attempts - CASE WHEN %(costs_a_try)s THEN 0 ELSE 1 END,
+SET state = CASE WHEN %(is_attempt)s AND d.attempts > cardinality(k.retry_delays) THEN 'dead' ELSE 'queued' END,
+    attempts = d.attempts - CASE WHEN %(is_attempt)s THEN 0 ELSE 1 END,
     not_before = now() + make_interval(secs => CASE
-        WHEN %(costs_a_try)s THEN %(scale)s * coalesce(k.retry_delays[d.attempts], 0)
+        WHEN %(is_attempt)s THEN %(scale)s * coalesce(k.retry_delays[d.attempts], 0)
         ELSE %(wait)s END),
     error_code = %(code)s, error_message = %(message)s, claim = NULL, updated_at = now()
 FROM delivery_kinds k

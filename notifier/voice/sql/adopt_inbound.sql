@@ -1,4 +1,4 @@
--- A call that came in has an owner now, and a price.
+-- Give an inbound call its subscriber and its price.
 UPDATE deliveries SET subscriber_id = %(subscriber)s, tokens = %(tokens)s, updated_at = now()
 WHERE id = %(id)s AND claim = %(claim)s
 RETURNING id

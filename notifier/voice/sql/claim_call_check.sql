@@ -1,4 +1,4 @@
--- A call to ask Twilio about. Whoever takes it asks; it is nobody else's for five minutes.
+-- Claim one due check of a call. Only the claiming process asks Twilio about it for the next five minutes.
 UPDATE deliveries d
 SET check_at = now() + make_interval(secs => %(scale)s * 300)
 FROM (

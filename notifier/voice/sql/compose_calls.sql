@@ -1,5 +1,5 @@
--- All that a call needs and all that may forbid it, as it is now.
-SELECT d.id, d.subscriber_id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
+-- Select what calls need and what may forbid them, as of now.
+SELECT d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
        coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
        EXISTS (SELECT FROM suppressions x
                WHERE x.channel = 'voice' AND phone_key(x.address) = phone_key(l.phone_number)) AS is_suppressed,

@@ -1,4 +1,4 @@
--- There is nobody to call, and nothing was held.
+-- Fail new calls to leads without a phone number. They hold no tokens.
 UPDATE deliveries
 SET state = 'failed', error_code = 'no_phone_number', error_message = 'the lead has no phone number', updated_at = now()
 WHERE id = ANY (%(ids)s) AND state = 'queued'

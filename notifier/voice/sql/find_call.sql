@@ -1,4 +1,4 @@
--- A call of ours that may still be going on, with its script.
+-- Find a call that may still be in progress, with its script.
 SELECT d.id, d.kind, coalesce(d.accepted_at, d.claimed_at, d.created_at) AS started_at,
        s.name, s.greeting_message, s.outbound_greeting, s.voicemail_message
 FROM deliveries d

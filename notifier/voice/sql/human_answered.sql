@@ -1,5 +1,5 @@
--- The event is kept once a call, and the lead moves with it in one statement.
-WITH heard AS (
+-- Record once for each call that a person answered, and in the same statement that the lead was contacted.
+WITH recorded AS (
     INSERT INTO delivery_events (delivery_id, provider, event, event_key, provider_id, applied_at)
     SELECT d.id, 'twilio', 'human', %(sid)s || ':human', %(sid)s, now()
     FROM deliveries d
@@ -11,6 +11,6 @@ WITH heard AS (
 UPDATE leads l
 SET engagement_count = coalesce(l.engagement_count, 0) + 1,
     status = CASE l.status WHEN 'new' THEN 'contacted' ELSE l.status END
-FROM deliveries d JOIN heard ON heard.delivery_id = d.id
+FROM deliveries d JOIN recorded ON recorded.delivery_id = d.id
 WHERE l.id = d.lead_id
 RETURNING l.id

@@ -1,4 +1,4 @@
--- What reads the whole ledger, and is therefore asked seldom.
+-- Return the samples that read the whole ledger, and so are read seldom.
 SELECT 'notifier_ledger_drift' AS metric, '{}'::text[] AS labels, count(*)::float8 AS value
 FROM token_balances WHERE token_balance <> by_entries
 UNION ALL

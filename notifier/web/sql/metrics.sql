@@ -1,17 +1,17 @@
--- What is measured now, one row a sample: metric, values of its labels, value. Everything is found through an index or
--- is of the last day, so that asking stays cheap however much is kept.
+-- Return the current samples, one row each: metric, values of its labels, value. Every part reads through an index or reads
+-- only the last day, so that it stays cheap as the tables grow.
 WITH recent AS MATERIALIZED (
     SELECT channel, kind, state, attempts, due_at, claimed_at, accepted_at
     FROM deliveries WHERE created_at > now() - interval '24 hours'
-), open_now AS MATERIALIZED (
+), unfinished AS MATERIALIZED (
     SELECT d.channel, d.kind, k.queue_name, d.state, d.created_at, d.not_before
     FROM deliveries d JOIN delivery_kinds k USING (kind)
     WHERE d.state IN ('queued', 'sending', 'unknown')
 ), due AS MATERIALIZED (
-    SELECT queue_name, not_before FROM open_now WHERE state = 'queued' AND not_before <= now()
+    SELECT queue_name, not_before FROM unfinished WHERE state = 'queued' AND not_before <= now()
     UNION ALL
     SELECT 'api-property-lookup', not_before FROM lookups WHERE state = 'queued' AND not_before <= now()
-), lanes AS (
+), queues AS (
     SELECT unnest(%(queues)s::text[]) AS queue_name
 ), waits AS (
     SELECT channel, kind, extract(epoch FROM claimed_at - due_at) AS seconds
@@ -32,8 +32,8 @@ SELECT 'notifier_deliveries' AS metric, ARRAY[channel, kind, state] AS labels, c
 FROM (
     SELECT channel, kind, state FROM recent
     UNION ALL
-    SELECT channel, kind, state FROM open_now WHERE created_at <= now() - interval '24 hours'
-) counted GROUP BY channel, kind, state
+    SELECT channel, kind, state FROM unfinished WHERE created_at <= now() - interval '24 hours'
+) AS counted GROUP BY channel, kind, state
 UNION ALL
 SELECT 'notifier_wait_seconds', ARRAY[channel, kind, quantile::text],
        percentile_cont(quantile) WITHIN GROUP (ORDER BY seconds)
@@ -50,24 +50,24 @@ UNION ALL
 SELECT 'notifier_lookup_seconds', ARRAY[quantile::text], percentile_cont(quantile) WITHIN GROUP (ORDER BY seconds)
 FROM answers, quantiles GROUP BY quantile
 UNION ALL
-SELECT 'notifier_queue_due', ARRAY[l.queue_name], count(d.queue_name)
-FROM lanes l LEFT JOIN due d ON d.queue_name = l.queue_name
-GROUP BY l.queue_name
+SELECT 'notifier_queue_due', ARRAY[q.queue_name], count(d.queue_name)
+FROM queues q LEFT JOIN due d ON d.queue_name = q.queue_name
+GROUP BY q.queue_name
 UNION ALL
-SELECT 'notifier_queue_oldest_age_seconds', ARRAY[l.queue_name],
+SELECT 'notifier_queue_oldest_age_seconds', ARRAY[q.queue_name],
        coalesce(extract(epoch FROM now() - min(d.not_before)), 0)
-FROM lanes l LEFT JOIN due d ON d.queue_name = l.queue_name
-GROUP BY l.queue_name
+FROM queues q LEFT JOIN due d ON d.queue_name = q.queue_name
+GROUP BY q.queue_name
 UNION ALL
-SELECT 'notifier_lane_processes', ARRAY[l.queue_name], count(s.process_id)
-FROM lanes l LEFT JOIN lane_status s ON s.queue_name = l.queue_name AND s.heartbeat_at > now() - interval '30 seconds'
-GROUP BY l.queue_name
+SELECT 'notifier_lane_processes', ARRAY[q.queue_name], count(s.process_id)
+FROM queues q LEFT JOIN lane_status s ON s.queue_name = q.queue_name AND s.heartbeat_at > now() - interval '30 seconds'
+GROUP BY q.queue_name
 UNION ALL
-SELECT 'notifier_breaker_open', ARRAY[l.queue_name], count(b.queue_name)
-FROM lanes l LEFT JOIN lane_breakers b ON b.queue_name = l.queue_name
-GROUP BY l.queue_name
+SELECT 'notifier_breaker_open', ARRAY[q.queue_name], count(b.queue_name)
+FROM queues q LEFT JOIN lane_breakers b ON b.queue_name = q.queue_name
+GROUP BY q.queue_name
 UNION ALL
-SELECT 'notifier_unknown', '{}', count(*) FROM open_now WHERE state = 'unknown'
+SELECT 'notifier_unknown', '{}', count(*) FROM unfinished WHERE state = 'unknown'
 UNION ALL
 SELECT 'notifier_parked', '{}', count(*) FROM deliveries WHERE state = 'parked'
 UNION ALL

@@ -1,14 +1,14 @@
--- A number wants silence, by text and by call: the number as Twilio writes it, and as its subscriber wrote it.
-WITH heard AS (
+-- Suppress SMS and calls to a number, both as Twilio writes it and as its subscriber wrote it.
+WITH recorded AS (
     INSERT INTO delivery_events (provider, event, event_key, provider_id, applied_at)
     VALUES ('twilio', 'stop', %(sid)s || ':stop', %(sid)s, now())
     ON CONFLICT (provider, event_key) DO NOTHING
     RETURNING id
-), written AS (
+), addresses AS (
     SELECT %(number)s AS address
     UNION SELECT u.phone_number FROM users u WHERE phone_key(u.phone_number) = phone_key(%(number)s)
 )
 INSERT INTO suppressions (channel, address, reason)
-SELECT channel, address, 'stop' FROM heard, written, unnest('{sms,voice}'::text[]) AS channel
+SELECT channel, address, 'stop' FROM recorded, addresses, unnest('{sms,voice}'::text[]) AS channel
 ON CONFLICT (channel, address) DO NOTHING
 RETURNING id

@@ -1,9 +1,9 @@
--- A subscriber wants no more e-mail; whoever bounced or complained before stays suppressed for that reason.
-WITH asked AS (
+-- Suppress a subscriber's e-mail address. An address suppressed by a bounce or complaint keeps that reason.
+WITH subscriber AS (
     SELECT u.email FROM users u WHERE u.id = %(subscriber)s AND u.email IS NOT NULL
 ), suppressed AS (
     INSERT INTO suppressions (channel, address, reason)
-    SELECT 'email', lower(asked.email), 'unsubscribe' FROM asked
+    SELECT 'email', lower(subscriber.email), 'unsubscribe' FROM subscriber
     ON CONFLICT (channel, address) DO NOTHING
 )
-SELECT email FROM asked
+SELECT email, true AS is_unsubscribed FROM subscriber

@@ -1,4 +1,4 @@
-"""The web service, served by uvicorn over HTTP in a thread of the test's process, on the test's own database."""
+"""The web service, served by uvicorn over HTTP in a thread of the test process, on the test's own database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.services import Database
 
 APP_TOKEN = "token-of-the-app"
 PUBLIC_URL = "https://hooks.example.test"
-"""What the providers know us by; the tests, like a proxy, reach the service under another address."""
+"""The address that the providers know. The tests, like a proxy, use another address."""
 TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
 
 
@@ -36,16 +36,16 @@ def settings_of_web(
 
 @pytest.fixture
 def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """A client of the running service."""
+    """Yield a client of the running service."""
     from notifier.core import db
     from notifier.providers import twilio
     from notifier.web import app, health, metrics
 
-    db.close()  # a pool of the test before
+    db.close()  # the previous test's pool
     health._redis_client.cache_clear()
-    twilio._client.cache_clear()
-    for source in metrics.MEASUREMENTS.sources:
-        source.forget()
+    twilio.client.cache_clear()
+    for source in metrics.COLLECTOR.sources:
+        source.clear()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -63,13 +63,13 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def twilio(web: httpx.Client) -> Twilio:
-    """Twilio, calling back."""
+    """Return a Twilio that calls back."""
     return Twilio(str(web.base_url).rstrip("/"), PUBLIC_URL, TWILIO_TOKEN)
 
 
 @pytest.fixture
 def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid:
-    """SendGrid, calling back; the service knows its key."""
+    """Return a SendGrid that calls back with a key that the service knows."""
     made = SendGrid(str(web.base_url).rstrip("/"))
     settings_of_web.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", made.public_key)
     return made
@@ -77,7 +77,7 @@ def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid
 
 @pytest.fixture
 def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Path) -> Iterator[System]:
-    """Rows to start from, and what became of them."""
+    """Yield the system without worker processes."""
     running = System(database, os.environ["REDIS_URL"], sandbox, tmp_path)
     try:
         yield running
@@ -87,7 +87,7 @@ def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Pa
 
 @pytest.fixture
 def applied(system: System) -> Callable[[], None]:
-    """Waits until everything that was stored has been applied, or sorted out as nobody's."""
+    """Return a function that waits until every stored event is applied or has no delivery."""
 
     def wait() -> None:
         system.wait_until(

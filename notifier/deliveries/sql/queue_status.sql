@@ -1,13 +1,13 @@
--- One line a lane: what waits, how long the oldest has, who works there, and what a human should look at.
-SELECT lane.queue_name,
+-- One row for each queue: what waits and for how long, its workers, and what an operator must look at.
+SELECT q.queue_name,
        coalesce(d.due, 0) AS due, coalesce(d.later, 0) AS later, coalesce(d.sending, 0) AS sending,
        coalesce(d.unknown, 0) AS unknown, coalesce(d.parked, 0) AS parked,
        coalesce(d.oldest, 0)::integer AS oldest,
        (SELECT count(*) FROM lane_status s
-        WHERE s.queue_name = lane.queue_name AND s.heartbeat_at > now() - interval '30 seconds') AS workers,
-       (SELECT count(*) FROM failed_jobs f WHERE f.queue_name = lane.queue_name AND f.state = 'open') AS dead,
-       (SELECT b.code FROM lane_breakers b WHERE b.queue_name = lane.queue_name) AS breaker
-FROM unnest(%(queues)s::text[]) AS lane (queue_name)
+        WHERE s.queue_name = q.queue_name AND s.heartbeat_at > now() - interval '30 seconds') AS workers,
+       (SELECT count(*) FROM failed_jobs f WHERE f.queue_name = q.queue_name AND f.state = 'open') AS dead,
+       (SELECT b.code FROM lane_breakers b WHERE b.queue_name = q.queue_name) AS breaker
+FROM unnest(%(queues)s::text[]) AS q (queue_name)
 LEFT JOIN (
     SELECT k.queue_name,
            count(*) FILTER (WHERE d.state = 'queued' AND d.not_before <= now()) AS due,
@@ -19,5 +19,5 @@ LEFT JOIN (
     FROM deliveries d JOIN delivery_kinds k ON k.kind = d.kind
     WHERE d.state IN ('queued', 'sending', 'unknown', 'parked')
     GROUP BY k.queue_name
-) d ON d.queue_name = lane.queue_name
-ORDER BY lane.queue_name
+) d ON d.queue_name = q.queue_name
+ORDER BY q.queue_name

@@ -1,0 +1,33 @@
+"""What waits in each queue, for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from notifier.core.db import records, transaction
+
+
+@dataclass(frozen=True)
+class QueueStatus:
+    """The number of a queue's deliveries in each state, its workers and dead letters.
+
+    ``oldest`` is the age (s) of the oldest due delivery. ``breaker`` is the provider's code while the breaker is open.
+    """
+
+    queue_name: str
+    due: int
+    later: int
+    sending: int
+    unknown: int
+    parked: int
+    oldest: int
+    workers: int
+    dead: int
+    breaker: str | None
+
+
+def queue_statuses(queues: Iterable[str]) -> list[QueueStatus]:
+    """Return the status of each queue, sorted by name."""
+    with transaction() as cursor:
+        return records(cursor, QueueStatus, "deliveries/queue_status", queues=sorted(queues))
