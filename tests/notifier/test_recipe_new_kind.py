@@ -1,0 +1,109 @@
+"""The recipe for a new message kind: what its author adds, step by step, and that nothing else is needed to send it.
+
+In the repository each step is one entry in the file that its comment names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import dramatiq
+import pytest
+
+from notifier.actors.delivery import delivery_actor, enqueue
+from notifier.actors.drain import SENDERS, drain_queue
+from notifier.channels import email
+from notifier.channels.eligibility import EligibilityPolicy
+from notifier.channels.email import EmailKind
+from notifier.core.queues import EMAIL, KINDS
+from notifier.deliveries.enqueue import DeliveryRequest
+from notifier.messages import links
+from tests.notifier.system import System
+
+# 1. migrations/reference/delivery_kinds.csv: channel, queue, price, order, retries, lifetime.
+ROW: dict[str, Any] = {
+    "kind": "price_change",
+    "channel": "email",
+    "queue_name": EMAIL.queue_name,
+    "tokens": 2,
+    "claim_order": 3,
+    "retry_delays": [5, 25],
+    "max_age": "72 hours",
+    "is_optional": True,
+    "is_owed": False,
+    "is_replayable": True,
+}
+
+
+# 2. notifier/messages: the fields of its template. If it needs columns that no statement selects yet, add one to
+#    notifier/channels/sql.
+def fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "subscriber_name": row["first_name"] or "",
+        "new_price": f"${row['params']['cents'] / 100:,.2f}",
+        "settings_url": links.app("settings"),
+    }
+
+
+# 3. notifier/channels/email.py: the declaration.
+PRICE_CHANGE = EmailKind(
+    "price_change", "BILLING", fields, EligibilityPolicy("channels/compose_account_messages", "email"), is_optional=True
+)
+
+
+# 4. notifier/actors/requests.py: the delivery that its actor's arguments request.
+def request(subscriber_id: int, cents: int) -> DeliveryRequest:
+    return DeliveryRequest("price_change", f"price:{subscriber_id}:{cents}", subscriber_id, params={"cents": cents})
+
+
+def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what importing the notifier and migrating the database do with the entries above."""
+    columns, marks = ", ".join(ROW), ", ".join(["%s"] * len(ROW))
+    insert = f"INSERT INTO delivery_kinds ({columns}) VALUES ({marks})"
+    system.database.connection.execute(insert, list(ROW.values()))  # type: ignore[call-overload]
+    # notifier/core/queues.py names the queue of each kind; notifier/actors/drain.py takes the sender from EMAIL_KINDS.
+    monkeypatch.setitem(KINDS, "price_change", EMAIL)  # type: ignore[arg-type]
+    monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))  # type: ignore[arg-type]
+    # .env: the id of its template at SendGrid.
+    monkeypatch.setenv("SENDGRID_TEMPLATE_PRICE_CHANGE", "d-price-change")
+
+
+@pytest.fixture
+def price_change(system: System, monkeypatch: pytest.MonkeyPatch) -> Any:
+    declare(system, monkeypatch)
+
+    # 5. notifier/actors/email.py: the actor, which notifier/__init__.py exports.
+    @delivery_actor(request)
+    def price_change(subscriber_id: int, cents: int) -> None:
+        """Enqueue the news of a price change; 2 tokens."""
+        enqueue([request(subscriber_id, cents)])
+
+    yield price_change
+    dramatiq.get_broker().actors.pop("price_change")
+
+
+def test_a_new_kind_is_priced_composed_and_sent(system: System, price_change: Any) -> None:
+    user = system.subscriber(tokens=10)
+    result = price_change.send(user, cents=4900)
+    assert price_change.send(user, cents=4900).delivery_id == result.delivery_id
+    assert drain_queue(EMAIL) == 1
+    assert system.state(result.delivery_id) == "accepted"
+    assert system.entries(result.delivery_id) == [("hold", 2), ("settle", 2)]
+    (sent,) = system.received("sendgrid")
+    (person,) = sent["body"]["personalizations"]
+    assert sent["body"]["template_id"] == "d-price-change"
+    assert sent["body"]["from"]["email"] == "billing@leads.test"
+    assert person["dynamic_template_data"]["new_price"] == "$49.00"
+    assert "List-Unsubscribe" in person["headers"]
+
+
+def test_a_new_kind_has_its_own_retries(system: System, price_change: Any) -> None:
+    system.fault("sendgrid", status=503)
+    result = price_change.send(system.subscriber(), cents=4900)
+    for attempt in (1, 2, 3):
+        drain_queue(EMAIL)
+        assert system.value("SELECT attempts FROM deliveries WHERE id = %s", result.delivery_id) == attempt
+        system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+    assert system.state(result.delivery_id) == "dead"
