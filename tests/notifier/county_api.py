@@ -1,4 +1,4 @@
-"""The county's API as a test wants it: answers made by hand, faults, and the calls that it has received."""
+"""The county's API for tests: its answers, its faults, and the calls that it received."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CountyApi:
 
 
 def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", why: str = "") -> dict[str, Any]:
-    """An answer of the county with all rows of ``documents`` (each a list of rows, as ``deed`` gives them)."""
+    """Return an answer with all rows of ``documents`` (each a list of rows, as ``deed`` returns them)."""
     rows = [row for document in documents for row in document]
     return {
         "Status": status,
@@ -47,7 +47,7 @@ def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", wh
 
 
 def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int = 55_844, **fields: Any) -> list[Any]:
-    """A deed as the API gives it: a row for the seller, and one for each buyer."""
+    """Return a deed as the API reports it: a row for the seller, and one for each buyer."""
     common = {
         "CFN_YEAR": int(recorded[:4]),
         "CFN_SEQ": sequence,
@@ -74,7 +74,7 @@ def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int =
 
 
 def rows_of(document: Document) -> list[Any]:
-    """A document of the county's files as its API gives it."""
+    """Return a document of the county's files as its API reports it."""
     original = document.original or (0, 0)
     common = {
         "CFN_YEAR": document.year,

@@ -183,13 +183,13 @@ class System:
             for person in request["body"]["personalizations"]
         ]
 
-    def texted_deliveries(self) -> list[int]:
-        """Return the delivery id of each text that Twilio accepted, once for each time."""
+    def accepted_sms(self) -> list[int]:
+        """Return the delivery id of each SMS that Twilio accepted, once for each time."""
         callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
         return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
 
-    def accepted_texts(self) -> list[str]:
-        """Return the recipient of each text that Twilio accepted, once for each time."""
+    def accepted_sms_numbers(self) -> list[str]:
+        """Return the recipient of each SMS that Twilio accepted, once for each time."""
         return [r["body"]["To"] for r in self.received("twilio") if r["accepted"]]
 
     def fault(self, provider: str, **instruction: Any) -> None:

@@ -43,7 +43,7 @@ def check_that_it_adds_up(system: System) -> None:
     """Check what must hold when no delivery waits any more."""
     found = system.rows("SELECT id, channel, state, tokens FROM deliveries WHERE tokens > 0")
     assert {state for _, _, state, _ in found} <= FINAL
-    emails, texts = Counter(system.accepted_emails()), Counter(system.texted_deliveries())
+    emails, texts = Counter(system.accepted_emails()), Counter(system.accepted_sms())
     assert max(texts.values(), default=0) <= 1, "a text was accepted twice"
     assert max(emails.values(), default=0) <= 2, "an e-mail was accepted three times"
     ends = "SELECT delivery_id, array_agg(entry) FROM token_entries WHERE entry IN ('settle', 'release') GROUP BY 1"
@@ -133,7 +133,7 @@ def test_what_is_queued_is_sent_once_whatever_restarts(own_system: System, serve
             system.database.server.restart(stop)
             system.connect_again()
     system.wait_for_rest(seconds=90)
-    assert Counter(system.texted_deliveries()) == Counter(ids[:150])
+    assert Counter(system.accepted_sms()) == Counter(ids[:150])
     if server == "PostgreSQL crashed":
         # A claim whose outcome could not be written becomes unknown; an e-mail may be sent a second time then.
         assert max(Counter(system.accepted_emails()).values()) <= 2

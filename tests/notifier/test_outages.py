@@ -68,7 +68,7 @@ def test_a_worker_told_to_stop_finishes_what_it_has_and_leaves_the_rest(system: 
     assert worker.wait(timeout=30) == 0
     states = system.states()
     assert set(states) == {"accepted", "queued"}
-    assert states["accepted"] == len(system.accepted_texts())
+    assert states["accepted"] == len(system.accepted_sms_numbers())
     assert states["queued"] > 0
     assert system.rows("SELECT * FROM lane_status") == []
 
@@ -170,7 +170,7 @@ def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkey
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     drain.drain_queue(SMS)
     assert system.rows("SELECT state, error_code FROM deliveries") == [("unknown", "our_error")]
-    assert len(system.accepted_texts()) == 1
+    assert len(system.accepted_sms_numbers()) == 1
 
 
 def test_the_app_alerts_on_call_through_redis_or_without_it(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,4 +198,4 @@ def test_requests_of_an_earlier_test_are_not_counted_for_the_next(system: System
     services.reset_sandbox(system.sandbox)
     worker.join()
     assert system.rows("SELECT state FROM deliveries") == [("accepted",)]
-    assert system.accepted_texts() == []
+    assert system.accepted_sms_numbers() == []

@@ -40,7 +40,7 @@ def test_twenty_requests_at_once_are_one_alert(system: System) -> None:
     assert len({one.delivery_id for one in opened}) == 1
     assert [one.is_new for one in opened].count(True) == 1
     system.wait_for_rest()
-    assert len(system.accepted_texts()) == 1
+    assert len(system.accepted_sms_numbers()) == 1
     assert system.entries(opened[0].delivery_id) == [("hold", 10), ("settle", 10)]
 
 
@@ -52,7 +52,7 @@ def test_a_balance_for_six_texts_sends_six_of_fifty(system: System) -> None:
         list(threads.map(lambda lead: notifier.urgent_lead_sms.send(user, lead), leads))
     system.wait_for_rest()
     assert system.states() == {"accepted": 6, "skipped": 44}
-    assert len(system.accepted_texts()) == 6
+    assert len(system.accepted_sms_numbers()) == 6
     assert system.balance(user) == 0
 
 

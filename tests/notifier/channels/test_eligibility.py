@@ -1,4 +1,4 @@
-"""Who is not written to after all, and in which order the others are."""
+"""Who is eligible at the moment of sending, and in which order deliveries are sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.notifier.system import System
         ({"lead_score_threshold": "high", "max_daily_emails": None, "lead_alerts": "yes"}, None),
     ],
 )
-def test_preferences_are_asked_at_the_moment_of_sending(
+def test_preferences_apply_at_the_moment_of_sending(
     system: System, preferences: dict[str, Any], code: str | None
 ) -> None:
     user = system.subscriber(tokens=10, email_preferences=preferences)
@@ -35,7 +35,7 @@ def test_preferences_are_asked_at_the_moment_of_sending(
     assert system.balance(user) == (10 if code else 9)
 
 
-def test_the_daily_cap_lets_the_best_through(system: System) -> None:
+def test_the_daily_cap_sends_the_best_leads_first(system: System) -> None:
     user = system.subscriber(email_preferences={"max_daily_emails": 2})
     opened = [notifier.new_lead_alert.send(user, system.lead(lead_score=score)) for score in (70, 95, 80)]
     assert [system.outcome(one) for one in opened] == [
@@ -46,20 +46,18 @@ def test_the_daily_cap_lets_the_best_through(system: System) -> None:
     assert system.outcome(notifier.new_lead_alert.send(user, system.lead())) == ("skipped", "daily_cap")
 
 
-def test_two_workers_that_claim_at_the_same_moment_keep_the_daily_cap(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_concurrent_claims_respect_the_daily_cap(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     user = system.subscriber(email_preferences={"max_daily_emails": 1})
     first = notifier.new_lead_alert.send(user, system.lead())
-    claimed, going = Event(), Event()
+    claimed, may_commit = Event(), Event()
     claim = lifecycle.rows
 
     def slow(cursor: Any, name: str, **parameters: Any) -> Any:
-        """The first claim stays uncommitted for a while."""
+        """Keep the first claim uncommitted for a while."""
         taken = claim(cursor, name, **parameters)
         if name == "deliveries/claim" and not claimed.is_set():
             claimed.set()
-            going.wait(10)
+            may_commit.wait(10)
         return taken
 
     monkeypatch.setattr(lifecycle, "rows", slow)
@@ -70,14 +68,14 @@ def test_two_workers_that_claim_at_the_same_moment_keep_the_daily_cap(
         second = notifier.new_lead_alert.send(user, system.lead())
         other = workers.submit(drain.drain_queue, EMAIL)
         time.sleep(0.5)
-        going.set()
+        may_commit.set()
         one.result(30), other.result(30)
     assert [system.state(opened.delivery_id) for opened in (first, second)] == ["accepted", "skipped"]
     assert len(system.accepted_emails()) == 1
 
 
 @pytest.mark.parametrize(("reason", "receipt"), [("unsubscribed", "accepted"), ("bounce", "suppressed")])
-def test_who_unsubscribed_still_gets_receipts_and_a_dead_address_gets_nothing(
+def test_unsubscribed_addresses_still_get_receipts_and_bounced_ones_get_nothing(
     system: System, reason: str, receipt: str
 ) -> None:
     user = system.subscriber(email="Pat@Example.test")
@@ -88,13 +86,13 @@ def test_who_unsubscribed_still_gets_receipts_and_a_dead_address_gets_nothing(
 
 
 @pytest.mark.parametrize("status", ["closed", "converted"])
-def test_a_lead_that_is_no_more_is_not_told(system: System, status: str) -> None:
+def test_a_closed_lead_is_not_sent(system: System, status: str) -> None:
     user = system.subscriber()
     assert system.outcome(notifier.new_lead_alert.send(user, system.lead(status=status)))[0] == "cancelled"
     assert system.balance(user) == 1000
 
 
-def test_a_subscriber_without_an_address_costs_nothing(system: System) -> None:
+def test_a_subscriber_without_an_address_is_not_charged(system: System) -> None:
     user = system.subscriber(email=None, phone_number=None)
     lead = system.lead()
     assert system.outcome(notifier.new_lead_alert.send(user, lead)) == ("failed", "no_email")
@@ -102,7 +100,7 @@ def test_a_subscriber_without_an_address_costs_nothing(system: System) -> None:
     assert system.balance(user) == 1000
 
 
-def test_an_address_that_is_none_stops_no_other(system: System) -> None:
+def test_a_malformed_address_does_not_stop_the_others(system: System) -> None:
     lead = system.lead()
     odd = notifier.new_lead_alert.send(system.subscriber(email="nobody"), lead)
     good = notifier.new_lead_alert.send(system.subscriber(), lead)
@@ -110,7 +108,7 @@ def test_an_address_that_is_none_stops_no_other(system: System) -> None:
     assert system.outcome(good) == ("accepted", None)
 
 
-def test_codes_and_receipts_go_before_alerts(system: System) -> None:
+def test_codes_and_receipts_are_sent_before_alerts(system: System) -> None:
     user, lead = system.subscriber(), system.lead()
     notifier.new_lead_alert.send(user, lead)
     notifier.payment_receipt.send(user, "ch_1", 100, 1)
@@ -123,7 +121,7 @@ def test_codes_and_receipts_go_before_alerts(system: System) -> None:
     assert [t["body"]["Body"][:4] for t in system.received("twilio")] == ["Your", "Prob"]
 
 
-def test_one_row_that_cannot_be_composed_stops_no_other(system: System) -> None:
+def test_a_row_that_cannot_be_composed_does_not_stop_the_others(system: System) -> None:
     user = system.subscriber()
     system.rows(
         "SELECT * FROM open_deliveries(ARRAY[ROW ('payment_receipt', %s, NULL, 'odd', NULL, NULL, '{}', NULL)"

@@ -1,4 +1,4 @@
-"""What a provider's refusal costs: exactly the retry table, nothing for waiting as told, one try when it is final."""
+"""What a provider's refusal costs: retries follow the table, throttling costs no attempt, a rejection ends at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUEUES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twili
 
 
 def sent(system: System, kind: str) -> int:
-    """A delivery of the kind, after its first try."""
+    """Send a delivery of the kind once and return its id."""
     opened = getattr(notifier, kind).send(system.subscriber(), system.lead())
     drain.drain_queue(QUEUES[kind][0])
     return int(opened.delivery_id)
@@ -32,15 +32,15 @@ def row(system: System, *columns: str) -> Any:
 @pytest.mark.parametrize("kind", TABLES)
 def test_retries_follow_the_table_exactly(system: System, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
-    lane, provider = QUEUES[kind]
+    queue, provider = QUEUES[kind]
     system.fault(provider, status=503)
     delivery = sent(system, kind)
     for number, seconds in enumerate(TABLES[kind], start=1):
         state, attempts, wait = row(system, "state", "attempts", "not_before - updated_at")
         assert (state, attempts, wait) == ("queued", number, timedelta(seconds=seconds))
-        assert drain.drain_queue(lane) == 0
+        assert drain.drain_queue(queue) == 0
         system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-        drain.drain_queue(lane)
+        drain.drain_queue(queue)
     assert row(system, "state", "attempts") == ("dead", len(TABLES[kind]) + 1)
     assert [entry for entry, _ in system.entries(delivery)] == ["hold", "release"]
     assert system.value("SELECT count(*) FROM failed_jobs") == 1
@@ -48,20 +48,20 @@ def test_retries_follow_the_table_exactly(system: System, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_waiting_as_told_costs_no_try(system: System, kind: str) -> None:
-    lane, provider = QUEUES[kind]
+def test_throttling_costs_no_attempt(system: System, kind: str) -> None:
+    queue, provider = QUEUES[kind]
     system.fault(provider, status=429, headers={"Retry-After": "7"}, times=30)
     sent(system, kind)
     for _ in range(29):
         assert row(system, "state", "attempts", "not_before - updated_at") == ("queued", 0, timedelta(seconds=7))
         system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-        drain.drain_queue(lane)
+        drain.drain_queue(queue)
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-    drain.drain_queue(lane)
+    drain.drain_queue(queue)
     assert row(system, "state", "attempts") == ("accepted", 1)
 
 
-def test_sendgrid_tells_the_moment_from_which_it_takes_more(system: System) -> None:
+def test_sendgrids_reset_header_sets_the_wait(system: System) -> None:
     system.fault("sendgrid", status=429, headers={"X-RateLimit-Reset": str(int(time.time()) + 20)})
     sent(system, "new_lead_alert")
     (wait,) = row(system, "extract(epoch FROM not_before - updated_at)")
@@ -76,7 +76,7 @@ def test_sendgrid_tells_the_moment_from_which_it_takes_more(system: System) -> N
         ("sendgrid", "new_lead_alert", {"errors": [{"message": "person@example.test is bad", "field": "content"}]}),
     ],
 )
-def test_a_permanent_error_is_tried_once(system: System, provider: str, kind: str, body: Any) -> None:
+def test_a_permanent_failure_is_attempted_once(system: System, provider: str, kind: str, body: Any) -> None:
     system.fault(provider, status=400, body=body)
     delivery = sent(system, kind)
     drain.drain_queue(QUEUES[kind][0])
@@ -87,7 +87,7 @@ def test_a_permanent_error_is_tried_once(system: System, provider: str, kind: st
     assert "+1305" not in letter and "@" not in letter
 
 
-def test_who_replied_stop_is_suppressed(system: System) -> None:
+def test_a_recipient_who_replied_stop_is_suppressed(system: System) -> None:
     system.fault("twilio", status=400, body={"code": 21610, "message": "unsubscribed"})
     sent(system, "urgent_lead_sms")
     assert row(system, "state", "error_code") == ("suppressed", "21610")
@@ -102,34 +102,34 @@ def test_who_replied_stop_is_suppressed(system: System) -> None:
 
 
 @pytest.mark.parametrize(("kind", "status"), [("new_lead_alert", 401), ("urgent_lead_sms", 401)])
-def test_a_provider_that_refuses_everybody_is_tried_once_a_minute(
+def test_an_unavailable_provider_is_tried_once_a_minute(
     system: System, monkeypatch: pytest.MonkeyPatch, kind: str, status: int
 ) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
-    lane, provider = QUEUES[kind]
+    queue, provider = QUEUES[kind]
     system.fault(provider, status=status, body={"code": 20003})
     for _ in range(20):
         getattr(notifier, kind).send(system.subscriber(), system.lead())
-    drain.drain_queue(lane)
+    drain.drain_queue(queue)
     calls = len(system.received(provider))
     assert calls == 1
     assert system.rows("SELECT DISTINCT state, attempts FROM deliveries") == [("queued", 0)]
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-    drain.drain_queue(lane)
-    assert len(system.received(provider)) == 1, "before the minute is over nothing is tried"
+    drain.drain_queue(queue)
+    assert len(system.received(provider)) == 1, "nothing is tried within the minute"
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
-    drain.drain_queue(lane)
+    drain.drain_queue(queue)
     assert len(system.received(provider)) == 2, "one trial"
     assert len(system.received("oncall")) == 1
     system.heal()
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
     system.database.connection.execute("UPDATE deliveries SET not_before = now()")
-    drain.drain_queue(lane)
+    drain.drain_queue(queue)
     assert system.states() == {"accepted": 20}
     assert system.rows("SELECT * FROM lane_breakers") == []
 
 
-def test_a_missing_setting_stops_the_lane_and_not_the_deliveries(
+def test_a_missing_setting_stops_the_queue_and_fails_no_delivery(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SENDGRID_TEMPLATE_NEW_LEAD_ALERT")
@@ -140,7 +140,7 @@ def test_a_missing_setting_stops_the_lane_and_not_the_deliveries(
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_one_bad_address_in_a_batch_stops_no_other(system: System, named: bool) -> None:
+def test_a_rejected_address_in_a_batch_does_not_stop_the_others(system: System, named: bool) -> None:
     users = [system.subscriber(email="nobody@nowhere" if n == 7 else f"p{n}@example.test") for n in range(20)]
     lead = system.lead()
     if not named:
@@ -155,7 +155,7 @@ def test_one_bad_address_in_a_batch_stops_no_other(system: System, named: bool) 
 
 
 @pytest.mark.parametrize("then", ["reset", "hang"])
-def test_a_text_of_which_nobody_knows_is_never_sent_again(system: System, then: str) -> None:
+def test_an_sms_with_unknown_outcome_is_never_sent_again(system: System, then: str) -> None:
     system.fault("twilio", then=then, accept=True, seconds=4 if then == "hang" else 0)
     delivery = sent(system, "urgent_lead_sms")
     assert row(system, "state", "error_code") == ("unknown", "no_answer")
@@ -163,11 +163,11 @@ def test_a_text_of_which_nobody_knows_is_never_sent_again(system: System, then: 
     sweep(system, "1 hour")
     assert system.state(delivery) == "parked"
     assert system.entries(delivery) == [("hold", 10), ("release", 10)]
-    assert len(system.accepted_texts()) == 1
+    assert len(system.accepted_sms_numbers()) == 1
     assert len(system.received("oncall")) == 1
 
 
-def test_an_email_of_which_nobody_knows_is_sent_once_more_and_then_parked(system: System) -> None:
+def test_an_email_with_unknown_outcome_is_sent_once_more_and_then_parked(system: System) -> None:
     system.fault("sendgrid", then="reset")
     delivery = sent(system, "new_lead_alert")
     assert system.state(delivery) == "unknown"
@@ -180,7 +180,7 @@ def test_an_email_of_which_nobody_knows_is_sent_once_more_and_then_parked(system
     assert len(system.received("sendgrid")) == 2
 
 
-def test_a_worker_that_died_while_sending_leaves_an_unknown(system: System) -> None:
+def test_a_worker_that_died_while_sending_leaves_the_outcome_unknown(system: System) -> None:
     from notifier.deliveries import lifecycle
 
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
@@ -190,7 +190,7 @@ def test_a_worker_that_died_while_sending_leaves_an_unknown(system: System) -> N
     assert system.entries(delivery) == [("hold", 10)]
 
 
-def test_what_is_too_old_is_not_sent(system: System) -> None:
+def test_an_expired_delivery_is_not_sent(system: System) -> None:
     user, lead = system.subscriber(), system.lead()
     opened = [
         notifier.verification_sms.send(user, "482913"),
@@ -208,7 +208,7 @@ def test_what_is_too_old_is_not_sent(system: System) -> None:
 
 
 def sweep(system: System, later: str) -> None:
-    """What the sweeper does after some time, in which nothing else happens."""
+    """Let time pass in which nothing else happens, then sweep."""
     from leads import database
     from notifier.maintenance.sweep import sweep
     from notifier.maintenance.tasks import alert_on_parked
@@ -225,7 +225,7 @@ def sweep(system: System, later: str) -> None:
         alert_on_parked(connection)
 
 
-def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:
+def test_a_missing_sms_in_twilios_list_proves_nothing(system: System) -> None:
     system.fault("twilio", then="reset", accept=False)
     delivery = sent(system, "urgent_lead_sms")
     system.heal()
@@ -236,7 +236,7 @@ def test_that_the_provider_lists_nothing_proves_nothing(system: System) -> None:
     assert [r["method"] for r in system.received("twilio")].count("POST") == 1
 
 
-def test_the_provider_is_asked_before_a_text_is_given_up(system: System) -> None:
+def test_reconciliation_finds_an_sms_with_unknown_outcome(system: System) -> None:
     system.fault("twilio", then="reset", accept=True)
     delivery = sent(system, "urgent_lead_sms")
     system.heal()
@@ -244,11 +244,11 @@ def test_the_provider_is_asked_before_a_text_is_given_up(system: System) -> None
     assert sms_reconciliation.reconcile_sms() == 1
     assert system.state(delivery) == "accepted"
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
-    assert len(system.accepted_texts()) == 1
+    assert len(system.accepted_sms_numbers()) == 1
 
 
-def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
-    """Nobody wrote down what was said: the worker died before it could."""
+def test_reconciliation_finds_an_sms_without_recorded_text_by_its_link(system: System) -> None:
+    """The worker died before it recorded the text."""
     from unittest import mock
 
     from notifier.core.errors import OutcomeNotRecorded
@@ -269,7 +269,7 @@ def test_a_text_whose_worker_died_is_known_by_its_link(system: System) -> None:
     assert len(set(sids.values())) == 2
 
 
-def test_a_lost_callback_is_asked_for(system: System) -> None:
+def test_reconciliation_replaces_a_lost_callback(system: System) -> None:
     delivery = sent(system, "urgent_lead_sms")
     system.became(system.value("SELECT provider_id FROM deliveries"), status="undelivered", error_code=30003)
     assert sms_reconciliation.reconcile_sms() == 0, "it is too early to ask"
@@ -279,7 +279,7 @@ def test_a_lost_callback_is_asked_for(system: System) -> None:
     assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
 
 
-def test_a_parked_text_is_asked_about_for_a_day(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parked_sms_is_checked_for_a_day(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
     system.fault("twilio", then="reset", accept=True)
     delivery = sent(system, "urgent_lead_sms")
@@ -287,20 +287,20 @@ def test_a_parked_text_is_asked_about_for_a_day(system: System, monkeypatch: pyt
     sweep(system, "61 minutes")
     assert system.state(delivery) == "parked"
     assert sms_reconciliation.reconcile_sms() == 0, "an hour has to pass"
-    request_lookup = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
+    make_due = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
     system.database.connection.execute(
         "UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'"  # as Twilio dates it
     )
-    system.database.connection.execute(request_lookup, ("26 hours",))
+    system.database.connection.execute(make_due, ("26 hours",))
     assert sms_reconciliation.reconcile_sms() == 0, "and not more than a day"
-    system.database.connection.execute(request_lookup, ("-25 hours",))
+    system.database.connection.execute(make_due, ("-25 hours",))
     assert sms_reconciliation.reconcile_sms() == 1
     assert system.state(delivery) == "accepted"
-    assert system.entries(delivery) == [("hold", 10), ("release", 10)], "charged to nobody again"
+    assert system.entries(delivery) == [("hold", 10), ("release", 10)], "nobody is charged again"
     assert system.value("SELECT count(*) FROM failed_jobs WHERE state = 'open'") == 0
 
 
-def test_a_parked_text_of_which_twilio_says_nothing_is_asked_about_again_an_hour_later(
+def test_a_parked_sms_without_a_record_at_twilio_is_checked_again_an_hour_later(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")

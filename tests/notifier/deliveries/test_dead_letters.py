@@ -1,4 +1,4 @@
-"""However a job dies, one dead letter is left, without anybody's data; a human may have it tried again, once."""
+"""Every way in which a job ends leaves one dead letter without personal data, which an operator can replay once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def enqueue(system: System, actor: str, **kwargs: Any) -> None:
         broker.enqueue(message)
 
 
-def test_every_way_to_die_leaves_one_row_and_harms_no_neighbour(system: System) -> None:
+def test_every_way_to_fail_leaves_one_row_and_affects_no_other_job(system: System) -> None:
     user, lead = system.subscriber(phone_number="+13055557788", email="pat.doe@example.test"), system.lead()
     with redis.Redis.from_url(system.redis_url) as client:
         for key, value in (("odd-1", b"\x80\x04 not a message"), ("odd-2", b"[1, 2]")):
@@ -67,7 +67,7 @@ def test_every_way_to_die_leaves_one_row_and_harms_no_neighbour(system: System) 
         assert not [secret for secret in ("3055557788", "pat.doe", "482913") if secret in text]
 
 
-def test_a_row_that_could_not_be_written_is_written_later(system: System) -> None:
+def test_a_dead_letter_that_could_not_be_written_is_written_later(system: System) -> None:
     from notifier.broker import dead_letter_middleware
 
     enqueue(system, "no_such_actor")
@@ -81,7 +81,7 @@ def test_a_row_that_could_not_be_written_is_written_later(system: System) -> Non
 
 
 def dead(system: System, **columns: Any) -> int:
-    """A text whose retries are used up; its dead letter's id."""
+    """Use up the retries of an SMS and return the id of its dead letter."""
     system.fault("twilio", status=503, times=4)
     delivery = notifier.urgent_lead_sms.send(system.subscriber(**columns), system.lead()).delivery_id
     for _ in range(4):
@@ -99,10 +99,10 @@ def test_a_replay_is_a_new_attempt_with_a_new_hold_and_works_once(system: System
     delivery = system.value("SELECT id FROM deliveries")
     assert system.state(delivery) == "accepted"
     assert system.entries(delivery) == [("hold", 10), ("release", 10), ("hold", 10), ("settle", 10)]
-    assert len(system.accepted_texts()) == 1
+    assert len(system.accepted_sms_numbers()) == 1
 
 
-def test_what_dies_again_leaves_another_letter(system: System) -> None:
+def test_a_replay_that_fails_leaves_another_dead_letter(system: System) -> None:
     letter = dead(system)
     dead_letters.replay([letter])
     system.fault("twilio", status=503)
@@ -129,7 +129,7 @@ def test_a_replay_is_refused_with_its_reason(system: System, change: str, why: s
     assert dead_letters.replay([letter]) == {letter: why}
 
 
-def test_what_was_sent_after_all_is_not_replayed(system: System) -> None:
+def test_a_delivery_that_was_sent_after_all_is_not_replayed(system: System) -> None:
     letter = dead(system)
     delivery = system.value("SELECT id FROM deliveries")
     provider_events.store("twilio", [Event("delivered", "SM1:delivered", delivery, "SM1")])
@@ -146,7 +146,7 @@ def test_a_code_is_never_replayed(system: System) -> None:
     assert outcome == "a verification_sms is not sent again: it was for that moment"
 
 
-def test_the_shell_shows_replays_and_dismisses(system: System, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_shows_replays_and_dismisses(system: System, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = dead(system), dead(system)
 
     def said(*arguments: object, code: int = 0) -> str:
@@ -175,7 +175,7 @@ def test_the_shell_shows_replays_and_dismisses(system: System, capsys: pytest.Ca
     assert "dead-letters" in capsys.readouterr().out
 
 
-def test_without_a_database_the_shell_says_what_to_do(
+def test_without_a_database_the_command_line_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")

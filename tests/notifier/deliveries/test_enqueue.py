@@ -1,4 +1,4 @@
-"""Many threads that send at the same time share transactions, and nobody feels it but the clock."""
+"""Threads that send at the same time share transactions, and each gets its own result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOBODY = 987_654_321
 
 
 def outcomes(calls: list[Callable[[], EnqueueResult]]) -> list[EnqueueResult | Exception]:
-    """What each call gave, made by eight threads at once."""
+    """Return what each call returned or raised, made by eight threads at once."""
 
     def outcome(call: Callable[[], EnqueueResult]) -> EnqueueResult | Exception:
         try:
@@ -44,7 +44,7 @@ def test_threads_that_send_at_once_share_a_commit(system: System) -> None:
     assert commits < len(ids) * 0.7
 
 
-def test_each_caller_hears_what_is_wrong_with_its_own(system: System) -> None:
+def test_each_caller_gets_its_own_error(system: System) -> None:
     user, poor = system.subscriber(tokens=10_000), system.subscriber(tokens=0)
     leads = [system.lead() for _ in range(30)]
     calls: list[Callable[[], EnqueueResult]] = []
@@ -70,7 +70,7 @@ def test_the_same_delivery_from_many_threads_is_new_to_one_of_them(system: Syste
     assert len({one.delivery_id for one in got if isinstance(one, EnqueueResult)}) == 1
 
 
-def test_a_subscriber_whose_row_is_locked_keeps_nobody_else_waiting(system: System) -> None:
+def test_a_locked_subscriber_delays_no_other(system: System) -> None:
     user, locked, leads = system.subscriber(), system.subscriber(), [system.lead() for _ in range(20)]
     with ThreadPoolExecutor(1) as other, psycopg.connect(system.database.url) as holder:
         holder.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [locked])
@@ -84,7 +84,7 @@ def test_a_subscriber_whose_row_is_locked_keeps_nobody_else_waiting(system: Syst
         assert late.result(30).is_new
 
 
-def test_what_leaves_together_is_kept_together_or_not_at_all(system: System) -> None:
+def test_a_shared_transaction_commits_all_or_nothing(system: System) -> None:
     user = system.subscriber()
     with pytest.raises(psycopg.errors.DivisionByZero), db.pipeline() as connection:
         connection.execute("UPDATE users SET first_name = 'Kim' WHERE id = %s", [user])

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order — sends, refusals, deaths, callbacks, time — the promises of a delivery hold."""
+"""The promises of a delivery hold in any order of sends, refusals, crashes, callbacks and time."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ ANSWERS = {
     "is busy": {"status": 503},
     "asks to wait": {"status": 429, "headers": {"Retry-After": "3"}},
     "refuses it": {"status": 400, "body": {"code": 21614, "errors": []}},
-    "refuses everybody": {"status": 401, "body": {"code": 20003}},
+    "refuses everything": {"status": 401, "body": {"code": 20003}},
     "fails": {"status": 500, "body": {}},
     "takes it and fails": {"status": 500, "body": {}, "accept": True},
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Ages, in minutes: a retry, a resend, a parking, a text that is too old, an e-mail that is.
+#: Times to wait (min): for a retry, a resend, parking, an expired SMS, an expired e-mail.
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers"
 )
 
 
-#: Every change of a state, whichever statement makes it, is written down.
+#: Record every change of a state, whichever statement makes it.
 WITNESS = """
 CREATE TABLE seen_changes (was text, state text);
 CREATE FUNCTION see_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -57,7 +57,7 @@ CREATE TRIGGER see_change AFTER UPDATE ON deliveries FOR EACH ROW WHEN (OLD.stat
 
 
 class Deliveries(RuleBasedStateMachine):
-    """Two subscribers, three leads, two lanes; ``system`` is set by the test."""
+    """Two subscribers, three leads, two queues; the test sets ``system``."""
 
     system: System
 
@@ -67,8 +67,8 @@ class Deliveries(RuleBasedStateMachine):
         self.system.forget()
         self.users = [self.system.subscriber(tokens=25) for _ in range(2)]
         self.leads = [self.system.lead() for _ in range(3)]
-        self.told = 0
-        # A day's beginning, so that something can happen to something from the first step on.
+        self.reported = 0
+        # Start with deliveries, so that the first steps have something to act on.
         for lead in range(2):
             self.enqueue_alerts(lead)
 
@@ -87,32 +87,32 @@ class Deliveries(RuleBasedStateMachine):
     def ask_for_a_code(self, user: int, code: str) -> None:
         notifier.verification_sms.send(self.users[user], code)
 
-    @rule(lane=QUEUES, answer=st.sampled_from(sorted(ANSWERS)))
-    def deliver(self, lane: Queue, answer: str) -> None:
+    @rule(queue=QUEUES, answer=st.sampled_from(sorted(ANSWERS)))
+    def deliver(self, queue: Queue, answer: str) -> None:
         instruction = ANSWERS[answer]
         if instruction is not None:
-            self.system.fault(PROVIDERS[lane], times=1, **instruction)
-        drain.drain_queue(lane)
+            self.system.fault(PROVIDERS[queue], times=1, **instruction)
+        drain.drain_queue(queue)
         self.system.heal()
 
-    @rule(lane=QUEUES)
-    def die_before_sending(self, lane: Queue) -> None:
-        lifecycle.claim(lane, kinds_of(lane))
+    @rule(queue=QUEUES)
+    def die_before_sending(self, queue: Queue) -> None:
+        lifecycle.claim(queue, kinds_of(queue))
 
-    @rule(lane=QUEUES)
-    def die_after_sending(self, lane: Queue) -> None:
+    @rule(queue=QUEUES)
+    def die_after_sending(self, queue: Queue) -> None:
         with mock.patch.object(lifecycle, "accept", side_effect=OutcomeNotRecorded("died")):
-            drain.drain_queue(lane)
+            drain.drain_queue(queue)
 
-    @rule(data=st.data(), lane=QUEUES, again=st.booleans())
-    def call_back(self, data: st.DataObject, lane: Queue, again: bool) -> None:
-        accepted = sorted(self.accepted(lane))
+    @rule(data=st.data(), queue=QUEUES, again=st.booleans())
+    def call_back(self, data: st.DataObject, queue: Queue, again: bool) -> None:
+        accepted = sorted(self.accepted(queue))
         if not accepted:
             return
-        delivery, word = data.draw(st.sampled_from(accepted)), data.draw(st.sampled_from(WORDS[lane]))
-        self.told += not again
-        event = Event(word, f"{delivery}:{word}:{self.told}", delivery, f"id-{delivery}")
-        provider_events.store(PROVIDERS[lane], [event, event])
+        delivery, word = data.draw(st.sampled_from(accepted)), data.draw(st.sampled_from(WORDS[queue]))
+        self.reported += not again
+        event = Event(word, f"{delivery}:{word}:{self.reported}", delivery, f"id-{delivery}")
+        provider_events.store(PROVIDERS[queue], [event, event])
         provider_events.apply()
 
     @rule(minutes=st.sampled_from(TIMES), swept=st.booleans())
@@ -122,7 +122,7 @@ class Deliveries(RuleBasedStateMachine):
             sweep(self.system.database.connection)
 
     def let_time_pass(self, minutes: int) -> None:
-        """Everything that is written down happened so much longer ago."""
+        """Move every recorded time back."""
         ago = "make_interval(mins => %s)"
         columns = ("not_before", "due_at", "claimed_at", "accepted_at", "created_at", "updated_at")
         moved = ", ".join(f"{column} = {column} - {ago}" for column in columns)
@@ -139,7 +139,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule()
     def replay_the_dead(self) -> None:
-        letters = [row["id"] for row in dead_letters.listed()]
+        letters = [letter.id for letter in dead_letters.find()]
         if letters:
             dead_letters.replay(letters)
 
@@ -147,8 +147,8 @@ class Deliveries(RuleBasedStateMachine):
     def buy(self, user: int, tokens: int) -> None:
         self.run("UPDATE users SET token_balance = token_balance + %s WHERE id = %s", tokens, self.users[user])
 
-    def accepted(self, lane: Queue) -> Counter[int]:
-        return Counter(self.system.accepted_emails() if lane is EMAIL else self.system.texted_deliveries())
+    def accepted(self, queue: Queue) -> Counter[int]:
+        return Counter(self.system.accepted_emails() if queue is EMAIL else self.system.accepted_sms())
 
     @invariant()
     def the_ledger_adds_up(self) -> None:
@@ -158,44 +158,44 @@ class Deliveries(RuleBasedStateMachine):
         assert self.system.rows(twice) == []
 
     @invariant()
-    def nobody_is_told_too_often_and_nothing_is_said_to_be_sent_that_was_not(self) -> None:
+    def nothing_is_sent_too_often_and_every_accepted_state_is_true(self) -> None:
         replays = dict(self.system.rows("SELECT id, replays FROM deliveries"))
-        mails, texts = self.accepted(EMAIL), self.accepted(SMS)
-        for most, counted in ((2, mails), (1, texts)):
+        emails, sms = self.accepted(EMAIL), self.accepted(SMS)
+        for limit, counted in ((2, emails), (1, sms)):
             for delivery, times in counted.items():
-                assert times <= most + replays[delivery], f"{delivery} was accepted {times} times"
+                assert times <= limit + replays[delivery], f"{delivery} was accepted {times} times"
         said = "SELECT id FROM deliveries WHERE state IN ('accepted', 'sent', 'delivered', 'undelivered')"
-        assert {delivery for (delivery,) in self.system.rows(said)} <= {*mails, *texts}
+        assert {delivery for (delivery,) in self.system.rows(said)} <= {*emails, *sms}
 
     @invariant()
-    def every_change_is_one_of_the_table(self) -> None:
+    def every_transition_is_allowed(self) -> None:
         seen = {(State(was), State(state)) for was, state in self.system.rows("SELECT DISTINCT * FROM seen_changes")}
         assert [(was, state) for was, state in seen if state not in ALLOWED[was]] == []
 
     @invariant()
-    def no_code_outlives_its_text(self) -> None:
+    def no_code_outlives_its_sms(self) -> None:
         kept = "SELECT id FROM deliveries WHERE params ? 'secret' AND state NOT IN ('queued', 'sending')"
         assert self.system.rows(kept) == []
 
     @invariant()
-    def who_died_left_one_open_letter(self) -> None:
+    def each_dead_delivery_has_one_open_dead_letter(self) -> None:
         dead = self.system.rows("SELECT id FROM deliveries WHERE state IN ('failed', 'dead', 'parked', 'expired')")
         letters = "SELECT delivery_id FROM failed_jobs WHERE state = 'open' ORDER BY 1"
         assert self.system.rows(letters) == sorted(dead)
 
     def teardown(self) -> None:
-        """Left alone, everything comes to rest."""
+        """Check that every delivery reaches a final state when nothing else happens."""
         self.system.heal()
         for _ in range(12):
             if not set(OPEN) & set(self.system.states()):
                 break
-            for lane in (EMAIL, SMS):
-                drain.drain_queue(lane)
+            for queue in (EMAIL, SMS):
+                drain.drain_queue(queue)
             self.let_time_pass(61)
             self.sweep()
         assert not set(OPEN) & set(self.system.states()), self.system.states()
         self.the_ledger_adds_up()
-        self.nobody_is_told_too_often_and_nothing_is_said_to_be_sent_that_was_not()
+        self.nothing_is_sent_too_often_and_every_accepted_state_is_true()
 
 
 @pytest.mark.parametrize("examples", [15, pytest.param(80, marks=pytest.mark.drill)])
@@ -211,7 +211,7 @@ def test_the_promises_hold_in_any_order(system: System, monkeypatch: pytest.Monk
             deadline=None,
             derandomize=examples < 20,
             database=None,
-            # Each step is real work, so a failing story is told as it was found and not made shorter for minutes.
+            # Each step is slow, so do not spend minutes on shrinking a failing example.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

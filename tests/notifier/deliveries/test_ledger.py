@@ -61,7 +61,7 @@ def test_an_entry_written_by_anyone_moves_the_balance(database: Database) -> Non
     assert balance(database, user) == 25
 
 
-def test_a_delivery_holds_its_price_and_spends_it_once(database: Database) -> None:
+def test_a_delivery_holds_its_price_and_settles_it_once(database: Database) -> None:
     user = subscriber(database, 12)
     delivery, state, opened = open_one(database.connection, "urgent_lead_sms", user, "k")
     assert (state, opened) == ("queued", True)
@@ -73,7 +73,7 @@ def test_a_delivery_holds_its_price_and_spends_it_once(database: Database) -> No
     assert entries(database, user) == [("grant", 12), ("hold", 10), ("settle", 10)]
 
 
-def test_what_was_never_sent_is_given_back_once(database: Database) -> None:
+def test_the_hold_of_an_unsent_delivery_is_released_once(database: Database) -> None:
     user = subscriber(database, 10)
     delivery, _, _ = open_one(database.connection, "urgent_lead_sms", user, "k")
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_what_was_never_sent_is_given_back_once(database: Database) -> None:
     assert entries(database, user) == [("grant", 10), ("hold", 10), ("release", 10)]
 
 
-def test_the_same_dedupe_key_gives_the_delivery_there_is(database: Database) -> None:
+def test_a_repeated_dedupe_key_returns_the_existing_delivery(database: Database) -> None:
     user = subscriber(database, 5)
     first = open_one(database.connection, "new_lead_alert", user, "k")
     again = open_one(database.connection, "new_lead_alert", user, "k")
@@ -99,7 +99,7 @@ def test_too_few_tokens_leave_a_skipped_row_and_no_hold(database: Database) -> N
     assert code == ("insufficient_tokens",)
 
 
-def test_scarce_tokens_go_to_the_best_first_and_a_text_nobody_can_pay_stops_no_email(database: Database) -> None:
+def test_scarce_tokens_go_to_the_best_leads_and_an_unpaid_sms_stops_no_email(database: Database) -> None:
     user = subscriber(database, 12)
     requests = [
         ("urgent_lead_sms", "sms 90", 90),
@@ -124,7 +124,7 @@ def test_scarce_tokens_go_to_the_best_first_and_a_text_nobody_can_pay_stops_no_e
     assert balance(database, user) == 0
 
 
-def test_fifty_requests_at_once_for_a_balance_of_six_texts_hold_six(database: Database) -> None:
+def test_fifty_concurrent_requests_for_a_balance_of_six_sms_hold_six(database: Database) -> None:
     user = subscriber(database, 60)
 
     def request(number: int) -> str:
@@ -150,13 +150,13 @@ def test_the_ledger_is_append_only(database: Database, change: str) -> None:
         database.connection.execute(change)
 
 
-def test_unknown_subscriber_opens_nothing(database: Database) -> None:
+def test_an_unknown_subscriber_enqueues_nothing(database: Database) -> None:
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         open_one(database.connection, "new_lead_alert", 4711, "k")
     assert database.connection.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
 
 
-def test_the_former_logs_can_be_read_with_their_columns(database: Database) -> None:
+def test_the_former_systems_logs_have_their_columns(database: Database) -> None:
     for view, columns in {
         "email_logs": "user_id, email_type, sendgrid_message_id, recipient_email, status, sent_at",
         "sms_logs": "user_id, sms_type, twilio_message_sid, recipient_phone, message_body, status, sent_at",

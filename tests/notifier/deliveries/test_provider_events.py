@@ -1,4 +1,4 @@
-"""What providers tell afterwards ends in the right state, in whatever order and number it comes."""
+"""Provider events lead to the right state, in any order and however often they come."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from notifier.core.queues import EMAIL, SMS, VOICE
 from notifier.core.states import State
 from notifier.deliveries import lifecycle, provider_events
 from notifier.deliveries.enqueue import DeliveryRequest, enqueue_deliveries
-from notifier.deliveries.lifecycle import Claim, Sent
+from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.deliveries.provider_events import Event
 from tests.notifier.system import System
 
 
-def text_in(system: System, state: str) -> int:
-    """A text that has come as far as ``state`` on the usual way."""
+def sms_in(system: System, state: str) -> int:
+    """Enqueue an SMS and bring it to ``state``."""
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
     if state == "queued":
         return delivery
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claimed is not None and claimed.ids == (delivery,)
     if state == "accepted":
-        lifecycle.accept(claimed, SMS, [Sent(delivery, "+13055551234")], "SM1")
+        lifecycle.accept(claimed, SMS, [SentRecord(delivery, "+13055551234")], "SM1")
     elif state in ("unknown", "parked"):
-        lifecycle.mark_unknown(claimed, [Sent(delivery, "+13055551234")], OutcomeUnknown("no answer", code="no_answer"))
+        lifecycle.mark_unknown(
+            claimed, [SentRecord(delivery, "+13055551234")], OutcomeUnknown("no answer", code="no_answer")
+        )
     elif state in ("dead", "expired"):
         lifecycle.end(claimed, [delivery], State(state), "test")
     if state == "parked":
@@ -37,15 +39,15 @@ def text_in(system: System, state: str) -> int:
     return delivery
 
 
-def tell(delivery: int, *words: str, **details: str) -> None:
+def report(delivery: int, *words: str, **details: str) -> None:
     provider_events.store("twilio", [Event(word, f"SM1:{word}", delivery, "SM1", details=details) for word in words])
 
 
 @pytest.mark.parametrize("order", permutations(["queued", "sent", "delivered"]))
-def test_any_order_ends_delivered_and_is_paid_once(system: System, order: tuple[str, ...]) -> None:
-    delivery = text_in(system, "accepted")
+def test_events_in_any_order_end_delivered_and_settle_once(system: System, order: tuple[str, ...]) -> None:
+    delivery = sms_in(system, "accepted")
     for word in [*order, *order]:
-        tell(delivery, word)
+        report(delivery, word)
         provider_events.apply()
     assert system.state(delivery) == "delivered"
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
@@ -53,52 +55,52 @@ def test_any_order_ends_delivered_and_is_paid_once(system: System, order: tuple[
 
 
 @pytest.mark.parametrize("state", ["queued", "sending", "unknown"])
-def test_the_providers_word_is_proof_before_ours(system: System, state: str) -> None:
-    delivery = text_in(system, state)
-    tell(delivery, "delivered")
+def test_a_providers_event_overrides_our_state(system: System, state: str) -> None:
+    delivery = sms_in(system, state)
+    report(delivery, "delivered")
     provider_events.apply()
     assert system.state(delivery) == "delivered"
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
 
 
 @pytest.mark.parametrize("state", ["parked", "dead", "expired"])
-def test_late_truth_changes_the_state_and_charges_nobody(system: System, state: str) -> None:
-    delivery = text_in(system, state)
+def test_late_proof_changes_the_state_and_charges_nobody(system: System, state: str) -> None:
+    delivery = sms_in(system, state)
     before = system.entries(delivery)
     assert before == [("hold", 10), ("release", 10)]
-    tell(delivery, "delivered")
-    assert [change.was for change in provider_events.apply()] == [State(state)]
+    report(delivery, "delivered")
+    assert [change.previous_state for change in provider_events.apply()] == [State(state)]
     assert system.state(delivery) == "delivered"
     assert system.entries(delivery) == before
 
 
-def test_an_event_that_beats_our_commit_loses_nothing(system: System) -> None:
+def test_an_event_before_our_commit_loses_nothing(system: System) -> None:
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claimed is not None
-    tell(delivery, "delivered")
+    report(delivery, "delivered")
     provider_events.apply()
-    lifecycle.accept(claimed, SMS, [Sent(delivery, "+13055551234", "+13055550100", "text")], "SM1")
+    lifecycle.accept(claimed, SMS, [SentRecord(delivery, "+13055551234", "+13055550100", "text")], "SM1")
     assert system.rows("SELECT state, recipient, body, provider_id FROM deliveries") == [
         ("delivered", "+13055551234", "text", "SM1")
     ]
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
 
 
-def test_what_never_arrived_is_paid_back_once(system: System) -> None:
-    delivery = text_in(system, "accepted")
+def test_an_undelivered_sms_is_refunded_once(system: System) -> None:
+    delivery = sms_in(system, "accepted")
     for words in (["undelivered"], ["failed"], ["delivered"], ["sent"]):
-        tell(delivery, *words, code="30003")
+        report(delivery, *words, code="30003")
         provider_events.apply()
     assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
 
 
-def test_nothing_is_paid_back_after_three_days(system: System) -> None:
-    delivery = text_in(system, "accepted")
-    # A hundred times faster, as the settings say: 72 hours are 43 minutes.
+def test_nothing_is_refunded_after_three_days(system: System) -> None:
+    delivery = sms_in(system, "accepted")
+    # The tests run a hundred times faster: 72 hours are 43 minutes.
     system.database.connection.execute("ALTER TABLE token_entries DISABLE TRIGGER token_entries_are_append_only")
     system.database.connection.execute("UPDATE token_entries SET created_at = now() - interval '44 minutes'")
-    tell(delivery, "undelivered", code="30003")
+    report(delivery, "undelivered", code="30003")
     provider_events.apply()
     assert system.rows("SELECT state, error_code FROM deliveries") == [("undelivered", "30003")]
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
@@ -110,17 +112,17 @@ def test_bounces_complaints_and_unsubscribes_suppress_the_address(system: System
     delivery = notifier.new_lead_alert.send(user, system.lead()).delivery_id
     claimed = lifecycle.claim(EMAIL, ["new_lead_alert"])
     assert claimed is not None
-    lifecycle.accept(claimed, EMAIL, [Sent(delivery, "Someone@Example.test")], "msg")
+    lifecycle.accept(claimed, EMAIL, [SentRecord(delivery, "Someone@Example.test")], "msg")
     provider_events.store("sendgrid", [Event(word, "e1", delivery, "msg"), Event("open", "e2", delivery, "msg")])
     provider_events.apply()
     assert system.rows("SELECT channel, address, reason FROM suppressions") == [("email", "someone@example.test", word)]
 
 
-def test_an_event_that_names_only_the_sid_waits_for_it(system: System) -> None:
+def test_an_event_with_only_the_sid_waits_for_its_delivery(system: System) -> None:
     provider_events.store("twilio", [Event("delivered", "SM1:delivered", None, "SM1")])
     provider_events.store("twilio", [Event("delivered", "other", 4711, "SM2"), Event("nonsense", "n", None, "SM1")])
     provider_events.apply()
-    delivery = text_in(system, "accepted")
+    delivery = sms_in(system, "accepted")
     provider_events.apply()
     assert system.state(delivery) == "delivered"
 
@@ -131,13 +133,13 @@ def call_in_progress(system: System, tokens: int | None = None) -> tuple[int, Cl
     )
     claimed = lifecycle.claim(VOICE, ["outbound_call"])
     assert claimed is not None
-    lifecycle.accept(claimed, VOICE, [Sent(one.delivery_id, "+13055551234")], "CA1")
+    lifecycle.accept(claimed, VOICE, [SentRecord(one.delivery_id, "+13055551234")], "CA1")
     assert system.entries(one.delivery_id) == [("hold", tokens or 20)]
     return one.delivery_id, claimed
 
 
 @pytest.mark.parametrize(("held", "seconds", "paid"), [(20, 12, 20), (20, 180, 20), (35, 181, 25), (35, 361, 35)])
-def test_a_call_is_paid_when_it_ends_for_what_it_took(system: System, held: int, seconds: int, paid: int) -> None:
+def test_a_call_settles_at_its_end_by_its_length(system: System, held: int, seconds: int, paid: int) -> None:
     delivery, _ = call_in_progress(system, held)
     provider_events.store(
         "twilio", [Event("completed", "CA1:completed", delivery, "CA1", details={"seconds": seconds})]
@@ -156,8 +158,8 @@ def test_a_call_that_never_connects_costs_nothing(system: System, word: str) -> 
     assert system.state(delivery) == "undelivered"
 
 
-def test_a_deferred_delivery_has_used_no_try(system: System) -> None:
-    delivery = text_in(system, "sending")
+def test_a_deferred_delivery_loses_no_attempt(system: System) -> None:
+    delivery = sms_in(system, "sending")
     key, moment = system.rows("SELECT claim, now() + interval '1 hour' FROM deliveries")[0]
     lifecycle.defer(Claim(key, "urgent_lead_sms", (delivery,)), [delivery], moment, "quiet_hours")
     assert system.rows("SELECT state, attempts, not_before, error_code FROM deliveries") == [

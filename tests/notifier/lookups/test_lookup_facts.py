@@ -1,4 +1,4 @@
-"""The files and the API speak of the same documents: the facts follow one set of rules, and the newest word on each."""
+"""The files and the API report the same documents: one set of rules derives the facts, and the newest report wins."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.notifier.system import System
 from tests.services import Database
 
 EARLIER = FRIDAY
-"""A business date whose file was published before the answers of these tests, which are of today."""
+"""A business date whose file is older than the answers of these tests, which are from today."""
 LATER = local_day(datetime.now(UTC)) + timedelta(days=3)
 
 
 @pytest.fixture(params=["cases_parties", "official_records"])
 def files(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """The batch side, once for each daily format."""
+    """Yield the batch side, once for each daily format."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
 
@@ -37,15 +37,15 @@ class Api:
         self._county = county
 
     def says(self, *documents: Document, folio: str = FOLIO) -> None:
-        """A lookup of ``folio``, answered with ``documents``."""
+        """Look up ``folio``; the API answers with ``documents``."""
         from notifier.core.db import transaction
         from notifier.lookups import client, worker
 
-        with transaction() as cursor:  # whatever is known is too old
+        with transaction() as cursor:  # make every answer too old to reuse
             cursor.execute("UPDATE lookups SET finished_at = finished_at - interval '1 day'")
         self._county.answers(answer(*(rows_of(one) for one in documents)), times=1)
-        asked = client.request_lookup(folio, None)
-        if asked.lookup_id is None:
+        requested = client.request_lookup(folio, None)
+        if requested.lookup_id is None:
             with transaction() as cursor:
                 cursor.execute(
                     "INSERT INTO lookups (folio_number, expires_at) VALUES (%s, now() + interval '1 minute')"
@@ -54,8 +54,8 @@ class Api:
                 )
                 row = cursor.fetchone()
             assert row is not None
-            asked = replace(asked, lookup_id=row["id"])
-        worker.answer(folio, None, asked.lookup_id)
+            requested = replace(requested, lookup_id=row["id"])
+        worker.answer(folio, None, requested.lookup_id)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_both_together_count_each_document_once(files: Pipeline, api: Api) -> No
     assert len(files.rows("SELECT 1 FROM document_parties")) == sum(len(one.parties) for one in told)
 
 
-def test_what_the_api_knows_first_survives_older_files(files: Pipeline, api: Api) -> None:
+def test_an_answer_survives_older_files(files: Pipeline, api: Api) -> None:
     old, new = deed(WEDNESDAY, "OLD OLGA"), deed(date(2026, 11, 23), "NEW NINA")
     api.says(old, new)
     files.run(EARLIER, [old])
@@ -120,14 +120,14 @@ def test_the_api_corrects_an_older_file(files: Pipeline, api: Api) -> None:
     assert files.facts()["owner_name"] == "RIGHT RITA", "a replay takes nothing back"
 
 
-def test_a_document_that_a_later_file_deletes_is_gone(files: Pipeline, api: Api) -> None:
+def test_a_later_file_deletes_a_document(files: Pipeline, api: Api) -> None:
     old, new = deed(WEDNESDAY, "OLD OLGA"), deed(THURSDAY, "NEW NINA")
     api.says(old, new)
     files.run(LATER, [replace(new, action="D")])
     assert files.facts()["owner_name"] == "OLD OLGA"
 
 
-def test_a_deletion_that_names_no_party_is_one(api: Api, database: Database) -> None:
+def test_a_deletion_without_parties_deletes(api: Api, database: Database) -> None:
     files = Pipeline(database.connection)
     old, new = deed(WEDNESDAY, "OLD OLGA"), deed(THURSDAY, "NEW NINA")
     api.says(old, new)
@@ -143,7 +143,7 @@ def test_a_document_that_moves_to_another_folio_leaves_the_first(files: Pipeline
     assert files.facts(OTHER_FOLIO)["owner_name"] == "NEW NINA"
 
 
-def test_it_leaves_the_first_though_the_file_names_no_party(api: Api, database: Database) -> None:
+def test_a_moved_document_without_parties_leaves_the_first_folio(api: Api, database: Database) -> None:
     files = Pipeline(database.connection)
     moved, stays = deed(THURSDAY, "NEW NINA"), deed(WEDNESDAY, "OLD OLGA")
     api.says(moved, stays)
@@ -151,7 +151,7 @@ def test_it_leaves_the_first_though_the_file_names_no_party(api: Api, database: 
     assert files.facts(FOLIO)["owner_name"] == "OLD OLGA"
 
 
-def test_an_answer_makes_the_property_young_whatever_it_says(files: Pipeline, api: Api) -> None:
+def test_an_answer_refreshes_the_property_whatever_it_contains(files: Pipeline, api: Api) -> None:
     files.run(EARLIER, [deed(THURSDAY, "OLD OLGA")])
     api.says()
     (updated,) = files.one("SELECT last_updated > now() - interval '1 minute' FROM properties")
@@ -161,14 +161,14 @@ def test_an_answer_makes_the_property_young_whatever_it_says(files: Pipeline, ap
     assert updated, "and a replay of a file makes it no older"
 
 
-def test_an_answer_makes_no_lead(files: Pipeline, api: Api) -> None:
+def test_an_answer_creates_no_lead(files: Pipeline, api: Api) -> None:
     api.says(deed(THURSDAY, "NEW NINA"))
     files.run(EARLIER, [deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
     assert [contact for _, _, contact, _ in files.leads()] == ["ELSE ELLA"]
 
 
-def test_keeping_an_answer_reads_no_more_of_the_tables_as_they_grow(database: Database) -> None:
-    """Also in a session that planned while they were empty."""
+def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Database) -> None:
+    """Also in a session that planned its statements while the tables were empty."""
     names = ("cfn_year", "cfn_seq", "group_id", "party_sequence", "folio", "document_code", "party_code")
 
     def keep(number: int) -> None:
@@ -192,10 +192,8 @@ def test_keeping_an_answer_reads_no_more_of_the_tables_as_they_grow(database: Da
         assert read_in_rows() - before < 30
 
 
-def test_an_answer_that_comes_during_a_merge_and_the_merge_both_count(
-    api: Api, system: System, database: Database
-) -> None:
-    """Neither has seen the other when it derives the property; and no lookup waits for a merge of other folios."""
+def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: System, database: Database) -> None:
+    """Neither sees the other when it derives the property, and no lookup waits for a merge of other folios."""
     files = Pipeline(database.connection)
     files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])
     ingestion = files.stage_documents(FRIDAY, [mortgage(FRIDAY, 150_000)])

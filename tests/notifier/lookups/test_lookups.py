@@ -1,4 +1,4 @@
-"""Looking up a property: from the cache, once for all who ask, within the day's units, and what failures cost."""
+"""Look up a property: from the cache, with one call for all callers, within the day's units; and what failures cost."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tests.notifier.system import System
 from tests.services import Database
 
 FOLIO = "0131230450670"
-LANE = "api-property-lookup"
+QUEUE = "api-property-lookup"
 
 
 def answer_now(folio: str = FOLIO, subscriber_id: int | None = None) -> None:
-    """What a worker does with a question, in this process."""
+    """Answer a lookup as a worker does, in this process."""
     from notifier.lookups import worker
 
     worker.answer(folio, subscriber_id, None)
 
 
 def results(folio: str = FOLIO) -> list[tuple[Any, ...]]:
-    """(state, error code, attempts) of the folio's questions; for tests that look from outside."""
+    """Return (state, error code, attempts) of the folio's lookups."""
     from notifier.core.db import transaction
 
     with transaction() as cursor:
@@ -58,7 +58,7 @@ def property_known(database: Database, age: timedelta, **columns: object) -> Non
 # ── the answer ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_young_property_is_answered_without_the_county(
+def test_a_recent_property_is_answered_from_the_cache(
     county_api: CountyApi, system: System, database: Database
 ) -> None:
     import notifier
@@ -79,7 +79,7 @@ def test_a_young_property_is_answered_without_the_county(
 @pytest.mark.parametrize(
     ("age", "roll"), [(timedelta(days=30, minutes=1), None), (timedelta(days=40), datetime.now(UTC))]
 )
-def test_an_old_property_is_asked_for_however_young_its_roll(
+def test_an_old_property_is_looked_up_even_when_its_roll_is_recent(
     county_api: CountyApi, database: Database, age: timedelta, roll: datetime | None
 ) -> None:
     property_known(database, age, roll_updated_at=roll)
@@ -91,13 +91,11 @@ def test_an_old_property_is_asked_for_however_young_its_roll(
     assert notifier.lookup(FOLIO, 0)["property"]["owner_name"] == "NEW OWNER"
 
 
-def test_an_answer_has_exactly_the_fields_of_the_design(
-    county_api: CountyApi, system: System, database: Database
-) -> None:
+def test_an_answer_has_exactly_the_documented_fields(county_api: CountyApi, system: System, database: Database) -> None:
     import notifier
 
     county_api.answers(answer(deed(FOLIO, "DOE JANE", "DOE JOHN"), balance=41))
-    system.start_worker(LANE)
+    system.start_worker(QUEUE)
     found = notifier.lookup(FOLIO, system.subscriber())
     known = found.pop("property")
     assert found == {
@@ -119,14 +117,16 @@ def test_a_folio_without_records_has_no_property(county_api: CountyApi, database
 
     county_api.answers(answer())
     answer_now()
-    asked = client.request_lookup(FOLIO, None)
-    assert asked.lookup_id is not None and not asked.is_new, "answered a moment ago: the county is not asked again"
-    found = client.result(asked.lookup_id)
+    requested = client.request_lookup(FOLIO, None)
+    assert requested.lookup_id is not None and not requested.is_new, (
+        "answered a moment ago: the API is not called again"
+    )
+    found = client.result(requested.lookup_id)
     assert found is not None and (found["property"], found["total_records"], found["source"]) == (None, 0, "api")
     assert county_api.folios() == [FOLIO]
 
 
-def test_one_row_instead_of_a_list_is_understood(county_api: CountyApi, database: Database) -> None:
+def test_one_row_instead_of_a_list_is_parsed(county_api: CountyApi, database: Database) -> None:
     body = answer(deed(FOLIO, "ONLY OLGA"))
     body["Status"] = "OK"
     body["OfficialRecordList"]["OfficialRecords"] = body["OfficialRecordList"]["OfficialRecords"][1]
@@ -162,7 +162,7 @@ def test_twenty_lookups_of_one_folio_make_one_call(county_api: CountyApi, system
 
     user = system.subscriber()
     county_api.answers(answer(deed(FOLIO)), seconds=0.1)
-    system.start_worker(LANE)
+    system.start_worker(QUEUE)
     with ThreadPoolExecutor(20) as pool:
         found = list(pool.map(lambda _: notifier.lookup(FOLIO, user), range(20)))
     assert {one["property"]["owner_name"] for one in found} == {"DOE JANE"}
@@ -184,14 +184,14 @@ def test_the_last_unit_is_spent_once(county_api: CountyApi, system: System, data
             assert error.retry_after is not None and 0 < error.retry_after <= 25 * 3600
             return error.code
 
-    system.start_worker(LANE)
+    system.start_worker(QUEUE)
     with ThreadPoolExecutor(30) as pool:
         ends = list(pool.map(request_lookup, range(30)))
     assert sorted(ends) == ["api", *["unit_cap"] * 29]
     assert len(county_api.calls()) == 1
     assert used(database) == 500
     system.wait_until(county_api.alerts, "an alert")
-    assert county_api.alerts() == ["[warning] The county's API is used up for today"]
+    assert county_api.alerts() == ["[warning] The day's units of the county's API are used up"]
 
 
 def test_a_lower_setting_than_the_days_cap_binds(
@@ -207,7 +207,9 @@ def test_a_lower_setting_than_the_days_cap_binds(
 # ── failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_failed_in_the_body_costs_nothing_and_is_not_repeated(county_api: CountyApi, database: Database) -> None:
+def test_a_failed_status_in_the_body_costs_nothing_and_is_not_retried(
+    county_api: CountyApi, database: Database
+) -> None:
     from notifier import LookupFailed
 
     county_api.answers(answer(status="Failed", why="Invalid parameters", balance=77))
@@ -218,7 +220,7 @@ def test_failed_in_the_body_costs_nothing_and_is_not_repeated(county_api: County
     assert logged(database) == [("Failed", 0, 77, None)]
 
 
-def test_a_county_that_answers_nobody_is_told_to_oncall(county_api: CountyApi) -> None:
+def test_an_api_that_refuses_every_lookup_alerts_on_call(county_api: CountyApi) -> None:
     from notifier import LookupFailed
 
     county_api.answers(answer(status="Failed", why="Invalid AuthKey"))
@@ -237,7 +239,7 @@ def test_a_county_that_answers_nobody_is_told_to_oncall(county_api: CountyApi) -
         ({"status": 200, "body": "<html>down for maintenance</html>"}, "not_json", 1),
     ],
 )
-def test_a_unit_is_kept_only_when_nobody_knows(
+def test_a_unit_counts_as_spent_only_when_the_outcome_is_unknown(
     county_api: CountyApi, database: Database, fault: dict[str, Any], code: str, units: int
 ) -> None:
     county_api.fault(**fault)
@@ -248,7 +250,7 @@ def test_a_unit_is_kept_only_when_nobody_knows(
     assert used(database) == units
 
 
-def test_a_refused_connection_is_tried_again_and_costs_nothing(
+def test_a_refused_connection_is_retried_and_costs_nothing(
     county_api: CountyApi, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MIAMI_DADE_API_URL", "http://127.0.0.1:9/Developers/api")
@@ -257,7 +259,7 @@ def test_a_refused_connection_is_tried_again_and_costs_nothing(
     assert used(database) == 0
 
 
-def test_an_answer_that_trickles_in_is_given_up(county_api: CountyApi, database: Database) -> None:
+def test_an_answer_that_arrives_too_slowly_is_given_up(county_api: CountyApi, database: Database) -> None:
     county_api.fault(then="hang", seconds=8, accept=True)
     began = time.monotonic()
     with pytest.raises(Retry):
@@ -269,13 +271,13 @@ def test_an_answer_that_trickles_in_is_given_up(county_api: CountyApi, database:
 def test_retries_follow_the_table_and_end_in_one_failure(
     county_api: CountyApi, system: System, database: Database
 ) -> None:
-    """2, 4 and 8 s, here a tenth of them; the county is asked four times."""
+    """The delays are 2, 4 and 8 s, here a tenth of them; the API is called four times."""
     import notifier
     from notifier import LookupFailed
 
     user = system.subscriber()
     county_api.fault(status=500)
-    system.start_worker(LANE, NOTIFIER_TIME_SCALE="0.1")
+    system.start_worker(QUEUE, NOTIFIER_TIME_SCALE="0.1")
     with pytest.raises(LookupFailed, match="500"):
         notifier.lookup(FOLIO, user)
     moments = [call["at"] for call in county_api.calls()]
@@ -288,35 +290,33 @@ def test_retries_follow_the_table_and_end_in_one_failure(
     assert [row[0] for row in logged(database)] == ["http_500"] * 4
 
 
-def test_a_second_try_succeeds(system: System, county_api: CountyApi, database: Database) -> None:
+def test_a_second_attempt_succeeds(system: System, county_api: CountyApi, database: Database) -> None:
     import notifier
 
     county_api.fault(status=500, times=1)
     county_api.answers(answer(deed(FOLIO)))
-    system.start_worker(LANE, NOTIFIER_TIME_SCALE="0.1")
+    system.start_worker(QUEUE, NOTIFIER_TIME_SCALE="0.1")
     found = notifier.lookup(FOLIO, system.subscriber())
     assert (found["units_consumed"], len(county_api.calls())) == (2, 2)
 
 
-def test_after_the_timeout_there_is_an_id_to_ask_again(
-    county_api: CountyApi, system: System, database: Database
-) -> None:
+def test_a_timeout_gives_an_id_to_ask_again(county_api: CountyApi, system: System, database: Database) -> None:
     import notifier
     from notifier import LookupPending
     from notifier.lookups import client
 
     county_api.answers(answer(deed(FOLIO)), seconds=1)
-    system.start_worker(LANE)
+    system.start_worker(QUEUE)
     with pytest.raises(LookupPending) as raised:
         notifier.lookup(FOLIO, system.subscriber(), timeout=0.2)
     system.wait_until(lambda: client.result(raised.value.lookup_id), "an answer")
     assert (client.result(raised.value.lookup_id) or {})["property"]["owner_name"] == "DOE JANE"
 
 
-def test_the_key_is_nowhere(
+def test_the_key_is_written_nowhere(
     system: System, county_api: CountyApi, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not in the output of a talkative worker, not in errors, not in the database."""
+    """It is not in the debug log of a worker, in errors, or in the database."""
     import notifier
     from notifier import LookupFailed
 
@@ -324,7 +324,7 @@ def test_the_key_is_nowhere(
     user = system.subscriber()
     county_api.fault(then="reset", times=1)
     county_api.answers(answer(status="Failed", why=f"authKey {key} has expired"), times=1)
-    system.start_worker(LANE, "-v", "-v", MIAMI_DADE_AUTH_KEY=key)
+    system.start_worker(QUEUE, "-v", "-v", MIAMI_DADE_AUTH_KEY=key)
     with pytest.raises(LookupFailed) as raised:
         notifier.lookup(FOLIO, user)
     output = system.output()
@@ -337,7 +337,7 @@ def test_the_key_is_nowhere(
     assert key not in output + str(raised.value) + dump + caplog.text
 
 
-def test_a_question_without_an_answer_leaves_one_dead_letter(
+def test_a_lookup_without_an_answer_leaves_one_dead_letter(
     county_api: CountyApi, system: System, database: Database
 ) -> None:
     import notifier
@@ -345,7 +345,7 @@ def test_a_question_without_an_answer_leaves_one_dead_letter(
 
     county_api.answers(answer(status="Failed", why="Invalid parameters"), times=1)
     county_api.fault(status=500)
-    system.start_worker(LANE)
+    system.start_worker(QUEUE)
     for folio in (FOLIO, "3000000000001"):
         with pytest.raises(LookupFailed):
             notifier.lookup(folio, system.subscriber())
@@ -357,7 +357,7 @@ def test_a_question_without_an_answer_leaves_one_dead_letter(
 # ── the balance of units ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_each_crossing_of_a_level_is_told_once(county_api: CountyApi) -> None:
+def test_each_crossing_of_a_level_alerts_once(county_api: CountyApi) -> None:
     for number, balance in enumerate((1001, 1000, 999, 998, 1000, 997, 499, 498, 5000, 999)):
         county_api.answers(answer(balance=balance), times=1)
         answer_now(f"{3_000_000_000_000 + number}")
@@ -385,7 +385,7 @@ def entries(database: Database) -> list[tuple[Any, ...]]:
 
 
 def balance(database: Database, user: int) -> tuple[int, int]:
-    """The balance, and what its entries add up to."""
+    """Return the balance and the sum of its entries."""
     row = database.connection.execute(
         "SELECT token_balance, by_entries FROM token_balances WHERE user_id = %s", (user,)
     ).fetchone()
@@ -418,7 +418,7 @@ def test_a_failed_lookup_is_released(county_api: CountyApi, system: System, data
     assert balance(database, user) == (10, 10)
 
 
-def test_too_few_tokens_ask_nobody(county_api: CountyApi, system: System, database: Database, priced: int) -> None:
+def test_a_small_balance_makes_no_call(county_api: CountyApi, system: System, database: Database, priced: int) -> None:
     import notifier
     from notifier import LookupFailed
 
@@ -428,7 +428,7 @@ def test_too_few_tokens_ask_nobody(county_api: CountyApi, system: System, databa
     assert not results() and not entries(database) and not county_api.calls()
 
 
-def test_a_cached_answer_and_a_joined_question_cost_nothing(
+def test_a_cached_answer_and_a_joined_lookup_cost_nothing(
     county_api: CountyApi, system: System, database: Database, priced: int
 ) -> None:
     from notifier.lookups import client

@@ -1,4 +1,4 @@
-"""What each message says, to whom and from whom."""
+"""The wording, recipient and sender of each message."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.notifier.system import System
 TODAY = datetime.now(UTC).date().isoformat()
 
 
-def mail(system: System, opened: Any) -> dict[str, Any]:
-    """The one e-mail of a delivery, as the provider got it, after what is due was sent."""
+def email_of(system: System, opened: Any) -> dict[str, Any]:
+    """Send what is due and return the one e-mail of a delivery as the provider received it."""
     drain.drain_queue(EMAIL)
     requests = [
         (request["body"], person)
@@ -40,7 +40,7 @@ def announced(system: System, **columns: Any) -> int:
 
 
 def reader(system: System, **columns: Any) -> int:
-    """A subscriber who wants probate and foreclosure leads from everywhere."""
+    """Add a subscriber who wants probate and foreclosure leads from everywhere."""
     user = system.subscriber(**columns)
     types = ["probate", "foreclosure"]
     system.insert("subscriber_lead_criteria", {"subscriber_id": user, "lead_types": types, "channels": ["email"]})
@@ -49,7 +49,7 @@ def reader(system: System, **columns: Any) -> int:
 
 def test_a_lead_alert_has_the_templates_fields_and_one_click_unsubscribing(system: System) -> None:
     user = system.subscriber(tokens=10)
-    sent = mail(system, notifier.new_lead_alert.send(user, system.lead(estimated_equity=125_000)))
+    sent = email_of(system, notifier.new_lead_alert.send(user, system.lead(estimated_equity=125_000)))
     assert (sent["from"], sent["template"]) == ("leads@leads.test", "d-new_lead_alert")
     assert sent["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert sent["headers"]["List-Unsubscribe"] == f"<{sent['data']['unsubscribe_url']}>"
@@ -75,9 +75,9 @@ def test_a_lead_alert_has_the_templates_fields_and_one_click_unsubscribing(syste
     }
 
 
-def test_a_welcome_says_what_the_account_has_and_is_free(system: System) -> None:
+def test_a_welcome_describes_the_account_and_is_free(system: System) -> None:
     user = system.subscriber(tokens=100, subscription_type="pro")
-    sent = mail(system, notifier.welcome_email.send(user))
+    sent = email_of(system, notifier.welcome_email.send(user))
     assert sent["from"] == "welcome@leads.test"
     assert sent["headers"] == {}
     assert sent["data"] == {
@@ -92,9 +92,9 @@ def test_a_welcome_says_what_the_account_has_and_is_free(system: System) -> None
     assert not notifier.welcome_email.send(user).is_new
 
 
-def test_a_receipt_shows_the_balance_as_booked_and_offers_no_unsubscribing(system: System) -> None:
+def test_a_receipt_shows_the_booked_balance_and_cannot_be_unsubscribed_from(system: System) -> None:
     user = system.subscriber(tokens=1500)
-    sent = mail(system, notifier.payment_receipt.send(user, "ch_1", 4900, 1000))
+    sent = email_of(system, notifier.payment_receipt.send(user, "ch_1", 4900, 1000))
     assert sent["headers"] == {}
     assert sent["data"] == {
         "customer_name": "Pat",
@@ -107,11 +107,11 @@ def test_a_receipt_shows_the_balance_as_booked_and_offers_no_unsubscribing(syste
     }
 
 
-def test_a_trial_reminder_is_new_when_the_trial_was_extended(system: System) -> None:
+def test_an_extended_trial_gets_a_new_reminder(system: System) -> None:
     user = system.subscriber(trial_ends_at="2026-12-01 23:30:00-05", tokens=30)
-    mail(system, notifier.new_lead_alert.send(user, system.lead()))
+    email_of(system, notifier.new_lead_alert.send(user, system.lead()))
     first = notifier.expiring_trial.send(user, days_remaining=7)
-    sent = mail(system, first)
+    sent = email_of(system, first)
     assert "List-Unsubscribe" in sent["headers"]
     assert sent["data"] == {
         "subscriber_name": "Pat",
@@ -126,12 +126,12 @@ def test_a_trial_reminder_is_new_when_the_trial_was_extended(system: System) -> 
     assert notifier.expiring_trial.send(user, 7).is_new
 
 
-def test_a_digest_holds_the_matching_leads_since_the_one_before(system: System) -> None:
+def test_a_digest_has_the_matching_leads_since_the_previous_one(system: System) -> None:
     user = reader(system, tokens=5)
     leads = [announced(system, lead_score=score) for score in range(60, 85)]
     announced(system, lead_type="eviction")
     announced(system, status="closed")
-    sent = mail(system, notifier.daily_digest.send(user, TODAY))
+    sent = email_of(system, notifier.daily_digest.send(user, TODAY))
     data = sent["data"]
     assert sent["from"] == "digest@leads.test"
     assert "List-Unsubscribe" in sent["headers"]
@@ -151,20 +151,20 @@ def test_a_digest_holds_the_matching_leads_since_the_one_before(system: System) 
     assert system.balance(user) == 4
 
 
-def test_an_empty_digest_is_sent_and_charged_to_who_wants_it(system: System) -> None:
+def test_an_empty_digest_is_sent_only_on_request(system: System) -> None:
     user = reader(system, tokens=5, email_preferences={"skip_empty_digests": False})
-    assert mail(system, notifier.daily_digest.send(user, TODAY))["data"]["leads"] == []
+    assert email_of(system, notifier.daily_digest.send(user, TODAY))["data"]["leads"] == []
     assert system.balance(user) == 4
 
 
-def test_a_report_counts_what_became_of_the_weeks_leads(system: System) -> None:
+def test_a_report_counts_the_outcome_of_the_weeks_leads(system: System) -> None:
     user = system.subscriber()
     monday = (datetime.now(UTC) - timedelta(days=datetime.now(UTC).weekday() + 1)).date()
     for status in ("new", "new", "contacted", "converted"):
         notifier.new_lead_alert.send(user, lead := system.lead(lead_score=80))
         drain.drain_queue(EMAIL)
         system.database.connection.execute("UPDATE leads SET status = %s WHERE id = %s", (status, lead))
-    data = mail(system, notifier.weekly_report.send(user, monday))["data"]
+    data = email_of(system, notifier.weekly_report.send(user, monday))["data"]
     assert {name: data[name] for name in data if "week" not in name} == {
         "subscriber_name": "Pat",
         "total_leads": 4,
@@ -179,7 +179,7 @@ def test_a_report_counts_what_became_of_the_weeks_leads(system: System) -> None:
     }
 
 
-def test_a_low_balance_is_told_once_until_a_grant_arms_it_again(system: System) -> None:
+def test_a_low_balance_is_reported_once_until_the_next_grant(system: System) -> None:
     user = system.subscriber(tokens=505)
     for _ in range(2):
         notifier.urgent_lead_sms.send(user, system.lead())
@@ -195,7 +195,7 @@ def test_a_low_balance_is_told_once_until_a_grant_arms_it_again(system: System) 
     assert {m["from"]["email"] for m in (r["body"] for r in system.received("sendgrid"))} == {"support@leads.test"}
 
 
-def test_a_verification_code_is_never_refused_and_never_kept(system: System) -> None:
+def test_a_verification_code_is_always_sent_and_never_kept(system: System) -> None:
     user = system.subscriber(tokens=3)
     opened = notifier.verification_sms.send(user, "482913")
     stored = system.value("SELECT params::text FROM deliveries")
@@ -222,7 +222,7 @@ def test_a_verification_code_costs_its_price(system: System, monkeypatch: pytest
 
 @pytest.mark.parametrize("front", ["https://app.leads.test", "https://x.test/~" + "a" * 100, "https://" + "a" * 160])
 @pytest.mark.parametrize("address", ["1200 NW 7 ST", "Ñandú " * 40, "[{~€}] 東京"])
-def test_a_text_is_one_segment_of_gsm_letters(
+def test_an_sms_is_one_segment_in_the_gsm_alphabet(
     system: System, monkeypatch: pytest.MonkeyPatch, front: str, address: str
 ) -> None:
     monkeypatch.setenv("FRONTEND_URL", front)
@@ -234,7 +234,7 @@ def test_a_text_is_one_segment_of_gsm_letters(
     assert body.startswith("Probate lead (score 95): ")
 
 
-def test_who_ordered_a_call_that_fails_is_told_once(system: System) -> None:
+def test_the_subscriber_of_a_failed_call_is_notified_once(system: System) -> None:
     from notifier.core.queues import VOICE
     from notifier.core.states import State
     from notifier.deliveries import lifecycle

@@ -1,4 +1,4 @@
-"""A lead is called between 8 and 20 o'clock of the place its number is from, on every night of the year."""
+"""Leads are called between 8 a.m. and 8 p.m. in the time zones of their numbers, on every day of the year."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def new_york(text: str) -> datetime:
         (MIAMI, "2026-12-31 23:30", "2027-01-01 08:00"),
         (LOS_ANGELES, "2026-11-24 09:00", "2026-11-24 11:00"),
         (LOS_ANGELES, "2026-11-24 22:30", "2026-11-24 22:30"),
-        # 850 is Tallahassee and Pensacola: it must be day in both.
+        # 850 is Tallahassee and Pensacola: the window must be open in both.
         (PENSACOLA, "2026-11-24 08:30", "2026-11-24 09:00"),
         (PENSACOLA, "2026-11-24 20:30", "2026-11-25 09:00"),
-        # May be anywhere from Newfoundland to Hawaii.
+        # The number may be anywhere from Newfoundland to Hawaii.
         (TOLL_FREE, "2026-11-24 09:00", "2026-11-24 13:00"),
         (TOLL_FREE, "2026-11-24 19:00", "2026-11-25 13:00"),
     ],
 )
-def test_the_next_opening_is_that_of_the_called_number(number: str, now: str, opens: str) -> None:
+def test_the_next_opening_follows_the_called_number(number: str, now: str, opens: str) -> None:
     assert next_opening(number, new_york(now)) == new_york(opens)
 
 
 @pytest.mark.parametrize("evening", ["2026-03-07 22:00", "2026-10-31 22:00"])
-def test_on_the_nights_the_clocks_change_it_opens_at_eight_all_the_same(evening: str) -> None:
+def test_the_window_opens_at_eight_after_a_change_of_clocks(evening: str) -> None:
     opening = next_opening(MIAMI, new_york(evening).astimezone(UTC))
     assert opening is not None
     assert opening.astimezone(NEW_YORK).time().isoformat() == "08:00:00"
-    # Spring takes an hour from that night, autumn adds one.
+    # The night is an hour shorter in spring and an hour longer in fall.
     hours = (opening - new_york(evening).astimezone(UTC)) / timedelta(hours=1)
     assert hours == (9 if "03-07" in evening else 11)
 
@@ -66,11 +66,11 @@ def test_an_opening_is_never_at_night_and_never_in_the_past(moment: datetime, nu
         assert 8 <= opening.astimezone(ZoneInfo(zone)).hour < 20
 
 
-def test_a_number_outside_the_plan_is_never_open() -> None:
+def test_the_window_never_opens_for_a_number_outside_the_plan() -> None:
     assert next_opening("+442079460123", new_york("2026-11-24 12:00")) is None
 
 
-def test_the_window_is_a_setting_and_nonsense_in_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_is_a_setting_and_a_malformed_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALL_WINDOW", "09:30-17:00")
     assert next_opening(MIAMI, new_york("2026-11-24 08:00")) == new_york("2026-11-24 09:30")
     for wrong in ("20:00-08:00", "8 to 20", "09:00"):
@@ -79,7 +79,7 @@ def test_the_window_is_a_setting_and_nonsense_in_it_is_named(monkeypatch: pytest
             next_opening(MIAMI, new_york("2026-11-24 08:00"))
 
 
-def test_every_area_code_has_zones_that_exist() -> None:
+def test_every_area_code_has_existing_zones() -> None:
     codes = phone_numbers._area_codes()
     assert len(codes) > 350
     for places in codes.values():
@@ -100,5 +100,5 @@ def test_every_area_code_has_zones_that_exist() -> None:
         (None, None),
     ],
 )
-def test_a_number_is_understood_however_it_is_written(written: str | None, number: str | None) -> None:
+def test_a_number_has_one_form_however_it_is_written(written: str | None, number: str | None) -> None:
     assert e164(written) == number

@@ -1,4 +1,4 @@
-"""A lead is called only by consent and by day, five at once, paced, and at most once; a call costs what it took."""
+"""Leads are called with consent, in the call window, five at a time, paced, and at most once, for their length."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALWAYS = "00:00-23:59:59.999999"
 
 @pytest.fixture
 def setting(notifier_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The notifier's settings, with calls at any hour and as fast as they come."""
+    """Let calls start at any hour and without pacing."""
     notifier_settings.setenv("CALL_WINDOW", ALWAYS)
     notifier_settings.setenv("CALLS_PER_SECOND", "100")
     return notifier_settings
@@ -42,7 +42,7 @@ def caller(setting: pytest.MonkeyPatch, system: System) -> Iterator[Caller]:
 
 
 class Caller:
-    """A subscriber with a number, a script and leads that agreed to be called."""
+    """A subscriber with a number, a script, and leads that consented to calls."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -90,7 +90,7 @@ def work() -> None:
 
 
 @pytest.mark.parametrize("kind", ["outbound_call", "campaign_call"])
-def test_a_call_is_ordered_as_the_subscriber_would_have_it(caller: Caller, kind: str) -> None:
+def test_twilio_gets_the_subscribers_numbers_limits_and_callbacks(caller: Caller, kind: str) -> None:
     delivery = caller.order(actor=getattr(notifier, kind))
     work()
     (call,) = caller.made()
@@ -105,14 +105,14 @@ def test_a_call_is_ordered_as_the_subscriber_would_have_it(caller: Caller, kind:
     assert fields["MachineDetection"] == ["DetectMessageEnd"]
     assert "Record" not in fields
     assert caller.outcome(delivery) == ("accepted", None)
-    # Paid when it ends: until then the tokens are held.
+    # The tokens are held until the call ends.
     assert caller.system.entries(delivery) == [("hold", 20)]
     assert caller.system.rows("SELECT direction, from_number, to_number, status FROM voice_call_logs") == [
         ("outbound", OWN_NUMBER, NUMBER, "sent")
     ]
 
 
-def test_the_same_request_calls_once(caller: Caller) -> None:
+def test_a_repeated_request_calls_once(caller: Caller) -> None:
     lead = caller.lead()
     for _ in range(3):
         notifier.outbound_call.send(subscriber_id=caller.user, lead_id=lead, script_id=caller.script, request_id="a")
@@ -120,7 +120,7 @@ def test_the_same_request_calls_once(caller: Caller) -> None:
     assert len(caller.made()) == 1
 
 
-def test_longer_calls_hold_more_and_settle_what_they_took(caller: Caller, setting: pytest.MonkeyPatch) -> None:
+def test_longer_calls_hold_more_and_settle_their_price(caller: Caller, setting: pytest.MonkeyPatch) -> None:
     setting.setenv("CALL_MAX_MINUTES", "5")
     delivery = caller.order()
     work()
@@ -130,7 +130,7 @@ def test_longer_calls_hold_more_and_settle_what_they_took(caller: Caller, settin
     assert caller.system.balance(caller.user) == 975
 
 
-def test_a_lead_without_a_number_fails_at_once_and_nothing_is_held(caller: Caller) -> None:
+def test_a_lead_without_a_number_fails_at_once_and_holds_no_tokens(caller: Caller) -> None:
     for number in (None, "", "n/a"):
         lead = caller.lead(number, consent=False)
         made = notifier.outbound_call.send(
@@ -148,7 +148,7 @@ def test_a_lead_without_a_number_fails_at_once_and_nothing_is_held(caller: Calle
     assert caller.made() == []
 
 
-def test_who_does_not_exist_cannot_be_called(caller: Caller) -> None:
+def test_unknown_subscribers_and_leads_are_refused(caller: Caller) -> None:
     with pytest.raises(UnknownRecipient):
         notifier.outbound_call.send(subscriber_id=caller.user, lead_id=4711, script_id=caller.script, request_id="a")
 
@@ -164,7 +164,7 @@ def test_who_does_not_exist_cannot_be_called(caller: Caller) -> None:
     ],
     ids=["none", "revoked", "not yet", "another number", "another subscriber"],
 )
-def test_without_consent_nobody_is_called(caller: Caller, consents: list[dict[str, Any]]) -> None:
+def test_a_lead_without_consent_is_not_called(caller: Caller, consents: list[dict[str, Any]]) -> None:
     for consent in consents:
         if "subscriber_id" in consent:
             consent = {"subscriber_id": caller.system.subscriber()}
@@ -176,7 +176,7 @@ def test_without_consent_nobody_is_called(caller: Caller, consents: list[dict[st
     assert caller.system.entries(delivery) == [("hold", 20), ("release", 20)]
 
 
-def test_consent_counts_however_its_number_is_written(caller: Caller) -> None:
+def test_consent_matches_however_its_number_is_written(caller: Caller) -> None:
     caller.consent("(305) 555-0177")
     delivery = caller.order(caller.lead("305.555.0177", consent=False))
     work()
@@ -184,7 +184,7 @@ def test_consent_counts_however_its_number_is_written(caller: Caller) -> None:
     assert caller.outcome(delivery) == ("accepted", None)
 
 
-def test_consent_revoked_and_silence_asked_while_a_call_waited_are_honoured(caller: Caller) -> None:
+def test_consent_revoked_and_opt_outs_count_while_a_call_waits(caller: Caller) -> None:
     revoked, silenced = caller.order(caller.lead("+13055550181")), caller.order(caller.lead("+13055550182"))
     caller.system.database.connection.execute(
         "UPDATE call_consents SET revoked_at = now() WHERE phone_number = '+13055550181'"
@@ -197,7 +197,7 @@ def test_consent_revoked_and_silence_asked_while_a_call_waited_are_honoured(call
     assert caller.system.balance(caller.user) == 1000
 
 
-def test_what_can_never_be_called_says_why(caller: Caller) -> None:
+def test_a_call_that_can_never_be_made_has_its_reason(caller: Caller) -> None:
     change = caller.system.database.connection.execute
     foreign = caller.order(caller.lead("+442079460123"))
     closed = caller.order(caller.lead("+13055550183", status="closed"))
@@ -217,7 +217,7 @@ def test_what_can_never_be_called_says_why(caller: Caller) -> None:
     assert caller.system.balance(caller.user) == 1000
 
 
-def test_the_script_of_somebody_else_is_not_spoken(caller: Caller) -> None:
+def test_another_subscribers_script_is_not_used(caller: Caller) -> None:
     caller.script = caller.system.insert(
         "ai_scripts", {"subscriber_id": caller.system.subscriber(), "outbound_greeting": "Not yours."}
     )
@@ -227,14 +227,12 @@ def test_the_script_of_somebody_else_is_not_spoken(caller: Caller) -> None:
 
 
 def night() -> str:
-    """A window that is closed now in Miami, and opens within a day."""
+    """Return a window that is closed now in Miami and opens within a day."""
     hour = datetime.now(ZoneInfo("America/New_York")).hour
     return "01:00-02:00" if hour >= 3 else "12:00-13:00"
 
 
-def test_at_night_a_call_waits_for_the_next_opening_and_then_is_made(
-    caller: Caller, setting: pytest.MonkeyPatch
-) -> None:
+def test_outside_the_window_a_call_waits_for_the_next_opening(caller: Caller, setting: pytest.MonkeyPatch) -> None:
     setting.setenv("CALL_WINDOW", night())
     opening = next_opening(NUMBER, datetime.now(UTC))
     delivery = caller.order()
@@ -250,18 +248,19 @@ def test_at_night_a_call_waits_for_the_next_opening_and_then_is_made(
 
 
 @pytest.mark.parametrize("evening", ["2026-03-07 21:00", "2026-10-31 21:00", "2026-11-24 20:00"])
-def test_on_the_nights_the_clocks_change_too(setting: pytest.MonkeyPatch, evening: str) -> None:
+def test_a_call_waits_until_eight_after_a_change_of_clocks(setting: pytest.MonkeyPatch, evening: str) -> None:
     setting.delenv("CALL_WINDOW")
     place = ZoneInfo("America/New_York")
     moment = datetime.fromisoformat(evening).replace(tzinfo=place)
-    call: Any = {
-        "phone_number": NUMBER,
-        "twilio_phone_number": OWN_NUMBER,
-        "greeting": "Hello",
-        "lead_status": "new",
-        "is_suppressed": False,
-        "has_consent": True,
-    }
+    call = outbound.OutboundCall(
+        id=1,
+        phone_number=NUMBER,
+        twilio_phone_number=OWN_NUMBER,
+        greeting="Hello",
+        lead_status="new",
+        is_suppressed=False,
+        has_consent=True,
+    )
     held = outbound.objection(call, moment.astimezone(UTC))
     assert held is not None and held.code == "outside_call_window" and held.until is not None
     morning = held.until.astimezone(place)
@@ -283,7 +282,7 @@ def test_the_sixth_call_waits_until_one_of_five_has_ended(caller: Caller) -> Non
     assert caller.outcome(waiting) == ("accepted", None)
 
 
-def test_many_who_claim_at_once_find_five_lines(caller: Caller) -> None:
+def test_concurrent_claims_start_five_calls(caller: Caller) -> None:
     for n in range(20):
         caller.order(caller.lead(f"+1305555{3000 + n}"))
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -295,7 +294,7 @@ def test_many_who_claim_at_once_find_five_lines(caller: Caller) -> None:
     assert caller.system.states() == {"accepted": 5, "queued": 15}
 
 
-def test_a_breakers_trial_is_no_sixth_call(caller: Caller) -> None:
+def test_a_breakers_trial_respects_the_limit_of_five_calls(caller: Caller) -> None:
     for n in range(6):
         caller.order(caller.lead(f"+1305555{3000 + n}"))
     work()
@@ -307,7 +306,7 @@ def test_a_breakers_trial_is_no_sixth_call(caller: Caller) -> None:
     assert len(caller.made()) == 5
 
 
-def test_a_call_whose_end_nobody_told_frees_its_line_when_it_must_be_over(caller: Caller) -> None:
+def test_a_call_without_a_reported_end_counts_only_as_long_as_it_can_last(caller: Caller) -> None:
     for n in range(6):
         caller.order(caller.lead(f"+1305555{3000 + n}"))
     work()
@@ -319,7 +318,7 @@ def test_a_call_whose_end_nobody_told_frees_its_line_when_it_must_be_over(caller
     assert len(caller.made()) == 6
 
 
-def test_calls_are_started_no_faster_than_the_account_may(caller: Caller, setting: pytest.MonkeyPatch) -> None:
+def test_calls_start_no_faster_than_the_account_allows(caller: Caller, setting: pytest.MonkeyPatch) -> None:
     setting.setenv("CALLS_PER_SECOND", "4")
     for n in range(4):
         caller.order(caller.lead(f"+1305555{3000 + n}"))
@@ -333,7 +332,7 @@ def test_calls_are_started_no_faster_than_the_account_may(caller: Caller, settin
     assert moments[-1] - moments[0] > 0.6
 
 
-def test_a_call_nobody_knows_of_is_never_made_again_and_found_at_twilio(caller: Caller) -> None:
+def test_a_call_with_unknown_outcome_is_never_made_again_and_found_at_twilio(caller: Caller) -> None:
     caller.system.fault("twilio", then="reset", accept=True, times=1, match="Calls")
     delivery = caller.order()
     work()
@@ -347,7 +346,7 @@ def test_a_call_nobody_knows_of_is_never_made_again_and_found_at_twilio(caller: 
     assert caller.system.entries(delivery) == [("hold", 20)]
 
 
-def test_a_call_that_twilio_does_not_know_is_parked_released_and_told(system: System, caller: Caller) -> None:
+def test_a_call_unknown_to_twilio_is_parked_released_and_reported(system: System, caller: Caller) -> None:
     from leads import database
     from notifier.maintenance.sweep import sweep
 
@@ -366,7 +365,7 @@ def test_a_call_that_twilio_does_not_know_is_parked_released_and_told(system: Sy
     assert caller.made() == []
 
 
-def test_another_call_to_the_same_number_is_no_proof(caller: Caller) -> None:
+def test_another_call_to_the_same_number_is_not_proof(caller: Caller) -> None:
     lead = caller.lead()
     caller.order(lead)
     work()
@@ -378,7 +377,7 @@ def test_another_call_to_the_same_number_is_no_proof(caller: Caller) -> None:
     assert caller.outcome(delivery)[0] == "unknown"
 
 
-def test_a_call_whose_callbacks_are_lost_is_asked_about_and_settled(caller: Caller) -> None:
+def test_a_call_with_lost_callbacks_is_reconciled_and_settled(caller: Caller) -> None:
     delivery = caller.order()
     work()
     sid = caller.made()[0]["made"]["sid"]
@@ -402,7 +401,7 @@ def test_a_call_whose_callbacks_are_lost_is_asked_about_and_settled(caller: Call
         (None, "undelivered", ("release", 20)),
     ],
 )
-def test_a_call_whose_end_nobody_told_is_asked_about_once_more_and_then_given_up(
+def test_a_call_without_a_reported_end_is_checked_once_more_and_then_given_up(
     caller: Caller, became: dict[str, str] | None, state: str, end: tuple[str, int]
 ) -> None:
     system = caller.system
@@ -433,7 +432,7 @@ def test_a_call_whose_end_nobody_told_is_asked_about_once_more_and_then_given_up
         assert system.entries(delivery) == [("hold", 20), end], "and charged to nobody again"
 
 
-def test_what_changes_while_a_call_waits_its_turn_counts(caller: Caller, setting: pytest.MonkeyPatch) -> None:
+def test_changes_while_a_call_waits_for_its_turn_count(caller: Caller, setting: pytest.MonkeyPatch) -> None:
     setting.setenv("CALLS_PER_SECOND", "0.5")
     first, second = caller.order(), caller.order(caller.lead("+13055550188"))
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -448,7 +447,7 @@ def test_what_changes_while_a_call_waits_its_turn_counts(caller: Caller, setting
     assert len(caller.made()) <= 1
 
 
-def test_a_refused_call_is_tried_three_more_times_and_then_told(caller: Caller) -> None:
+def test_a_refused_call_is_retried_three_times_and_then_reported(caller: Caller) -> None:
     caller.system.fault("twilio", status=503)
     delivery = caller.order()
     deadline = time.monotonic() + 30
@@ -461,7 +460,7 @@ def test_a_refused_call_is_tried_three_more_times_and_then_told(caller: Caller) 
     assert caller.system.value("SELECT count(*) FROM deliveries WHERE kind = 'call_failed'") == 1
 
 
-def test_without_the_public_address_no_call_leaves_and_on_call_is_told(
+def test_without_the_public_address_no_call_starts_and_on_call_is_alerted(
     caller: Caller, setting: pytest.MonkeyPatch
 ) -> None:
     setting.delenv("API_URL")
@@ -472,16 +471,13 @@ def test_without_the_public_address_no_call_leaves_and_on_call_is_told(
     assert caller.system.received("oncall")
 
 
-def test_a_call_that_came_in_unseen_is_completed_from_twilio(caller: Caller) -> None:
-    """Nobody opened a row for it: the webhook was away."""
+def test_an_inbound_call_that_the_webhook_missed_is_completed_from_twilio(caller: Caller) -> None:
+    """The webhook was down and opened no row."""
     outbound = caller.order()
     work()
     sid = caller.made()[0]["made"]["sid"]
-    caller.system._control(
-        "POST",
-        "became",
-        json.dumps({"sid": sid, "status": "completed", "duration": "200", "to": OWN_NUMBER, "from": NUMBER}).encode(),
-    )
+    numbers = {"to": OWN_NUMBER, "from": NUMBER, "from_formatted": "(305) 555-0177"}
+    caller.system.became(sid, status="completed", duration="200", **numbers)
     caller.system.database.connection.execute("UPDATE deliveries SET provider_id = NULL, state = 'cancelled'")
     delivery = notifier.inbound_call.send(call_sid=sid).delivery_id
     assert notifier.inbound_call.send(sid).delivery_id == delivery
@@ -494,13 +490,13 @@ def test_a_call_that_came_in_unseen_is_completed_from_twilio(caller: Caller) -> 
     assert outbound != delivery
 
 
-def test_a_call_that_never_came_in_fails(caller: Caller) -> None:
+def test_an_inbound_call_unknown_to_twilio_fails(caller: Caller) -> None:
     delivery = notifier.inbound_call.send(call_sid="CAnothing").delivery_id
     work()
     assert caller.outcome(delivery) == ("failed", "no_such_call")
 
 
-def test_a_real_worker_calls_and_tells_no_number(caller: Caller) -> None:
+def test_a_real_worker_calls_and_logs_no_number(caller: Caller) -> None:
     system = caller.system
     system.start_worker("voice-assistant")
     orders = [caller.order(caller.lead(f"+1305555{3000 + n}")) for n in range(2)]

@@ -1,4 +1,4 @@
-"""The sandbox of `make up` calls the web service back by itself: what a newcomer sends comes to an end."""
+"""The sandbox of `make up` calls the web service back by itself, so that every delivery reaches its end."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NUMBER = "+13055550177"
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """One that calls back, in place of the one that all other tests share."""
+    """Yield a sandbox that calls back, instead of the one that other tests share."""
     with services.running_sandbox("--call-back") as running:
         yield running
 
 
-def test_mail_texts_and_calls_end_as_the_providers_tell(
+def test_emails_sms_and_calls_end_as_the_providers_report(
     web: httpx.Client, system: System, sandbox: Sandbox, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     settings_of_web.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", sandbox.sendgrid_public_key)
@@ -38,8 +38,8 @@ def test_mail_texts_and_calls_end_as_the_providers_tell(
     notifier.new_lead_alert.send(user, lead)
     notifier.urgent_lead_sms.send(user, lead)
     notifier.outbound_call.send(subscriber_id=user, lead_id=lead, script_id=script, request_id="r1")
-    for lane in (EMAIL, SMS, VOICE):
-        drain.drain_queue(lane)
+    for queue in (EMAIL, SMS, VOICE):
+        drain.drain_queue(queue)
     system.wait_until(lambda: system.states() == {"delivered": 3}, "everything delivered")
     assert system.rows("SELECT status, engagement_count FROM leads") == [("contacted", 1)]
     assert system.balance(user) == 100 - 1 - 10 - 20

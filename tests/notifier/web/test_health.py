@@ -1,4 +1,4 @@
-"""Health tells which part is missing, soon, and never of anything but names."""
+"""Health names the parts that are down, within seconds, and shows nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def all_parts(database: Database) -> None:
     database.connection.execute("SELECT pg_advisory_lock(hashtext('notifier:sweeper'))")
 
 
-def test_all_parts_there_is_a_200(web: httpx.Client, database: Database) -> None:
+def test_all_parts_up_is_a_200(web: httpx.Client, database: Database) -> None:
     all_parts(database)
     answer = web.get("/health")
     assert answer.status_code == 200, answer.text
@@ -30,7 +30,7 @@ def test_all_parts_there_is_a_200(web: httpx.Client, database: Database) -> None
     }
 
 
-def test_a_silent_lane_is_named(web: httpx.Client, database: Database) -> None:
+def test_a_queue_without_a_heartbeat_is_named(web: httpx.Client, database: Database) -> None:
     all_parts(database)
     database.connection.execute(
         "UPDATE lane_status SET heartbeat_at = now() - interval '1 minute' WHERE queue_name = 'voice-assistant'"
@@ -40,14 +40,14 @@ def test_a_silent_lane_is_named(web: httpx.Client, database: Database) -> None:
     assert [name for name, there in answer.json()["lanes"].items() if not there] == ["voice-assistant"]
 
 
-def test_nobody_sweeping_is_told(web: httpx.Client, database: Database) -> None:
+def test_a_missing_sweeper_is_named(web: httpx.Client, database: Database) -> None:
     all_parts(database)
     database.connection.execute("SELECT pg_advisory_unlock_all()")
     answer = web.get("/health")
     assert (answer.status_code, answer.json()["sweeper"], answer.json()["database"]) == (503, False, True)
 
 
-def test_a_dead_redis_is_told_while_the_database_is_well(
+def test_redis_down_is_named_while_the_database_is_up(
     web: httpx.Client, database: Database, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     all_parts(database)
@@ -56,7 +56,7 @@ def test_a_dead_redis_is_told_while_the_database_is_well(
     assert (answer.status_code, answer.json()["redis"], answer.json()["database"]) == (503, False, True)
 
 
-def test_a_dead_database_is_told_within_seconds(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> None:
+def test_the_database_down_is_named_within_seconds(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> None:
     settings_of_web.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     begin = time.monotonic()
     answer = web.get("/health")

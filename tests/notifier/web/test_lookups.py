@@ -1,4 +1,4 @@
-"""The app's searches over HTTP: each end of a lookup has its status."""
+"""The app's lookups over HTTP: each outcome has its status."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def county_api(
 
 @pytest.fixture
 def app(web: httpx.Client) -> httpx.Client:
-    """The service, with the app's token."""
+    """Return a client of the service with the app's token."""
     web.headers["Authorization"] = f"Bearer {APP_TOKEN}"
     return web
 
 
-def request_lookup(app: httpx.Client, user: int, folio: str = FOLIO, **more: float) -> httpx.Response:
-    return app.post(PATH, json={"folio_number": folio, "subscriber_id": user, **more})
+def request_lookup(app: httpx.Client, user: int, folio: str = FOLIO, **options: float) -> httpx.Response:
+    return app.post(PATH, json={"folio_number": folio, "subscriber_id": user, **options})
 
 
-def test_nobody_asks_without_the_token(county_api: CountyApi, web: httpx.Client) -> None:
+def test_a_lookup_needs_the_token(county_api: CountyApi, web: httpx.Client) -> None:
     for headers in ({}, {"Authorization": "Bearer of-somebody-else"}):
         assert web.post(PATH, json={"folio_number": FOLIO, "subscriber_id": 1}, headers=headers).status_code == 401
         assert web.get(f"{PATH}/1", headers=headers).status_code == 401
@@ -71,7 +71,7 @@ def test_an_answer_is_a_200_and_the_next_one_is_cached(county_api: CountyApi, ap
     assert county_api.folios() == [FOLIO]
 
 
-def test_a_slow_answer_is_a_202_with_the_place_to_ask_again(county_api: CountyApi, app: httpx.Client) -> None:
+def test_a_slow_answer_is_a_202_with_its_status_url(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(deed(FOLIO)), seconds=1)
     county_api.system.start_worker(LANE)
     told = request_lookup(app, county_api.system.subscriber(), timeout=0.1)
@@ -82,8 +82,8 @@ def test_a_slow_answer_is_a_202_with_the_place_to_ask_again(county_api: CountyAp
     assert app.get(place).json()["property"]["owner_name"] == "DOE JANE"
 
 
-def test_waiting_for_fifty_slow_answers_holds_up_nobody(county_api: CountyApi, app: httpx.Client) -> None:
-    """There is no worker, so all of them wait; whoever is answered from the cache is not behind them."""
+def test_fifty_waiting_callers_delay_no_other(county_api: CountyApi, app: httpx.Client) -> None:
+    """There is no worker, so all of them wait; a cached answer does not wait behind them."""
     user = county_api.system.subscriber()
     county_api.system.insert("properties", {"folio_number": FOLIO, "owner_name": "DOE JANE", "last_updated": "now"})
     with ThreadPoolExecutor(50) as pool:
@@ -92,7 +92,7 @@ def test_waiting_for_fifty_slow_answers_holds_up_nobody(county_api: CountyApi, a
         assert {one.result().status_code for one in waiting} == {202}
 
 
-def test_used_up_units_are_a_429_until_midnight(
+def test_used_units_are_a_429_until_midnight(
     county_api: CountyApi, app: httpx.Client, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     county_api.system.start_worker(LANE, MIAMI_DADE_DAILY_UNIT_CAP="0")
@@ -101,14 +101,14 @@ def test_used_up_units_are_a_429_until_midnight(
     assert 0 < int(told.headers["Retry-After"]) <= 25 * 3600
 
 
-def test_a_county_that_fails_is_a_502(county_api: CountyApi, app: httpx.Client) -> None:
+def test_a_failure_of_the_county_is_a_502(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(status="Failed", why="Invalid parameters"))
     county_api.system.start_worker(LANE)
     told = request_lookup(app, county_api.system.subscriber())
     assert (told.status_code, told.json()["code"]) == (502, "county_failed")
 
 
-def test_too_few_tokens_are_a_402(
+def test_a_small_balance_is_a_402(
     county_api: CountyApi, app: httpx.Client, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     settings_of_web.setenv("LOOKUP_TOKENS", "3")

@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads is what the database holds, and nothing about anybody."""
+"""Metrics show Prometheus what the database holds, and no personal data."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import notifier
 from notifier.core.errors import OutcomeUnknown
 from notifier.core.queues import EMAIL, QUEUES, SMS
 from notifier.deliveries import lifecycle
-from notifier.deliveries.lifecycle import Sent
-from notifier.web.metrics import MEASUREMENTS, METRICS
+from notifier.deliveries.lifecycle import SentRecord
+from notifier.web.metrics import COLLECTOR, METRICS
 from tests.notifier.system import System
 
 Samples = dict[tuple[str, ...], float]
 
 
 def measured(web: httpx.Client) -> Samples:
-    """The value of each metric and label values."""
-    for source in MEASUREMENTS.sources:
-        source.forget()
+    """Return the value of each metric and label values."""
+    for source in COLLECTOR.sources:
+        source.clear()
     answer = web.get("/metrics")
     assert answer.status_code == 200
     assert "example.test" not in answer.text and "+1305" not in answer.text
@@ -33,7 +33,7 @@ def measured(web: httpx.Client) -> Samples:
     }
 
 
-def test_an_empty_system_is_measured_whole(web: httpx.Client, system: System) -> None:
+def test_an_empty_system_has_every_metric(web: httpx.Client, system: System) -> None:
     found = measured(web)
     assert found[("notifier_units_used",)] == 0
     assert found[("notifier_units_cap",)] == 500
@@ -43,7 +43,7 @@ def test_an_empty_system_is_measured_whole(web: httpx.Client, system: System) ->
         assert found[("notifier_lane_processes", queue)] == 0
 
 
-def test_deliveries_waits_and_troubles_are_counted(web: httpx.Client, system: System) -> None:
+def test_deliveries_waits_and_problems_are_counted(web: httpx.Client, system: System) -> None:
     change = system.database.connection.execute
     user = system.subscriber()
     sent, open_one = (notifier.new_lead_alert.send(user, system.lead()).delivery_id for _ in range(2))
@@ -53,10 +53,10 @@ def test_deliveries_waits_and_troubles_are_counted(web: httpx.Client, system: Sy
     change("UPDATE deliveries SET not_before = now() + interval '1 hour' WHERE id = %s", (open_one,))
     claimed = lifecycle.claim(EMAIL, ["new_lead_alert"])
     assert claimed is not None and claimed.ids == (sent,)
-    lifecycle.accept(claimed, EMAIL, [Sent(sent, "a@example.test")], "msg1")
+    lifecycle.accept(claimed, EMAIL, [SentRecord(sent, "a@example.test")], "msg1")
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claimed is not None
-    lifecycle.mark_unknown(claimed, [Sent(text, "+13055550199")], OutcomeUnknown("no answer", code="no_answer"))
+    lifecycle.mark_unknown(claimed, [SentRecord(text, "+13055550199")], OutcomeUnknown("no answer", code="no_answer"))
     change("INSERT INTO failed_jobs (queue_name) VALUES ('sms-notifications')")
     change("INSERT INTO lane_breakers (queue_name, next_trial_at) VALUES ('email-workflows', now())")
     change("INSERT INTO lane_status (process_id, queue_name) VALUES ('a:1', 'email-workflows')")
@@ -84,7 +84,7 @@ def test_deliveries_waits_and_troubles_are_counted(web: httpx.Client, system: Sy
     assert {name for name, *_ in found} <= set(METRICS)
 
 
-def test_age_of_a_queue_is_that_of_what_is_due(web: httpx.Client, system: System) -> None:
+def test_the_age_of_a_queue_is_that_of_its_oldest_due_delivery(web: httpx.Client, system: System) -> None:
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     system.database.connection.execute("UPDATE deliveries SET not_before = now() - interval '90 s'")
     system.database.connection.execute(
@@ -99,7 +99,7 @@ def test_age_of_a_queue_is_that_of_what_is_due(web: httpx.Client, system: System
     assert 90 <= found[("notifier_queue_oldest_age_seconds", "sms-notifications")] < 150
 
 
-def test_a_ledger_that_does_not_add_up_is_seen(web: httpx.Client, system: System) -> None:
+def test_a_ledger_that_does_not_add_up_is_visible(web: httpx.Client, system: System) -> None:
     system.subscriber(tokens=5)
     with system.database.connection.transaction():
         system.database.connection.execute("SET LOCAL session_replication_role = replica")
@@ -107,7 +107,7 @@ def test_a_ledger_that_does_not_add_up_is_seen(web: httpx.Client, system: System
     assert measured(web)[("notifier_ledger_drift",)] == 1
 
 
-def test_many_who_ask_at_once_cost_one_question(web: httpx.Client, system: System) -> None:
+def test_concurrent_requests_share_one_query(web: httpx.Client, system: System) -> None:
     measured(web)
     system.database.connection.execute("INSERT INTO failed_jobs (queue_name) VALUES ('x')")
     begin = time.monotonic()
@@ -116,7 +116,7 @@ def test_many_who_ask_at_once_cost_one_question(web: httpx.Client, system: Syste
         assert not any('queue="x"' in answer for answer in answers)
 
 
-def test_a_dead_database_is_a_503(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> None:
+def test_the_database_down_is_a_503(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> None:
     from notifier.core import db
 
     settings_of_web.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")

@@ -1,4 +1,4 @@
-"""SendGrid's events: each kept once, whatever else is in its batch."""
+"""Each of SendGrid's events is stored once, whatever else is in its batch."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pytest
 import notifier
 from notifier.core.queues import EMAIL
 from notifier.deliveries import lifecycle
-from notifier.deliveries.lifecycle import Sent
+from notifier.deliveries.lifecycle import SentRecord
 from sandbox.callbacks import SendGrid
 from tests.notifier.system import System
 
 
 def email(system: System) -> int:
-    """An e-mail that SendGrid has accepted as msg1."""
+    """Add an e-mail that SendGrid has accepted as msg1; return its delivery."""
     delivery = notifier.new_lead_alert.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(EMAIL, ["new_lead_alert"])
     assert claimed is not None
-    lifecycle.accept(claimed, EMAIL, [Sent(delivery, "Person@Example.test")], "msg1")
+    lifecycle.accept(claimed, EMAIL, [SentRecord(delivery, "Person@Example.test")], "msg1")
     return delivery
 
 
@@ -38,7 +38,7 @@ def event(name: str, delivery: int | None = None, **more: Any) -> dict[str, Any]
     return made if delivery is None else made | {"delivery_id": str(delivery)}
 
 
-def test_shuffled_and_doubled_events_end_in_one_settle(
+def test_shuffled_and_repeated_events_settle_once(
     sendgrid: SendGrid, system: System, applied: Callable[[], None]
 ) -> None:
     for order in permutations(["processed", "delivered", "open"]):
@@ -52,7 +52,7 @@ def test_shuffled_and_doubled_events_end_in_one_settle(
         assert system.value("SELECT count(*) FROM delivery_events WHERE delivery_id = %s", delivery) == 3
 
 
-def test_of_a_hundred_with_one_malformed_ninety_nine_are_kept(
+def test_a_malformed_event_does_not_affect_the_ninety_nine_others(
     sendgrid: SendGrid, system: System, applied: Callable[[], None]
 ) -> None:
     delivery = email(system)
@@ -75,12 +75,12 @@ def test_of_a_hundred_with_one_malformed_ninety_nine_are_kept(
     assert system.value("SELECT count(*) FROM delivery_events") == 99
 
 
-def test_a_signed_body_that_is_no_list_is_a_400(sendgrid: SendGrid) -> None:
+def test_a_signed_body_that_is_not_a_list_is_a_400(sendgrid: SendGrid) -> None:
     for body in (b"", b"{}", b"null", b"[", b'"events"', b"[" * 100_000):
         assert sendgrid.post(body).status_code == 400, body[:10]
 
 
-def test_the_same_thing_under_another_id_is_the_same_thing(sendgrid: SendGrid, system: System) -> None:
+def test_an_event_repeated_under_another_id_is_stored_once(sendgrid: SendGrid, system: System) -> None:
     delivery = email(system)
     first = event("delivered", delivery, timestamp=1_700_000_000)
     assert sendgrid.post([first, first, first | {"sg_event_id": "another"}]).status_code == 200
@@ -88,7 +88,7 @@ def test_the_same_thing_under_another_id_is_the_same_thing(sendgrid: SendGrid, s
     assert system.value("SELECT count(*) FROM delivery_events") == 1
 
 
-def test_two_people_of_one_request_keep_their_own_events(sendgrid: SendGrid, system: System) -> None:
+def test_two_recipients_of_one_request_have_their_own_events(sendgrid: SendGrid, system: System) -> None:
     deliveries_of_two = [email(system), email(system)]
     moment = int(time.time())
     batch = [event("delivered", one, sg_event_id=f"e{one}", timestamp=moment) for one in deliveries_of_two]
@@ -96,7 +96,7 @@ def test_two_people_of_one_request_keep_their_own_events(sendgrid: SendGrid, sys
     assert system.value("SELECT count(*) FROM delivery_events") == 2
 
 
-def test_an_event_of_ten_years_ago_about_nothing_known_is_kept_and_answered(sendgrid: SendGrid, system: System) -> None:
+def test_an_old_event_about_an_unknown_delivery_is_stored_and_answered(sendgrid: SendGrid, system: System) -> None:
     old = event("delivered", 4711, timestamp=int(time.time()) - 10 * 365 * 86_400)
     assert sendgrid.post([old, event("bounce", timestamp=0, sg_event_id="zero")]).status_code == 200
     assert system.rows("SELECT event, delivery_id FROM delivery_events ORDER BY event") == [
@@ -116,7 +116,7 @@ def test_an_event_of_ten_years_ago_about_nothing_known_is_kept_and_answered(send
         ("deferred", {}, None),
     ],
 )
-def test_who_bounces_or_complains_is_suppressed(
+def test_bounces_and_complaints_suppress_the_address(
     sendgrid: SendGrid, system: System, applied: Callable[[], None], name: str, more: dict[str, str], reason: str | None
 ) -> None:
     delivery = email(system)

@@ -1,4 +1,4 @@
-"""The compose file's own command serves the app, and what it logs tells nobody's secrets."""
+"""The compose file's own command serves the app and logs no secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(settings_of_web: pytest.MonkeyPatch, log: Path) -> Iterator[str]:
-    """The address of the service as compose starts it, on another port of this machine."""
+    """Yield the address of the service as compose starts it, on another port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -66,7 +66,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"nobody answers at {url}:\n{log.read_text()}")
 
 
-def test_the_service_answers_and_its_log_tells_of_nobody(
+def test_the_service_answers_and_logs_no_personal_data(
     settings_of_web: pytest.MonkeyPatch, database: Database, served: str, log: Path
 ) -> None:
     health = httpx.get(f"{served}/health", timeout=10, trust_env=False)

@@ -1,4 +1,4 @@
-"""Forged callbacks: 403, never an exception, and not one row."""
+"""A forged callback gets a 403, raises nothing and writes no row."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def rows(system: System) -> int:
     )
 
 
-def test_a_forged_callback_of_twilio_changes_nothing(twilio: Twilio, system: System) -> None:
+def test_a_forged_twilio_callback_changes_nothing(twilio: Twilio, system: System) -> None:
     for path in TWILIO_PATHS:
-        refuses_what_is_forged(twilio, path)
+        assert_forged_is_refused(twilio, path)
     assert rows(system) == 0
 
 
-def refuses_what_is_forged(twilio: Twilio, path: str) -> None:
+def assert_forged_is_refused(twilio: Twilio, path: str) -> None:
     fields = TEXT | CALL
     genuine = twilio._validator.compute_signature(PUBLIC_URL + path, fields)
     wrong = ["", "x", "AAAA", genuine[:-2], genuine.swapcase(), "\xff\xfe", genuine + " ", "="]
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL + path, fields | {"From": "+13055550199"}))
     wrong.append(twilio._validator.compute_signature(f"{PUBLIC_URL}{path}?delivery_id=1", fields))
-    # Signed for the address behind the proxy, or without TLS.
+    # Signed for the address behind the proxy, or for http.
     wrong.append(twilio._validator.compute_signature(twilio.url + path, fields))
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL.replace("https", "http") + path, fields))
-    # Somebody else's account.
+    # Another account.
     wrong.append(Twilio(twilio.url, PUBLIC_URL, TWILIO_TOKEN[::-1])._validator.compute_signature(PUBLIC_URL, fields))
     for signature in wrong:
         assert twilio.post(path, fields, signature.encode("latin-1")).status_code == 403, signature  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def test_a_request_without_signature_is_a_403(web: httpx.Client, sendgrid: SendG
     assert rows(system) == 0
 
 
-def test_the_address_may_carry_a_query_with_anything_in_it(twilio: Twilio) -> None:
+def test_the_address_may_have_any_query(twilio: Twilio) -> None:
     for query in (
         "",
         "?delivery_id=1",
@@ -72,7 +72,7 @@ def test_the_address_may_carry_a_query_with_anything_in_it(twilio: Twilio) -> No
         assert answer.status_code == 204, query
 
 
-def test_a_genuine_callback_may_hold_odd_characters(twilio: Twilio, system: System) -> None:
+def test_a_genuine_callback_may_have_odd_characters(twilio: Twilio, system: System) -> None:
     odd = {"MessageSid": "SM1", "MessageStatus": "sent", "Body": "¿Qué? \x00 \U0001f3e0 +&=%", "Empty": ""}
     assert twilio.post("/twilio/sms/status", odd).status_code == 204
     assert rows(system) == 1
@@ -90,15 +90,13 @@ def test_a_genuine_callback_may_hold_odd_characters(twilio: Twilio, system: Syst
     ],
     ids=["no signature", "no base64", "too short", "no timestamp", "no number", "no time"],
 )
-def test_a_malformed_signature_of_sendgrid_is_a_403(
-    sendgrid: SendGrid, system: System, headers: dict[str, str]
-) -> None:
+def test_a_malformed_sendgrid_signature_is_a_403(sendgrid: SendGrid, system: System, headers: dict[str, str]) -> None:
     event = {"event": "delivered", "timestamp": 1, "sg_event_id": "e1", "sg_message_id": "m1"}
     assert sendgrid.post([event], **headers).status_code == 403
     assert rows(system) == 0
 
 
-def test_a_genuine_batch_played_again_later_is_a_403(sendgrid: SendGrid, system: System) -> None:
+def test_a_replayed_batch_is_a_403(sendgrid: SendGrid, system: System) -> None:
     event = {"event": "delivered", "timestamp": 1, "sg_event_id": "e1", "sg_message_id": "m1"}
     for age in (301, -301, 86_400, 10 * 365 * 86_400):
         assert sendgrid.post([event], age=age).status_code == 403
@@ -114,7 +112,7 @@ def test_a_batch_signed_with_another_key_is_a_403(sendgrid: SendGrid, system: Sy
     assert rows(system) == 0
 
 
-def test_too_large_a_body_is_a_413_before_anything_is_judged(web: httpx.Client, sendgrid: SendGrid) -> None:
+def test_too_large_a_body_is_a_413_before_its_signature_is_checked(web: httpx.Client, sendgrid: SendGrid) -> None:
     assert web.post("/twilio/sms/status", content=b"a" * 70_000).status_code == 413
     assert web.post("/sendgrid/events", content=b"a" * 5_000_000).status_code == 413
 
@@ -122,11 +120,11 @@ def test_too_large_a_body_is_a_413_before_anything_is_judged(web: httpx.Client, 
         for _ in range(200):
             yield b"a" * 1_000
 
-    # Without a length it is cut off where the limit is.
+    # Without a declared length it is cut off at the limit.
     assert web.post("/twilio/sms/status", content=endless()).status_code == 413  # type: ignore[arg-type]
 
 
-def test_without_the_keys_set_nothing_is_let_in(
+def test_without_the_keys_set_nothing_is_accepted(
     web: httpx.Client, twilio: Twilio, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     settings_of_web.delenv("TWILIO_AUTH_TOKEN")

@@ -1,4 +1,4 @@
-"""STOP silences, START lifts it, HELP helps; nobody else does it for them, and each message counts once."""
+"""STOP suppresses, START lifts it, HELP answers; other words do nothing, and each SMS counts once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER = "+13055552001"
 
 
 def text(twilio: Twilio, body: str, sid: str = "SM1", **fields: str) -> str | None:
-    """Sends us a text; returns the words that we answer."""
+    """Send us an SMS and return the text that we answer."""
     answer = twilio.post(
         "/twilio/sms/inbound", {"MessageSid": sid, "From": NUMBER, "To": "+13055550100", "Body": body, **fields}
     )
@@ -26,11 +26,11 @@ def text(twilio: Twilio, body: str, sid: str = "SM1", **fields: str) -> str | No
     return ElementTree.fromstring(answer.text).findtext("Message")
 
 
-def silenced(system: System) -> list[Any]:
+def suppressed(system: System) -> list[Any]:
     return system.rows("SELECT channel, address FROM suppressions ORDER BY channel, address")
 
 
-def test_stop_silences_texts_and_calls(twilio: Twilio, system: System) -> None:
+def test_stop_suppresses_sms_and_calls(twilio: Twilio, system: System) -> None:
     words = [
         "STOP",
         "stop",
@@ -47,52 +47,52 @@ def test_stop_silences_texts_and_calls(twilio: Twilio, system: System) -> None:
     for number, body in enumerate(words):
         answer = text(twilio, body, sid=f"SM{number}")
         assert answer is not None and "START" in answer, body
-        assert silenced(system) == [("sms", NUMBER), ("voice", NUMBER)], body
+        assert suppressed(system) == [("sms", NUMBER), ("voice", NUMBER)], body
         system.database.connection.execute("DELETE FROM suppressions")
 
 
-def test_a_word_inside_a_sentence_silences_nobody(twilio: Twilio, system: System) -> None:
+def test_a_keyword_inside_a_sentence_does_nothing(twilio: Twilio, system: System) -> None:
     for body in ("Please don't stop the alerts", "the end of it", "", "yes please call me", "🏠"):
         assert text(twilio, body) is None
-    assert silenced(system) == []
+    assert suppressed(system) == []
 
 
 @pytest.mark.parametrize("body", ["START", "yes", "Unstop"])
-def test_start_lifts_what_stop_did_and_nothing_else(twilio: Twilio, system: System, body: str) -> None:
+def test_start_lifts_only_what_stop_did(twilio: Twilio, system: System, body: str) -> None:
     text(twilio, "STOP", "SM1")
     system.insert("suppressions", {"channel": "sms", "address": "+13055559999", "reason": "stop"})
     system.database.connection.execute("UPDATE suppressions SET reason = 'asked on a call' WHERE channel = 'voice'")
     assert text(twilio, body, "SM2") is not None
-    assert silenced(system) == [("sms", "+13055559999"), ("voice", NUMBER)]
+    assert suppressed(system) == [("sms", "+13055559999"), ("voice", NUMBER)]
 
 
-def test_a_stop_that_comes_a_second_time_does_not_undo_the_start(twilio: Twilio, system: System) -> None:
+def test_a_repeated_stop_callback_does_not_undo_the_start(twilio: Twilio, system: System) -> None:
     text(twilio, "STOP", "SM1")
     text(twilio, "START", "SM2")
     text(twilio, "STOP", "SM1")
-    assert silenced(system) == []
+    assert suppressed(system) == []
     text(twilio, "STOP", "SM3")
-    assert silenced(system) == [("sms", NUMBER), ("voice", NUMBER)]
+    assert suppressed(system) == [("sms", NUMBER), ("voice", NUMBER)]
 
 
-def test_help_helps_in_one_segment(twilio: Twilio, system: System) -> None:
+def test_help_answers_in_one_segment(twilio: Twilio, system: System) -> None:
     for body in ("HELP", "info"):
         answer = text(twilio, body)
         assert answer is not None and "STOP" in answer and len(answer) <= 160
-    assert silenced(system) == []
+    assert suppressed(system) == []
 
 
-def test_what_twilio_has_answered_is_not_answered_twice(twilio: Twilio, system: System) -> None:
+def test_an_sms_that_twilio_answered_gets_no_second_answer(twilio: Twilio, system: System) -> None:
     assert text(twilio, "STOP", OptOutType="STOP") is None
-    assert len(silenced(system)) == 2
+    assert len(suppressed(system)) == 2
 
 
 @pytest.mark.parametrize("written", [NUMBER, "(305) 555-2001", "305-555-2001"])
-def test_stop_between_queueing_and_sending_is_honoured(twilio: Twilio, system: System, written: str) -> None:
+def test_a_stop_before_sending_is_honored(twilio: Twilio, system: System, written: str) -> None:
     user = system.subscriber(phone_number=written)
     delivery = notifier.urgent_lead_sms.send(user, system.lead()).delivery_id
     text(twilio, "STOP")
     drain.drain_queue(SMS)
     assert system.state(delivery) == "suppressed"
     assert system.entries(delivery) == [("hold", 10), ("release", 10)]
-    assert system.accepted_texts() == []
+    assert system.accepted_sms_numbers() == []

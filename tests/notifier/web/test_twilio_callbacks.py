@@ -1,4 +1,4 @@
-"""Twilio's status callbacks end in the right state, however late, early, doubled or shuffled they come."""
+"""Twilio's callbacks lead to the right state, whether they are late, early, repeated or shuffled."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import notifier
 from notifier.core.queues import SMS, VOICE
 from notifier.deliveries import lifecycle
 from notifier.deliveries.enqueue import DeliveryRequest, enqueue_deliveries
-from notifier.deliveries.lifecycle import Claim, Sent
+from notifier.deliveries.lifecycle import Claim, SentRecord
 from sandbox.callbacks import Twilio
 from tests.notifier.system import System
 
 LEAD_NUMBER = "+13055550177"
 
 
-def text(system: System) -> tuple[int, Claim]:
-    """A text that is on its way to Twilio, and the claim by which its worker will end it."""
+def claimed_sms(system: System) -> tuple[int, Claim]:
+    """Claim an SMS; return its delivery and the claim."""
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claimed is not None
@@ -28,62 +28,62 @@ def text(system: System) -> tuple[int, Claim]:
 
 
 def call(system: System, tokens: int = 20, sid: str = "CA1") -> int:
-    """A call that Twilio has accepted as ``sid``."""
+    """Add a call that Twilio has accepted as ``sid``; return its delivery."""
     user, lead = system.subscriber(tokens=100), system.lead(phone_number=LEAD_NUMBER)
     (opened,) = enqueue_deliveries([DeliveryRequest("outbound_call", f"call:{sid}", user, lead, tokens=tokens)])
     claimed = lifecycle.claim(VOICE, ["outbound_call"])
     assert claimed is not None
-    lifecycle.accept(claimed, VOICE, [Sent(opened.delivery_id, LEAD_NUMBER, "+13055550100")], sid)
+    lifecycle.accept(claimed, VOICE, [SentRecord(opened.delivery_id, LEAD_NUMBER, "+13055550100")], sid)
     return opened.delivery_id
 
 
-def tell_text(twilio: Twilio, delivery: int, status: str, **more: str) -> None:
+def report_sms(twilio: Twilio, delivery: int, status: str, **more: str) -> None:
     fields = {"MessageSid": "SM1", "MessageStatus": status, "To": "+13055552001", **more}
     assert twilio.post(f"/twilio/sms/status?delivery_id={delivery}", fields).status_code == 204
 
 
-def tell_call(twilio: Twilio, delivery: int | None, status: str, **more: str) -> None:
+def report_call(twilio: Twilio, delivery: int | None, status: str, **more: str) -> None:
     query = "" if delivery is None else f"?delivery_id={delivery}"
     fields = {"CallSid": "CA1", "CallStatus": status, "To": LEAD_NUMBER, **more}
     assert twilio.post(f"/twilio/voice/status{query}", fields).status_code == 204
 
 
-def test_shuffled_and_doubled_callbacks_end_in_one_settle(
+def test_shuffled_and_repeated_callbacks_settle_once(
     twilio: Twilio, system: System, applied: Callable[[], None]
 ) -> None:
     for order in permutations(["queued", "sent", "delivered"]):
-        delivery, claimed = text(system)
+        delivery, claimed = claimed_sms(system)
         sid = f"SM{delivery}"
-        tell_text(twilio, delivery, order[0], MessageSid=sid)  # before our own commit
-        lifecycle.accept(claimed, SMS, [Sent(delivery, "+13055552001", "+13055550100", "text")], sid)
+        report_sms(twilio, delivery, order[0], MessageSid=sid)  # before our own commit
+        lifecycle.accept(claimed, SMS, [SentRecord(delivery, "+13055552001", "+13055550100", "text")], sid)
         for status in [*order, *reversed(order)]:
-            tell_text(twilio, delivery, status, MessageSid=sid)
+            report_sms(twilio, delivery, status, MessageSid=sid)
         applied()
         assert system.state(delivery) == "delivered", order
         assert system.entries(delivery) == [("hold", 10), ("settle", 10)], order
         assert system.value("SELECT count(*) FROM delivery_events WHERE delivery_id = %s", delivery) == 3
 
 
-def test_a_callback_is_proof_when_our_worker_died(twilio: Twilio, system: System, applied: Callable[[], None]) -> None:
-    delivery, _ = text(system)
-    tell_text(twilio, delivery, "sent")
+def test_a_callback_is_proof_when_the_worker_died(twilio: Twilio, system: System, applied: Callable[[], None]) -> None:
+    delivery, _ = claimed_sms(system)
+    report_sms(twilio, delivery, "sent")
     applied()
     assert system.rows("SELECT state, provider_id FROM deliveries WHERE id = %s", delivery) == [("sent", "SM1")]
     assert system.entries(delivery) == [("hold", 10), ("settle", 10)]
 
 
-def test_a_text_that_did_not_arrive_is_paid_back_with_its_code(
+def test_an_undelivered_sms_is_refunded_and_keeps_its_code(
     twilio: Twilio, system: System, applied: Callable[[], None]
 ) -> None:
-    delivery, claimed = text(system)
-    lifecycle.accept(claimed, SMS, [Sent(delivery, "+13055552001")], "SM1")
-    tell_text(twilio, delivery, "undelivered", ErrorCode="30003")
+    delivery, claimed = claimed_sms(system)
+    lifecycle.accept(claimed, SMS, [SentRecord(delivery, "+13055552001")], "SM1")
+    report_sms(twilio, delivery, "undelivered", ErrorCode="30003")
     applied()
     assert system.rows("SELECT state, error_code FROM deliveries") == [("undelivered", "30003")]
     assert system.entries(delivery) == [("hold", 10), ("settle", 10), ("refund", 10)]
 
 
-def test_a_call_settles_once_at_its_end_for_what_it_took(
+def test_a_call_settles_once_at_its_end_by_its_length(
     twilio: Twilio, system: System, applied: Callable[[], None]
 ) -> None:
     for order in permutations(["initiated", "ringing", "in-progress", "completed"]):
@@ -91,7 +91,7 @@ def test_a_call_settles_once_at_its_end_for_what_it_took(
         delivery = call(system, tokens=30, sid=sid)
         for status in [*order, *order]:
             ended = {"CallDuration": "181"} if status == "completed" else {}
-            tell_call(twilio, delivery, status, CallSid=sid, **ended)
+            report_call(twilio, delivery, status, CallSid=sid, **ended)
         applied()
         assert system.state(delivery) == "delivered", order
         assert system.entries(delivery) == [("hold", 30), ("settle", 25)], order
@@ -99,16 +99,16 @@ def test_a_call_settles_once_at_its_end_for_what_it_took(
 
 
 @pytest.mark.parametrize("status", ["busy", "no-answer", "failed", "canceled"])
-def test_a_call_that_never_connects_costs_nothing_and_says_why(
+def test_a_call_that_never_connects_costs_nothing_and_keeps_its_code(
     twilio: Twilio, system: System, applied: Callable[[], None], status: str
 ) -> None:
     delivery = call(system)
-    tell_call(twilio, delivery, "ringing")
-    tell_call(twilio, delivery, status)
+    report_call(twilio, delivery, "ringing")
+    report_call(twilio, delivery, status)
     applied()
     assert system.rows("SELECT state, error_code FROM deliveries WHERE id = %s", delivery) == [("undelivered", status)]
     assert system.entries(delivery) == [("hold", 20), ("release", 20)]
-    # Nobody is told of a line that was busy; of a call that could not be made its subscriber is, once.
+    # A busy number notifies nobody. A call that could not be made notifies its subscriber once.
     told = system.rows("SELECT kind, dedupe_key FROM deliveries WHERE channel = 'email'")
     assert told == ([("call_failed", f"call_failed:{delivery}")] if status == "failed" else [])
 
@@ -117,11 +117,11 @@ def test_a_callback_without_our_id_finds_its_call_by_the_sid(
     twilio: Twilio, system: System, applied: Callable[[], None]
 ) -> None:
     delivery = call(system)
-    tell_call(twilio, None, "completed", CallDuration="10")
+    report_call(twilio, None, "completed", CallDuration="10")
     system.wait_until(lambda: system.state(delivery) == "delivered", "the call's end found by its sid")
 
 
-def test_what_belongs_to_nobody_is_kept_and_harms_nobody(twilio: Twilio, system: System) -> None:
+def test_an_event_without_a_delivery_is_stored_and_changes_nothing(twilio: Twilio, system: System) -> None:
     delivery = call(system)
     twilio.post("/twilio/voice/status?delivery_id=4711", {"CallSid": "CA9", "CallStatus": "completed"})
     twilio.post("/twilio/voice/status", {"CallStatus": "completed"})
@@ -130,7 +130,7 @@ def test_what_belongs_to_nobody_is_kept_and_harms_nobody(twilio: Twilio, system:
     assert system.state(delivery) == "accepted"
 
 
-def test_a_crash_after_the_answer_is_healed_by_the_next_look(
+def test_events_stored_before_a_crash_are_applied_later(
     twilio: Twilio, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from notifier.deliveries import provider_events
@@ -141,14 +141,16 @@ def test_a_crash_after_the_answer_is_healed_by_the_next_look(
 
     delivery = call(system)
     monkeypatch.setattr(background.provider_events, "apply", die)
-    tell_call(twilio, delivery, "completed", CallDuration="10")
+    report_call(twilio, delivery, "completed", CallDuration="10")
     assert system.state(delivery) == "accepted"
     monkeypatch.undo()
     provider_events.apply()
     assert system.state(delivery) == "delivered"
 
 
-def test_the_recordings_sid_is_kept_with_its_call(twilio: Twilio, system: System, applied: Callable[[], None]) -> None:
+def test_the_recordings_sid_is_stored_with_its_call(
+    twilio: Twilio, system: System, applied: Callable[[], None]
+) -> None:
     delivery = call(system)
     fields = {"CallSid": "CA1", "RecordingSid": "RE1", "RecordingStatus": "completed", "RecordingDuration": "42"}
     for _ in range(2):

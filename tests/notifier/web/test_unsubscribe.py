@@ -1,4 +1,4 @@
-"""Unsubscribing: following a link changes nothing, pressing the button does, and nobody does it for somebody else."""
+"""Following an unsubscribe link changes nothing; pressing its button does; nobody can do it for another subscriber."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def subscriber(database: Database) -> int:
 
 @pytest.fixture
 def link(web: httpx.Client, subscriber: int) -> str:
-    """The link as it stands in a mail, reached at the service's own address."""
+    """Return the link of an e-mail, at the address of the test's service."""
     from notifier.messages.links import unsubscribe_url
 
     return unsubscribe_url(subscriber).removeprefix("https://hooks.example.test")
@@ -50,7 +50,7 @@ def test_posting_suppresses_the_address_once(
     assert "You are unsubscribed" in web.get(link).text
 
 
-def test_a_link_of_somebody_else_or_none_is_told_clearly(
+def test_a_forged_or_malformed_link_is_explained(
     web: httpx.Client, link: str, subscriber: int, database: Database
 ) -> None:
     mark = link.rpartition(".")[2]
@@ -64,7 +64,7 @@ def test_a_link_of_somebody_else_or_none_is_told_clearly(
     assert suppressed(database) == []
 
 
-def test_the_page_tells_no_address_and_loads_nothing_from_elsewhere(web: httpx.Client, link: str) -> None:
+def test_the_page_masks_the_address_and_loads_nothing_from_elsewhere(web: httpx.Client, link: str) -> None:
     answer = web.get(link)
     assert "jane.doe" not in answer.text.lower()
     assert "J…@Example.test" in answer.text

@@ -1,4 +1,4 @@
-"""The unsubscribe page in a browser, as its reader sees and uses it."""
+"""The unsubscribe page in a browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_reader_unsubscribes_with_the_keyboard_and_sees_that_it_worked(
     assert page.get_by_role("heading", level=1).inner_text() == "Stop these e-mails?"
     assert page.locator("html").get_attribute("lang") == "en"
     assert system.rows("SELECT * FROM suppressions") == []
-    # The style is not held back by the page's own security policy.
+    # The page's security policy allows its own style.
     assert page.locator("main").evaluate("e => getComputedStyle(e).maxWidth") == "512px"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "BUTTON"
@@ -62,7 +62,7 @@ def test_a_reader_unsubscribes_with_the_keyboard_and_sees_that_it_worked(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_phone_and_can_be_read(browser: Any, link: str, scheme: str) -> None:
+def test_the_page_fits_a_phone_and_is_readable(browser: Any, link: str, scheme: str) -> None:
     page = browser.new_page(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     for address in (link, link[:-1]):
         page.goto(address)
@@ -76,19 +76,19 @@ def test_the_page_fits_a_phone_and_can_be_read(browser: Any, link: str, scheme: 
 
 
 def contrast(page: Any, selector: str) -> float:
-    """The contrast ratio of an element's text against what is behind it (WCAG)."""
-    colours = page.locator(selector).first.evaluate(
+    """Return the contrast ratio of an element's text to its background (WCAG)."""
+    colors = page.locator(selector).first.evaluate(
         """element => {
             let behind = element;
             while (getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
             return [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor];
         }"""
     )
-    light, dark = sorted((luminance(colour) for colour in colours), reverse=True)
+    light, dark = sorted((luminance(color) for color in colors), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def luminance(colour: str) -> float:
-    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+def luminance(color: str) -> float:
+    parts = [int(part) / 255 for part in color[color.index("(") + 1 : -1].split(",")[:3]]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

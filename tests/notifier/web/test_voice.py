@@ -1,4 +1,4 @@
-"""What is said on a call: a greeting to people, a message to machines, nothing to who cannot pay."""
+"""What the assistant says on a call: a greeting to people, the voicemail to machines, nothing without tokens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def subscriber_with(system: System, tokens: int) -> int:
 
 @pytest.fixture
 def order(system: System, subscriber: int) -> dict[str, str]:
-    """What Twilio was told to do when our worker ordered a call; with its sid."""
+    """Return the request by which our worker started a call, with its SID."""
     system.insert("call_consents", {"subscriber_id": subscriber, "phone_number": NUMBER})
     notifier.outbound_call.send(
         subscriber_id=subscriber,
@@ -54,7 +54,7 @@ def order(system: System, subscriber: int) -> dict[str, str]:
 
 
 def said(answer: requests.Response) -> list[tuple[str, str]]:
-    """The verbs of a TwiML document, each with its words."""
+    """Return the verbs of a TwiML document, each with its text."""
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/xml")
     return [(verb.tag, (verb.text or "").strip()) for verb in ElementTree.fromstring(answer.text).iter()][1:]
@@ -71,19 +71,19 @@ def incoming(twilio: Twilio, sid: str = "CAin", **fields: str) -> requests.Respo
 
 
 @pytest.mark.parametrize("answered_by", ["human", "unknown", ""])
-def test_a_person_hears_the_greeting_and_is_listened_to(
+def test_a_person_hears_the_greeting_and_can_answer(
     twilio: Twilio, order: dict[str, str], system: System, answered_by: str
 ) -> None:
     for _ in range(2):
         (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy=answered_by)
     assert said(answer) == [("Gather", ""), ("Say", SCRIPT["outbound_greeting"])]
-    # Engaged once, and only by somebody who is surely a person.
+    # The lead counts as engaged once, and only when Twilio is sure of a person.
     expected = [("contacted", 1)] if answered_by == "human" else [("new", 0)]
     assert system.rows("SELECT status, engagement_count FROM leads") == expected
 
 
 @pytest.mark.parametrize("answered_by", ["machine_end_beep", "machine_end_silence", "machine_end_other"])
-def test_a_machine_gets_the_message_after_its_beep(
+def test_a_machine_gets_the_voicemail_after_its_beep(
     twilio: Twilio, order: dict[str, str], system: System, answered_by: str
 ) -> None:
     (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy=answered_by)
@@ -91,9 +91,7 @@ def test_a_machine_gets_the_message_after_its_beep(
     assert system.rows("SELECT status, engagement_count FROM leads") == [("new", 0)]
 
 
-def test_before_its_beep_a_machine_is_waited_for_and_a_fax_is_told_nothing(
-    twilio: Twilio, order: dict[str, str]
-) -> None:
+def test_the_voicemail_waits_for_the_beep_and_a_fax_gets_nothing(twilio: Twilio, order: dict[str, str]) -> None:
     (early,) = twilio.play(order, order["sid"], "answer", AnsweredBy="machine_start")
     assert [verb for verb, _ in said(early)] == ["Pause", "Say", "Hangup"]
     (fax,) = twilio.play(order, order["sid"], "answer", AnsweredBy="fax")
@@ -106,7 +104,7 @@ def test_a_converted_lead_that_answers_stays_converted(twilio: Twilio, order: di
     assert system.rows("SELECT status, engagement_count FROM leads") == [("converted", 1)]
 
 
-def test_a_whole_call_is_counted_and_paid_once(
+def test_a_whole_call_counts_and_settles_once(
     twilio: Twilio, order: dict[str, str], system: System, applied: Callable[[], None]
 ) -> None:
     for _ in range(2):
@@ -119,7 +117,7 @@ def test_a_whole_call_is_counted_and_paid_once(
     assert system.rows("SELECT status, engagement_count FROM leads") == [("contacted", 1)]
 
 
-def test_twilios_question_is_proof_that_a_call_was_made(
+def test_twilios_request_is_proof_that_a_call_was_made(
     twilio: Twilio, order: dict[str, str], system: System, applied: Callable[[], None]
 ) -> None:
     system.database.connection.execute("UPDATE deliveries SET state = 'unknown', provider_id = NULL")
@@ -129,7 +127,7 @@ def test_twilios_question_is_proof_that_a_call_was_made(
     assert system.rows("SELECT state, provider_id FROM deliveries WHERE channel = 'voice'") == [("sent", order["sid"])]
 
 
-def test_the_script_leads_through_the_conversation_to_a_good_bye(twilio: Twilio, order: dict[str, str]) -> None:
+def test_the_script_responder_ends_with_goodbye(twilio: Twilio, order: dict[str, str]) -> None:
     (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
     base = {"CallSid": order["sid"], "From": OWN_NUMBER, "To": NUMBER}
     answer = twilio.post(action(answer), base | {"SpeechResult": "I may want to sell."})
@@ -138,7 +136,7 @@ def test_the_script_leads_through_the_conversation_to_a_good_bye(twilio: Twilio,
     assert [verb for verb, _ in said(answer)] == ["Say", "Hangup"]
 
 
-def test_silence_is_asked_about_once(twilio: Twilio, order: dict[str, str]) -> None:
+def test_silence_gets_one_more_question(twilio: Twilio, order: dict[str, str]) -> None:
     (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
     answer = twilio.post(action(answer), {"CallSid": order["sid"]})
     assert SCRIPT["outbound_greeting"] in said(answer)[1][1]
@@ -147,7 +145,7 @@ def test_silence_is_asked_about_once(twilio: Twilio, order: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("words", ["Please don't call me again", "Remove me from your list", "STOP.", "stop calling"])
-def test_who_wants_no_more_calls_is_never_called_again(
+def test_a_person_who_opts_out_is_never_called_again(
     twilio: Twilio, order: dict[str, str], system: System, words: str
 ) -> None:
     (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy="human")
@@ -157,7 +155,7 @@ def test_who_wants_no_more_calls_is_never_called_again(
 
 
 class Parrot:
-    """A responder of somebody else's."""
+    """A responder that repeats what it hears, and fails on demand."""
 
     def reply(self, turn: Turn) -> Reply:
         if turn.said == "boom":
@@ -179,7 +177,7 @@ def test_another_responder_can_be_plugged_in_and_may_fail(
 
 
 @pytest.mark.parametrize("recording", ["off", "announced", None])
-def test_a_call_is_recorded_only_where_that_is_announced_first(
+def test_a_call_is_recorded_only_after_an_announcement(
     twilio: Twilio, order: dict[str, str], settings_of_web: pytest.MonkeyPatch, recording: str | None
 ) -> None:
     if recording:
@@ -197,10 +195,10 @@ def test_a_call_is_recorded_only_where_that_is_announced_first(
     assert "Recording" not in machine.text
 
 
-def test_a_call_that_comes_in_is_held_for_answered_and_paid_at_its_end(
+def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     twilio: Twilio, subscriber: int, system: System, applied: Callable[[], None]
 ) -> None:
-    for _ in range(2):  # Twilio asks again when our answer got lost
+    for _ in range(2):  # Twilio repeats its request when our answer was lost
         assert said(incoming(twilio)) == [("Gather", ""), ("Say", SCRIPT["greeting_message"])]
     rows = "SELECT dedupe_key, state, subscriber_id, provider_id FROM deliveries"
     assert system.rows(rows) == [("inbound:CAin", "accepted", subscriber, "CAin")]
@@ -214,12 +212,12 @@ def test_a_call_that_comes_in_is_held_for_answered_and_paid_at_its_end(
     assert system.rows("SELECT direction, from_number, to_number FROM voice_call_logs") == [
         ("inbound", NUMBER, OWN_NUMBER)
     ]
-    # The app asks for the record of a call that it saw: the one there is.
+    # The app enqueues the record of the same call and gets the existing delivery.
     made = notifier.inbound_call.send(call_sid="CAin")
     assert (made.is_new, made.state) == (False, "delivered")
 
 
-def test_early_word_of_a_call_that_comes_in_is_applied_later(twilio: Twilio, subscriber: int, system: System) -> None:
+def test_early_events_of_an_inbound_call_are_applied_later(twilio: Twilio, subscriber: int, system: System) -> None:
     twilio.post("/twilio/voice/status", {"CallSid": "CAin", "CallStatus": "completed", "CallDuration": "30"})
     incoming(twilio)
     from notifier.deliveries import provider_events
@@ -228,7 +226,7 @@ def test_early_word_of_a_call_that_comes_in_is_applied_later(twilio: Twilio, sub
     assert system.states() == {"delivered": 1}
 
 
-def test_who_cannot_pay_is_not_available(twilio: Twilio, system: System) -> None:
+def test_an_inbound_call_without_tokens_is_not_answered(twilio: Twilio, system: System) -> None:
     user = subscriber_with(system, tokens=19)
     for _ in range(2):
         answer = incoming(twilio)
@@ -238,7 +236,7 @@ def test_who_cannot_pay_is_not_available(twilio: Twilio, system: System) -> None
     assert system.balance(user) == 19
 
 
-def test_a_number_of_nobody_and_a_subscriber_without_script_are_not_available(twilio: Twilio, system: System) -> None:
+def test_an_unknown_number_and_a_subscriber_without_script_are_not_answered(twilio: Twilio, system: System) -> None:
     assert "available" in said(incoming(twilio))[0][1]
     user = system.subscriber(tokens=100, twilio_phone_number=OWN_NUMBER)
     assert "available" in said(incoming(twilio))[0][1]
@@ -248,21 +246,21 @@ def test_a_number_of_nobody_and_a_subscriber_without_script_are_not_available(tw
     assert system.balance(user) == 100
 
 
-def test_calls_that_come_in_take_lines_too(twilio: Twilio, subscriber: int, system: System) -> None:
+def test_inbound_calls_count_toward_the_limit(twilio: Twilio, subscriber: int, system: System) -> None:
     for n in range(5):
         incoming(twilio, f"CA{n}")
     with lifecycle.transaction() as cursor:
         assert lifecycle.free_call_capacity(cursor, ["outbound_call"]) == 0
 
 
-def test_a_call_that_comes_in_ends_when_its_tokens_are_used(twilio: Twilio, subscriber: int, system: System) -> None:
+def test_an_inbound_call_ends_when_its_tokens_are_used(twilio: Twilio, subscriber: int, system: System) -> None:
     answer = incoming(twilio)
     system.database.connection.execute("UPDATE deliveries SET accepted_at = now() - interval '181 seconds'")
     answer = twilio.post(action(answer), {"CallSid": "CAin", "SpeechResult": "and another thing"})
     assert said(answer)[-1] == ("Hangup", "")
 
 
-def test_a_call_of_nobody_is_hung_up(twilio: Twilio, system: System) -> None:
+def test_an_unknown_call_is_hung_up(twilio: Twilio, system: System) -> None:
     for path in ("outbound", "process"):
         for query in ("", "?delivery_id=4711", "?delivery_id=x&turn=y"):
             fields: dict[str, Any] = {"CallSid": "CA9", "AnsweredBy": "human"}
