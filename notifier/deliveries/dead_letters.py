@@ -55,7 +55,7 @@ def details(job_id: int) -> DeadLetterDetails | None:
 
 
 def replay(job_ids: Sequence[int]) -> dict[int, str]:
-    """Requeue the deliveries of dead letters, with new token holds. The sweeper wakes their queues.
+    """Requeue the deliveries of dead letters, with new token holds. The leader wakes their queues.
 
     Returns for each id ``replayed``, or why it was not.
     """

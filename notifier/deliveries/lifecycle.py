@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 #: Claims of this process whose commit was not confirmed. They may have been committed.
 _unconfirmed_claims: deque[UUID] = deque()
-#: How long (s) to keep trying to record an outcome while the database is away. After that the sweeper finds out.
+#: How long (s) to keep trying to record an outcome while the database is away. After that the leader finds out.
 RECORD_TIMEOUT = 30.0
 
 
@@ -246,7 +246,7 @@ def _finish(
     )
     ids = [row["id"] for row in finished]
     if len(ids) < len(sent):
-        log.warning("Claim lost: the sweeper took back %s of %s deliveries", len(sent) - len(ids), len(sent))
+        log.warning("Claim lost: the leader took back %s of %s deliveries", len(sent) - len(ids), len(sent))
     settle_or_release(cursor, ids, state, code)
 
 

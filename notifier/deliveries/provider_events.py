@@ -1,6 +1,6 @@
 """What providers report afterward: store each event once, then apply it to its delivery, in whatever order they come.
 
-The web process stores a callback before it answers and applies it after. The sweeper applies what a web process stored
+The web process stores a callback before it answers and applies it after. The leader applies what a web process stored
 and did not live to apply. The table ``event_meanings`` says what each event means.
 """
 

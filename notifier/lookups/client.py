@@ -191,7 +191,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
 
 
 def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
-    """Send a worker the message for a lookup. When Redis is away, the sweeper sends it later."""
+    """Send a worker the message for a lookup. When Redis is away, the leader sends it later."""
     message = dramatiq.Message[None](
         queue_name=LOOKUPS.queue_name,
         actor_name=ACTOR,
@@ -202,7 +202,7 @@ def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
     try:
         push(message)
     except Exception as error:
-        log.warning("Redis does not take lookup %s (%s): the sweeper sends it later", lookup_id, type(error).__name__)
+        log.warning("Redis does not take lookup %s (%s): the leader sends it later", lookup_id, type(error).__name__)
 
 
 def normal_form(folio_number: str) -> str:

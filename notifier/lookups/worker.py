@@ -60,10 +60,10 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
 
 
 def _claim(lookup_id: int) -> LookupRequest | None:
-    """Claim the lookup and reserve a unit for it; returns None when there is nothing to call for."""
+    """Claim the lookup and reserve a unit for it; returns None when no call is needed."""
     cap = int(settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500))
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
-    if not claimed or claimed[0]["is_too_old"]:  # the sweeper ends it
+    if not claimed or claimed[0]["is_too_old"]:  # the leader ends it
         return None
     row = claimed[0]
     if row["is_reserved"]:

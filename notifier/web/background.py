@@ -1,4 +1,4 @@
-"""Work after a callback was answered. If the process dies before it is done, the sweeper does it."""
+"""Work after a callback was answered. If the process dies before it is done, the leader does it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def apply_events() -> None:
             _requested.clear()
             provider_events.apply()
         except Exception as error:
-            log.warning("Events are stored but not applied (%s): the sweeper applies them", type(error).__name__)
+            log.warning("Events are stored but not applied (%s): the leader applies them", type(error).__name__)
             return
         finally:
             _applying.release()

@@ -27,9 +27,9 @@ TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class NotifierHealth:
-    """Whether a sweeper leads, and which queues have a recent heartbeat."""
+    """Whether a worker process leads, and which queues have a recent heartbeat."""
 
-    sweeper: bool
+    has_leader: bool
     queues: list[str]
 
 
@@ -49,7 +49,7 @@ def _database() -> dict[str, bool | Mapping[str, bool]]:
             parameters = {"leader_lock": LEADER_LOCK, "seconds": HEARTBEAT_SECONDS}
             (found,) = records(cursor, NotifierHealth, "web/health", **parameters)
         heartbeats = {name: name in found.queues for name in QUEUES}
-        return {"database": True, "sweeper": found.sweeper, "lanes": heartbeats}
+        return {"database": True, "sweeper": found.has_leader, "lanes": heartbeats}
     except Exception as error:
         log.warning("Health: the database does not answer (%s)", type(error).__name__)
         return {"database": False, "sweeper": False, "lanes": dict.fromkeys(QUEUES, False)}

@@ -1,4 +1,4 @@
--- End a claim. Only its holder may, even after the sweeper marked the delivery unknown. A state that the provider has
+-- End a claim. Only its holder may, even after the leader marked the delivery unknown. A state that the provider has
 -- reported meanwhile stays, and the recipient, sender and body are kept in any case.
 UPDATE deliveries d
 SET state = CASE WHEN d.state IN ('sending', 'unknown') OR d.state = 'parked' AND %(state)s = 'accepted'

@@ -40,7 +40,7 @@ def test_a_queue_without_a_heartbeat_is_named(web: httpx.Client, database: Datab
     assert [name for name, there in answer.json()["lanes"].items() if not there] == ["voice-assistant"]
 
 
-def test_a_missing_sweeper_is_named(web: httpx.Client, database: Database) -> None:
+def test_a_missing_leader_is_named(web: httpx.Client, database: Database) -> None:
     all_parts(database)
     database.connection.execute("SELECT pg_advisory_unlock_all()")
     answer = web.get("/health")
