@@ -1,27 +1,28 @@
--- Addresses: one function makes the key for both sides of a match. street_word(word), which tells 'direction NE',
--- 'type ST', 'unit APT' or 'number 8' of a word, is made from data/street_words.csv by the migration.
-
-CREATE EXTENSION IF NOT EXISTS fuzzystrmatch;
+-- requires: names, street_words
+-- afterwards: CALL refresh_address_keys()
+--
+-- Addresses. One function makes the key for both sides of a match. properties stores the keys of its addresses, so when
+-- this file changes, the migration recalculates them (refresh_address_keys).
 
 CREATE OR REPLACE FUNCTION unit_key(unit text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
     upper(unit),
-    -- A building before a unit is part of its number: BLDG 1 APT 5 is 1-5.
+    -- A building before a unit is part of the unit's number: BLDG 1 APT 5 is 1-5.
     '\m(?:BUILDING|BLDG|TOWER|TWR)[^A-Z0-9]*([A-Z0-9]+)[^A-Z0-9]+(?=[A-Z#]*[^A-Z0-9]*[0-9])', '\1-'),
     '\m(?:APARTMENT|APT|UNIT|SUITE|STE|NUMBER|NUM|NO|ROOM|RM)\.?(?![A-Z])', ' ', 'g'),
     '\m(P)ENT(H)OUSE\M|\m(T)OWN(H)OUSE\M|\m(FL)(?:OO)?R\M', '\1\2\3\4\5', 'g'),
-    -- Figures and letters are parts of their own: 11K, 11-K and 11 K are one unit, 6-2 and 62 are two.
+    -- Split between digits and letters: 11K, 11-K and 11 K are the same unit, 6-2 and 62 are not.
     '([0-9])(?=[A-Z])|([A-Z])(?=[0-9])', '\1\2-', 'g'),
     '[^A-Z0-9]+', '-', 'g'), '-'),
     '(^|-)0+(?=[0-9])', '\1', 'g'), '');
-COMMENT ON FUNCTION unit_key IS 'Normal form of a unit: "APT #06-2" and "unit 6-2" are both 6-2.';
+COMMENT ON FUNCTION unit_key IS 'Returns the normal form of a unit: 6-2 for "APT #06-2" and for "unit 6-2".';
 
 CREATE OR REPLACE FUNCTION plain_address(address text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     t text;
     short text;
 BEGIN
-    -- Dots vanish (S.W. is SW), '#' stands alone, a half belongs to its number, every other mark is a blank.
+    -- Remove dots (S.W. is SW), put blanks around '#', join a half to its number, replace other marks by a blank.
     t := replace(replace(replace(plain_upper(address), '.', ''), '''', ''), '#', ' # ');
     IF strpos(t, '/') > 0 THEN
         t := regexp_replace(t, '^\s*(\d+)[ -]+1/2\M', '\1½');
@@ -29,7 +30,7 @@ BEGIN
     -- 1234 - 1236, 1234 & 1236
     t := regexp_replace(t, '^\s*(\d+)(?:\s*[&-]\s*|/)(\d+)(?=\s)', '\1-\2');
     t := btrim(regexp_replace(t, '[^A-Z0-9#½-]+', ' ', 'g'));
-    -- State, ZIP and city at the end belong to other columns.
+    -- Remove state, ZIP and city at the end: other columns hold them.
     short := regexp_replace(t, '(?: (?:FL|FLA|FLORIDA)(?: 3[234]\d{3}(?:-?\d{4})?)?| 33[012]\d\d(?:-\d{4})?)$', '');
     short := regexp_replace(short, '^(\S+ \S+ \S+.*?) (?:(?:N|NORTH|S|SOUTH|W|WEST) MIAMI(?: BEACH)?|MIAMI'
         || '(?: BEACH| SPRINGS| SHORES| LAKES| GARDENS)?|CORAL GABLES|HIALEAH(?: GARDENS)?|OPA-? ?LOCKA|HOMESTEAD|'
@@ -42,7 +43,7 @@ BEGIN
     -- N W 7 ST, NW7 ST
     short := regexp_replace(short, '^(\S+) (N|NORTH|S|SOUTH) (E|EAST|W|WEST) (?=\d)', '\1 \2\3 ');
     short := regexp_replace(short, '^(\S+) ([NS][EW]|[NSEW])(?=\d)', '\1 \2 ');
-    -- 22AVE, 8ST (no ordinal ends so)
+    -- 22AVE, 8ST (an ordinal such as 1ST does not end this way)
     short := regexp_replace(short, '^(\S+ \S+ \d+)(AVE?|TERR?|CT|PL|LN)\M', '\1 \2');
     short := regexp_replace(short, '^(\S+ [NSEW]{1,2} \d*[04-9])ST(?= #| APT| UNIT|$)', '\1 ST');
     -- Highways by number: US HIGHWAY 1, STATE ROAD 7, SR A1A
@@ -55,7 +56,7 @@ BEGIN
     RETURN short;
 END $$;
 COMMENT ON FUNCTION plain_address IS
-    'The address in capitals, blanks between words, without city, state and ZIP: what parse_address reads word by word.';
+    'Returns the address in capitals, with one blank between words and without city, state and ZIP; parse_address reads it.';
 
 CREATE OR REPLACE FUNCTION last_house(first text, last text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -64,7 +65,7 @@ RETURN CASE
         FROM (SELECT first::bigint AS a, (left(first, length(first) - length(last)) || last)::bigint AS b) ends)
 END;
 COMMENT ON FUNCTION last_house IS
-    'The other end of a range of houses on one side of a street: 7538, 40 give 7540. Null when it is none, but a unit.';
+    'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Null when last is a unit.';
 
 CREATE OR REPLACE FUNCTION common_address_key(address text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -72,7 +73,7 @@ RETURN CASE
     THEN replace(address, ' ', '|')
 END;
 COMMENT ON FUNCTION common_address_key IS
-    'The key of an address as most parcels write it, whose words are the key, at a tenth of the time of parse_address; else null.';
+    'Returns the key of an address in the most common form, ten times as fast as parse_address; null for other forms.';
 
 CREATE OR REPLACE FUNCTION parse_address(
     address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text
@@ -128,21 +129,21 @@ BEGIN
            AND i < n AND coalesce(street_word(words[i + 1]), '') !~ '^[tu]' THEN
             direction := short;
         ELSIF meaning LIKE 'd%' AND types <> '' AND direction = '' THEN
-            direction := short;                     -- behind the street: 8 ST SW
+            direction := short;                     -- after the street: 8 ST SW
         ELSIF meaning LIKE 'u%' AND street <> '' THEN
             units := units || ' ' || word;
         ELSIF meaning LIKE 't%' AND street <> '' AND NOT (street ~ '^\d+$' AND types ~ ' ') THEN
-            -- Double types are real: AVE RD, ST CIR. A numbered trail is a terrace.
+            -- Some streets have two types: AVE RD, ST CIR. TR after a number means terrace, not trail.
             types := ltrim(types || ' ' || CASE WHEN word = 'TR' AND street ~ '^\d+$' THEN 'TER' ELSE short END);
         ELSIF types <> '' THEN
             IF word ~ '\d' OR length(word) = 1 OR street ~ '^\d+$' THEN
-                units := units || ' ' || word;       -- a bare unit: 3822 SW 79 AVE 105
+                units := units || ' ' || word;       -- unit without a word: 3822 SW 79 AVE 105
             ELSE
-                street := street || ' ' || types || ' ' || word;  -- not the type yet: AVENUE OF PALMS
+                street := street || ' ' || types || ' ' || word;  -- not the type: AVENUE OF PALMS
                 types := '';
             END IF;
         ELSIF word ~ '\d' AND street ~ '^\D+ \D+$' THEN
-            units := units || ' ' || word;           -- no type at all: CALLE OCHO 3H
+            units := units || ' ' || word;           -- street without a type: CALLE OCHO 3H
         ELSIF word IN ('TH', 'ND') AND street ~ '^\d+$' THEN
             CONTINUE;                                -- 8 TH ST
         ELSE
@@ -166,7 +167,8 @@ BEGIN
     unit_key := nullif(public.unit_key(coalesce(nullif(btrim(unit), ''), nullif(ltrim(units, '# '), ''))), house);
 END $$;
 COMMENT ON FUNCTION parse_address IS
-    'house|direction|name|type of an address and the normal form of its unit; range_key is that of the other end of a range such as 7538-40.';
+    'Returns house|direction|name|type of an address and the normal form of its unit. range_key is the key of the last house '
+    'of a range such as 7538-40.';
 
 CREATE OR REPLACE FUNCTION properties_make_address_key() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -179,7 +181,7 @@ BEGIN
             RETURN NEW;
         END IF;
     END IF;
-    parsed := parse_address(NEW.address, NEW.unit);  -- a SELECT would cost twice as much
+    parsed := parse_address(NEW.address, NEW.unit);  -- twice as fast as a SELECT
     NEW.address_key := parsed.address_key;
     NEW.unit_key := parsed.unit_key;
     RETURN NEW;
@@ -187,16 +189,42 @@ END $$;
 
 CREATE OR REPLACE TRIGGER properties_make_address_key_of_new BEFORE INSERT ON properties
     FOR EACH ROW WHEN (NEW.address IS NOT NULL AND NEW.address_key IS NULL) EXECUTE FUNCTION properties_make_address_key();
+
 CREATE OR REPLACE TRIGGER properties_make_address_key_again BEFORE UPDATE OF address, unit ON properties
     FOR EACH ROW WHEN ((OLD.address, OLD.unit) IS DISTINCT FROM (NEW.address, NEW.unit))
     EXECUTE FUNCTION properties_make_address_key();
+
+CREATE OR REPLACE PROCEDURE refresh_address_keys(batch_size integer DEFAULT 20000) LANGUAGE plpgsql AS $$
+DECLARE
+    first_id bigint;
+    last_id bigint := 0;
+BEGIN
+    LOOP
+        first_id := last_id;
+        SELECT max(b.id) INTO last_id
+        FROM (SELECT id FROM properties WHERE id > first_id ORDER BY id LIMIT batch_size) b;
+        EXIT WHEN last_id IS NULL;
+        UPDATE properties p
+        SET address_key = k.address_key, unit_key = k.unit_key
+        FROM (
+            SELECT o.id, n.address_key, n.unit_key
+            FROM properties o CROSS JOIN LATERAL parse_address(o.address, o.unit) n
+            WHERE o.id > first_id AND o.id <= last_id
+              AND (o.address_key, o.unit_key) IS DISTINCT FROM (n.address_key, n.unit_key)
+        ) k
+        WHERE p.id = k.id;
+        COMMIT;
+    END LOOP;
+END $$;
+COMMENT ON PROCEDURE refresh_address_keys IS
+    'Recalculates the stored keys of all properties and commits after each batch of rows; writes only keys that changed.';
 
 CREATE OR REPLACE FUNCTION is_misspelling(written text, meant text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE levenshtein_less_equal(written, meant, 2)
     WHEN 0 THEN true
     WHEN 1 THEN least(length(written), length(meant)) >= 5
     WHEN 2 THEN least(length(written), length(meant)) >= 9
-                -- Neighbours that changed places count as one slip.
+                -- Two adjacent letters that changed places count as one error.
                 OR length(written) = length(meant) AND length(meant) >= 5 AND EXISTS (
                     SELECT FROM generate_series(1, length(meant) - 1) AS i
                     WHERE overlay(written PLACING substr(written, i + 1, 1) || substr(written, i, 1) FROM i FOR 2)
@@ -204,4 +232,4 @@ RETURN CASE levenshtein_less_equal(written, meant, 2)
     ELSE false
 END;
 COMMENT ON FUNCTION is_misspelling IS
-    'Whether a street name (no blanks) is another with one slip of the pen, or two in a long one.';
+    'Returns whether a street name (without blanks) differs from another by one typing error, or two in a long name.';

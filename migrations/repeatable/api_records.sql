@@ -1,16 +1,18 @@
--- What the county's API answers, and what a lookup costs.
+-- requires: local_day, property_facts
+--
+-- Answers of the county's API.
 
--- One folio's plan is every folio's, by indexes: made anew for each answer, it would take longer than to keep it, and
--- the rows of an answer are too few to read a table for, whatever the planner takes them for.
+-- All folios share one plan that uses indexes: planning each answer would take longer than storing it, and an answer has
+-- too few rows for a sequential scan, whatever the planner estimates.
 CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
-    -- A merge that is under way may have read the API's documents already, and does not show its own yet. Nobody waits
-    -- for it: what is derived here is derived again when it is over. Where there is none, none begins before this ends.
+    -- A running merge may already have read the API's documents, and its own are not visible yet. Do not wait for it:
+    -- refresh_after_merge derives these properties again. Without a running merge, the lock keeps one from starting.
     is_merging boolean := NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'));
     touched text[];
 BEGIN
-    -- An answer names each document once for each of its parties.
+    -- An answer has one record for each party of a document.
     WITH documents AS (
         SELECT DISTINCT ON (r.cfn_year, r.cfn_seq, r.group_id)
                r.cfn_year, r.cfn_seq, r.group_id, r.document_code, r.case_number, r.recorded_on, r.folio,
@@ -58,7 +60,7 @@ BEGIN
     SET party_code = excluded.party_code, party_name = excluded.party_name
     WHERE (p.party_code, p.party_name) IS DISTINCT FROM (excluded.party_code, excluded.party_name);
 
-    -- The folios that these documents name now, or named in an earlier file.
+    -- Folios that these documents name now or named in an earlier file.
     SELECT array_agg(folio) INTO touched
     FROM (
         SELECT r.folio
@@ -81,7 +83,7 @@ BEGIN
     WHERE folio_number = asked_folio AND (last_updated IS NULL OR last_updated < now());
 END $$;
 COMMENT ON FUNCTION store_api_records IS
-    'Keeps the API''s answer for a folio and derives the properties it speaks of by the rules of the batch merge.';
+    'Stores the API''s answer for a folio and derives the properties that it names by the rules of the batch merge.';
 
 CREATE OR REPLACE FUNCTION refresh_after_merge() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -96,4 +98,4 @@ BEGIN
     RETURN coalesce(cardinality(folios), 0);
 END $$;
 COMMENT ON FUNCTION refresh_after_merge IS
-    'Derives the properties again of which the API told while a merge was under way; returns how many. 0 during one.';
+    'Derives again the properties that the API reported during a merge. Returns their number; 0 while a merge is running.';

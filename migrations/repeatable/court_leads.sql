@@ -1,4 +1,6 @@
--- What decides about leads from court files.
+-- requires: property_facts, recorded_documents
+--
+-- What closes leads from court files.
 
 CREATE OR REPLACE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -22,14 +24,5 @@ RETURN EXISTS (
        OR t.transaction = 'certificate_of_title'
 );
 COMMENT ON FUNCTION was_sold IS
-    'Whether a priced conveyance or a certificate of title, known by the business date known_on from the files or the '
-    'county''s API, was recorded after since.';
-
-CREATE OR REPLACE FUNCTION name_key(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (
-    SELECT string_agg(word, ' ' ORDER BY word)
-    FROM regexp_split_to_table(regexp_replace(plain_upper(name), '[^A-Z0-9]+', ' ', 'g'), ' +') AS word
-    WHERE length(word) > 1
-);
-COMMENT ON FUNCTION name_key IS
-    'Equal for two writings of a name: order of the words, initials, accents and marks do not count.';
+    'Returns whether a conveyance with a price or a certificate of title was recorded after since. Counts what the files '
+    'and the county''s API had reported by the business date known_on.';

@@ -1,4 +1,6 @@
--- What may be said to whom, for whoever composes.
+-- requires: local_day
+--
+-- The recipients of deliveries, for the code that composes messages.
 
 CREATE OR REPLACE FUNCTION plain_preferences(preferences jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -8,7 +10,7 @@ RETURN (
     FROM jsonb_each(CASE jsonb_typeof(preferences) WHEN 'object' THEN preferences ELSE '{}' END) AS p
 );
 COMMENT ON FUNCTION plain_preferences IS
-    'email_preferences as both sides read them: yes and no given as text count; what is no object is empty.';
+    'Returns email_preferences with the texts "true" and "false" as booleans. A value that is not an object becomes {}.';
 
 CREATE OR REPLACE VIEW delivery_recipients AS
 SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at, d.attempts,
@@ -24,7 +26,7 @@ SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at,
            SELECT count(*) FROM deliveries o
            WHERE o.subscriber_id = d.subscriber_id
              AND o.kind IN ('new_lead_alert', 'daily_digest', 'weekly_report')
-             -- Another batch that is leaving right now counts too, if it was claimed before this one.
+             -- Count a batch that is being sent at the same time if it was claimed before this one.
              AND (new_york_day(o.accepted_at) = new_york_day(now())
                   OR o.state IN ('sending', 'unknown') AND o.claimed_at < d.claimed_at)
        ) END AS mailed_today
@@ -32,4 +34,4 @@ FROM deliveries d
 JOIN delivery_kinds k ON k.kind = d.kind
 JOIN users u ON u.id = d.subscriber_id;
 COMMENT ON VIEW delivery_recipients IS
-    'A delivery with its subscriber as they are now: address, preferences, suppression, and e-mails of today.';
+    'Each delivery with its subscriber''s current address, preferences, suppression and number of e-mails today.';

@@ -1,4 +1,6 @@
--- What the recorded documents say about a property. The batch merge and the API's lookups both end here.
+-- requires: addresses, recorded_documents
+--
+-- Properties derived from recorded documents, for the batch merge and for the API's lookups.
 
 CREATE OR REPLACE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7,19 +9,20 @@ RETURN CASE
     WHEN deed_doc_tax / 0.60 * 100 > 100 THEN round(deed_doc_tax / 0.60 * 100, 2)
 END;
 COMMENT ON FUNCTION sale_price IS
-    'Dollars paid: the consideration, else what the deed stamps ($0.60 per $100 in this county) imply; null for a nominal deed.';
+    'Returns the dollars paid: the consideration, else the price implied by the deed stamps ($0.60 per $100 in this county). '
+    'Null for a nominal deed.';
 
 CREATE OR REPLACE AGGREGATE newest(anyelement) (SFUNC = any_value_transfn, STYPE = anyelement, PARALLEL = SAFE);
-COMMENT ON AGGREGATE newest(anyelement) IS 'The first value that is not null, of rows that a subquery sorted newest first.';
+COMMENT ON AGGREGATE newest(anyelement) IS 'Returns the first value that is not null. The rows must come from a subquery that sorts them newest first.';
 
 CREATE OR REPLACE FUNCTION property_facts(folios text[])
 RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date date, sale_price numeric,
                document_code text, transaction text, address text, city text, zip text, mortgage_known boolean,
                mortgage_balance numeric, facts text[])
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    -- Newest first is recording date, then clerk's file number: documents are sorted so once, and newest() takes the
-    -- first of each group. LATERAL with OFFSET looks into the index for each folio, however long the history has become;
-    -- a planner left free reads all of it once a day touches enough folios.
+    -- Newest first means by recording date, then by the clerk's file number. Documents are sorted once, and newest() takes
+    -- the first of each group. LATERAL with OFFSET makes the planner use the index for each folio; otherwise it reads the
+    -- whole history when a day touches enough folios.
     WITH found AS MATERIALIZED (
         SELECT v.*
         FROM unnest(folios) AS f (folio)
@@ -74,7 +77,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             newest(d.transaction) FILTER (WHERE d.is_live AND d.transaction <> 'other') AS transaction,
             newest(ROW (d.property_address, d.property_city, d.property_zip)::recorded_address)
                 FILTER (WHERE d.is_live AND d.property_address IS NOT NULL) AS address,
-            -- The last of these three kinds decides the mortgage; a conveyance ends what was before it.
+            -- The newest conveyance or mortgage decides; a conveyance ends an earlier mortgage.
             newest(ROW (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id, d.consideration_1,
                         d.transaction)::mortgage_event)
                 FILTER (WHERE d.is_live AND (d.is_conveyance OR d.transaction = 'mortgage')) AS mortgage
@@ -107,16 +110,16 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                OR (r.original_cfn_year, r.original_cfn_seq) = ((n.mortgage).cfn_year, (n.mortgage).cfn_seq))
     ) r ON r.folio = n.folio
 $$;
-COMMENT ON FUNCTION property_facts IS 'What the living documents of each folio say of its property.';
+COMMENT ON FUNCTION property_facts IS 'Returns what the live documents of each folio say about its property.';
 
 CREATE OR REPLACE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
--- By indexes, whatever the size of the tables was when the first batch was planned.
+-- Use indexes, even if the tables were small when the first batch was planned.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     WITH facts AS MATERIALIZED (
         SELECT * FROM property_facts(folios)
     ), known AS MATERIALIZED (
-        -- Read once: a look for each new row into a table that is filled meanwhile could read it from the start each time.
+        -- Read once: this statement fills the table, and a lookup for each new row could scan all of it each time.
         SELECT * FROM properties WHERE folio_number = ANY (folios)
     ), changed AS (
         UPDATE properties p
@@ -145,7 +148,7 @@ BEGIN
                    greatest(p.last_updated, f.newest_fact) AS last_updated
             FROM facts f
             JOIN known p ON p.folio_number = f.folio
-            -- A parcel's own address (from the roll, say) is not overwritten by what a document says.
+            -- A document does not overwrite a parcel's own address (from the roll, for example).
             CROSS JOIN LATERAL (
                 SELECT 'address' = ANY (p.document_facts) OR p.address IS NULL AND f.address IS NOT NULL AS from_documents) a
         ) w
@@ -169,7 +172,7 @@ BEGIN
     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM changed) INTO created, updated;
 END $$;
 COMMENT ON FUNCTION write_properties IS
-    'One try of refresh_properties; raises unique_violation when somebody else makes a row at the same moment.';
+    'Makes one attempt for refresh_properties. Raises unique_violation when another session inserts one of the rows.';
 
 CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
 BEGIN
@@ -178,7 +181,7 @@ BEGIN
             SELECT w.created, w.updated INTO created, updated FROM write_properties(folios) w;
             RETURN;
         EXCEPTION WHEN unique_violation THEN
-            -- Now the other's row is there to be updated. ON CONFLICT would leave it as it is, and cost each row more.
+            -- The next attempt updates the other session's row. ON CONFLICT would not update it and would slow every row.
             IF attempt = 3 THEN
                 RAISE;
             END IF;
@@ -186,13 +189,13 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION refresh_properties IS
-    'Derives the properties of these folios from the living documents; a row that is right is not rewritten.';
+    'Derives the properties of these folios from the live documents. Does not rewrite rows that are already right.';
 
 CREATE OR REPLACE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date)
 RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT p.*
     FROM (
-        -- In the order of the primary key, backwards: one look into the index a document.
+        -- In reverse order of the primary key: one index scan for each document.
         SELECT DISTINCT ON (v.party_key) v.*
         FROM party_versions v
         WHERE v.cfn_year = $1 AND v.cfn_seq = $2 AND v.group_id = $3 AND v.business_date <= $4
@@ -200,7 +203,7 @@ RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) p
     WHERE p.transaction_type <> 'D'
 $$;
-COMMENT ON FUNCTION parties_on IS 'The parties of a document as far as the files up to that business date tell.';
+COMMENT ON FUNCTION parties_on IS 'Returns the parties of a document according to the files up to that business date.';
 
 CREATE OR REPLACE FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
 RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -215,4 +218,4 @@ RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
       AND t.transaction IN ('lis_pendens_release', 'release')
 $$;
 COMMENT ON FUNCTION releases_of IS
-    'Releases known by that business date that name the case, or the file number, of a lis pendens.';
+    'Returns the releases, known by that business date, that name the case or the file number of a lis pendens.';

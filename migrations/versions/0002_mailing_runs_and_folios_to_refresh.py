@@ -1,25 +1,24 @@
-"""What has changed since the first schema. A function has one file: it is changed there, and that file runs again."""
+"""Add mailing_runs and folios_to_refresh; make the index of lookup holds smaller; replace functions."""
 
 from __future__ import annotations
 
 from alembic import op
 
-from migrations import run_sql
+from migrations.steps import run_sql
 
 revision = "0002"
 down_revision = "0001"
 
-FUNCTIONS = (
-    "065_opening",
-    "070_names_and_scores",
-    "080_addresses",
-    "090_property_facts",
-    "095_api_records",
-    "098_court_leads",
-    "110_messages",
-)
-"""Files of nothing but CREATE OR REPLACE, each of which has changed."""
-
 
 def upgrade() -> None:
-    run_sql(op, "200_after_the_first", *FUNCTIONS)
+    run_sql(
+        op,
+        "0002/mailing_runs_and_folios_to_refresh",
+        "0002/065_opening",
+        "0002/070_names_and_scores",
+        "0002/080_addresses",
+        "0002/090_property_facts",
+        "0002/095_api_records",
+        "0002/098_court_leads",
+        "0002/110_messages",
+    )

@@ -1,0 +1,38 @@
+"""The steps that revisions are made of. Landed revisions depend on them: add beside them, never change what they do."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import psycopg
+from alembic.operations import Operations
+
+from migrations import HERE
+
+FROZEN = HERE / "versions" / "sql"
+
+
+def run_sql(op: Operations, *names: str) -> None:
+    """Run the files ``versions/sql/<name>.sql`` as they are (no parameters, any number of statements)."""
+    connection = driver_connection(op)
+    connection.execute("SET LOCAL check_function_bodies = off")  # later files replace most of these functions
+    for name in names:
+        connection.execute((FROZEN / f"{name}.sql").read_bytes())
+
+
+def load_csv(op: Operations, revision: str, *tables: str) -> None:
+    """Fill each table from ``versions/sql/<revision>/<table>.csv``, whose header names the columns."""
+    connection = driver_connection(op)
+    for table in tables:
+        text = (FROZEN / revision / f"{table}.csv").read_text("utf-8")
+        columns = ", ".join(next(csv.reader(text.splitlines())))
+        with connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv, HEADER)") as copy:
+            copy.write(text)
+
+
+def driver_connection(op: Operations) -> psycopg.Connection[Any]:
+    """Return psycopg's connection under Alembic's: SQLAlchemy would read ``:name`` and ``%`` in SQL as its own."""
+    connection = op.get_bind().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
