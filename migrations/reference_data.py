@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def _load(connection: psycopg.Connection[Any], table: str, text: str) -> tuple[i
     reader = csv.DictReader(text.splitlines())
     rows: list[dict[str, object]] = [{column: value or None for column, value in row.items()} for row in reader]
     key, has_marker = _shape(connection, table)
+    seen = Counter(",".join(str(row[column]) for column in key) for row in rows)
+    if twice := [value for value, count in seen.items() if count > 1]:
+        raise MigrationError(f"reference/{table}.csv gives a key twice, correct the file: {'; '.join(twice)}")
     if has_marker:
         rows = [row | {MARKER: True} for row in rows]
     values = [column for column in rows[0] if column not in key]

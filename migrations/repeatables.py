@@ -133,6 +133,7 @@ def _apply(connection: psycopg.Connection[Any], file: RepeatableFile) -> None:
         raise
     except psycopg.Error as error:
         raise MigrationError(f"{file.path} cannot be applied: {error}") from error
+    log.info("%s: applied", file.path)
 
 
 def _record(connection: psycopg.Connection[Any], applied: list[tuple[str, str, str | None]]) -> None:

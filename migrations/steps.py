@@ -21,6 +21,23 @@ def run_sql(op: Operations, *names: str) -> None:
         connection.execute((FROZEN / f"{name}.sql").read_bytes())
 
 
+def run_sql_outside_transaction(op: Operations, *names: str) -> None:
+    """Run files of one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without a time limit.
+
+    A statement that fails may leave an invalid index behind, and the revision runs again from its start: write
+    ``DROP INDEX CONCURRENTLY IF EXISTS`` in a file before it.
+    """
+    with op.get_context().autocommit_block():
+        connection = driver_connection(op)
+        limits = connection.execute(
+            "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+        ).fetchone()
+        _limit(connection, ("0", "0"))  # it waits for running transactions, without blocking others
+        for name in names:
+            connection.execute((FROZEN / f"{name}.sql").read_bytes())
+        _limit(connection, limits)
+
+
 def load_csv(op: Operations, revision: str, *tables: str) -> None:
     """Fill each table from ``versions/sql/<revision>/<table>.csv``, whose header names the columns."""
     connection = driver_connection(op)
@@ -36,3 +53,9 @@ def driver_connection(op: Operations) -> psycopg.Connection[Any]:
     connection = op.get_bind().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection
+
+
+def _limit(connection: psycopg.Connection[Any], limits: tuple[str, str] | None) -> None:
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)", limits
+    )
