@@ -1,6 +1,6 @@
 """``python -m migrations upgrade`` brings the leads database at ``DATABASE_URL`` to the newest schema.
 
-``current`` and ``history`` show revisions; ``snapshot`` writes the schema of that database to ``migrations/schema.sql``.
+``current`` and ``history`` show revisions. ``snapshot`` writes the schema of that database to ``schema.sql`` here.
 """
 
 from __future__ import annotations
@@ -40,14 +40,11 @@ def explain(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     match cause:
         case psycopg.errors.LockNotAvailable():
-            return f"another session used a table for longer than the lock timeout: {cause}\nWait for it to end. {AGAIN}"
+            return f"another session used a table longer than the lock timeout: {cause}\nWait for it to end. {AGAIN}"
         case psycopg.errors.QueryCanceled():
-            return f"a statement took longer than the statement timeout: {cause}\nWhen the database is less busy: {AGAIN}"
+            return f"a statement took longer than the statement timeout: {cause}\nWait for a quiet time. {AGAIN}"
         case psycopg.OperationalError():
-            return (
-                f"cannot reach the database at DATABASE_URL: {cause}\n"
-                f"Start it, or correct DATABASE_URL. {AGAIN}"
-            )
+            return f"cannot reach the database at DATABASE_URL: {cause}\nStart it, or correct DATABASE_URL. {AGAIN}"
         case CommandError():
             return (
                 f"{cause}\nA database at a revision that is not in migrations/versions was migrated by a newer version"

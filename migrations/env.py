@@ -1,6 +1,6 @@
 """Alembic's environment: runs revisions one transaction each, then applies reference data and repeatable files.
 
-Only one migration runs at a time. Statements give up when they wait for a lock, instead of blocking everybody behind them.
+Only one migration runs at a time. A statement that waits for a lock gives up, instead of blocking everybody behind it.
 """
 
 from __future__ import annotations

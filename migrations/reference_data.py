@@ -46,7 +46,7 @@ def load_reference(connection: psycopg.Connection[Any], path: Path) -> None:
     except psycopg.errors.ForeignKeyViolation as error:
         raise MigrationError(
             f"reference/{path.name} no longer has a row that {error.diag.table_name} refers to: "
-            f"{error.diag.message_detail} Keep the row in the file, or change the rows that refer to it in a revision first."
+            f"{error.diag.message_detail} Keep it in the file, or change the rows that refer to it in a revision first."
         ) from error
     except psycopg.errors.LockNotAvailable:
         raise

@@ -3,7 +3,7 @@
 The first lines of ``repeatable/<name>.sql`` may say, as comments:
 
 - ``requires: a, b``: these files come first, and this file is applied again when one of them is;
-- ``data: t``: the file is made from the reference table ``t``, so a change of ``reference/t.csv`` is a change of the file;
+- ``data: t``: the file uses the reference table ``t``, so a change of ``reference/t.csv`` is a change of the file;
 - ``afterwards: CALL p()``: a statement that recalculates stored values. It runs when the file or what it requires has
   changed, after everything is committed, and in a transaction of its own.
 """

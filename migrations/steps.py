@@ -6,29 +6,29 @@ import csv
 from typing import Any
 
 import psycopg
-from alembic.operations import Operations
+from alembic import op
 
 from migrations import HERE
 
 FROZEN = HERE / "versions" / "sql"
 
 
-def run_sql(op: Operations, *names: str) -> None:
+def run_sql(*names: str) -> None:
     """Run the files ``versions/sql/<name>.sql`` as they are (no parameters, any number of statements)."""
-    connection = driver_connection(op)
+    connection = driver_connection()
     connection.execute("SET LOCAL check_function_bodies = off")  # later files replace most of these functions
     for name in names:
         connection.execute((FROZEN / f"{name}.sql").read_bytes())
 
 
-def run_sql_outside_transaction(op: Operations, *names: str) -> None:
-    """Run files of one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without a time limit.
+def run_sql_outside_transaction(*names: str) -> None:
+    """Run files of one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without limits.
 
     A statement that fails may leave an invalid index behind, and the revision runs again from its start: write
     ``DROP INDEX CONCURRENTLY IF EXISTS`` in a file before it.
     """
     with op.get_context().autocommit_block():
-        connection = driver_connection(op)
+        connection = driver_connection()
         limits = connection.execute(
             "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
         ).fetchone()
@@ -38,9 +38,9 @@ def run_sql_outside_transaction(op: Operations, *names: str) -> None:
         _limit(connection, limits)
 
 
-def load_csv(op: Operations, revision: str, *tables: str) -> None:
+def load_csv(revision: str, *tables: str) -> None:
     """Fill each table from ``versions/sql/<revision>/<table>.csv``, whose header names the columns."""
-    connection = driver_connection(op)
+    connection = driver_connection()
     for table in tables:
         text = (FROZEN / revision / f"{table}.csv").read_text("utf-8")
         columns = ", ".join(next(csv.reader(text.splitlines())))
@@ -48,7 +48,7 @@ def load_csv(op: Operations, revision: str, *tables: str) -> None:
             copy.write(text)
 
 
-def driver_connection(op: Operations) -> psycopg.Connection[Any]:
+def driver_connection() -> psycopg.Connection[Any]:
     """Return psycopg's connection under Alembic's: SQLAlchemy would read ``:name`` and ``%`` in SQL as its own."""
     connection = op.get_bind().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)

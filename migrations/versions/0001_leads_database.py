@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from alembic import op
-
 from migrations.steps import load_csv, run_sql
 
 revision = "0001"
@@ -12,7 +10,6 @@ down_revision = None
 
 def upgrade() -> None:
     run_sql(
-        op,
         "0001/010_users",
         "0001/020_properties",
         "0001/030_ingestion",
@@ -33,5 +30,5 @@ def upgrade() -> None:
         "0001/110_oncall",
         "0001/120_upkeep",
     )
-    load_csv(op, "0001", "document_types", "municipalities", "street_aliases", "land_uses")
-    load_csv(op, "0001", "delivery_kinds", "event_meanings")
+    load_csv("0001", "document_types", "municipalities", "street_aliases", "land_uses")
+    load_csv("0001", "delivery_kinds", "event_meanings")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from alembic import op
-
 from migrations.steps import run_sql
 
 revision = "0002"
@@ -12,7 +10,6 @@ down_revision = "0001"
 
 def upgrade() -> None:
     run_sql(
-        op,
         "0002/mailing_runs_and_folios_to_refresh",
         "0002/065_opening",
         "0002/070_names_and_scores",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from alembic import op
-
 from migrations.steps import run_sql
 
 revision = "0003"
@@ -11,4 +9,4 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    run_sql(op, "0003/cheaper_checks", "0003/070_names_and_scores", "0003/090_property_facts")
+    run_sql("0003/cheaper_checks", "0003/070_names_and_scores", "0003/090_property_facts")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from alembic import op
-
 from migrations.steps import run_sql
 
 revision = "0004"
@@ -11,4 +9,4 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    run_sql(op, "0004/080_addresses", "0004/090_property_facts")
+    run_sql("0004/080_addresses", "0004/090_property_facts")

@@ -1,8 +1,6 @@
-"""Prepare for reference data and repeatable files: mark aliases, keep street words in a table, complete revision 0002."""
+"""Mark aliases of the reference data, keep street words in a table, record applied files, complete revision 0002."""
 
 from __future__ import annotations
-
-from alembic import op
 
 from migrations.steps import run_sql
 
@@ -11,4 +9,4 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    run_sql(op, "0005/reference_data", "0005/complete_revision_0002")
+    run_sql("0005/reference_data", "0005/complete_revision_0002")

@@ -10,6 +10,8 @@ from alembic import command
 
 from local.postgres import PostgresServer
 from migrations import configuration
+from tests import services
+from tests.services import Database
 
 MakeDatabase = Callable[[str | None], str]
 
@@ -32,3 +34,10 @@ def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
     yield make
     for name in made:
         postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
+    """A migrated database for the tests of one module, which roll back what they do."""
+    with services.fresh_database(postgres_server, f"shared_{next(_numbers)}", leads_template) as fresh:
+        yield fresh

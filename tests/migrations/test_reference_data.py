@@ -31,7 +31,9 @@ def test_a_changed_file_adds_changes_and_removes_rows_of_an_existing_database(
 
 
 def test_an_unchanged_row_is_not_rewritten(database: Database, folders: tuple[Path, Path]) -> None:
-    versions = "SELECT array_agg(xmin::text || ctid::text ORDER BY folio_prefix) FROM municipalities WHERE folio_prefix < '99'"
+    versions = (
+        "SELECT array_agg(xmin::text || ctid::text ORDER BY folio_prefix) FROM municipalities WHERE folio_prefix < '99'"
+    )
     before = value(database, versions)
     path = folders[1] / "municipalities.csv"
     path.write_text(path.read_text("utf-8") + "99,Nowhere,false\n")
@@ -50,7 +52,9 @@ def test_an_alias_that_an_operator_added_stays_and_one_that_left_the_file_goes(
 
     migrate(database, folders)
 
-    aliases = "SELECT array_agg(alias ORDER BY alias) FROM street_aliases WHERE alias IN ('|OLD MILL|RD', '|CALLE OCHO|')"
+    aliases = (
+        "SELECT array_agg(alias ORDER BY alias) FROM street_aliases WHERE alias IN ('|OLD MILL|RD', '|CALLE OCHO|')"
+    )
     assert value(database, aliases) == ["|OLD MILL|RD"]
 
 
@@ -63,9 +67,11 @@ def test_a_row_that_other_rows_refer_to_is_not_removed_and_the_error_names_both(
     path = folders[1] / "delivery_kinds.csv"
     path.write_text("".join(line for line in path.open(encoding="utf-8") if not line.startswith("weekly_report")))
 
-    with pytest.raises(MigrationError, match=r"reference/delivery_kinds\.csv .* deliveries .*weekly_report.* Keep the row"):
-        with database.connection.transaction():
-            migrate(database, folders)
+    with (
+        pytest.raises(MigrationError, match=r"reference/delivery_kinds\.csv .* deliveries .*weekly_report.* Keep it"),
+        database.connection.transaction(),
+    ):
+        migrate(database, folders)
 
     assert value(database, "SELECT count(*) FROM delivery_kinds WHERE kind = 'weekly_report'") == 1
 
@@ -94,9 +100,11 @@ def test_a_file_that_does_not_fit_is_named_with_the_reason(
     path = folders[1] / "municipalities.csv"
     path.write_text(path.read_text("utf-8") + line)
 
-    with pytest.raises(MigrationError, match=rf"reference/municipalities\.csv {reason}"):
-        with database.connection.transaction():
-            migrate(database, folders)
+    with (
+        pytest.raises(MigrationError, match=rf"reference/municipalities\.csv {reason}"),
+        database.connection.transaction(),
+    ):
+        migrate(database, folders)
 
 
 def test_every_reference_file_is_loaded_as_it_is(database: Database) -> None:

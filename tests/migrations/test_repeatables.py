@@ -12,7 +12,7 @@ from alembic import command
 
 from migrations import MigrationError, configuration
 from migrations.reference_data import REFERENCE
-from migrations.repeatables import REPEATABLE, apply_repeatables, read_repeatables, run_pending_calls
+from migrations.repeatables import REPEATABLE, RepeatableFile, apply_repeatables, read_repeatables, run_pending_calls
 from tests.migrations.conftest import MakeDatabase
 from tests.services import Database
 
@@ -67,9 +67,7 @@ def test_a_changed_function_reaches_a_migrated_database_without_a_revision(
     assert migrate(database, folders) == []
 
 
-def test_files_that_require_a_changed_file_are_applied_after_it(
-    database: Database, folders: tuple[Path, Path]
-) -> None:
+def test_files_that_require_a_changed_file_are_applied_after_it(database: Database, folders: tuple[Path, Path]) -> None:
     edit(folders[0] / "recorded_documents.sql", "-- The recorded documents as", "-- Recorded documents as")
 
     applied = migrate(database, folders)
@@ -107,7 +105,9 @@ def test_a_changed_address_rule_recalculates_the_stored_keys(database: Database,
         " SELECT '30' || lpad(n::text, 11, '0'), n || ' NW 7 ST', CASE n WHEN 3 THEN 'APT #02' END"
         " FROM generate_series(1, 7) AS n"
     )
-    database.connection.execute("INSERT INTO properties (folio_number, address) VALUES ('3100000000000', '9 PINETREE DRIVE')")
+    database.connection.execute(
+        "INSERT INTO properties (folio_number, address) VALUES ('3100000000000', '9 PINETREE DRIVE')"
+    )
     edit(folders[0] / "addresses.sql", "batch_size integer DEFAULT 20000", "batch_size integer DEFAULT 2")
     edit(folders[0] / "addresses.sql", "THEN replace(address, ' ', '|')", "THEN 'new:' || replace(address, ' ', '|')")
     edit(folders[1] / "street_words.csv", "DRIVE,type,DR", "DRIVE,type,DRIVE")
@@ -140,7 +140,7 @@ def test_an_interrupted_recalculation_is_done_by_the_next_migration(
 def test_no_index_constraint_default_or_generated_column_uses_a_function_that_a_file_may_change(
     database: Database,
 ) -> None:
-    """PostgreSQL would keep what it had calculated with the old function. Store such values as address_key is stored."""
+    """PostgreSQL would keep what it calculated with the old function. Store such values as address_key is stored."""
     users = database.connection.execute(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)"
         " FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid"
@@ -168,16 +168,16 @@ def test_the_files_make_every_function_view_and_trigger_in_their_order(database:
 
 
 @pytest.mark.parametrize("file", read_repeatables(), ids=lambda file: file.name)
-def test_a_file_names_all_files_that_it_requires(database: Database, file: Any) -> None:
+def test_a_file_names_all_files_that_it_requires(shared_database: Database, file: RepeatableFile) -> None:
     files = {other.name: other for other in read_repeatables()}
     needed = [file.name]
     for name in needed:
         needed += [other for other in files[name].requires if other not in needed]
-    with database.connection.transaction():
-        drop_everything(database.connection)
+    with shared_database.connection.transaction(force_rollback=True):
+        drop_everything(shared_database.connection)
         for other in files.values():
             if other.name in needed:
-                database.connection.execute(other.text.encode())
+                shared_database.connection.execute(other.text.encode())
 
 
 def test_a_file_that_fails_is_named_and_leaves_everything_as_it_was(
@@ -186,9 +186,11 @@ def test_a_file_that_fails_is_named_and_leaves_everything_as_it_was(
     edit(folders[0] / "names.sql", "-- Names of", "-- The names of")
     (folders[0] / "zero.sql").write_text("-- requires: names\n\nSELECT no_such_function();\n")
 
-    with pytest.raises(MigrationError, match=r"repeatable/zero\.sql cannot be applied: function no_such_function"):
-        with database.connection.transaction():
-            migrate(database, folders)
+    with (
+        pytest.raises(MigrationError, match=r"repeatable/zero\.sql cannot be applied: function no_such_function"),
+        database.connection.transaction(),
+    ):
+        migrate(database, folders)
 
     assert migrate(database, (REPEATABLE, folders[1])) == []
 
