@@ -19,7 +19,6 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg.rows import scalar_row
 
-from local.places import ROOT
 from migrations import HERE, configuration
 from migrations.__main__ import explain
 from tests.migrations.conftest import MakeDatabase
@@ -55,7 +54,7 @@ def run(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AIRFLOW")}
     return subprocess.run(
         [sys.executable, "-m", "migrations", *arguments],
-        cwd=ROOT,
+        cwd=HERE.parent,
         env=environment | {"DATABASE_URL": url},
         capture_output=True,
         text=True,

@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local.places import ROOT
+from migrations import HERE
 from tests.services import Database
 
+ROOT = HERE.parent
 NOT_OURS = {".venv", ".local", ".git", "migrations", "tests", "node_modules"}
 TEMPLATES: dict[str, dict[str, str]] = {
     "delete_archived.sql": {"archived": "d", "table": "queue_metrics"},
