@@ -255,7 +255,7 @@ def _print_quality(title: str, asked: Sequence[Record], answers: Sequence[str | 
 
 def _by_usaddress(everywhere: Sequence[Place], asked: Sequence[Record]) -> list[str | None]:
     """What a matcher answers that takes usaddress's fields as identity."""
-    with (ROOT / "migrations" / "data" / "street_words.csv").open(encoding="utf-8", newline="") as rows:
+    with (ROOT / "migrations" / "reference" / "street_words.csv").open(encoding="utf-8", newline="") as rows:
         words = {word: short for word, kind, short in csv.reader(rows)}
     by_place: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for place in everywhere:

@@ -1,34 +1,77 @@
-"""``python -m migrations upgrade`` brings the leads database at ``DATABASE_URL`` to the newest schema."""
+"""``python -m migrations upgrade`` brings the leads database at ``DATABASE_URL`` to the newest schema.
+
+``current`` and ``history`` show revisions. ``snapshot`` writes the schema of that database to ``schema.sql`` here.
+"""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
+from collections.abc import Callable
 
+import psycopg
 from alembic import command
-from sqlalchemy.exc import OperationalError
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
-from migrations import configuration
+from migrations import HERE, MigrationError, configuration
+from migrations.snapshot import take_snapshot
+
+AGAIN = "Whatever this run finished is kept. Run it again: that is safe."
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m migrations", description=__doc__)
-    parser.add_argument("action", choices=["upgrade", "current", "history"], help="upgrade is safe to repeat")
+    parser.add_argument("action", choices=list(ACTIONS), help="upgrade is safe to repeat")
     action = parser.parse_args().action
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        config = configuration()
-        if action == "upgrade":
-            command.upgrade(config, "head")
-        else:
-            getattr(command, action)(config)
-    except OperationalError as error:
-        print(
-            f"migrations: cannot reach the database at DATABASE_URL: {error.orig}\n"
-            "Start it, or correct DATABASE_URL, and run this again; nothing was changed.",
-            file=sys.stderr,
-        )
+        ACTIONS[action]()
+    except (MigrationError, CommandError, psycopg.Error, DBAPIError) as error:
+        print(f"migrations: {explain(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def explain(error: Exception) -> str:
+    """Return the cause of a failed migration and its remedy."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    match cause:
+        case psycopg.errors.LockNotAvailable():
+            return f"another session used a table longer than the lock timeout: {cause}\nWait for it to end. {AGAIN}"
+        case psycopg.errors.QueryCanceled():
+            return f"a statement took longer than the statement timeout: {cause}\nWait for a quiet time. {AGAIN}"
+        case psycopg.OperationalError():
+            return f"cannot reach the database at DATABASE_URL: {cause}\nStart it, or correct DATABASE_URL. {AGAIN}"
+        case CommandError():
+            return (
+                f"{cause}\nA database at a revision that is not in migrations/versions was migrated by a newer version"
+                " of this project: deploy that version, or one that is newer still."
+            )
+        case MigrationError():
+            return f"{cause}\nThe reference data and functions are as before this run."
+        case _:
+            return f"the database refused a statement: {cause}\nCorrect the revision. {AGAIN}"
+
+
+def _upgrade() -> None:
+    command.upgrade(configuration(), "head")
+
+
+def _snapshot() -> None:
+    path = HERE / "schema.sql"
+    path.write_text(take_snapshot(configuration().attributes["url"].replace("postgresql+psycopg", "postgresql", 1)))
+    print(f"wrote {path}")
+
+
+ACTIONS: dict[str, Callable[[], object]] = {
+    "upgrade": _upgrade,
+    "current": lambda: command.current(configuration()),
+    "history": lambda: command.history(configuration()),
+    "snapshot": _snapshot,
+}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from alembic import op
-
-from migrations import run_sql
+from migrations.steps import run_sql
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 
 
 def upgrade() -> None:
-    run_sql(op, ...)
+    run_sql("${up_revision}/...")

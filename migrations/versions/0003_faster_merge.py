@@ -1,14 +1,12 @@
-"""A faster merge: a cheaper check, and functions that a query can look into or that run fewer regular expressions."""
+"""Check folios faster, and replace functions by ones that a query can inline or that use fewer regular expressions."""
 
 from __future__ import annotations
 
-from alembic import op
-
-from migrations import run_sql
+from migrations.steps import run_sql
 
 revision = "0003"
 down_revision = "0002"
 
 
 def upgrade() -> None:
-    run_sql(op, "300_cheaper_checks", "070_names_and_scores", "090_property_facts")
+    run_sql("0003/cheaper_checks", "0003/070_names_and_scores", "0003/090_property_facts")

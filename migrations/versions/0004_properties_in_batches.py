@@ -1,14 +1,12 @@
-"""Properties are derived in batches, by indexes; a mortgage of unknown amount is known all the same."""
+"""Derive properties in batches by indexes; keep a mortgage whose amount is unknown."""
 
 from __future__ import annotations
 
-from alembic import op
-
-from migrations import run_sql
+from migrations.steps import run_sql
 
 revision = "0004"
 down_revision = "0003"
 
 
 def upgrade() -> None:
-    run_sql(op, "080_addresses", "090_property_facts")
+    run_sql("0004/080_addresses", "0004/090_property_facts")

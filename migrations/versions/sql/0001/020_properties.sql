@@ -237,9 +237,3 @@ CREATE TABLE pending_folios (
 );
 COMMENT ON TABLE pending_folios IS
     'Folios that a merge changed and whose leads are to be made or closed; survives a run that dies in between.';
-
--- What property_facts gathers in its aggregates.
-CREATE TYPE recorded_address AS (address text, city text, zip text);
-CREATE TYPE mortgage_event AS (
-    recorded_on date, cfn_year bigint, cfn_seq bigint, group_id bigint, amount numeric, transaction text
-);

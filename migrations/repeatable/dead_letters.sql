@@ -1,0 +1,49 @@
+-- Replay of dead letters.
+
+CREATE OR REPLACE FUNCTION replay_dead_letters(job_ids bigint[], scale double precision DEFAULT 1)
+RETURNS TABLE (job_id bigint, outcome text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    chosen bigint[];
+    priced bigint[];
+    unpaid bigint[];
+BEGIN
+    PERFORM FROM deliveries WHERE id IN (SELECT delivery_id FROM failed_jobs WHERE id = ANY (job_ids))
+        ORDER BY id FOR NO KEY UPDATE;
+    CREATE TEMP TABLE IF NOT EXISTS replay_candidates (job_id bigint, delivery_id bigint, tokens integer, refusal text) ON COMMIT DROP;
+    TRUNCATE replay_candidates;
+    INSERT INTO replay_candidates
+    SELECT f.id, d.id, d.tokens,
+           CASE
+               WHEN f.state <> 'open' THEN 'it is ' || f.state || ' already'
+               WHEN d.id IS NULL THEN 'it is no delivery: send it anew, or dismiss it'
+               WHEN d.state NOT IN ('dead', 'failed', 'parked') THEN 'its delivery is ' || d.state
+               WHEN NOT k.is_replayable THEN 'a ' || k.kind || ' is not sent again: it was for that moment'
+               WHEN d.emptied_at IS NOT NULL OR now() > d.due_at + k.max_age * scale THEN 'it is too old'
+           END
+    FROM failed_jobs f
+    LEFT JOIN deliveries d ON d.id = f.delivery_id
+    LEFT JOIN delivery_kinds k ON k.kind = d.kind
+    WHERE f.id = ANY (job_ids);
+
+    SELECT array_agg(delivery_id), array_agg(delivery_id) FILTER (WHERE tokens > 0) INTO chosen, priced
+    FROM replay_candidates WHERE refusal IS NULL;
+    IF priced IS NOT NULL THEN
+        SELECT array_agg(id) INTO unpaid FROM (SELECT unnest(priced) AS id EXCEPT SELECT unnest(hold_tokens(priced))) AS u;
+        UPDATE replay_candidates SET refusal = 'the subscriber has too few tokens' WHERE delivery_id = ANY (unpaid) AND refusal IS NULL;
+    END IF;
+
+    UPDATE deliveries d
+    SET state = 'queued', attempts = 0, replays = d.replays + 1, not_before = now(), claim = NULL, error_code = NULL,
+        error_message = NULL, updated_at = now()
+    FROM replay_candidates c WHERE d.id = c.delivery_id AND c.refusal IS NULL;
+    UPDATE failed_jobs f SET state = 'replayed' FROM replay_candidates c WHERE f.id = c.job_id AND c.refusal IS NULL;
+
+    RETURN QUERY
+    SELECT a.id, CASE WHEN c.job_id IS NULL THEN 'there is none' ELSE coalesce(c.refusal, 'replayed') END
+    FROM unnest(job_ids) AS a (id) LEFT JOIN replay_candidates c ON c.job_id = a.id
+    ORDER BY a.id;
+END $$;
+COMMENT ON FUNCTION replay_dead_letters IS
+    'Queues dead deliveries again, each with a new hold, and returns an outcome for each job. Refuses a job that was replayed '
+    'before, and a delivery that was sent, is too old or is not replayable.';

@@ -1,0 +1,86 @@
+-- Dedupe keys of deliveries, and the functions that make and cancel deliveries.
+
+CREATE OR REPLACE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT 'trial:' || subscriber || ':' || coalesce(to_char(u.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+           || ':' || days_remaining
+    FROM (SELECT (SELECT trial_ends_at FROM users WHERE id = subscriber)) AS u (trial_ends_at)
+$$;
+COMMENT ON FUNCTION trial_key IS 'Returns the dedupe key of a trial reminder. An extended trial gets a new key, so its subscriber is reminded again.';
+
+CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN template LIKE 'trial:%' THEN trial_key(subscriber, split_part(template, ':', 2)::integer)
+        WHEN template = 'low' THEN 'low:' || subscriber || ':' || coalesce(
+            (SELECT max(id) FROM token_entries WHERE user_id = subscriber AND entry = 'settle'), 0)
+        ELSE template
+    END
+$$;
+COMMENT ON FUNCTION delivery_key IS
+    'Returns the dedupe key for a template. A trial reminder (trial:{days}) and a low balance (low) need values from the '
+    'database; other templates are keys already.';
+
+CREATE OR REPLACE FUNCTION open_deliveries(requests delivery_request[])
+RETURNS TABLE (dedupe_key text, delivery_id bigint, state text, opened boolean)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    opened_ids bigint[];
+    priced_ids bigint[];
+BEGIN
+    WITH opened AS (
+        INSERT INTO deliveries AS d (channel, kind, subscriber_id, lead_id, dedupe_key, not_before, due_at, params,
+                                     tokens, priority)
+        SELECT k.channel, k.kind, r.subscriber_id, r.lead_id, r.dedupe_key, coalesce(r.not_before, now()),
+               coalesce(r.not_before, now()), coalesce(r.params, '{}'), coalesce(r.tokens, k.tokens), coalesce(r.priority, 0)
+        FROM unnest(requests) WITH ORDINALITY AS r
+        JOIN delivery_kinds k ON k.kind = r.kind
+        ORDER BY r.priority DESC NULLS LAST, r.ordinality
+        ON CONFLICT (dedupe_key) DO NOTHING
+        RETURNING d.id, d.tokens
+    )
+    SELECT array_agg(id), array_agg(id) FILTER (WHERE tokens > 0) INTO opened_ids, priced_ids FROM opened;
+
+    IF priced_ids IS NOT NULL THEN
+        UPDATE deliveries d
+        SET state = CASE WHEN k.is_owed THEN d.state ELSE 'skipped' END,
+            tokens = CASE WHEN k.is_owed THEN 0 ELSE d.tokens END,
+            error_code = CASE WHEN k.is_owed THEN NULL ELSE 'insufficient_tokens' END, updated_at = now()
+        FROM (SELECT unnest(priced_ids) AS id EXCEPT SELECT unnest(hold_tokens(priced_ids))) AS unpaid, delivery_kinds k
+        WHERE d.id = unpaid.id AND k.kind = d.kind;
+    END IF;
+
+    RETURN QUERY
+    SELECT d.dedupe_key, d.id, d.state, o.id IS NOT NULL
+    FROM (SELECT DISTINCT r.dedupe_key FROM unnest(requests) AS r) AS asked
+    JOIN deliveries d ON d.dedupe_key = asked.dedupe_key
+    LEFT JOIN unnest(opened_ids) AS o (id) ON o.id = d.id;
+END $$;
+COMMENT ON FUNCTION open_deliveries IS
+    'Creates deliveries and holds their tokens. A known dedupe key returns the existing delivery; without enough tokens the '
+    'new delivery is skipped.';
+
+CREATE OR REPLACE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    cancelled bigint[];
+BEGIN
+    WITH changed AS (
+        UPDATE deliveries SET state = 'cancelled', error_code = why, updated_at = now()
+        WHERE id = ANY (delivery_ids) AND state = 'queued'
+        RETURNING id
+    )
+    SELECT array_agg(id) INTO cancelled FROM changed;
+    PERFORM release_tokens(cancelled, why);
+    RETURN coalesce(cardinality(cancelled), 0);
+END $$;
+
+CREATE OR REPLACE FUNCTION wipe_secret() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.params := NEW.params - 'secret';
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION wipe_secret IS 'Deletes the secret of a delivery as soon as the delivery can no longer be sent.';
+
+CREATE OR REPLACE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW
+    WHEN (NEW.state NOT IN ('queued', 'sending') AND NEW.params ? 'secret')
+    EXECUTE FUNCTION wipe_secret();

@@ -1,0 +1,3 @@
+CREATE OR REPLACE FUNCTION phone_key(phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(right(regexp_replace(phone, '\D', '', 'g'), 10), '');
+COMMENT ON FUNCTION phone_key IS 'Returns the last ten digits, which are equal for all spellings of an American phone number.';

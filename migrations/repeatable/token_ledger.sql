@@ -1,0 +1,189 @@
+-- The token ledger. Entries and balances cannot disagree: a change of either is written to the other by a trigger.
+
+CREATE OR REPLACE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE jsonb_typeof(preferences -> 'low_balance_threshold')
+               WHEN 'number' THEN (preferences ->> 'low_balance_threshold')::numeric ELSE 500 END
+$$;
+
+CREATE OR REPLACE FUNCTION token_entries_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'token_entries is append only: correct it with an adjust or refund entry';
+END $$;
+
+CREATE OR REPLACE TRIGGER token_entries_are_append_only BEFORE UPDATE OR DELETE ON token_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION token_entries_are_append_only();
+
+CREATE OR REPLACE FUNCTION users_record_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    change integer := NEW.token_balance - CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.token_balance END;
+BEGIN
+    IF change = 0 OR current_setting('leads.ledger', true) = 'moving' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('leads.ledger', 'recording', true);
+    INSERT INTO token_entries (user_id, entry, tokens, reason)
+    VALUES (NEW.id, CASE WHEN change > 0 THEN 'grant' ELSE 'adjust' END, change, 'balance set outside the ledger');
+    PERFORM set_config('leads.ledger', '', true);
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_balance ON users
+    FOR EACH ROW EXECUTE FUNCTION users_record_balance();
+
+-- Functions that run for one delivery and for thousands share one plan that uses indexes: a plan made while the tables
+-- were small would read more rows with each delivery.
+
+CREATE OR REPLACE FUNCTION token_entries_move_balance() RETURNS trigger LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    warnings delivery_request[];
+BEGIN
+    -- An entry that records a change of the balance must not change the balance again.
+    IF current_setting('leads.ledger', true) IS DISTINCT FROM 'recording' THEN
+        PERFORM set_config('leads.ledger', 'moving', true);
+        UPDATE users u
+        SET token_balance = u.token_balance + moved.tokens
+        FROM (
+            SELECT e.user_id,
+                   sum(CASE e.entry
+                           WHEN 'hold' THEN -e.tokens
+                           WHEN 'settle' THEN h.tokens - e.tokens
+                           ELSE e.tokens
+                       END) AS tokens
+            FROM new_entries e
+            LEFT JOIN LATERAL (
+                SELECT o.tokens FROM token_entries o
+                WHERE e.entry = 'settle' AND o.entry = 'hold'
+                  AND o.delivery_id = e.delivery_id AND o.hold_number = e.hold_number
+                OFFSET 0) h ON true
+            GROUP BY e.user_id
+        ) moved
+        WHERE u.id = moved.user_id AND moved.tokens <> 0;
+        PERFORM set_config('leads.ledger', '', true);
+    END IF;
+
+    INSERT INTO low_balance_watch (user_id)
+    SELECT DISTINCT u.id FROM new_entries e JOIN users u ON u.id = e.user_id
+    WHERE e.entry = 'grant' AND u.token_balance >= low_balance_threshold(u.email_preferences)
+    ON CONFLICT DO NOTHING;
+
+    WITH crossed AS (
+        DELETE FROM low_balance_watch w
+        USING (SELECT user_id, max(id) AS entry_id FROM new_entries WHERE entry = 'settle' GROUP BY user_id) spent, users u
+        WHERE w.user_id = spent.user_id AND u.id = spent.user_id
+          AND u.token_balance < low_balance_threshold(u.email_preferences)
+        RETURNING spent.user_id, spent.entry_id
+    )
+    SELECT array_agg(ROW ('low_token_balance', user_id, NULL, 'low:' || user_id || ':' || entry_id, NULL, NULL, NULL,
+                          NULL)::delivery_request)
+    INTO warnings FROM crossed;
+    IF warnings IS NOT NULL THEN
+        PERFORM open_deliveries(warnings);
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER token_entries_move_balance AFTER INSERT ON token_entries
+    REFERENCING NEW TABLE AS new_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION token_entries_move_balance();
+
+CREATE OR REPLACE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    open_ids bigint[] := delivery_ids;
+    held bigint[];
+    all_held bigint[] := '{}';
+BEGIN
+    -- Lock in id order, so that two callers cannot deadlock. NO KEY, because the deliveries just inserted hold a
+    -- KEY SHARE lock on the user.
+    PERFORM FROM users
+        WHERE id = ANY (ARRAY (SELECT d.subscriber_id
+                               FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id))
+        ORDER BY id FOR NO KEY UPDATE;
+    -- Pay for the highest priority first. Skip a delivery that costs more than the rest of the balance, so that a
+    -- text that cannot be paid does not block an e-mail that can. Each price needs at most one more iteration.
+    LOOP
+        WITH ranked AS (
+            SELECT d.id, d.subscriber_id, d.tokens, u.token_balance,
+                   sum(d.tokens) OVER (PARTITION BY d.subscriber_id ORDER BY d.priority DESC, d.id) AS wanted
+            FROM unnest(open_ids) AS o (id)
+            JOIN deliveries d ON d.id = o.id
+            CROSS JOIN LATERAL (SELECT token_balance FROM users WHERE id = d.subscriber_id OFFSET 0) u
+            WHERE d.tokens > 0 AND d.tokens <= u.token_balance
+        ), entries AS (
+            INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
+            SELECT r.subscriber_id, r.id, 'hold', r.tokens, 1 + h.earlier
+            FROM ranked r
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS earlier FROM token_entries e WHERE e.delivery_id = r.id AND e.entry = 'hold') h
+            WHERE r.wanted <= r.token_balance
+            RETURNING delivery_id
+        )
+        SELECT array_agg(delivery_id) INTO held FROM entries;
+        EXIT WHEN held IS NULL;
+        all_held := all_held || held;
+        EXIT WHEN cardinality(held) = cardinality(open_ids);
+        SELECT array_agg(id) INTO open_ids FROM (SELECT unnest(open_ids) AS id EXCEPT SELECT unnest(held)) AS rest;
+    END LOOP;
+    RETURN all_held;
+END $$;
+COMMENT ON FUNCTION hold_tokens IS
+    'Holds the price of each delivery from its subscriber''s balance, highest priority first. Returns the deliveries paid for.';
+
+CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
+    SELECT h.user_id, h.delivery_id, 'settle', h.tokens, h.hold_number
+    FROM token_entries h
+    WHERE h.delivery_id = ANY (delivery_ids) AND h.entry = 'hold'
+    ORDER BY h.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+$$;
+COMMENT ON FUNCTION settle_tokens(bigint[]) IS 'Spends the open holds of deliveries that the provider accepted. A hold ends only once.';
+
+CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
+    SELECT h.user_id, h.delivery_id, 'settle', least(h.tokens, a.amount), h.hold_number
+    FROM unnest(delivery_ids, amounts) AS a (delivery_id, amount)
+    JOIN token_entries h ON h.delivery_id = a.delivery_id AND h.entry = 'hold'
+    ORDER BY h.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+$$;
+COMMENT ON FUNCTION settle_tokens(bigint[], integer[]) IS
+    'Spends the given amount of each delivery''s open hold, at most all of it, and returns the rest to the balance.';
+
+CREATE OR REPLACE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
+    SELECT h.user_id, h.delivery_id, 'release', h.tokens, h.hold_number, why
+    FROM token_entries h
+    WHERE h.delivery_id = ANY (delivery_ids) AND h.entry = 'hold'
+    ORDER BY h.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+$$;
+COMMENT ON FUNCTION release_tokens IS 'Returns the open holds of deliveries that were never sent. A hold ends only once.';
+
+CREATE OR REPLACE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
+    SELECT s.user_id, s.delivery_id, 'refund', s.tokens, s.hold_number, why
+    FROM token_entries s
+    WHERE s.delivery_id = ANY (delivery_ids) AND s.entry = 'settle' AND s.tokens > 0 AND s.created_at > now() - within
+    ORDER BY s.user_id
+    ON CONFLICT (delivery_id, hold_number) WHERE entry = 'refund' DO NOTHING
+$$;
+COMMENT ON FUNCTION refund_tokens IS 'Refunds the tokens spent on deliveries within the given time. Refunds each hold only once.';
+
+CREATE OR REPLACE FUNCTION call_tokens(seconds integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
+    SELECT 20 + 5 * ceil(greatest(seconds - 180, 0) / 60.0)::integer
+$$;
+COMMENT ON FUNCTION call_tokens IS 'Returns the price of a call in tokens: 20 for up to three minutes, 5 for each further minute or part of one.';
+
+CREATE OR REPLACE VIEW token_balances AS
+SELECT u.id AS user_id, u.token_balance,
+       coalesce(sum(e.tokens) FILTER (WHERE e.entry IN ('grant', 'adjust', 'release', 'refund')), 0)
+       - coalesce(sum(e.tokens) FILTER (WHERE e.entry = 'hold'), 0)
+       + coalesce(sum(h.tokens - e.tokens) FILTER (WHERE e.entry = 'settle'), 0) AS by_entries
+FROM users u
+LEFT JOIN token_entries e ON e.user_id = u.id
+LEFT JOIN token_entries h ON e.entry = 'settle' AND h.entry = 'hold'
+                         AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
+GROUP BY u.id;
+COMMENT ON VIEW token_balances IS 'Each balance and the sum of its entries. If they differ, the ledger is broken.';

@@ -1,0 +1,2188 @@
+CREATE EXTENSION IF NOT EXISTS fuzzystrmatch WITH SCHEMA public;
+
+COMMENT ON EXTENSION fuzzystrmatch IS 'determine similarities and distance between strings';
+
+CREATE TYPE delivery_request AS (
+	kind text,
+	subscriber_id bigint,
+	lead_id bigint,
+	dedupe_key text,
+	priority integer,
+	not_before timestamp with time zone,
+	params jsonb,
+	tokens integer
+);
+
+CREATE TYPE mortgage_event AS (
+	recorded_on date,
+	cfn_year bigint,
+	cfn_seq bigint,
+	group_id bigint,
+	amount numeric,
+	transaction text
+);
+
+CREATE TYPE recorded_address AS (
+	address text,
+	city text,
+	zip text
+);
+
+CREATE TABLE document_versions (
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    business_date date NOT NULL,
+    line_number integer NOT NULL,
+    document_code text NOT NULL,
+    case_number text,
+    recorded_on date,
+    folio_number text,
+    matched_folio text,
+    folio text GENERATED ALWAYS AS (COALESCE(folio_number, matched_folio)) STORED,
+    property_address text,
+    property_city text,
+    property_zip text,
+    consideration_1 numeric(16,2),
+    deed_doc_tax numeric(16,2),
+    original_cfn_year bigint,
+    original_cfn_seq bigint,
+    has_row_keys boolean DEFAULT false NOT NULL,
+    transaction_type text NOT NULL,
+    is_live boolean NOT NULL,
+    CONSTRAINT document_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
+);
+
+COMMENT ON TABLE document_versions IS 'Every version of a recorded document: the last line for it in the file of each business date.';
+
+COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address for a record that names none.';
+
+COMMENT ON COLUMN document_versions.has_row_keys IS 'Whether the line came from the Clerk''s 42-column file, in which a document is live while one of its party rows is.';
+
+COMMENT ON COLUMN document_versions.is_live IS 'Whether this is the newest version of a document that is not deleted.';
+
+CREATE TABLE party_versions (
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    party_key bigint NOT NULL,
+    business_date date NOT NULL,
+    line_number integer NOT NULL,
+    party_sequence bigint NOT NULL,
+    party_code text,
+    party_name text,
+    transaction_type text NOT NULL,
+    is_live boolean NOT NULL,
+    CONSTRAINT party_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
+);
+
+COMMENT ON TABLE party_versions IS 'Every version of each party of a document, like document_versions.';
+
+COMMENT ON COLUMN party_versions.party_key IS 'Identifies the party in its document: its sequence number, or the row key of the 42-column file.';
+
+CREATE FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns whether the API''s answer of that day is newer than all files that mention the document. The file of a day is published before that day begins.';
+
+CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION new_york_day(moment timestamp with time zone) RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) RETURNS integer
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) IS 'Returns 0 to 100: the base score of the type times freshness (age in New York days), plus points for equity and engagement.';
+
+CREATE FUNCTION call_tokens(seconds integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE;
+
+COMMENT ON FUNCTION call_tokens(seconds integer) IS 'Returns the price of a call in tokens: 20 for up to three minutes, 5 for each further minute or part of one.';
+
+CREATE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint
+    LANGUAGE plpgsql;
+
+CREATE TABLE oncall_alerts (
+    id bigint NOT NULL,
+    fingerprint text NOT NULL,
+    severity text,
+    subject text,
+    message text,
+    affects text[] DEFAULT '{}'::text[] NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_sent_at timestamp with time zone,
+    sending_since timestamp with time zone,
+    count integer DEFAULT 1 NOT NULL,
+    closed_at timestamp with time zone,
+    recovery text
+);
+
+COMMENT ON TABLE oncall_alerts IS 'One row for each cause, so that one cause is one alert.';
+
+COMMENT ON COLUMN oncall_alerts.affects IS 'DAGs, or dates of a feed, that still have the problem. The alert closes when the last of them has recovered.';
+
+COMMENT ON COLUMN oncall_alerts.last_sent_at IS 'When an address last accepted the alert. An open alert is sent again while this is null or older than opened_at.';
+
+COMMENT ON COLUMN oncall_alerts.sending_since IS 'When a process began to send the alert. After two minutes another process may send it.';
+
+COMMENT ON COLUMN oncall_alerts.recovery IS 'Message that the problem is over; null once an address has accepted it.';
+
+CREATE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION claim_untold_alerts() IS 'Claims the alerts and recoveries that no address has accepted yet; the caller must send them.';
+
+CREATE FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) RETURNS integer
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) IS 'Closes the alert of a cause, and alerts whose last affected DAG or feed has recovered. Returns their number.';
+
+CREATE FUNCTION common_address_key(address text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION common_address_key(address text) IS 'Returns the key of an address in the most common form, ten times as fast as parse_address; null for other forms.';
+
+CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key for a template. A trial reminder (trial:{days}) and a low balance (low) need values from the database; other templates are keys already.';
+
+CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off';
+
+COMMENT ON FUNCTION hold_tokens(delivery_ids bigint[]) IS 'Holds the price of each delivery from its subscriber''s balance, highest priority first. Returns the deliveries paid for.';
+
+CREATE FUNCTION is_misspelling(written text, meant text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION is_misspelling(written text, meant text) IS 'Returns whether a street name (without blanks) differs from another by one typing error, or two in a long name.';
+
+CREATE FUNCTION is_person(name text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION is_person(name text) IS 'Returns whether a name is a person''s. False for companies, banks, trustees, associations, governments, estates and unknown persons, and when in doubt.';
+
+CREATE FUNCTION last_house(first text, last text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Null when last is a unit.';
+
+CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
+    LANGUAGE sql IMMUTABLE;
+
+CREATE FUNCTION plain_upper(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION plain_upper(words text) IS 'Returns the text in capitals without accents, independent of the database''s locale.';
+
+CREATE FUNCTION name_key(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION name_key(name text) IS 'Returns a key that is equal for two spellings of a name: word order, initials, accents and punctuation do not count.';
+
+CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedupe_key text, delivery_id bigint, state text, opened boolean)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off';
+
+COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. A known dedupe key returns the existing delivery; without enough tokens the new delivery is skipped.';
+
+CREATE FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns house|direction|name|type of an address and the normal form of its unit. range_key is the key of the last house of a range such as 7538-40.';
+
+CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS SETOF party_versions
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns the parties of a document according to the files up to that business date.';
+
+CREATE FUNCTION phone_key(phone text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION phone_key(phone text) IS 'Returns the last ten digits, which are equal for all spellings of an American phone number.';
+
+CREATE FUNCTION plain_address(address text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION plain_address(address text) IS 'Returns the address in capitals, with one blank between words and without city, state and ZIP; parse_address reads it.';
+
+CREATE FUNCTION plain_preferences(preferences jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION plain_preferences(preferences jsonb) IS 'Returns email_preferences with the texts "true" and "false" as booleans. A value that is not an object becomes {}.';
+
+CREATE FUNCTION properties_make_address_key() RETURNS trigger
+    LANGUAGE plpgsql;
+
+CREATE FUNCTION property_facts(folios text[]) RETURNS TABLE(folio text, newest_fact timestamp with time zone, owner_name text, sale_date date, sale_price numeric, document_code text, transaction text, address text, city text, zip text, mortgage_known boolean, mortgage_balance numeric, facts text[])
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION property_facts(folios text[]) IS 'Returns what the live documents of each folio say about its property.';
+
+CREATE TABLE land_uses (
+    rank integer NOT NULL,
+    pattern text NOT NULL,
+    property_type text NOT NULL
+);
+
+COMMENT ON TABLE land_uses IS 'Property types for the land uses in the parcel roll. The first pattern (regular expression) by rank that matches counts.';
+
+CREATE FUNCTION property_type(land_use text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+CREATE PROCEDURE refresh_address_keys(IN batch_size integer DEFAULT 20000)
+    LANGUAGE plpgsql;
+
+COMMENT ON PROCEDURE refresh_address_keys(IN batch_size integer) IS 'Recalculates the stored keys of all properties and commits after each batch of rows; writes only keys that changed.';
+
+CREATE FUNCTION refresh_after_merge() RETURNS bigint
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION refresh_after_merge() IS 'Derives again the properties that the API reported during a merge. Returns their number; 0 while a merge is running.';
+
+CREATE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Derives the properties of these folios from the live documents. Does not rewrite rows that are already right.';
+
+CREATE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds the tokens spent on deliveries within the given time. Refunds each hold only once.';
+
+CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION release_tokens(delivery_ids bigint[], why text) IS 'Returns the open holds of deliveries that were never sent. A hold ends only once.';
+
+CREATE FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date) RETURNS SETOF document_versions
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date) IS 'Returns the releases, known by that business date, that name the case or the file number of a lis pendens.';
+
+CREATE FUNCTION replay_dead_letters(job_ids bigint[], scale double precision DEFAULT 1) RETURNS TABLE(job_id bigint, outcome text)
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision) IS 'Queues dead deliveries again, each with a new hold, and returns an outcome for each job. Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';
+
+CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) RETURNS TABLE(claimed boolean, count integer, opened_at timestamp with time zone)
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report. claimed is true, at most once an hour, for the caller that must send the alert.';
+
+CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the dollars paid: the consideration, else the price implied by the deed stamps ($0.60 per $100 in this county). Null for a nominal deed.';
+
+CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[]) IS 'Spends the open holds of deliveries that the provider accepted. A hold ends only once.';
+
+CREATE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS void
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) IS 'Spends the given amount of each delivery''s open hold, at most all of it, and returns the rest to the balance.';
+
+CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off';
+
+COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio and derives the properties that it names by the rules of the batch merge.';
+
+CREATE FUNCTION street_word(word text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION street_word(word text) IS 'Returns the kind of a word of an address and its short form, as street_words gives them; null for other words.';
+
+CREATE FUNCTION token_entries_are_append_only() RETURNS trigger
+    LANGUAGE plpgsql;
+
+CREATE FUNCTION token_entries_move_balance() RETURNS trigger
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off';
+
+CREATE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION trial_key(subscriber bigint, days_remaining integer) IS 'Returns the dedupe key of a trial reminder. An extended trial gets a new key, so its subscriber is reminded again.';
+
+CREATE FUNCTION unit_key(unit text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit: 6-2 for "APT #06-2" and for "unit 6-2".';
+
+CREATE FUNCTION users_record_balance() RETURNS trigger
+    LANGUAGE plpgsql;
+
+CREATE TABLE api_documents (
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    day date NOT NULL,
+    answered_at timestamp with time zone NOT NULL,
+    document_code text NOT NULL,
+    case_number text,
+    recorded_on date,
+    folio text NOT NULL,
+    consideration_1 numeric(16,2),
+    deed_doc_tax numeric(16,2),
+    original_cfn_year bigint,
+    original_cfn_seq bigint
+);
+
+COMMENT ON TABLE api_documents IS 'The latest answer of the county''s API for each document. It is valid until a file of a later business date mentions the document.';
+
+COMMENT ON COLUMN api_documents.day IS 'New York day of the answer, for comparison with business dates.';
+
+CREATE TABLE document_types (
+    code text NOT NULL,
+    label text NOT NULL,
+    transaction text NOT NULL,
+    is_conveyance boolean GENERATED ALWAYS AS ((transaction = ANY (ARRAY['deed'::text, 'quit_claim'::text, 'certificate_of_title'::text, 'probate_distribution'::text]))) STORED,
+    releases_mortgage boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE document_types IS 'The Clerk''s document codes and the transaction that each stands for. A code that is not listed counts as other.';
+
+COMMENT ON COLUMN document_types.releases_mortgage IS 'Whether the document ends a mortgage. A partial release or a satisfaction of judgment does not.';
+
+CREATE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION was_sold(folio text, since date, known_on date) IS 'Returns whether a conveyance with a price or a certificate of title was recorded after since. Counts what the files and the county''s API had reported by the business date known_on.';
+
+CREATE FUNCTION wipe_secret() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION wipe_secret() IS 'Deletes the secret of a delivery as soon as the delivery can no longer be sent.';
+
+CREATE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off';
+
+COMMENT ON FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Makes one attempt for refresh_properties. Raises unique_violation when another session inserts one of the rows.';
+
+CREATE AGGREGATE newest(anyelement) (
+    SFUNC = any_value_transfn,
+    STYPE = anyelement,
+    PARALLEL = safe
+);
+
+COMMENT ON AGGREGATE newest(anyelement) IS 'Returns the first value that is not null. The rows must come from a subquery that sorts them newest first.';
+
+CREATE TABLE ai_scripts (
+    id bigint NOT NULL,
+    subscriber_id bigint,
+    name text,
+    greeting_message text,
+    outbound_greeting text,
+    voicemail_message text,
+    is_active boolean DEFAULT true NOT NULL
+);
+
+ALTER TABLE ai_scripts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME ai_scripts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+CREATE TABLE api_balance_levels (
+    below integer NOT NULL,
+    severity text NOT NULL,
+    is_below boolean DEFAULT false NOT NULL,
+    crossings integer DEFAULT 0 NOT NULL
+);
+
+COMMENT ON TABLE api_balance_levels IS 'Unit balances below which on-call is alerted, once for each time the balance falls below the level.';
+
+CREATE TABLE api_parties (
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    party_sequence bigint NOT NULL,
+    party_code text,
+    party_name text
+);
+
+COMMENT ON TABLE api_parties IS 'All parties of a document in the API''s answer. They replace all parties from the files.';
+
+CREATE TABLE api_unit_budget (
+    day date NOT NULL,
+    used integer DEFAULT 0 NOT NULL,
+    cap integer NOT NULL,
+    CONSTRAINT api_unit_budget_used_check CHECK ((used >= 0))
+);
+
+COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API used in each New York day.';
+
+CREATE TABLE call_consents (
+    id bigint NOT NULL,
+    subscriber_id bigint,
+    phone_number text NOT NULL,
+    granted_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    source text
+);
+
+COMMENT ON TABLE call_consents IS 'Phone numbers that may be called, and until when. Without a row that is not revoked, a number is not called.';
+
+ALTER TABLE call_consents ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME call_consents_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE call_pace (
+    only_row boolean DEFAULT true NOT NULL,
+    next_start_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT call_pace_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE call_pace IS 'When the next call may start, counted over all processes (CALLS_PER_SECOND).';
+
+CREATE TABLE cleanup_batches (
+    id bigint NOT NULL,
+    rule text NOT NULL,
+    object_name text,
+    row_ids bigint[],
+    rows integer,
+    checksum text,
+    removed integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    archived_at timestamp with time zone,
+    removed_at timestamp with time zone
+);
+
+COMMENT ON TABLE cleanup_batches IS 'Batches of rows past their retention period and the objects that archive them. A batch is finished before the next begins.';
+
+COMMENT ON COLUMN cleanup_batches.row_ids IS 'The rows of an unfinished batch.';
+
+COMMENT ON COLUMN cleanup_batches.removed IS 'Number of rows removed. A row that changed after it was archived is kept and archived again later.';
+
+ALTER TABLE cleanup_batches ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME cleanup_batches_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE court_files (
+    file text NOT NULL,
+    record_type text NOT NULL
+);
+
+COMMENT ON TABLE court_files IS 'The type of record, and of lead, in each file of a court feed.';
+
+CREATE TABLE staging_evictions (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    case_number text NOT NULL,
+    filing_date date,
+    disposition text,
+    judge_section text,
+    tenant_name text,
+    address text,
+    city text,
+    state text,
+    zip text,
+    property_owner text
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE staging_indebtedness (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    case_number text NOT NULL,
+    case_type text,
+    judge_section text,
+    filing_date date,
+    plaintiff_name text,
+    defendant_name text,
+    case_status text,
+    disposition_date date,
+    disposition_code text,
+    disposition text,
+    claim_amount numeric(16,2),
+    address text,
+    city text,
+    state text,
+    zip text
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE staging_probate (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    case_number text NOT NULL,
+    filing_date date,
+    description text,
+    party_type text,
+    party_name text,
+    date_of_death date,
+    estate_value numeric(16,2),
+    address text,
+    city text,
+    state text,
+    zip text
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE staging_verdicts (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    case_number text NOT NULL,
+    verdict_date date,
+    case_type text,
+    plaintiff_name text,
+    defendant_name text,
+    verdict_amount numeric(16,2),
+    address text,
+    city text,
+    state text,
+    zip text
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE VIEW court_lines AS
+ WITH evictions AS (
+         SELECT DISTINCT ON (staging_evictions.ingestion_id, staging_evictions.case_number, staging_evictions.tenant_name) staging_evictions.ingestion_id,
+            'eviction'::text AS record_type,
+            staging_evictions.case_number,
+            staging_evictions.line_number,
+            staging_evictions.filing_date AS filed_on,
+            NULL::text AS case_type,
+            NULL::text AS description,
+            staging_evictions.judge_section,
+            staging_evictions.tenant_name AS party_name,
+            staging_evictions.property_owner AS counterparty_name,
+            NULL::numeric AS amount,
+            NULL::date AS date_of_death,
+            NULL::text AS case_status,
+            staging_evictions.disposition,
+            NULL::text AS disposition_code,
+            NULL::date AS disposition_date,
+            (staging_evictions.disposition IS NOT NULL) AS is_disposed,
+            staging_evictions.address,
+            staging_evictions.city,
+            staging_evictions.state,
+            staging_evictions.zip
+           FROM staging_evictions
+          ORDER BY staging_evictions.ingestion_id, staging_evictions.case_number, staging_evictions.tenant_name, staging_evictions.line_number DESC
+        ), debts AS (
+         SELECT DISTINCT ON (staging_indebtedness.ingestion_id, staging_indebtedness.case_number, staging_indebtedness.defendant_name) staging_indebtedness.ingestion_id,
+            'indebtedness'::text AS record_type,
+            staging_indebtedness.case_number,
+            staging_indebtedness.line_number,
+            staging_indebtedness.filing_date AS filed_on,
+            staging_indebtedness.case_type,
+            NULL::text AS description,
+            staging_indebtedness.judge_section,
+            staging_indebtedness.defendant_name AS party_name,
+            staging_indebtedness.plaintiff_name AS counterparty_name,
+            staging_indebtedness.claim_amount AS amount,
+            NULL::date AS date_of_death,
+            staging_indebtedness.case_status,
+            staging_indebtedness.disposition,
+            staging_indebtedness.disposition_code,
+            staging_indebtedness.disposition_date,
+            ((COALESCE(staging_indebtedness.disposition, staging_indebtedness.disposition_code, (staging_indebtedness.disposition_date)::text) IS NOT NULL) OR COALESCE((staging_indebtedness.case_status ~* '^(CLOSED|DISPOSED|DISMISSED|SATISFIED)'::text), false)) AS is_disposed,
+            staging_indebtedness.address,
+            staging_indebtedness.city,
+            staging_indebtedness.state,
+            staging_indebtedness.zip
+           FROM staging_indebtedness
+          ORDER BY staging_indebtedness.ingestion_id, staging_indebtedness.case_number, staging_indebtedness.defendant_name, staging_indebtedness.line_number DESC
+        ), verdicts AS (
+         SELECT DISTINCT ON (staging_verdicts.ingestion_id, staging_verdicts.case_number, staging_verdicts.defendant_name) staging_verdicts.ingestion_id,
+            'verdict'::text AS record_type,
+            staging_verdicts.case_number,
+            staging_verdicts.line_number,
+            staging_verdicts.verdict_date AS filed_on,
+            staging_verdicts.case_type,
+            NULL::text AS description,
+            NULL::text AS judge_section,
+            staging_verdicts.defendant_name AS party_name,
+            staging_verdicts.plaintiff_name AS counterparty_name,
+            staging_verdicts.verdict_amount AS amount,
+            NULL::date AS date_of_death,
+            NULL::text AS case_status,
+            NULL::text AS disposition,
+            NULL::text AS disposition_code,
+            NULL::date AS disposition_date,
+            false AS is_disposed,
+            staging_verdicts.address,
+            staging_verdicts.city,
+            staging_verdicts.state,
+            staging_verdicts.zip
+           FROM staging_verdicts
+          ORDER BY staging_verdicts.ingestion_id, staging_verdicts.case_number, staging_verdicts.defendant_name, staging_verdicts.line_number DESC
+        ), estates AS (
+         SELECT p.ingestion_id,
+            'probate'::text AS record_type,
+            p.case_number,
+            min(p.line_number) AS line_number,
+            COALESCE(min(p.filing_date) FILTER (WHERE (p.party_type = 'DECEDENT'::text)), min(p.filing_date)) AS filed_on,
+            NULL::text AS case_type,
+            max(p.description) AS description,
+            NULL::text AS judge_section,
+            (array_agg(p.party_name ORDER BY p.line_number) FILTER (WHERE (p.party_type = 'DECEDENT'::text)))[1] AS party_name,
+            (array_agg(p.party_name ORDER BY p.line_number) FILTER (WHERE (p.party_type = 'PETITIONER'::text)))[1] AS counterparty_name,
+            max(p.estate_value) AS amount,
+            max(p.date_of_death) AS date_of_death,
+            NULL::text AS case_status,
+            NULL::text AS disposition,
+            NULL::text AS disposition_code,
+            NULL::date AS disposition_date,
+            false AS is_disposed,
+            (array_agg(p.address ORDER BY p.line_number) FILTER (WHERE (p.party_type = 'DECEDENT'::text)))[1] AS address,
+            (array_agg(p.city ORDER BY p.line_number) FILTER (WHERE (p.party_type = 'DECEDENT'::text)))[1] AS city,
+            (array_agg(p.state ORDER BY p.line_number) FILTER (WHERE (p.party_type = 'DECEDENT'::text)))[1] AS state,
+            (array_agg(p.zip ORDER BY p.line_number) FILTER (WHERE (p.party_type = 'DECEDENT'::text)))[1] AS zip
+           FROM staging_probate p
+          GROUP BY p.ingestion_id, p.case_number
+        )
+ SELECT (row_number() OVER (PARTITION BY ingestion_id, record_type, case_number ORDER BY line_number))::integer AS entry,
+    ingestion_id,
+    record_type,
+    case_number,
+    line_number,
+    filed_on,
+    case_type,
+    description,
+    judge_section,
+    party_name,
+    counterparty_name,
+    amount,
+    date_of_death,
+    case_status,
+    disposition,
+    disposition_code,
+    disposition_date,
+    is_disposed,
+    address,
+    city,
+    state,
+    zip
+   FROM ( SELECT evictions.ingestion_id,
+            evictions.record_type,
+            evictions.case_number,
+            evictions.line_number,
+            evictions.filed_on,
+            evictions.case_type,
+            evictions.description,
+            evictions.judge_section,
+            evictions.party_name,
+            evictions.counterparty_name,
+            evictions.amount,
+            evictions.date_of_death,
+            evictions.case_status,
+            evictions.disposition,
+            evictions.disposition_code,
+            evictions.disposition_date,
+            evictions.is_disposed,
+            evictions.address,
+            evictions.city,
+            evictions.state,
+            evictions.zip
+           FROM evictions
+        UNION ALL
+         SELECT debts.ingestion_id,
+            debts.record_type,
+            debts.case_number,
+            debts.line_number,
+            debts.filed_on,
+            debts.case_type,
+            debts.description,
+            debts.judge_section,
+            debts.party_name,
+            debts.counterparty_name,
+            debts.amount,
+            debts.date_of_death,
+            debts.case_status,
+            debts.disposition,
+            debts.disposition_code,
+            debts.disposition_date,
+            debts.is_disposed,
+            debts.address,
+            debts.city,
+            debts.state,
+            debts.zip
+           FROM debts
+        UNION ALL
+         SELECT verdicts.ingestion_id,
+            verdicts.record_type,
+            verdicts.case_number,
+            verdicts.line_number,
+            verdicts.filed_on,
+            verdicts.case_type,
+            verdicts.description,
+            verdicts.judge_section,
+            verdicts.party_name,
+            verdicts.counterparty_name,
+            verdicts.amount,
+            verdicts.date_of_death,
+            verdicts.case_status,
+            verdicts.disposition,
+            verdicts.disposition_code,
+            verdicts.disposition_date,
+            verdicts.is_disposed,
+            verdicts.address,
+            verdicts.city,
+            verdicts.state,
+            verdicts.zip
+           FROM verdicts
+        UNION ALL
+         SELECT estates.ingestion_id,
+            estates.record_type,
+            estates.case_number,
+            estates.line_number,
+            estates.filed_on,
+            estates.case_type,
+            estates.description,
+            estates.judge_section,
+            estates.party_name,
+            estates.counterparty_name,
+            estates.amount,
+            estates.date_of_death,
+            estates.case_status,
+            estates.disposition,
+            estates.disposition_code,
+            estates.disposition_date,
+            estates.is_disposed,
+            estates.address,
+            estates.city,
+            estates.state,
+            estates.zip
+           FROM estates) all_lines;
+
+COMMENT ON VIEW court_lines IS 'Staged lines of all court files, in the columns of court_records.';
+
+CREATE TABLE court_records (
+    record_type text NOT NULL,
+    case_number text NOT NULL,
+    business_date date NOT NULL,
+    entry integer NOT NULL,
+    filed_on date,
+    case_type text,
+    description text,
+    judge_section text,
+    party_name text,
+    counterparty_name text,
+    amount numeric(16,2),
+    date_of_death date,
+    case_status text,
+    disposition text,
+    disposition_code text,
+    disposition_date date,
+    is_disposed boolean NOT NULL,
+    address text,
+    city text,
+    state text,
+    zip text,
+    property_id bigint,
+    is_live boolean NOT NULL
+);
+
+COMMENT ON TABLE court_records IS 'Every version of every court case by business date of its file, one row for each tenant, defendant or decedent.';
+
+COMMENT ON COLUMN court_records.party_name IS 'Tenant, defendant or decedent. The record''s address is this person''s.';
+
+COMMENT ON COLUMN court_records.counterparty_name IS 'Landlord, plaintiff or petitioner.';
+
+COMMENT ON COLUMN court_records.is_live IS 'Whether the row belongs to the newest version of the case.';
+
+CREATE TABLE data_ingestion_logs (
+    id bigint NOT NULL,
+    ingestion_type text NOT NULL,
+    ingestion_date date,
+    run_id text,
+    records_processed bigint DEFAULT 0 NOT NULL,
+    records_rejected bigint DEFAULT 0 NOT NULL,
+    new_properties bigint DEFAULT 0 NOT NULL,
+    updated_properties bigint DEFAULT 0 NOT NULL,
+    new_leads_generated bigint DEFAULT 0 NOT NULL,
+    unmatched bigint DEFAULT 0 NOT NULL,
+    alerts_written bigint DEFAULT 0 NOT NULL,
+    status text DEFAULT 'running'::text NOT NULL,
+    error_message text,
+    warnings text[] DEFAULT '{}'::text[] NOT NULL,
+    duration_seconds numeric(12,3),
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT data_ingestion_logs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'skipped'::text])))
+);
+
+COMMENT ON TABLE data_ingestion_logs IS 'One row for each run, inserted when the run begins and updated when it ends.';
+
+COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of staged lines of all files.';
+
+ALTER TABLE data_ingestion_logs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME data_ingestion_logs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE deliveries (
+    id bigint NOT NULL,
+    channel text NOT NULL,
+    kind text NOT NULL,
+    subscriber_id bigint,
+    lead_id bigint,
+    dedupe_key text NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    provider_id text,
+    error_code text,
+    error_message text,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tokens integer DEFAULT 0 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    recipient text,
+    sender text,
+    body text,
+    claim uuid,
+    claimed_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    check_at timestamp with time zone,
+    resends integer DEFAULT 0 NOT NULL,
+    replays integer DEFAULT 0 NOT NULL,
+    emptied_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text, 'failed'::text, 'unknown'::text, 'parked'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text])))
+);
+
+COMMENT ON TABLE deliveries IS 'One row for each message or call. The row decides what is sent; Redis only wakes a worker.';
+
+COMMENT ON COLUMN deliveries.attempts IS 'Attempts that reached, or may have reached, the provider, or that it refused. A reply 429 does not count.';
+
+COMMENT ON COLUMN deliveries.not_before IS 'Time from which a queued row is due. Retries and delays set it.';
+
+COMMENT ON COLUMN deliveries.due_at IS 'Time at which the row was first due. Its age counts from here; retries do not change it.';
+
+COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except subscriber and lead. A verification code is stored encrypted under "secret".';
+
+COMMENT ON COLUMN deliveries.priority IS 'Order within the kind, highest first. A lead alert has the score of its lead.';
+
+COMMENT ON COLUMN deliveries.recipient IS 'Address to which it was sent. Personal data: emptied after the retention period, like sender, body and params.';
+
+COMMENT ON COLUMN deliveries.body IS 'Text of an SMS as sent, with a verification code masked.';
+
+COMMENT ON COLUMN deliveries.claim IS 'Id of the claim of the worker that is sending. Only this claim may finish the delivery.';
+
+COMMENT ON COLUMN deliveries.check_at IS 'When to ask the provider about a call whose end is not known (set when the call starts) or about a parked SMS.';
+
+COMMENT ON COLUMN deliveries.resends IS 'Number of times an e-mail with an unknown outcome was sent again: at most one.';
+
+COMMENT ON COLUMN deliveries.replays IS 'How many times an operator replayed the delivery. Each replay counts attempts from zero.';
+
+ALTER TABLE deliveries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME deliveries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE delivery_events (
+    id bigint NOT NULL,
+    delivery_id bigint,
+    provider text NOT NULL,
+    event text NOT NULL,
+    event_key text NOT NULL,
+    provider_id text,
+    occurred_at timestamp with time zone,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    details jsonb DEFAULT '{}'::jsonb NOT NULL,
+    applied_at timestamp with time zone
+);
+
+COMMENT ON TABLE delivery_events IS 'Every event that a provider reported for a delivery, stored once and then applied to the delivery''s state.';
+
+ALTER TABLE delivery_events ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME delivery_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE delivery_kinds (
+    kind text NOT NULL,
+    channel text NOT NULL,
+    queue_name text NOT NULL,
+    tokens integer NOT NULL,
+    claim_order integer NOT NULL,
+    retry_delays integer[] NOT NULL,
+    max_age interval NOT NULL,
+    is_optional boolean NOT NULL,
+    is_owed boolean NOT NULL,
+    is_replayable boolean NOT NULL,
+    CONSTRAINT delivery_kinds_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text]))),
+    CONSTRAINT delivery_kinds_tokens_check CHECK ((tokens >= 0))
+);
+
+COMMENT ON TABLE delivery_kinds IS 'Each kind of delivery: its queue, price, order within the queue, retry delays (seconds) and the age at which it expires.';
+
+COMMENT ON COLUMN delivery_kinds.is_optional IS 'Whether a subscriber can unsubscribe from it. Other kinds stop only when the address cannot be used.';
+
+COMMENT ON COLUMN delivery_kinds.is_owed IS 'Whether it is sent free of charge to an account with too few tokens, instead of being skipped.';
+
+COMMENT ON COLUMN delivery_kinds.is_replayable IS 'Whether an operator may replay a dead one. False for kinds that are useless a moment later.';
+
+CREATE TABLE suppressions (
+    id bigint NOT NULL,
+    channel text NOT NULL,
+    address text NOT NULL,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text])))
+);
+
+COMMENT ON TABLE suppressions IS 'Addresses to which nothing may be sent, because of STOP, a bounce, a complaint or an unsubscribe.';
+
+CREATE TABLE users (
+    id bigint NOT NULL,
+    email text,
+    first_name text,
+    last_name text,
+    phone_number text,
+    twilio_phone_number text,
+    subscription_type text,
+    subscription_status text,
+    trial_ends_at timestamp with time zone,
+    token_balance integer DEFAULT 0 NOT NULL,
+    email_preferences jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT users_balance_never_negative CHECK ((token_balance >= 0))
+);
+
+COMMENT ON TABLE users IS 'Subscribers. The app owns the rows; the ledger owns token_balance.';
+
+COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
+
+COMMENT ON COLUMN users.token_balance IS 'Tokens left to spend. A trigger writes a grant or adjust entry for each change that the ledger did not make.';
+
+CREATE VIEW delivery_recipients AS
+ SELECT d.id,
+    d.kind,
+    d.subscriber_id,
+    d.lead_id,
+    d.params,
+    d.priority,
+    d.due_at,
+    d.attempts,
+    u.first_name,
+    u.email,
+    u.phone_number,
+    u.token_balance,
+    plain_preferences(u.email_preferences) AS preferences,
+    u.subscription_type,
+    u.trial_ends_at,
+    (EXISTS ( SELECT
+           FROM suppressions s
+          WHERE ((s.channel = d.channel) AND (s.address =
+                CASE d.channel
+                    WHEN 'email'::text THEN lower(u.email)
+                    ELSE u.phone_number
+                END) AND (k.is_optional OR (d.channel <> 'email'::text) OR (COALESCE(s.reason, ''::text) !~~ '%unsubscribe%'::text))))) AS is_suppressed,
+        CASE
+            WHEN (u.email_preferences ? 'max_daily_emails'::text) THEN ( SELECT count(*) AS count
+               FROM deliveries o
+              WHERE ((o.subscriber_id = d.subscriber_id) AND (o.kind = ANY (ARRAY['new_lead_alert'::text, 'daily_digest'::text, 'weekly_report'::text])) AND ((new_york_day(o.accepted_at) = new_york_day(now())) OR ((o.state = ANY (ARRAY['sending'::text, 'unknown'::text])) AND (o.claimed_at < d.claimed_at)))))
+            ELSE NULL::bigint
+        END AS mailed_today
+   FROM ((deliveries d
+     JOIN delivery_kinds k ON ((k.kind = d.kind)))
+     JOIN users u ON ((u.id = d.subscriber_id)));
+
+COMMENT ON VIEW delivery_recipients IS 'Each delivery with its subscriber''s current address, preferences, suppression and number of e-mails today.';
+
+CREATE TABLE leads (
+    id bigint NOT NULL,
+    property_id bigint,
+    lead_type text NOT NULL,
+    lead_source text,
+    source_reference text,
+    lead_date date,
+    business_date date,
+    contact_name text,
+    contact_address text,
+    phone_number text,
+    estimated_equity numeric(16,2),
+    engagement_count integer DEFAULT 0 NOT NULL,
+    lead_score integer DEFAULT 0 NOT NULL,
+    status text DEFAULT 'new'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    announced_at timestamp with time zone,
+    last_score_update timestamp with time zone,
+    CONSTRAINT leads_lead_score_check CHECK (((lead_score >= 0) AND (lead_score <= 100))),
+    CONSTRAINT leads_lead_type_check CHECK ((lead_type = ANY (ARRAY['new_homeowner'::text, 'foreclosure'::text, 'eviction'::text, 'indebtedness'::text, 'probate'::text, 'verdict'::text]))),
+    CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'converted'::text, 'closed'::text])))
+);
+
+COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was made.';
+
+COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
+
+COMMENT ON COLUMN leads.announced_at IS 'When the lead''s alerts were written; null for leads of days without alerts.';
+
+CREATE VIEW distressed_properties AS
+ SELECT court_records.property_id,
+    court_records.record_type AS distress_type,
+    court_records.case_number AS source_reference,
+    min(court_records.filed_on) AS detected_on,
+        CASE
+            WHEN bool_or(court_records.is_disposed) THEN COALESCE(min(court_records.disposition_date), min(court_records.business_date))
+            ELSE NULL::date
+        END AS resolved_on
+   FROM court_records
+  WHERE (court_records.is_live AND (court_records.property_id IS NOT NULL))
+  GROUP BY court_records.property_id, court_records.record_type, court_records.case_number
+UNION ALL
+ SELECT leads.property_id,
+    leads.lead_type AS distress_type,
+    leads.source_reference,
+    min(leads.lead_date) AS detected_on,
+    NULL::date AS resolved_on
+   FROM leads
+  WHERE ((leads.lead_type = 'foreclosure'::text) AND (leads.status <> 'closed'::text))
+  GROUP BY leads.property_id, leads.lead_type, leads.source_reference;
+
+COMMENT ON VIEW distressed_properties IS 'Reasons why an investor may be interested in a property: one row for each court case and each open foreclosure.';
+
+CREATE VIEW document_parties AS
+ SELECT p.cfn_year,
+    p.cfn_seq,
+    p.group_id,
+    p.party_sequence,
+    p.party_code,
+    p.party_name,
+    p.party_key,
+    p.business_date,
+    p.line_number
+   FROM party_versions p
+  WHERE (p.is_live AND (EXISTS ( SELECT
+           FROM document_versions d
+          WHERE (((d.cfn_year = p.cfn_year) AND (d.cfn_seq = p.cfn_seq) AND (d.group_id = p.group_id)) AND d.is_live AND (NOT (EXISTS ( SELECT
+                   FROM api_documents a
+                  WHERE (((a.cfn_year = d.cfn_year) AND (a.cfn_seq = d.cfn_seq) AND (a.group_id = d.group_id)) AND api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day)))))))))
+UNION ALL
+ SELECT p.cfn_year,
+    p.cfn_seq,
+    p.group_id,
+    p.party_sequence,
+    p.party_code,
+    p.party_name,
+    p.party_sequence AS party_key,
+    NULL::date AS business_date,
+    NULL::integer AS line_number
+   FROM (api_parties p
+     JOIN api_documents a USING (cfn_year, cfn_seq, group_id))
+  WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
+
+COMMENT ON VIEW document_parties IS 'Current parties of the current documents.';
+
+CREATE VIEW email_logs AS
+ SELECT subscriber_id AS user_id,
+    kind AS email_type,
+    provider_id AS sendgrid_message_id,
+    recipient AS recipient_email,
+        CASE state
+            WHEN 'accepted'::text THEN 'sent'::text
+            WHEN 'dead'::text THEN 'failed'::text
+            WHEN 'parked'::text THEN 'failed'::text
+            ELSE state
+        END AS status,
+    accepted_at AS sent_at
+   FROM deliveries
+  WHERE ((channel = 'email'::text) AND (emptied_at IS NULL));
+
+CREATE TABLE event_meanings (
+    provider text NOT NULL,
+    event text NOT NULL,
+    state text,
+    rank integer NOT NULL,
+    suppresses boolean NOT NULL
+);
+
+COMMENT ON TABLE event_meanings IS 'The delivery state that each provider event stands for; null for none. Of several events the highest rank counts, then the latest.';
+
+CREATE VIEW eviction_records AS
+ SELECT case_number,
+    filed_on AS filing_date,
+    disposition,
+    judge_section,
+    party_name AS tenant_name,
+    address,
+    city,
+    state,
+    zip,
+    counterparty_name AS property_owner,
+    property_id,
+    business_date
+   FROM court_records
+  WHERE ((record_type = 'eviction'::text) AND is_live);
+
+COMMENT ON COLUMN eviction_records.tenant_name IS 'Sensitive. Never used as the contact of a lead.';
+
+CREATE TABLE failed_jobs (
+    id bigint NOT NULL,
+    queue_name text,
+    job_name text,
+    job_data jsonb,
+    error_message text,
+    traceback text,
+    failed_at timestamp with time zone DEFAULT now() NOT NULL,
+    retry_count integer DEFAULT 0 NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    delivery_id bigint,
+    job_key text,
+    CONSTRAINT failed_jobs_state_check CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'dismissed'::text])))
+);
+
+COMMENT ON COLUMN failed_jobs.job_key IS 'Identifies the dead job (a run, an attempt of a delivery or a message), so that each has one row.';
+
+ALTER TABLE failed_jobs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME failed_jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE folios_to_refresh (
+    folio text NOT NULL
+);
+
+COMMENT ON TABLE folios_to_refresh IS 'Folios that the API reported while a merge was running. Neither side saw the other''s documents, so these properties are derived again.';
+
+CREATE VIEW indebtedness_cases AS
+ SELECT case_number,
+    case_type,
+    judge_section,
+    filed_on AS filing_date,
+    counterparty_name AS plaintiff_name,
+    party_name AS defendant_name,
+    case_status,
+    disposition_date,
+    disposition_code,
+    disposition,
+    amount AS claim_amount,
+    address,
+    city,
+    state,
+    zip,
+    property_id,
+    business_date
+   FROM court_records
+  WHERE ((record_type = 'indebtedness'::text) AND is_live);
+
+CREATE TABLE ingestion_files (
+    ingestion_id bigint NOT NULL,
+    file text NOT NULL,
+    object_name text NOT NULL,
+    checksum text NOT NULL,
+    bytes bigint NOT NULL,
+    lines_read bigint,
+    lines_staged bigint,
+    lines_rejected bigint
+);
+
+COMMENT ON TABLE ingestion_files IS 'Archived objects that each run read, with the number of their lines.';
+
+CREATE TABLE lane_breakers (
+    queue_name text NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_trial_at timestamp with time zone NOT NULL,
+    code text,
+    reason text
+);
+
+COMMENT ON TABLE lane_breakers IS 'Queues whose provider refuses everything (wrong key, suspended account). One trial a minute until one succeeds.';
+
+CREATE TABLE lane_status (
+    process_id text NOT NULL,
+    queue_name text NOT NULL,
+    waiting bigint DEFAULT 0 NOT NULL,
+    active bigint DEFAULT 0 NOT NULL,
+    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE lane_status IS 'Heartbeat of each worker process, written every five seconds.';
+
+ALTER TABLE leads ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME leads_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE lookups (
+    id bigint NOT NULL,
+    folio_number text NOT NULL,
+    subscriber_id bigint,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone,
+    asked_on date,
+    total_records integer,
+    units_consumed integer DEFAULT 0 NOT NULL,
+    remaining_balance integer,
+    error_code text,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT lookups_folio_number_check CHECK ((folio_number ~ '^\d{13}$'::text)),
+    CONSTRAINT lookups_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'asking'::text, 'answered'::text, 'failed'::text])))
+);
+
+COMMENT ON TABLE lookups IS 'One row for each lookup at the county''s API, whatever the number of callers that wait for it. Redis only wakes a worker.';
+
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for it.';
+
+COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the last call.';
+
+COMMENT ON COLUMN lookups.units_consumed IS 'Units that the lookup''s calls took from the budget, including calls with an unknown outcome.';
+
+ALTER TABLE lookups ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME lookups_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE low_balance_watch (
+    user_id bigint NOT NULL
+);
+
+COMMENT ON TABLE low_balance_watch IS 'Subscribers who will be notified when spending takes their balance below their threshold. A grant that raises the balance to the threshold adds them.';
+
+CREATE TABLE mailing_runs (
+    mailing text NOT NULL,
+    last_day date NOT NULL
+);
+
+COMMENT ON TABLE mailing_runs IS 'The newest day for which each mailing was enqueued. A later run enqueues what was due on the days since.';
+
+CREATE UNLOGGED TABLE matched_records (
+    ingestion_id bigint NOT NULL,
+    source_reference text NOT NULL,
+    address text,
+    folio text NOT NULL
+);
+
+COMMENT ON TABLE matched_records IS 'Properties found for records without a folio. The match step writes them, the merge reads them.';
+
+CREATE TABLE miami_dade_api_logs (
+    id bigint NOT NULL,
+    query_type text,
+    query_params jsonb,
+    units_consumed integer,
+    remaining_balance integer,
+    response_status text,
+    records_returned integer,
+    triggered_by text,
+    subscriber_id bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE miami_dade_api_logs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME miami_dade_api_logs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE municipalities (
+    folio_prefix text NOT NULL,
+    municipality text NOT NULL,
+    has_post_office boolean DEFAULT false NOT NULL,
+    CONSTRAINT municipalities_folio_prefix_check CHECK ((folio_prefix ~ '^\d\d$'::text))
+);
+
+COMMENT ON COLUMN municipalities.has_post_office IS 'Whether addresses name the municipality itself. Addresses in most others may say Miami.';
+
+ALTER TABLE oncall_alerts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME oncall_alerts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pending_cases (
+    business_date date NOT NULL,
+    record_type text NOT NULL,
+    case_number text NOT NULL
+);
+
+COMMENT ON TABLE pending_cases IS 'Court cases that a merge changed and whose leads are not up to date yet. Kept when the run dies before the lead step.';
+
+CREATE TABLE pending_folios (
+    business_date date NOT NULL,
+    folio text NOT NULL
+);
+
+COMMENT ON TABLE pending_folios IS 'Folios that a merge changed and whose leads are not up to date yet. Kept when the run dies before the lead step.';
+
+CREATE VIEW probate_cases AS
+ SELECT case_number,
+    filed_on AS filing_date,
+    description,
+    party_name AS decedent_name,
+    counterparty_name AS petitioner_name,
+    date_of_death,
+    amount AS estate_value,
+    address,
+    city,
+    state,
+    zip,
+    property_id,
+    business_date
+   FROM court_records
+  WHERE ((record_type = 'probate'::text) AND is_live);
+
+CREATE TABLE properties (
+    id bigint NOT NULL,
+    folio_number text NOT NULL,
+    address text,
+    unit text,
+    city text,
+    zip text,
+    owner_name text,
+    last_sale_date date,
+    last_sale_price numeric(16,2),
+    last_transaction_type text,
+    last_document_code text,
+    assessed_value numeric(16,2),
+    mortgage_balance numeric(16,2),
+    property_type text,
+    building_sqft integer,
+    lot_size_acres numeric(12,4),
+    year_built integer,
+    bedrooms numeric(5,1),
+    bathrooms numeric(5,1),
+    has_pool boolean,
+    is_waterfront boolean,
+    data_source text,
+    last_updated timestamp with time zone,
+    roll_updated_at timestamp with time zone,
+    document_facts text[] DEFAULT '{}'::text[] NOT NULL,
+    address_key text,
+    unit_key text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT properties_folio_is_real CHECK ((ltrim(folio_number, '0'::text) <> ''::text))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE properties IS 'One row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
+
+COMMENT ON COLUMN properties.last_updated IS 'Time of the newest fact from a recorded document or the county''s API. A lookup is answered from a row younger than 30 days.';
+
+COMMENT ON COLUMN properties.document_facts IS 'Facts (owner, sale, mortgage, transaction, address) that came from recorded documents. Only these are removed when their document is deleted.';
+
+COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
+
+ALTER TABLE properties ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME properties_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE queue_metrics (
+    id bigint NOT NULL,
+    queue_name text NOT NULL,
+    waiting_count bigint DEFAULT 0 NOT NULL,
+    active_count bigint DEFAULT 0 NOT NULL,
+    delayed_count bigint DEFAULT 0 NOT NULL,
+    completed_count bigint DEFAULT 0 NOT NULL,
+    failed_count bigint DEFAULT 0 NOT NULL,
+    dead_count bigint DEFAULT 0 NOT NULL,
+    oldest_age_seconds numeric(12,1),
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON COLUMN queue_metrics.completed_count IS 'Deliveries that a provider accepted and lookups that were answered since the previous row. For admin-alerts, whose messages have no rows: alerts that an on-call address accepted; repeats within the hour do not count.';
+
+ALTER TABLE queue_metrics ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME queue_metrics_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW recorded_documents AS
+ SELECT d.cfn_year,
+    d.cfn_seq,
+    d.group_id,
+    d.document_code,
+    COALESCE(t.transaction, 'other'::text) AS transaction,
+    d.case_number,
+    d.recorded_on,
+    d.folio_number,
+    d.matched_folio,
+    d.folio,
+    d.property_address,
+    d.property_city,
+    d.property_zip,
+    d.consideration_1,
+    d.deed_doc_tax,
+    d.original_cfn_year,
+    d.original_cfn_seq,
+    d.business_date,
+    d.line_number
+   FROM (document_versions d
+     LEFT JOIN document_types t ON ((t.code = d.document_code)))
+  WHERE (d.is_live AND (NOT (EXISTS ( SELECT
+           FROM api_documents a
+          WHERE (((a.cfn_year = d.cfn_year) AND (a.cfn_seq = d.cfn_seq) AND (a.group_id = d.group_id)) AND api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day))))))
+UNION ALL
+ SELECT a.cfn_year,
+    a.cfn_seq,
+    a.group_id,
+    a.document_code,
+    COALESCE(t.transaction, 'other'::text) AS transaction,
+    a.case_number,
+    a.recorded_on,
+    a.folio AS folio_number,
+    NULL::text AS matched_folio,
+    a.folio,
+    NULL::text AS property_address,
+    NULL::text AS property_city,
+    NULL::text AS property_zip,
+    a.consideration_1,
+    a.deed_doc_tax,
+    a.original_cfn_year,
+    a.original_cfn_seq,
+    NULL::date AS business_date,
+    NULL::integer AS line_number
+   FROM (api_documents a
+     LEFT JOIN document_types t ON ((t.code = a.document_code)))
+  WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
+
+COMMENT ON VIEW recorded_documents IS 'Current documents from the daily files and the API''s answers, without deleted ones.';
+
+CREATE TABLE rejected_records (
+    id bigint NOT NULL,
+    feed text NOT NULL,
+    business_date date NOT NULL,
+    file_name text NOT NULL,
+    line_number integer,
+    reason text,
+    raw_line text,
+    layout_file text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE rejected_records IS 'Every line that could not be staged, unchanged, with its line number in the file and the reason.';
+
+ALTER TABLE rejected_records ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME rejected_records_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE schema_repeatables (
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    pending_call text
+);
+
+COMMENT ON TABLE schema_repeatables IS 'Checksums of the files of reference/ and repeatable/ as migrations last applied them. A file that differs is applied again.';
+
+COMMENT ON COLUMN schema_repeatables.pending_call IS 'Statement that must still run after the file was applied, such as recalculating stored values; null once it has run.';
+
+CREATE VIEW sms_logs AS
+ SELECT subscriber_id AS user_id,
+        CASE kind
+            WHEN 'verification_sms'::text THEN 'verification'::text
+            WHEN 'urgent_lead_sms'::text THEN 'urgent_lead'::text
+            ELSE kind
+        END AS sms_type,
+    provider_id AS twilio_message_sid,
+    recipient AS recipient_phone,
+    body AS message_body,
+        CASE state
+            WHEN 'accepted'::text THEN 'sent'::text
+            WHEN 'dead'::text THEN 'failed'::text
+            WHEN 'parked'::text THEN 'failed'::text
+            ELSE state
+        END AS status,
+    accepted_at AS sent_at
+   FROM deliveries
+  WHERE ((channel = 'sms'::text) AND (emptied_at IS NULL));
+
+CREATE TABLE staging_dockets (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    docket_sequence bigint NOT NULL,
+    docket_date date,
+    docket_code text
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE staging_docktext (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    docket_sequence bigint NOT NULL,
+    text_line_number bigint NOT NULL,
+    docket_text text
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE staging_official_records (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    document_code text NOT NULL,
+    case_number text,
+    recorded_on date,
+    folio_number text,
+    property_address text,
+    property_city text,
+    property_zip text,
+    consideration_1 numeric(16,2),
+    deed_doc_tax numeric(16,2),
+    original_cfn_year bigint,
+    original_cfn_seq bigint,
+    row_key bigint,
+    transaction_type text NOT NULL
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE staging_parcel_roll (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    folio text NOT NULL,
+    address text,
+    unit text,
+    city text,
+    zip text,
+    owner_name text,
+    assessed_value numeric,
+    year_built numeric,
+    bedrooms numeric,
+    bathrooms numeric,
+    building_sqft numeric,
+    lot_size numeric,
+    land_use text,
+    is_condominium text,
+    parent_folio text
+)
+PARTITION BY LIST (ingestion_id);
+
+COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Square feet.';
+
+CREATE TABLE staging_parties (
+    ingestion_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    cfn_year bigint NOT NULL,
+    cfn_seq bigint NOT NULL,
+    group_id bigint NOT NULL,
+    party_sequence bigint NOT NULL,
+    party_code text,
+    party_name text,
+    row_key bigint,
+    transaction_type text NOT NULL
+)
+PARTITION BY LIST (ingestion_id);
+
+CREATE TABLE street_aliases (
+    alias text NOT NULL,
+    street text NOT NULL,
+    is_reference boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE street_aliases IS 'Other names of numbered streets. Both columns are in the normal form of parse_address: direction|name|type.';
+
+COMMENT ON COLUMN street_aliases.is_reference IS 'Whether the row came from reference/street_aliases.csv. Each migration removes marked rows that the file no longer has and leaves the other rows, which were added at run time, alone.';
+
+CREATE TABLE street_words (
+    word text NOT NULL,
+    kind text NOT NULL,
+    short text NOT NULL,
+    CONSTRAINT street_words_kind_check CHECK ((kind = ANY (ARRAY['direction'::text, 'type'::text, 'unit'::text, 'number'::text])))
+);
+
+COMMENT ON TABLE street_words IS 'Words of addresses with their kind and short form. The function street_word is made from them.';
+
+CREATE TABLE subscriber_lead_criteria (
+    id bigint NOT NULL,
+    subscriber_id bigint NOT NULL,
+    lead_types text[] DEFAULT '{}'::text[] NOT NULL,
+    cities text[] DEFAULT '{}'::text[] NOT NULL,
+    min_score integer DEFAULT 0 NOT NULL,
+    channels text[] DEFAULT '{email}'::text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE subscriber_lead_criteria IS 'The leads that a subscriber receives. An empty list of cities means all cities; a subscriber may have several rows.';
+
+ALTER TABLE subscriber_lead_criteria ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME subscriber_lead_criteria_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE suppressions ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME suppressions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE task_failures (
+    id bigint NOT NULL,
+    dag_id text NOT NULL,
+    run_id text NOT NULL,
+    task_id text NOT NULL,
+    try_number integer,
+    error text,
+    log_url text,
+    failed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE task_failures IS 'Last error of each failed task. The callback that alerts on-call runs in another process and does not get the exception.';
+
+ALTER TABLE task_failures ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME task_failures_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW token_balances AS
+SELECT
+    NULL::bigint AS user_id,
+    NULL::integer AS token_balance,
+    NULL::bigint AS by_entries;
+
+COMMENT ON VIEW token_balances IS 'Each balance and the sum of its entries. If they differ, the ledger is broken.';
+
+CREATE TABLE token_entries (
+    id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    delivery_id bigint,
+    lookup_id bigint,
+    entry text NOT NULL,
+    tokens integer NOT NULL,
+    hold_number integer DEFAULT 1 NOT NULL,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT token_entries_check CHECK (((tokens > 0) OR ((entry = 'adjust'::text) AND (tokens <> 0)) OR ((entry = 'settle'::text) AND (tokens = 0)))),
+    CONSTRAINT token_entries_check1 CHECK (((entry = ANY (ARRAY['hold'::text, 'settle'::text, 'release'::text, 'refund'::text])) = (num_nonnulls(delivery_id, lookup_id) = 1))),
+    CONSTRAINT token_entries_entry_check CHECK ((entry = ANY (ARRAY['grant'::text, 'hold'::text, 'settle'::text, 'release'::text, 'refund'::text, 'adjust'::text])))
+);
+
+COMMENT ON TABLE token_entries IS 'The token ledger, append only. Balance = grants + adjusts - settled + refunds - open holds.';
+
+COMMENT ON COLUMN token_entries.lookup_id IS 'The lookup of an entry that belongs to no delivery.';
+
+COMMENT ON COLUMN token_entries.hold_number IS 'Numbers the holds of one delivery from 1. Each replay makes a new hold.';
+
+ALTER TABLE token_entries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME token_entries_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW token_usage_logs AS
+ SELECT e.user_id,
+        CASE
+            WHEN (e.lookup_id IS NOT NULL) THEN 'property_lookup'::text
+            WHEN (d.channel = 'email'::text) THEN 'email'::text
+            WHEN (d.channel = 'sms'::text) THEN 'sms_notification'::text
+            WHEN (d.kind = 'inbound_call'::text) THEN 'voice_call_inbound'::text
+            ELSE 'voice_call_outbound'::text
+        END AS action_type,
+    e.tokens AS tokens_used,
+    COALESCE(d.lead_id, p.id, d.id, e.lookup_id) AS entity_id,
+        CASE
+            WHEN (d.lead_id IS NOT NULL) THEN 'lead'::text
+            WHEN (d.id IS NOT NULL) THEN 'delivery'::text
+            WHEN (p.id IS NOT NULL) THEN 'property'::text
+            ELSE 'lookup'::text
+        END AS entity_type,
+    e.created_at
+   FROM (((token_entries e
+     LEFT JOIN deliveries d ON ((d.id = e.delivery_id)))
+     LEFT JOIN lookups l ON ((l.id = e.lookup_id)))
+     LEFT JOIN properties p ON ((p.folio_number = l.folio_number)))
+  WHERE (e.entry = 'settle'::text);
+
+CREATE TABLE unmatched_records (
+    id bigint NOT NULL,
+    feed text NOT NULL,
+    business_date date NOT NULL,
+    source_reference text NOT NULL,
+    address text,
+    reason text,
+    candidates jsonb DEFAULT '[]'::jsonb NOT NULL,
+    unit text,
+    city text,
+    zip text,
+    record_type text DEFAULT 'document'::text NOT NULL,
+    entry integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. Each run tries them again for 90 days.';
+
+COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (court_records); 1 for documents.';
+
+ALTER TABLE unmatched_records ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME unmatched_records_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE users ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME users_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW verdict_cases AS
+ SELECT case_number,
+    filed_on AS verdict_date,
+    case_type,
+    counterparty_name AS plaintiff_name,
+    party_name AS defendant_name,
+    amount AS verdict_amount,
+    address,
+    city,
+    state,
+    zip,
+    property_id,
+    business_date
+   FROM court_records
+  WHERE ((record_type = 'verdict'::text) AND is_live);
+
+CREATE VIEW voice_call_logs AS
+ SELECT subscriber_id,
+    lead_id,
+    provider_id AS twilio_call_sid,
+        CASE kind
+            WHEN 'inbound_call'::text THEN 'inbound'::text
+            ELSE 'outbound'::text
+        END AS direction,
+    sender AS from_number,
+    recipient AS to_number,
+        CASE state
+            WHEN 'accepted'::text THEN 'sent'::text
+            WHEN 'dead'::text THEN 'failed'::text
+            WHEN 'parked'::text THEN 'failed'::text
+            ELSE state
+        END AS status,
+    created_at
+   FROM deliveries
+  WHERE (channel = 'voice'::text);
+
+ALTER TABLE ONLY ai_scripts
+    ADD CONSTRAINT ai_scripts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY api_balance_levels
+    ADD CONSTRAINT api_balance_levels_pkey PRIMARY KEY (below);
+
+ALTER TABLE ONLY api_documents
+    ADD CONSTRAINT api_documents_pkey PRIMARY KEY (cfn_year, cfn_seq, group_id);
+
+ALTER TABLE ONLY api_parties
+    ADD CONSTRAINT api_parties_pkey PRIMARY KEY (cfn_year, cfn_seq, group_id, party_sequence);
+
+ALTER TABLE ONLY api_unit_budget
+    ADD CONSTRAINT api_unit_budget_pkey PRIMARY KEY (day);
+
+ALTER TABLE ONLY call_consents
+    ADD CONSTRAINT call_consents_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY call_pace
+    ADD CONSTRAINT call_pace_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY cleanup_batches
+    ADD CONSTRAINT cleanup_batches_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY court_files
+    ADD CONSTRAINT court_files_pkey PRIMARY KEY (file);
+
+ALTER TABLE ONLY court_files
+    ADD CONSTRAINT court_files_record_type_key UNIQUE (record_type);
+
+ALTER TABLE ONLY court_records
+    ADD CONSTRAINT court_records_pkey PRIMARY KEY (record_type, case_number, business_date, entry);
+
+ALTER TABLE ONLY data_ingestion_logs
+    ADD CONSTRAINT data_ingestion_logs_ingestion_type_run_id_key UNIQUE (ingestion_type, run_id);
+
+ALTER TABLE ONLY data_ingestion_logs
+    ADD CONSTRAINT data_ingestion_logs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY deliveries
+    ADD CONSTRAINT deliveries_dedupe_key_key UNIQUE (dedupe_key);
+
+ALTER TABLE ONLY deliveries
+    ADD CONSTRAINT deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY delivery_events
+    ADD CONSTRAINT delivery_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY delivery_events
+    ADD CONSTRAINT delivery_events_provider_event_key_key UNIQUE (provider, event_key);
+
+ALTER TABLE ONLY delivery_kinds
+    ADD CONSTRAINT delivery_kinds_pkey PRIMARY KEY (kind);
+
+ALTER TABLE ONLY document_types
+    ADD CONSTRAINT document_types_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY document_versions
+    ADD CONSTRAINT document_versions_pkey PRIMARY KEY (cfn_year, cfn_seq, group_id, business_date);
+
+ALTER TABLE ONLY event_meanings
+    ADD CONSTRAINT event_meanings_pkey PRIMARY KEY (provider, event);
+
+ALTER TABLE ONLY failed_jobs
+    ADD CONSTRAINT failed_jobs_job_key_key UNIQUE (job_key);
+
+ALTER TABLE ONLY failed_jobs
+    ADD CONSTRAINT failed_jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ingestion_files
+    ADD CONSTRAINT ingestion_files_pkey PRIMARY KEY (ingestion_id, file);
+
+ALTER TABLE ONLY land_uses
+    ADD CONSTRAINT land_uses_pkey PRIMARY KEY (rank);
+
+ALTER TABLE ONLY lane_breakers
+    ADD CONSTRAINT lane_breakers_pkey PRIMARY KEY (queue_name);
+
+ALTER TABLE ONLY lane_status
+    ADD CONSTRAINT lane_status_pkey PRIMARY KEY (process_id, queue_name);
+
+ALTER TABLE ONLY leads
+    ADD CONSTRAINT leads_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY leads
+    ADD CONSTRAINT leads_property_id_lead_type_source_reference_key UNIQUE (property_id, lead_type, source_reference);
+
+ALTER TABLE ONLY lookups
+    ADD CONSTRAINT lookups_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY low_balance_watch
+    ADD CONSTRAINT low_balance_watch_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY mailing_runs
+    ADD CONSTRAINT mailing_runs_pkey PRIMARY KEY (mailing);
+
+ALTER TABLE ONLY matched_records
+    ADD CONSTRAINT matched_records_pkey PRIMARY KEY (ingestion_id, source_reference);
+
+ALTER TABLE ONLY miami_dade_api_logs
+    ADD CONSTRAINT miami_dade_api_logs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY municipalities
+    ADD CONSTRAINT municipalities_pkey PRIMARY KEY (folio_prefix);
+
+ALTER TABLE ONLY oncall_alerts
+    ADD CONSTRAINT oncall_alerts_fingerprint_key UNIQUE (fingerprint);
+
+ALTER TABLE ONLY oncall_alerts
+    ADD CONSTRAINT oncall_alerts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY party_versions
+    ADD CONSTRAINT party_versions_pkey PRIMARY KEY (cfn_year, cfn_seq, group_id, party_key, business_date);
+
+ALTER TABLE ONLY pending_cases
+    ADD CONSTRAINT pending_cases_pkey PRIMARY KEY (business_date, record_type, case_number);
+
+ALTER TABLE ONLY properties
+    ADD CONSTRAINT properties_folio_number_key UNIQUE (folio_number);
+
+ALTER TABLE ONLY properties
+    ADD CONSTRAINT properties_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY queue_metrics
+    ADD CONSTRAINT queue_metrics_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY rejected_records
+    ADD CONSTRAINT rejected_records_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY schema_repeatables
+    ADD CONSTRAINT schema_repeatables_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY street_aliases
+    ADD CONSTRAINT street_aliases_pkey PRIMARY KEY (alias, street);
+
+ALTER TABLE ONLY street_words
+    ADD CONSTRAINT street_words_pkey PRIMARY KEY (word);
+
+ALTER TABLE ONLY subscriber_lead_criteria
+    ADD CONSTRAINT subscriber_lead_criteria_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_channel_address_key UNIQUE (channel, address);
+
+ALTER TABLE ONLY suppressions
+    ADD CONSTRAINT suppressions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY task_failures
+    ADD CONSTRAINT task_failures_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY token_entries
+    ADD CONSTRAINT token_entries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY unmatched_records
+    ADD CONSTRAINT unmatched_records_feed_source_reference_record_type_entry_key UNIQUE (feed, source_reference, record_type, entry);
+
+ALTER TABLE ONLY unmatched_records
+    ADD CONSTRAINT unmatched_records_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE INDEX ai_scripts_subscriber ON ai_scripts USING btree (subscriber_id) WHERE is_active;
+
+CREATE INDEX api_documents_folio ON api_documents USING btree (folio);
+
+CREATE INDEX call_consents_phone ON call_consents USING btree (phone_number);
+
+CREATE UNIQUE INDEX cleanup_batches_open ON cleanup_batches USING btree (rule) WHERE (removed_at IS NULL);
+
+CREATE INDEX court_records_day ON court_records USING btree (business_date, record_type);
+
+CREATE INDEX court_records_property ON court_records USING btree (property_id) WHERE ((property_id IS NOT NULL) AND is_live);
+
+CREATE INDEX data_ingestion_logs_day ON data_ingestion_logs USING btree (ingestion_type, ingestion_date);
+
+CREATE INDEX deliveries_accepted ON deliveries USING btree (kind, accepted_at) WHERE (accepted_at IS NOT NULL);
+
+COMMENT ON INDEX deliveries_accepted IS 'Finds what was completed since the last row of queue_metrics.';
+
+CREATE INDEX deliveries_calls ON deliveries USING btree (check_at) WHERE ((channel = 'voice'::text) AND (state = ANY (ARRAY['sending'::text, 'unknown'::text, 'accepted'::text, 'sent'::text])));
+
+CREATE INDEX deliveries_created ON deliveries USING brin (created_at);
+
+CREATE INDEX deliveries_due ON deliveries USING btree (kind, priority DESC, id) WHERE (state = 'queued'::text);
+
+CREATE INDEX deliveries_lead ON deliveries USING btree (lead_id) WHERE (lead_id IS NOT NULL);
+
+CREATE INDEX deliveries_open ON deliveries USING btree (state, updated_at) WHERE (state = ANY (ARRAY['sending'::text, 'unknown'::text, 'accepted'::text, 'sent'::text]));
+
+CREATE INDEX deliveries_parked ON deliveries USING btree (id) WHERE (state = 'parked'::text);
+
+CREATE INDEX deliveries_provider ON deliveries USING btree (provider_id) WHERE (provider_id IS NOT NULL);
+
+CREATE INDEX deliveries_subscriber ON deliveries USING btree (subscriber_id, created_at);
+
+CREATE INDEX deliveries_whole ON deliveries USING btree (created_at) WHERE (emptied_at IS NULL);
+
+COMMENT ON INDEX deliveries_whole IS 'Rows that the cleanup has not emptied yet. Emptied rows are kept and are many.';
+
+CREATE INDEX delivery_events_delivery ON delivery_events USING btree (delivery_id);
+
+CREATE INDEX delivery_events_new ON delivery_events USING btree (id) WHERE (applied_at IS NULL);
+
+CREATE INDEX delivery_events_received ON delivery_events USING brin (received_at);
+
+CREATE UNIQUE INDEX delivery_events_said ON delivery_events USING btree (delivery_id, provider_id, event, occurred_at) NULLS NOT DISTINCT WHERE ((provider = 'sendgrid'::text) AND (provider_id IS NOT NULL));
+
+CREATE INDEX document_versions_case ON document_versions USING btree (case_number) WHERE ((case_number IS NOT NULL) AND is_live);
+
+CREATE INDEX document_versions_day ON document_versions USING brin (business_date);
+
+CREATE INDEX document_versions_folio ON document_versions USING btree (folio) WHERE (folio IS NOT NULL);
+
+CREATE INDEX document_versions_original ON document_versions USING btree (original_cfn_seq, original_cfn_year) WHERE ((original_cfn_seq IS NOT NULL) AND is_live);
+
+CREATE INDEX failed_jobs_delivery ON failed_jobs USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
+
+CREATE INDEX failed_jobs_open ON failed_jobs USING btree (failed_at) WHERE (state = 'open'::text);
+
+CREATE INDEX leads_announced ON leads USING btree (announced_at) WHERE (announced_at IS NOT NULL);
+
+CREATE INDEX leads_court_case ON leads USING btree (source_reference) WHERE (lead_type = ANY (ARRAY['eviction'::text, 'indebtedness'::text, 'probate'::text, 'verdict'::text]));
+
+CREATE INDEX leads_unannounced ON leads USING btree (business_date) WHERE (announced_at IS NULL);
+
+CREATE INDEX lookups_answered ON lookups USING btree (finished_at) WHERE (state = 'answered'::text);
+
+CREATE INDEX lookups_finished ON lookups USING btree (folio_number, finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE UNIQUE INDEX lookups_single_flight ON lookups USING btree (folio_number) WHERE (state = ANY (ARRAY['queued'::text, 'asking'::text]));
+
+CREATE INDEX miami_dade_api_logs_created ON miami_dade_api_logs USING btree (created_at);
+
+CREATE INDEX party_versions_day ON party_versions USING brin (business_date);
+
+CREATE INDEX properties_address_key ON properties USING btree (address_key, unit_key) WHERE (address_key IS NOT NULL);
+
+CREATE INDEX queue_metrics_time ON queue_metrics USING btree (queue_name, recorded_at);
+
+CREATE INDEX rejected_records_day ON rejected_records USING btree (feed, business_date, layout_file);
+
+CREATE INDEX subscriber_lead_criteria_subscriber ON subscriber_lead_criteria USING btree (subscriber_id);
+
+CREATE INDEX task_failures_run ON task_failures USING btree (dag_id, run_id);
+
+CREATE INDEX token_entries_lookup ON token_entries USING btree (lookup_id) WHERE (lookup_id IS NOT NULL);
+
+CREATE UNIQUE INDEX token_entries_one_end ON token_entries USING btree (delivery_id, hold_number) WHERE (entry = ANY (ARRAY['settle'::text, 'release'::text]));
+
+CREATE UNIQUE INDEX token_entries_one_hold ON token_entries USING btree (delivery_id, hold_number) WHERE (entry = 'hold'::text);
+
+CREATE UNIQUE INDEX token_entries_one_lookup_end ON token_entries USING btree (lookup_id) WHERE (entry = ANY (ARRAY['settle'::text, 'release'::text]));
+
+CREATE UNIQUE INDEX token_entries_one_lookup_hold ON token_entries USING btree (lookup_id) WHERE ((entry = 'hold'::text) AND (lookup_id IS NOT NULL));
+
+CREATE UNIQUE INDEX token_entries_one_refund ON token_entries USING btree (delivery_id, hold_number) WHERE (entry = 'refund'::text);
+
+CREATE INDEX token_entries_user ON token_entries USING btree (user_id, created_at);
+
+CREATE INDEX users_twilio_phone_number ON users USING btree (twilio_phone_number) WHERE (twilio_phone_number IS NOT NULL);
+
+CREATE OR REPLACE VIEW token_balances AS
+ SELECT u.id AS user_id,
+    u.token_balance,
+    ((COALESCE(sum(e.tokens) FILTER (WHERE (e.entry = ANY (ARRAY['grant'::text, 'adjust'::text, 'release'::text, 'refund'::text]))), (0)::bigint) - COALESCE(sum(e.tokens) FILTER (WHERE (e.entry = 'hold'::text)), (0)::bigint)) + COALESCE(sum((h.tokens - e.tokens)) FILTER (WHERE (e.entry = 'settle'::text)), (0)::bigint)) AS by_entries
+   FROM ((users u
+     LEFT JOIN token_entries e ON ((e.user_id = u.id)))
+     LEFT JOIN token_entries h ON (((e.entry = 'settle'::text) AND (h.entry = 'hold'::text) AND (h.delivery_id = e.delivery_id) AND (h.hold_number = e.hold_number))))
+  GROUP BY u.id;
+
+CREATE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW WHEN (((new.state <> ALL (ARRAY['queued'::text, 'sending'::text])) AND (new.params ? 'secret'::text))) EXECUTE FUNCTION wipe_secret();
+
+CREATE TRIGGER properties_make_address_key_again BEFORE UPDATE OF address, unit ON properties FOR EACH ROW WHEN (((old.address IS DISTINCT FROM new.address) OR (old.unit IS DISTINCT FROM new.unit))) EXECUTE FUNCTION properties_make_address_key();
+
+CREATE TRIGGER properties_make_address_key_of_new BEFORE INSERT ON properties FOR EACH ROW WHEN (((new.address IS NOT NULL) AND (new.address_key IS NULL))) EXECUTE FUNCTION properties_make_address_key();
+
+CREATE TRIGGER token_entries_are_append_only BEFORE DELETE OR UPDATE ON token_entries FOR EACH STATEMENT EXECUTE FUNCTION token_entries_are_append_only();
+
+CREATE TRIGGER token_entries_move_balance AFTER INSERT ON token_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION token_entries_move_balance();
+
+CREATE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_balance ON users FOR EACH ROW EXECUTE FUNCTION users_record_balance();
+
+ALTER TABLE ONLY ai_scripts
+    ADD CONSTRAINT ai_scripts_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY api_parties
+    ADD CONSTRAINT api_parties_cfn_year_cfn_seq_group_id_fkey FOREIGN KEY (cfn_year, cfn_seq, group_id) REFERENCES api_documents(cfn_year, cfn_seq, group_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY call_consents
+    ADD CONSTRAINT call_consents_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY court_records
+    ADD CONSTRAINT court_records_property_id_fkey FOREIGN KEY (property_id) REFERENCES properties(id);
+
+ALTER TABLE ONLY deliveries
+    ADD CONSTRAINT deliveries_kind_fkey FOREIGN KEY (kind) REFERENCES delivery_kinds(kind);
+
+ALTER TABLE ONLY deliveries
+    ADD CONSTRAINT deliveries_lead_id_fkey FOREIGN KEY (lead_id) REFERENCES leads(id);
+
+ALTER TABLE ONLY deliveries
+    ADD CONSTRAINT deliveries_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES users(id);
+
+ALTER TABLE ONLY delivery_events
+    ADD CONSTRAINT delivery_events_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id);
+
+ALTER TABLE ONLY ingestion_files
+    ADD CONSTRAINT ingestion_files_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES data_ingestion_logs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY leads
+    ADD CONSTRAINT leads_property_id_fkey FOREIGN KEY (property_id) REFERENCES properties(id);
+
+ALTER TABLE ONLY lookups
+    ADD CONSTRAINT lookups_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES users(id);
+
+ALTER TABLE ONLY low_balance_watch
+    ADD CONSTRAINT low_balance_watch_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY miami_dade_api_logs
+    ADD CONSTRAINT miami_dade_api_logs_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES users(id);
+
+ALTER TABLE ONLY subscriber_lead_criteria
+    ADD CONSTRAINT subscriber_lead_criteria_subscriber_id_fkey FOREIGN KEY (subscriber_id) REFERENCES users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY token_entries
+    ADD CONSTRAINT token_entries_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id);
+
+ALTER TABLE ONLY token_entries
+    ADD CONSTRAINT token_entries_lookup_id_fkey FOREIGN KEY (lookup_id) REFERENCES lookups(id);
+
+ALTER TABLE ONLY token_entries
+    ADD CONSTRAINT token_entries_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id);

@@ -1,0 +1,61 @@
+"""The steps that revisions are made of. Landed revisions depend on them: add beside them, never change what they do."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import psycopg
+from alembic import op
+
+from migrations import HERE
+
+FROZEN = HERE / "versions" / "sql"
+
+
+def run_sql(*names: str) -> None:
+    """Run the files ``versions/sql/<name>.sql`` as they are (no parameters, any number of statements)."""
+    connection = driver_connection()
+    connection.execute("SET LOCAL check_function_bodies = off")  # later files replace most of these functions
+    for name in names:
+        connection.execute((FROZEN / f"{name}.sql").read_bytes())
+
+
+def run_sql_outside_transaction(*names: str) -> None:
+    """Run files of one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without limits.
+
+    A statement that fails may leave an invalid index behind, and the revision runs again from its start: write
+    ``DROP INDEX CONCURRENTLY IF EXISTS`` in a file before it.
+    """
+    with op.get_context().autocommit_block():
+        connection = driver_connection()
+        limits = connection.execute(
+            "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+        ).fetchone()
+        _limit(connection, ("0", "0"))  # it waits for running transactions, without blocking others
+        for name in names:
+            connection.execute((FROZEN / f"{name}.sql").read_bytes())
+        _limit(connection, limits)
+
+
+def load_csv(revision: str, *tables: str) -> None:
+    """Fill each table from ``versions/sql/<revision>/<table>.csv``, whose header names the columns."""
+    connection = driver_connection()
+    for table in tables:
+        text = (FROZEN / revision / f"{table}.csv").read_text("utf-8")
+        columns = ", ".join(next(csv.reader(text.splitlines())))
+        with connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv, HEADER)") as copy:
+            copy.write(text)
+
+
+def driver_connection() -> psycopg.Connection[Any]:
+    """Return psycopg's connection under Alembic's: SQLAlchemy would read ``:name`` and ``%`` in SQL as its own."""
+    connection = op.get_bind().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
+def _limit(connection: psycopg.Connection[Any], limits: tuple[str, str] | None) -> None:
+    connection.execute(
+        "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)", limits
+    )

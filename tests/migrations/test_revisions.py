@@ -1,0 +1,80 @@
+"""Revisions: landed ones never change, and new ones follow the rules for databases that are in use."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+
+from migrations import HERE, configuration
+
+VERSIONS = HERE / "versions"
+FROZEN = VERSIONS / "sql" / "SHA256SUMS"
+SQUAWK = Path(sys.executable).with_name("squawk")
+BREAKING = r"squawk-ignore .*(?:drop|rename|renaming)"
+UNUSED = r"^-- unused since \d+\.\d+\.\d+"
+
+
+def checksums() -> dict[str, str]:
+    files = [*VERSIONS.glob("*.py"), *(VERSIONS / "sql").glob("*/*")]
+    return {str(path.relative_to(VERSIONS)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def unmarked_breaks(text: str) -> bool:
+    """Whether something is dropped or renamed without naming the release in which its readers stopped using it."""
+    return bool(re.search(BREAKING, text, re.IGNORECASE)) and not re.search(UNUSED, text, re.MULTILINE)
+
+
+def squawk(*paths: Path) -> subprocess.CompletedProcess[str]:
+    command = [SQUAWK, "--config", HERE / "squawk.toml", "--reporter", "gcc", *paths]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_landed_revisions_are_as_they_were_when_they_landed() -> None:
+    """A released revision is never changed: write another one. A new one is added to the list when it lands."""
+    frozen = dict(reversed(line.split("  ")) for line in FROZEN.read_text("utf-8").splitlines())
+    now = checksums()
+    assert {name: checksum for name, checksum in now.items() if name in frozen} == frozen
+    assert set(now) == set(frozen), f"when the revision lands, add its lines to {FROZEN.name}"
+
+
+def test_revisions_are_one_line_without_branches() -> None:
+    scripts = ScriptDirectory.from_config(configuration("postgresql://nowhere/leads"))
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert revisions == [f"{number:04}" for number in range(len(revisions), 0, -1)]
+
+
+def test_new_revisions_follow_the_rules_of_squawk() -> None:
+    done = squawk(*sorted((VERSIONS / "sql").glob("*/*.sql")))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_dropped_or_renamed_names_the_release_in_which_its_readers_stopped_using_it() -> None:
+    assert [path.name for path in VERSIONS.rglob("*.sql") if unmarked_breaks(path.read_text("utf-8"))] == []
+    marked = "-- unused since 0.4.0\n-- squawk-ignore ban-drop-column\nALTER TABLE leads DROP COLUMN lead_source;\n"
+    assert not unmarked_breaks(marked)
+    assert unmarked_breaks(marked.partition("\n")[2])
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("CREATE INDEX x ON deliveries (kind);", "require-concurrent-index-creation"),
+        ("ALTER TABLE leads ALTER COLUMN lead_date TYPE timestamptz;", "changing-column-type"),
+        ("ALTER TABLE leads ALTER COLUMN lead_date SET NOT NULL;", "adding-not-nullable-field"),
+        ("ALTER TABLE leads ADD CONSTRAINT x CHECK (lead_date > '2000-01-01');", "constraint-missing-not-valid"),
+        ("ALTER TABLE leads DROP COLUMN lead_date;", "ban-drop-column"),
+        ("ALTER TABLE leads RENAME COLUMN lead_date TO day;", "renaming-column"),
+    ],
+)
+def test_the_rules_find_what_blocks_or_breaks_a_running_system(tmp_path: Path, statement: str, rule: str) -> None:
+    path = tmp_path / "x.sql"
+    path.write_text(statement + "\n")
+    done = squawk(path)
+    assert done.returncode == 1
+    assert rule in done.stdout
