@@ -171,23 +171,22 @@ def timed(url: str, action: Action) -> tuple[float, int]:
         return time.perf_counter() - started, own_peak()
 
 
-def stage(connection: psycopg.Connection, county: County, ingestion_id: int, name: str) -> None:
-    feed = feeds.feed("daily")
+def stage(connection: psycopg.Connection, county: County, run: runs.Run, name: str) -> None:
     with county.files[name].open("rb") as stream:
         stage_file(
             connection,
-            feed.file(name),
+            run.feed.file(name),
             stream,
-            ingestion_id=ingestion_id,
-            feed=feed.name,
+            ingestion_id=run.ingestion_id,
+            feed=run.feed.name,
             day=county.day,
             object_name=f"daily/{county.day}/{name}",
             max_rejected_percent=settings.max_rejected_percent(),
         )
 
 
-def step(connection: psycopg.Connection, county: County, ingestion_id: int, name: str, options: Any) -> None:
-    getattr(pipeline, name)(connection, feeds.feed("daily"), ingestion_id, county.day, **options)
+def step(connection: psycopg.Connection, run: runs.Run, name: str, options: Any) -> None:
+    getattr(pipeline, name)(connection, run, **options)
 
 
 @contextmanager
@@ -202,18 +201,17 @@ def _open_run(county: County) -> tuple[int, dict[str, Action]]:
     """Opens a run of the day; returns its id and what its tasks do."""
     feed = feeds.feed("daily")
     with connected(county.url) as connection:
-        ingestion_id = runs.open_run(connection, feed, f"bench-{time.time_ns()}", county.day)
+        run = runs.open_run(connection, feed, f"bench-{time.time_ns()}", county.day)
         fetched = [
             Fetched(name, f"daily/{county.day}/{name}", "", path.stat().st_size) for name, path in county.files.items()
         ]
-        runs.record_files(connection, feed, ingestion_id, fetched)
-    actions: dict[str, Action] = {
-        name: partial(stage, county=county, ingestion_id=ingestion_id, name=name) for name in county.files
-    }
+        for file in fetched:
+            runs.record_file(connection, run, file)
+    actions: dict[str, Action] = {name: partial(stage, county=county, run=run, name=name) for name in county.files}
     for name in ("match", "merge", "make_leads", "write_alerts"):
         options = {"today": county.day, "max_age_days": 3} if name == "write_alerts" else {}
-        actions[name] = partial(step, county=county, ingestion_id=ingestion_id, name=name, options=options)
-    return ingestion_id, actions
+        actions[name] = partial(step, run=run, name=name, options=options)
+    return run.ingestion_id, actions
 
 
 def _row_versions(county: County) -> set[tuple[str, str, str]]:

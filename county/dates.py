@@ -1,23 +1,23 @@
-"""Which business date a run is for, and which file on the server belongs to it."""
+"""Which business date a run is for, and which files on the server belong to it."""
 
 from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
 
-from county.feeds import Feed
+from county.feed import Feed, Period
 from leads.business_days import NEW_YORK, add_business_days, is_business_day, local_day, previous_business_day
 
-#: The county's evening: what is written later belongs to the next business date; who waits, waits until then.
+#: A file written later belongs to the next business date. A run of today waits for its files until then.
 CLOSING_TIME = time(18)
 
 
 def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, now: datetime) -> date:
-    """The New York date that a run is for.
+    """Return the New York date that a run is for.
 
-    ``asked`` is the parameter ``business_date`` (ISO) and wins. A run has the date of its logical date; a manual run
-    that names neither (Airflow then gives no logical date, or the moment of the click) is for the last business day.
-    Raises ValueError for a parameter that is not a date.
+    ``asked``, the parameter ``business_date`` (ISO), wins; else it is the date of the logical date. A manual run that
+    names neither (Airflow then gives no logical date, or the time of the click) is for the last business day. Raises
+    ValueError for a parameter that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)
@@ -28,17 +28,23 @@ def business_date(logical_date: datetime | None, *, asked: str | None, manual: b
 
 
 def file_date(feed: Feed, day: date, lag_days: int = 0) -> str:
-    """The date that a dated file of ``feed`` for business date ``day`` carries: YYYYMMDD, or YYYYMM for a month."""
-    if feed.name == "monthly":
-        return f"{day.replace(day=1) - timedelta(days=1):%Y%m}"
-    if feed.name == "daily":
-        return f"{add_business_days(day, -lag_days):%Y%m%d}"
-    return f"{day:%Y%m%d}"
+    """Return the date in the name of a dated file for business date ``day``.
+
+    YYYYMMDD: the day itself, or ``lag_days`` business days before it for a feed of business days. YYYYMM, the month
+    before, for a monthly feed.
+    """
+    match feed.period:
+        case Period.MONTH:
+            return f"{day.replace(day=1) - timedelta(days=1):%Y%m}"
+        case Period.BUSINESS_DAY:
+            return f"{add_business_days(day, -lag_days):%Y%m%d}"
+        case Period.WEEK:
+            return f"{day:%Y%m%d}"
 
 
 def writing_window(feed: Feed, day: date) -> tuple[datetime, datetime]:
-    """When an undated file must have been written to belong to ``day``: (after, until), New York."""
-    begin = previous_business_day(day) if feed.name == "daily" else day - timedelta(days=7)
+    """Return when an undated file for ``day`` must have been written: (after, until), New York."""
+    begin = previous_business_day(day) if feed.period is Period.BUSINESS_DAY else day - timedelta(days=7)
     return (
         datetime.combine(begin, CLOSING_TIME, NEW_YORK),
         datetime.combine(day, CLOSING_TIME, NEW_YORK),
@@ -46,7 +52,7 @@ def writing_window(feed: Feed, day: date) -> tuple[datetime, datetime]:
 
 
 def can_still_come(day: date, now: datetime) -> bool:
-    """Whether a missing file of ``day`` is worth waiting for: today's is, until closing time."""
+    """Return whether a missing file for ``day`` is worth waiting for: today's is, until closing time."""
     local = now.astimezone(NEW_YORK)
     return local.date() == day and local.time() < CLOSING_TIME
 
@@ -55,9 +61,9 @@ _DATED_NAME = re.compile(r"(?P<stem>.*?)_?(?P<date>\d{8}|\d{6})?\.(?:exp|zip)", 
 
 
 def parse_name(name: str) -> tuple[str, str | None] | None:
-    """``Cases_20261120.exp`` → ``("cases", "20261120")``; None for what is no file of the county.
+    """Split ``Cases_20261120.exp`` into ``("cases", "20261120")``; return None for a name that is not the county's.
 
-    A date may be YYYYMMDD, MMDDYYYY (the Clerk's own files) or, for monthly files, YYYYMM; it is returned year first.
+    The date may be YYYYMMDD, MMDDYYYY (the Clerk's own files) or, for monthly files, YYYYMM; it is returned year first.
     """
     match = _DATED_NAME.fullmatch(name)
     if match is None:

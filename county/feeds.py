@@ -1,64 +1,14 @@
-"""What the county publishes: a new feed is a new entry here, a layout, and an ``.sql`` of its own."""
+"""What the county publishes. A new feed is one declaration here, rows of ``layouts.csv``, and its ``.sql`` files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
 
 from county import settings
+from county.errors import PermanentIngestionError
+from county.feed import Feed, FeedFile, Period, Target
 from county.layouts import layout
-
-
-@dataclass(frozen=True)
-class Target:
-    """A staging table and where each of its columns comes from: a column of the layout, or SQL over such columns.
-
-    In SQL, ``{name}`` stands for the converted value of that column of the layout.
-    """
-
-    table: str
-    columns: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class FeedFile:
-    """One file of a feed: how it is called on the server, and where its lines go.
-
-    ``stem`` is the name without date and extension. A file that is not ``required`` may be absent (a warning).
-    """
-
-    name: str
-    stem: str
-    targets: tuple[Target, ...]
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class Feed:
-    """A set of files that the county publishes together, for one business date.
-
-    ``steps`` names the ``.sql`` files of each step of the pipeline (``match``, ``merge``, ``make_leads``) in order.
-    """
-
-    name: str
-    ingestion_type: str
-    files: tuple[FeedFile, ...]
-    steps: Mapping[str, tuple[str, ...]]
-    retry_minutes: int
-
-    @property
-    def directory(self) -> str:
-        """Where the feed lies on the FTP server and in the archive."""
-        return f"/{self.name}"
-
-    @property
-    def queue_name(self) -> str:
-        """The name under which a run that died is found among the dead letters."""
-        return f"{self.ingestion_type}_ingestion".replace("_", "-")
-
-    def file(self, name: str) -> FeedFile:
-        return next(file for file in self.files if file.name == name)
-
 
 _DOCUMENT_KEY = {"cfn_year": "cfn_year", "cfn_seq": "cfn_seq", "group_id": "group_id"}
 
@@ -157,6 +107,7 @@ OFFICIAL_RECORDS = FeedFile(
             },
         ),
     ),
+    other_stems=("",),  # its name may be nothing but a date, inside a zip
 )
 
 _DAILY_FILES = {
@@ -183,18 +134,59 @@ _COURT_STEPS = {
     "make_leads": ("make_court_leads", "close_court_leads"),
 }
 
-#: feed → its files and the minutes between two tries of a task
-_COURT_FEEDS = {
-    "weekly": (("Evictions.exp", "Indebtedness.exp"), 10),
-    "monthly": (("Probate.exp", "Verdicts.exp"), 15),
-}
-
+DAILY = Feed(
+    name="daily",
+    dag_id="daily_ftp_ingestion",
+    ingestion_type="daily_ftp",
+    description="Recorded documents become properties, leads and alerts",
+    period=Period.BUSINESS_DAY,
+    schedule="0 6 * * 1-5",
+    files=_DAILY_FILES["cases_parties"],
+    steps=_DOCUMENT_STEPS,
+    merges=("recorded_documents", "document_parties", "properties"),
+    retry_minutes=5,
+    late_after=timedelta(minutes=90),
+    stale_days=2,
+    may_be_empty=False,
+)
+WEEKLY = Feed(
+    name="weekly",
+    dag_id="weekly_ftp_ingestion",
+    ingestion_type="weekly_ftp",
+    description="Evictions and debt suits become leads and alerts",
+    period=Period.WEEK,
+    schedule="0 7 * * 1",
+    files=(_court_file("Evictions.exp"), _court_file("Indebtedness.exp")),
+    steps=_COURT_STEPS,
+    merges=("court_records",),
+    retry_minutes=10,
+    late_after=timedelta(hours=2),
+    stale_days=9,
+)
+MONTHLY = Feed(
+    name="monthly",
+    dag_id="monthly_ftp_ingestion",
+    ingestion_type="monthly_ftp",
+    description="Probate cases and verdicts of the month before become leads and alerts",
+    period=Period.MONTH,
+    schedule="0 8 1 * *",
+    files=(_court_file("Probate.exp"), _court_file("Verdicts.exp")),
+    steps=_COURT_STEPS,
+    merges=("court_records",),
+    retry_minutes=15,
+    late_after=timedelta(hours=2),
+    stale_days=35,
+)
 
 #: The county's parcels; a CSV that ``county.parcel_roll`` turns into lines of these columns.
 PARCEL_ROLL = Feed(
-    "roll",
-    "property_roll",
-    (
+    name="roll",
+    dag_id="property_roll",
+    ingestion_type="property_roll",
+    description="The county's parcel roll updates addresses, assessments and buildings",
+    period=Period.MONTH,
+    schedule="0 4 15 * *",
+    files=(
         FeedFile(
             "parcel_roll.csv",
             "parcel_roll",
@@ -222,25 +214,29 @@ PARCEL_ROLL = Feed(
             ),
         ),
     ),
-    {"merge": ("merge_roll",)},
+    steps={"merge": ("merge_roll",)},
+    merges=("properties",),
     retry_minutes=15,
 )
 
+FEEDS = (DAILY, WEEKLY, MONTHLY, PARCEL_ROLL)
+
+
+def feed_of_dag(dag_id: str) -> Feed | None:
+    """Return the feed that a DAG brings in, None for a DAG that brings none."""
+    return next((feed for feed in FEEDS if feed.dag_id == dag_id), None)
+
 
 def feed(name: str) -> Feed:
-    """``daily`` (in the format that ``MIAMI_DADE_DAILY_FORMAT`` names), ``weekly``, ``monthly`` or ``property_roll``.
+    """Return a feed by its name; the daily one with the files of the format that ``MIAMI_DADE_DAILY_FORMAT`` names.
 
-    Raises KeyError for an unknown feed and ValueError for an unknown format.
+    Raises KeyError for an unknown name and PermanentIngestionError for an unknown format.
     """
-    if name in (PARCEL_ROLL.name, PARCEL_ROLL.ingestion_type):
-        return PARCEL_ROLL
-    if name in _COURT_FEEDS:
-        files, retry_minutes = _COURT_FEEDS[name]
-        return Feed(name, f"{name}_ftp", tuple(map(_court_file, files)), _COURT_STEPS, retry_minutes)
-    if name != "daily":
-        raise KeyError(f"there is no feed {name!r}")
+    declared = {feed.name: feed for feed in FEEDS}[name]
+    if declared is not DAILY:
+        return declared
     chosen = settings.daily_format()
     if chosen not in _DAILY_FILES:
         allowed = " or ".join(_DAILY_FILES)
-        raise ValueError(f"MIAMI_DADE_DAILY_FORMAT is {chosen!r}: set it to {allowed}")
-    return Feed("daily", "daily_ftp", _DAILY_FILES[chosen], _DOCUMENT_STEPS, retry_minutes=5)
+        raise PermanentIngestionError(f"MIAMI_DADE_DAILY_FORMAT is {chosen!r}: set it to {allowed}")
+    return replace(DAILY, files=_DAILY_FILES[chosen])

@@ -1,4 +1,4 @@
-"""FTP server → archive. The archive is what a run reads; the server shows only the newest files."""
+"""From the FTP server to the archive. A run reads the archive; the server keeps only the newest files."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ import os
 import re
 import tempfile
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 
 from county.archive import Archive
 from county.dates import can_still_come, file_date, parse_name, writing_window
 from county.errors import (
-    DamagedFile,
     EmptyFile,
     FileStillChanging,
     LoginRefused,
@@ -30,32 +26,33 @@ from county.errors import (
     StaleFile,
     StorageFull,
 )
-from county.feeds import Feed, FeedFile
+from county.feed import Feed, FeedFile
+from county.zips import readable_zip, zip_member
 from leads.business_days import is_business_day, previous_business_day
 
 log = logging.getLogger(__name__)
 
-#: A file that was written so recently may still be growing: it is looked at again after a pause (s).
+#: The county may still be writing a file this fresh. ``PAUSE`` is how long (s) a download waits for it.
 FRESH = timedelta(minutes=2)
 PAUSE = 5.0
 
 
 class FileServer(Protocol):
-    """What fetching needs of the county's server; ``county.hooks`` has the one for FTP."""
+    """What fetching needs of the county's server; ``county.ftp`` has the implementation for FTP."""
 
     def names(self, folder: str) -> list[str]:
-        """The bare names of the files in ``folder``; none for an empty folder."""
+        """Return the bare names of the files in ``folder``; none for an empty folder."""
 
     def facts(self, path: str) -> tuple[int, datetime]:
-        """Size in bytes and modification time (aware) of a file."""
+        """Return the size (bytes) and modification time (aware) of a file."""
 
     def download(self, path: str, target: BinaryIO, size: int) -> None:
-        """Writes the file's ``size`` bytes, going on where a connection was lost; raises IncompleteFile for fewer."""
+        """Write the file's ``size`` bytes, resuming after a lost connection; raise IncompleteFile for fewer."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file of the run: ``object_name`` is relative to ``ARCHIVE_URL``."""
+    """An archived file of the run; ``object_name`` is relative to ``ARCHIVE_URL``."""
 
     file: str
     object_name: str
@@ -65,7 +62,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """What a run wants: the files of ``feed`` for business date ``day``."""
+    """The files of ``feed`` that a run for business date ``day`` needs."""
 
     feed: Feed
     day: date
@@ -74,96 +71,91 @@ class FetchRequest:
 
     @property
     def folder(self) -> str:
+        """The folder of the day in the archive."""
         return f"{self.feed.name}/{self.day.isoformat()}"
 
-    def stems(self, file: FeedFile) -> set[str]:
-        """The Clerk's own daily file carries nothing but its date as a name, inside its zip."""
-        return {file.stem, ""} if file.stem == "dly_records" else {file.stem}
-
     def belongs(self, file: FeedFile, name: str) -> bool:
+        """Return whether ``name``, on the server or in the archive, is a version of ``file``."""
         parsed = parse_name(name)
-        return parsed is not None and parsed[0] in self.stems(file)
+        return parsed is not None and parsed[0] in (file.stem, *file.other_stems)
 
 
-def fetch_files(request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime) -> list[Fetched]:
-    """Archives what the run needs and is not archived yet; returns the files to read, in the feed's order.
+def files_to_fetch(
+    request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime
+) -> list[FeedFile] | None:
+    """Return the files that the run reads, in the feed's order; None while a required one can still come today.
 
-    Raises NothingToDo on a holiday without files, MissingFile, EmptyFile or StaleFile for a required file, and
-    IncompleteFile or FileStillChanging when the next try may do better. An optional file may be missing.
+    A file is there when it is archived, or on the server and not written in the last two minutes. A run of business
+    days does not wait on a holiday. Raises SkipRun on a holiday without files and MissingFile for a required file that
+    is in neither place. An optional file may be missing.
     """
-    archived = {file.name: _archived(request, file, archive) for file in request.feed.files}
-    enough = not request.refetch and all(archived[file.name] for file in request.feed.files if file.required)
-    found = []
-    missing = []
-    for file in request.feed.files:
-        fetched = archived[file.name]
-        if fetched is None or request.refetch:
-            try:
-                fetched = _from_server(request, file, server, archive, now) or fetched
-            except (ServerUnreachable, LoginRefused) as error:
-                if not enough:
-                    raise
-                log.warning("The archive has all that %s needs, so this stops nothing: %s", request.day, error)
-        if fetched is not None:
-            found.append(fetched)
-        elif file.required:
-            missing.append(file)
-        else:
-            log.warning("No %s for %s: going on without it", file.name, request.day)
+    archived = [file for file in request.feed.files if _archived(request, file, archive) is not None]
+    found = archived + _published(request, archived, server, now)
+    missing = [file for file in request.feed.files if file.required and file not in found]
+    if missing and _can_wait(request, now):
+        return None
     if missing:
         _explain_missing(request, missing, server, nothing_found=not found)
-    return found
+    for file in request.feed.files:
+        if file not in found:
+            log.warning("No %s for %s: going on without it", file.name, request.day)
+    return [file for file in request.feed.files if file in found]
 
 
-def files_are_there(request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime) -> bool:
-    """Whether fetching can start: every required file is archived or on the server, or waiting is over.
+def fetch_file(
+    request: FetchRequest, file: FeedFile, server: FileServer, archive: Archive, *, now: datetime
+) -> Fetched:
+    """Archive one file unless it is archived already, and return where it is.
 
-    The daily file of a holiday is not waited for; a weekly or monthly one that falls on a holiday is.
+    With ``refetch`` the server is asked in any case, and a correction is archived beside the first version. Raises
+    MissingFile, EmptyFile or StaleFile for a required file, and IncompleteFile or FileStillChanging when the next try
+    may succeed.
     """
-    closed = request.feed.name == "daily" and not is_business_day(request.day)
-    if closed or not can_still_come(request.day, now):
-        return True
-    return all(
-        _archived(request, file, archive) is not None or _on_server(request, file, server) is not None
-        for file in request.feed.files
-        if file.required
-    )
+    archived = _archived(request, file, archive)
+    if archived is not None and not request.refetch:
+        return archived
+    fetched = _from_server(request, file, server, archive, now) or archived
+    if fetched is None:
+        _explain_missing(request, [file], server, nothing_found=False)
+        raise AssertionError("unreachable")
+    return fetched
 
 
-def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
-    """The text file inside an archived object, unzipped when it is a zip.
+def _can_wait(request: FetchRequest, now: datetime) -> bool:
+    closed = request.feed.skips_holidays and not is_business_day(request.day)
+    return not closed and can_still_come(request.day, now)
 
-    Raises EmptyFile for a zip without one and DamagedFile for what is no zip.
+
+def _published(
+    request: FetchRequest, archived: Sequence[FeedFile], server: FileServer, now: datetime
+) -> list[FeedFile]:
+    """Return the files that are on the server and not archived.
+
+    A server that does not answer stops nothing when all required files are archived.
     """
-    stream = archive.open(object_name)
-    if not re.search(r"\.zip(?:\.r\d+)?$", object_name, re.IGNORECASE):
-        return stream
-    return _member(stream, object_name, stem)
-
-
-def _member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    with _readable(name):
-        members = zipfile.ZipFile(stream)
-        texts = [name for name in members.namelist() if name.lower().endswith(".exp")]
-        named = [name for name in texts if (parse_name(Path(name).name) or ("",))[0] == stem]
-        if not texts:
-            raise EmptyFile(f"{name} holds no .exp file; ask the county for the day's file")
-        return cast(BinaryIO, members.open((named or texts)[0]))
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
+    enough = not request.refetch and all(file in archived for file in request.feed.files if file.required)
+    wanted = [file for file in request.feed.files if file not in archived]
     try:
-        yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DamagedFile(
-            f"{name} is a zip that cannot be read: {error}. Ask the county for the file again, then clear this task "
-            "(if it is archived already, run the date with the parameter refetch); nothing was changed."
-        ) from error
+        return [file for file in wanted if _is_published(request, file, server, now)]
+    except (ServerUnreachable, LoginRefused) as error:
+        if not enough:
+            raise
+        log.warning("The archive has all that %s needs, so this stops nothing: %s", request.day, error)
+        return []
+
+
+def _is_published(request: FetchRequest, file: FeedFile, server: FileServer, now: datetime) -> bool:
+    name = _on_server(request, file, server)
+    if name is None:
+        return False
+    if not _can_wait(request, now):
+        return True
+    age = now - server.facts(f"{request.feed.directory}/{name}")[1]
+    return not timedelta(0) <= age < FRESH  # a server's clock may be ahead of ours
 
 
 def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[tuple[int, str]]:
-    """(revision, name) of the file among the archived objects of the day, oldest first."""
+    """Return (revision, name) of the file's versions in the archive, oldest first."""
     found = []
     for name in archive.names(request.folder):
         match = re.fullmatch(r"(?P<base>.+?)(?:\.r(?P<revision>\d+))?", name)
@@ -174,7 +166,7 @@ def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[
 
 
 def _archived(request: FetchRequest, file: FeedFile, archive: Archive) -> Fetched | None:
-    """The newest revision of the file, if there is any."""
+    """Return the newest archived revision of the file, None when there is none."""
     revisions = _revisions(request, file, archive)
     return _fetched(archive, file, f"{request.folder}/{revisions[-1][1]}") if revisions else None
 
@@ -185,7 +177,7 @@ def _fetched(archive: Archive, file: FeedFile, object_name: str) -> Fetched:
 
 
 def _on_server(request: FetchRequest, file: FeedFile, server: FileServer) -> str | None:
-    """The name on the server of the day's file: the dated one, else an undated one written in the day's window."""
+    """Return the name on the server of the day's file: the dated one, else an undated one from the day's window."""
     wanted = file_date(request.feed, request.day, request.lag_days)
     undated = []
     for name in sorted(server.names(request.feed.directory)):
@@ -208,7 +200,7 @@ def _from_server(
     name = _on_server(request, file, server)
     if name is None:
         return None
-    # Without a name in the folder: a task that is killed leaves nothing there, and it holds personal data.
+    # The file has no name in its folder, so a killed task leaves no personal data behind.
     with _room(name), tempfile.TemporaryFile() as local:
         _download(server, f"{request.feed.directory}/{name}", local, now)
         _refuse_empty(request, file, name, local)
@@ -232,7 +224,7 @@ def _room(name: str) -> Iterator[None]:
 
 
 def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> None:
-    """A download is whole only when its size is the server's, before and after."""
+    """Download one file; it is complete only when the server's size, before and after, is the size that arrived."""
     before = server.facts(path)
     if now - before[1] < FRESH:
         time.sleep(PAUSE)
@@ -247,15 +239,15 @@ def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> 
 
 
 def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO) -> None:
-    """Also reads a zip to its end, which proves its checksums; what is archived can be read."""
+    """Refuse a file without a record where the feed allows none. Reads a zip to its end, which checks its checksums."""
     zipped = name.lower().endswith(".zip")
     local.seek(0)
-    stream = _member(local, name, file.stem) if zipped else local
-    with _readable(name):
+    stream = zip_member(local, name, file.stem) if zipped else local
+    with readable_zip(name):
         empty = not any(line.strip() and not re.fullmatch(rb"\d{20}\s*", line) for line in stream)
         while zipped and stream.read(1 << 20):
             pass
-    if empty and file.required and request.feed.name == "daily":
+    if empty and file.required and not request.feed.may_be_empty:
         raise EmptyFile(
             f"{name} for {request.day} holds no record. Ask the county for the day's file, then run the date again; "
             "nothing was archived or changed."
@@ -263,7 +255,7 @@ def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: Binar
 
 
 def _refuse_yesterdays(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> None:
-    if not file.required or request.feed.name != "daily":
+    if not file.required or request.feed.may_be_empty:
         return
     before = FetchRequest(request.feed, previous_business_day(request.day))
     earlier = _archived(before, file, archive)
@@ -279,7 +271,7 @@ def _same(archived: Fetched, local: BinaryIO, archive: Archive) -> bool:
 
 
 def _name_in_archive(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> str:
-    """The server's name; for a correction (``refetch``) the next revision of it."""
+    """Return the name to archive under: the server's name, or the next revision of it for a correction."""
     revisions = _revisions(request, file, archive)
     if not revisions:
         return f"{request.folder}/{name}"
@@ -292,8 +284,8 @@ def _name_in_archive(request: FetchRequest, file: FeedFile, name: str, local: Bi
 def _explain_missing(
     request: FetchRequest, missing: Sequence[FeedFile], server: FileServer, *, nothing_found: bool
 ) -> None:
-    if nothing_found and request.feed.name == "daily" and not is_business_day(request.day):
-        raise SkipRun(f"{request.day} is no business day of the county, and there is no file for it")
+    if nothing_found and request.feed.skips_holidays and not is_business_day(request.day):
+        raise SkipRun(f"{request.day} is not a business day of the county, and there is no file for it")
     names = " and ".join(file.name for file in missing)
     directory = request.feed.directory
     others = [name for name in server.names(directory) if any(request.belongs(file, name) for file in missing)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, TypeVar
 
-from airflow.providers.ftp.hooks.ftp import FTPHook
+from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
 
 from county.errors import (
@@ -31,32 +31,32 @@ _T = TypeVar("_T")
 _BROKEN = (OSError, EOFError, ftplib.error_reply, ftplib.error_proto)
 
 
-class CountyFtp(FTPHook):
-    """The server of Airflow's connection ``miami_dade_ftp``: every wait has an end, every size is of the binary file.
+class CountyFtp:
+    """The FTP server of Airflow's connection ``miami_dade_ftp``; connects when it is first used.
 
-    The connection's extra may say ``tls`` (FTPS: login and files encrypted), ``ca_file`` (a certificate that the
-    server's must go back to) or ``verify`` (against the system's authorities), ``passive`` and ``encoding``.
-    ``timeout`` (s) bounds connecting, each answer and each block of data; ``resumptions`` how often one download goes
-    on where the connection was lost. Errors are those of ``county.errors``.
+    Airflow's own FTP hook has no timeouts, resumes nothing, and does not notice a file that arrives incomplete. The
+    connection's extra may have ``tls`` (FTPS: login and files encrypted), ``ca_file`` (the certificate of the authority
+    that signed the server's) or ``verify`` (check against the system's authorities), ``passive`` and ``encoding``.
+    ``timeout`` (s) limits connecting, each reply and each block of data; ``resumptions`` is how often one download
+    resumes after a lost connection. Raises the errors of ``county.errors``.
     """
 
-    conn: ftplib.FTP | None
-
-    def __init__(self, ftp_conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
-        super().__init__(ftp_conn_id)
+    def __init__(self, conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
+        self.conn_id = conn_id
         self.timeout = timeout
         self.resumptions = resumptions
+        self._conn: ftplib.FTP | None = None
 
-    def get_conn(self) -> ftplib.FTP:
-        if self.conn is None:
+    def _connected(self) -> ftplib.FTP:
+        if self._conn is None:
             try:
-                params = self.get_connection(self.ftp_conn_id)
+                params = BaseHook.get_connection(self.conn_id)
             except AirflowException as missing:
                 raise PermanentIngestionError(
-                    f"Airflow's connection {self.ftp_conn_id} is not defined: define it ({missing})"
+                    f"Airflow's connection {self.conn_id} is not defined: define it ({missing})"
                 ) from None
-            self.conn = self._connect(params)
-        return self.conn
+            self._conn = self._connect(params)
+        return self._conn
 
     def _connect(self, params: Any) -> ftplib.FTP:
         extra = params.extra_dejson
@@ -73,19 +73,19 @@ class CountyFtp(FTPHook):
             conn.close()
             raise PermanentIngestionError(
                 f"the FTP server's certificate is not trusted: {error.verify_message}. Put the county's certificate "
-                f"into a file and name it as ca_file in the extra of the connection {self.ftp_conn_id}."
+                f"into a file and name it as ca_file in the extra of the connection {self.conn_id}."
             ) from error
         except ftplib.error_perm as error:
             conn.close()
             raise LoginRefused(
                 f"the FTP server refuses the login: {error}. Correct user and password of the connection "
-                f'{self.ftp_conn_id}; if the server asks for TLS, set "tls": true in its extra.'
+                f'{self.conn_id}; if the server asks for TLS, set "tls": true in its extra.'
             ) from error
         except (*_BROKEN, ftplib.error_temp) as error:
             conn.close()
             raise ServerUnreachable(
-                f"the county's FTP server does not answer: {error}. Check the connection {self.ftp_conn_id} and the "
-                "server; nothing was changed, the next try goes on."
+                f"the county's FTP server does not answer: {error}. Check the connection {self.conn_id} and the "
+                "server; nothing was changed; the next try continues."
             ) from error
         return conn
 
@@ -138,13 +138,13 @@ class CountyFtp(FTPHook):
         )
 
     def _receive(self, path: str, target: BinaryIO) -> None:
-        conn = self.get_conn()
+        conn = self._connected()
         conn.retrbinary(f"RETR {path}", target.write, blocksize=1 << 16, rest=target.tell() or None)
 
     def _ask(self, question: Callable[[Any], _T]) -> _T:
         """Asks once more over a new connection when the old one turns out to be dead (421: idle for too long)."""
         for last in (False, True):
-            conn = self.get_conn()
+            conn = self._connected()
             try:
                 return question(conn)
             except (*_BROKEN, ftplib.error_temp) as error:
@@ -154,23 +154,23 @@ class CountyFtp(FTPHook):
                 if last:
                     raise ServerUnreachable(
                         f"the county's FTP server broke off: {error}. Check the server; nothing was changed, the next "
-                        "try goes on."
+                        "try continues."
                     ) from error
         raise AssertionError("unreachable")
 
     def _forget(self) -> None:
-        if self.conn is not None:
-            self.conn.close()
-            self.conn = None
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
 
     def close(self) -> None:
         """Says goodbye, if anyone still listens."""
-        if self.conn is not None:
+        if self._conn is not None:
             try:
-                self.conn.quit()
+                self._conn.quit()
             except (*_BROKEN, ftplib.Error):
-                self.conn.close()
-            self.conn = None
+                self._conn.close()
+            self._conn = None
 
 
 class _FtpTls(ftplib.FTP_TLS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -13,7 +14,7 @@ from county.errors import DatabaseTrouble, PermanentIngestionError
 
 LEADS_DB = "leads_db"
 
-#: A server that vanished without a word is noticed within about half a minute.
+#: A server that disappears is noticed within about half a minute.
 _NETWORK: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -21,7 +22,7 @@ _NETWORK: dict[str, Any] = {
     "keepalives_count": 4,
 }
 
-#: For the server's side of a session: a task that was killed, or whose machine is gone, must not hold its locks. And
+#: Settings of the session on the server. A task that was killed, or whose machine is gone, must not keep its locks; and
 #: a step sorts and hashes whole days, which the default of 4 MB would spill to disk.
 _SESSION = {
     "application_name": "ingestion",
@@ -34,27 +35,13 @@ _SESSION = {
 }
 
 
-class _LeadsHook(PostgresHook):
-    def _create_connection(self, conn_args: dict[str, Any]) -> Any:
-        return super()._create_connection({**_NETWORK, **conn_args})
-
-
 def leads_connection() -> psycopg.Connection:
-    """A connection to the leads database: Airflow's connection ``leads_db``, else ``DATABASE_URL``; autocommit.
+    """Connect to the leads database: Airflow's connection ``leads_db``, else ``DATABASE_URL``; autocommit.
 
-    Raises DatabaseTrouble when the server does not answer.
+    Raises DatabaseTrouble when the server does not answer and PermanentIngestionError when neither is defined.
     """
     try:
-        try:
-            connection = _LeadsHook(postgres_conn_id=LEADS_DB, log_sql=False).get_conn()
-        except AirflowException as missing:
-            url = os.environ.get("DATABASE_URL")
-            if not url:
-                raise PermanentIngestionError(
-                    f"neither Airflow's connection {LEADS_DB} nor DATABASE_URL is set: define one of them ({missing})"
-                ) from missing
-            connection = psycopg.connect(url, **_NETWORK)
-        assert isinstance(connection, psycopg.Connection)
+        connection = _connect()
         connection.autocommit = True
         connection.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
@@ -63,20 +50,36 @@ def leads_connection() -> psycopg.Connection:
     except psycopg.OperationalError as error:
         raise DatabaseTrouble(
             f"the leads database does not answer: {str(error).strip()}. Nothing was changed; start the server or "
-            f"correct the connection {LEADS_DB}, the next try goes on."
+            f"correct the connection {LEADS_DB}; the next try continues."
         ) from error
     return connection
 
 
+def _connect() -> psycopg.Connection:
+    try:
+        leads_db = PostgresHook.get_connection(LEADS_DB)
+    except AirflowException as missing:
+        url = os.environ.get("DATABASE_URL")
+        if not url:
+            raise PermanentIngestionError(
+                f"neither Airflow's connection {LEADS_DB} nor DATABASE_URL is set: define one of them ({missing})"
+            ) from missing
+        return psycopg.connect(url, **_NETWORK)
+    leads_db.extra = json.dumps({**_NETWORK, **leads_db.extra_dejson})
+    connection = PostgresHook(connection=leads_db, log_sql=False).get_conn()
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
 def database_trouble(error: Exception) -> DatabaseTrouble | None:
-    """What to say of an error that the leads database caused in the middle of a step; None for any other."""
+    """Return the error to raise for one that the leads database caused in the middle of a step; None for any other."""
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return None
     said = (error.diag.message_primary or str(error)).strip()
-    remedy = "the next try does it anew, or clear this task when the server is well again."
+    remedy = "the next try repeats it, or clear this task when the server is back."
     if isinstance(error, psycopg.errors.DiskFull):
-        remedy = "make room on the disk of its server, then the next try does it anew, or clear this task."
+        remedy = "free space on its server's disk, then the next try repeats it, or clear this task."
     return DatabaseTrouble(
-        f"the leads database broke this step off: {said}. "
+        f"the leads database interrupted this step: {said}. "
         f"Nothing of the step was kept (it is one transaction); {remedy}"
     )

@@ -17,7 +17,7 @@ import psycopg
 
 from county.archive import Archive
 from county.errors import EmptyFile, IncompleteFile, IngestionError, MissingFile, PermanentIngestionError, SkipRun
-from county.feeds import Feed, FeedFile
+from county.feed import Feed, FeedFile
 from county.fetch import Fetched
 from county.layouts import layout
 from county.lines import as_text

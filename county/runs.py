@@ -1,34 +1,63 @@
-"""``data_ingestion_logs``: one truthful row for each run."""
+"""``data_ingestion_logs``: one row for each run, which tells the truth whatever fails."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
+from typing import TypedDict
 
 import psycopg
 from psycopg import sql
 
+from county import feeds
 from county.errors import StagingChanged
-from county.feeds import Feed
+from county.feed import Feed, FeedFile
 from county.fetch import Fetched
 from county.staging import drop_part, partition
 
 GONE = "gone"
 _ENDS: dict[str | None, str] = {
-    "failed": "the run failed while the leads database was away, or died so that nothing could be written down. Its "
-    "tasks' logs say why; put that right and clear the failed task.",
-    "success": "somebody marked the run as a success before its last step had run. Run the date again.",
-    GONE: "Airflow does not know the run any more (it was deleted) and its last step never ran. Run the date again.",
+    "failed": "the run failed while the leads database was unreachable, or was killed before it could write its error. "
+    "Its tasks' logs say why; correct the cause and clear the failed task.",
+    "success": "the run was marked as a success by hand before its last step had run. Run the date again.",
+    GONE: "the run was deleted in Airflow before its last step had run. Run the date again.",
 }
-"""Airflow's state of a run whose row was left at ``running`` → what is written into it."""
+"""Airflow's state of a run whose row still says ``running`` → the error to write into the row."""
 
 
-def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> int:
-    """Inserts the run's row as ``running`` (a cleared run gets its row back) and returns its id.
+class RunKey(TypedDict):
+    """A run as its tasks hand it to each other (XCom holds JSON)."""
 
-    Staging rows that nobody reads any more are dropped on the way: those of runs that have succeeded, or have failed
-    long ago.
+    feed: str
+    ingestion_id: int
+    day: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step of a run needs to know: the feed, the id of the run's row, and the business date."""
+
+    feed: Feed
+    ingestion_id: int
+    day: date
+
+    @classmethod
+    def of(cls, key: RunKey) -> Run:
+        """Return the run that a task was given; raises as ``county.feeds.feed``."""
+        return cls(feeds.feed(key["feed"]), key["ingestion_id"], date.fromisoformat(key["day"]))
+
+    @property
+    def key(self) -> RunKey:
+        """The run as JSON can hold it."""
+        return RunKey(feed=self.feed.name, ingestion_id=self.ingestion_id, day=self.day.isoformat())
+
+
+def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> Run:
+    """Insert the run's row as ``running``, or reopen the row of a run that was cleared; return the run.
+
+    Also drops the staging partitions that no run reads any more: of runs that succeeded, or failed a week ago.
     """
     with connection.transaction():
         row = connection.execute(
@@ -36,12 +65,14 @@ def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date)
             " VALUES (%s, %s, %s, 'running')"
             " ON CONFLICT (ingestion_type, run_id) DO UPDATE SET status = 'running', ingestion_date = %s,"
             " error_message = NULL, warnings = '{}', started_at = now(), duration_seconds = NULL"
-            " RETURNING id",
+            " RETURNING id, xmax <> 0 AS is_reopened",
             (feed.ingestion_type, day, run_id, day),
         ).fetchone()
         assert row is not None
+        if row[1]:
+            connection.execute("DELETE FROM ingestion_files WHERE ingestion_id = %s", (row[0],))
     _drop_finished_staging(connection)
-    return int(row[0])
+    return Run(feed, int(row[0]), day)
 
 
 def _drop_finished_staging(connection: psycopg.Connection) -> None:
@@ -58,7 +89,7 @@ def _drop_finished_staging(connection: psycopg.Connection) -> None:
 
 
 def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
-    """The ids of the feed's runs whose rows say ``running``."""
+    """Return the ids of the feed's runs whose rows say ``running``."""
     rows = connection.execute(
         "SELECT run_id FROM data_ingestion_logs"
         " WHERE ingestion_type = %s AND status = 'running' AND run_id IS NOT NULL",
@@ -67,21 +98,19 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
     return [str(run_id) for (run_id,) in rows]
 
 
-def end_abandoned(
-    connection: psycopg.Connection, feed: Feed, *, dag_id: str, state_of: Callable[[str], str | None]
-) -> list[str]:
-    """Ends as ``failed`` what says ``running`` though Airflow's run has ended or is gone; returns those run ids.
+def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Callable[[str], str | None]) -> list[str]:
+    """End as ``failed`` the rows that say ``running`` although Airflow's run ended or is gone; return their run ids.
 
-    ``state_of`` gives a run's state in Airflow: ``GONE`` for one that Airflow does not know, None when it cannot tell.
+    ``state_of`` gives a run's state in Airflow: ``GONE`` for a run that Airflow does not know, None when it is unknown.
     """
     ended = {run_id: state for run_id in open_runs(connection, feed) if (state := state_of(run_id)) in _ENDS}
     for run_id, state in ended.items():
-        fail_run(connection, feed, run_id, dag_id=dag_id, reason=_ENDS[state])
+        fail_run(connection, feed, run_id, reason=_ENDS[state])
     return list(ended)
 
 
 def resume_run(connection: psycopg.Connection, ingestion_id: int) -> None:
-    """Opens the row again of a run that had failed and of which a step is at work: somebody has cleared its task."""
+    """Reopen the row of a failed run one of whose tasks was cleared and is running."""
     connection.execute(
         "UPDATE data_ingestion_logs SET status = 'running', error_message = NULL, duration_seconds = NULL"
         " WHERE id = %s AND status = 'failed'",
@@ -89,36 +118,36 @@ def resume_run(connection: psycopg.Connection, ingestion_id: int) -> None:
     )
 
 
-def record_files(connection: psycopg.Connection, feed: Feed, ingestion_id: int, fetched: Iterable[Fetched]) -> None:
-    """Notes which archived objects the run reads, and warns of optional files that are not there."""
-    files = list(fetched)
-    absent = [file.name for file in feed.files if file.name not in {f.file for f in files}]
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM ingestion_files WHERE ingestion_id = %s", (ingestion_id,))
-        cursor.executemany(
-            "INSERT INTO ingestion_files (ingestion_id, file, object_name, checksum, bytes)"
-            " VALUES (%s, %s, %s, %s, %s)",
-            [(ingestion_id, f.file, f.object_name, f.checksum, f.bytes) for f in files],
-        )
-        cursor.execute(
-            "UPDATE data_ingestion_logs SET warnings = %s WHERE id = %s",
-            ([f"{name} is missing" for name in absent], ingestion_id),
-        )
+def warn_of_missing(connection: psycopg.Connection, run: Run, files: Sequence[FeedFile]) -> None:
+    """Write a warning into the run's row for each optional file of the feed that is not among ``files``."""
+    missing = [f"{file.name} is missing" for file in run.feed.files if file not in files]
+    connection.execute("UPDATE data_ingestion_logs SET warnings = %s WHERE id = %s", (missing, run.ingestion_id))
 
 
-def check_staging(connection: psycopg.Connection, feed: Feed, ingestion_id: int) -> None:
-    """Adds the staged lines up in the log; raises StagingChanged when a table does not hold what was staged.
+def record_file(connection: psycopg.Connection, run: Run, fetched: Fetched) -> None:
+    """Record which archived object the run reads for one file; what an earlier try staged of it no longer counts."""
+    connection.execute(
+        "INSERT INTO ingestion_files AS f (ingestion_id, file, object_name, checksum, bytes)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (ingestion_id, file) DO UPDATE SET"
+        " object_name = excluded.object_name, checksum = excluded.checksum, bytes = excluded.bytes,"
+        " lines_read = NULL, lines_staged = NULL, lines_rejected = NULL",
+        (run.ingestion_id, fetched.file, fetched.object_name, fetched.checksum, fetched.bytes),
+    )
+
+
+def check_staging(connection: psycopg.Connection, run: Run) -> None:
+    """Write the total of staged lines into the run's row; raise StagingChanged when a table holds another number.
 
     Staging tables are unlogged: a crash of the database server empties them.
     """
     staged: dict[str, int] = dict(
         connection.execute(
-            "SELECT file, lines_staged FROM ingestion_files WHERE ingestion_id = %s", (ingestion_id,)
+            "SELECT file, lines_staged FROM ingestion_files WHERE ingestion_id = %s", (run.ingestion_id,)
         ).fetchall()
     )
     for name, logged in staged.items():
-        for target in feed.file(name).targets:
-            part = sql.Identifier(partition(target.table, ingestion_id))
+        for target in run.feed.file(name).targets:
+            part = sql.Identifier(partition(target.table, run.ingestion_id))
             try:
                 row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(part)).fetchone()
             except psycopg.errors.UndefinedTable:
@@ -128,11 +157,11 @@ def check_staging(connection: psycopg.Connection, feed: Feed, ingestion_id: int)
                     f"{target.table} holds {row and row[0]} rows of {name}, {logged} were staged (a crash of the "
                     "database server empties staging tables). Clear the stage tasks of this run; they read the archive."
                 )
-    add_up_lines(connection, ingestion_id)
+    add_up_lines(connection, run.ingestion_id)
 
 
 def add_up_lines(connection: psycopg.Connection, ingestion_id: int) -> None:
-    """Writes the staged and rejected lines of all files of the run into its row."""
+    """Write the number of staged and rejected lines of all files into the run's row."""
     connection.execute(
         "UPDATE data_ingestion_logs SET (records_processed, records_rejected) ="
         " (SELECT coalesce(sum(lines_staged), 0), coalesce(sum(lines_rejected), 0)"
@@ -142,7 +171,7 @@ def add_up_lines(connection: psycopg.Connection, ingestion_id: int) -> None:
 
 
 def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "success") -> None:
-    """Ends the run's row as ``success`` or ``skipped``; the dead letter of an earlier failure is done with."""
+    """End the run's row as ``success`` or ``skipped``, and close the dead letter that an earlier failure left."""
     with connection.transaction():
         connection.execute(
             "UPDATE data_ingestion_logs SET status = %s, error_message = NULL,"
@@ -158,20 +187,18 @@ def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "
 
 
 def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: str) -> None:
-    """Keeps what a step of the run said when it failed; the run may still succeed by a retry."""
+    """Write the error of a failed step into the run's row; the run may still succeed by a retry."""
     connection.execute(
         "UPDATE data_ingestion_logs SET error_message = %s WHERE ingestion_type = %s AND run_id = %s",
         (error, feed.ingestion_type, run_id),
     )
 
 
-def fail_run(
-    connection: psycopg.Connection, feed: Feed, run_id: str, *, dag_id: str, reason: str, day: date | None = None
-) -> None:
-    """Ends the run's row as ``failed`` and leaves a dead letter.
+def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, reason: str, day: date | None = None) -> None:
+    """End the run's row as ``failed`` and leave a dead letter.
 
-    ``reason`` is used when no step could say more itself, because its process was killed. A run that died before it
-    could open its row gets one, for the business date ``day``.
+    ``reason`` is used when no step could write its own error, because its process was killed. A run that died before
+    it opened its row gets one, for the business date ``day``.
     """
     with connection.transaction():
         row = connection.execute(
@@ -192,9 +219,9 @@ def fail_run(
             " failed_at = now(), retry_count = failed_jobs.retry_count + 1",
             (
                 feed.queue_name,
-                dag_id,
+                feed.dag_id,
                 json.dumps({"run_id": run_id, "business_date": row[1] and row[1].isoformat()}),
                 row[0],
-                f"{dag_id}:{run_id}",
+                f"{feed.dag_id}:{run_id}",
             ),
         )

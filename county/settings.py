@@ -47,3 +47,8 @@ def retry_delay_seconds(default: float) -> float:
 def parcel_roll_url() -> str:
     """``PARCEL_ROLL_URL``: where the county shows its newest parcel roll; empty when it is only in the archive."""
     return text("PARCEL_ROLL_URL", "")
+
+
+def docs_url() -> str:
+    """Return ``DOCS_URL``: the address of this project's ``docs/`` folder, which the DAGs link to; empty: no links."""
+    return text("DOCS_URL", "")

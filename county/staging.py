@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from county.errors import TooManyRejects
-from county.feeds import FeedFile, Target
+from county.feed import FeedFile, Target
 from county.layouts import Column, first_fault, is_good, layout, plain_line
 from county.lines import BLOCK, COPY_OPTIONS, copy_blocks
 

@@ -17,10 +17,11 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
+from assets import DELIVERIES
 from operations_dag import operations_dag, run_day, today
 
 
-@task
+@task(outlets=[DELIVERIES])
 def open_digests() -> dict[str, int]:
     """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
     from county.hooks import leads_connection
@@ -32,6 +33,7 @@ def open_digests() -> dict[str, int]:
 
 with operations_dag(
     "daily_digest",
+    description="Enqueues one digest for each subscriber who wants it",
     schedule="0 5 * * *",
     doc_md=__doc__,
     max_duration=timedelta(minutes=15),

@@ -17,5 +17,7 @@ from __future__ import annotations
 
 from ingestion_dag import ingestion_dag
 
+from county.feeds import DAILY
+
 # A DAG of Airflow; what its tasks do is in the package county.
-dag = ingestion_dag("daily", dag_id="daily_ftp_ingestion", schedule="0 6 * * 1-5", doc_md=__doc__)
+dag = ingestion_dag(DAILY, doc_md=__doc__)

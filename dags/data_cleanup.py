@@ -73,6 +73,7 @@ def _only_counts() -> bool:
 
 with operations_dag(
     "data_cleanup",
+    description="Archives and deletes rows past their retention",
     schedule="0 3 * * *",
     doc_md=__doc__,
     max_duration=timedelta(hours=2),

@@ -39,6 +39,7 @@ def watch_feeds() -> dict[str, list[str]]:
 
 with operations_dag(
     "freshness_watch",
+    description="Alerts on-call of missing runs and stale data",
     schedule="*/15 * * * *",
     doc_md=__doc__,
     max_duration=timedelta(minutes=10),

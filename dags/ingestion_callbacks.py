@@ -1,4 +1,4 @@
-"""What happens when a task or a run of an ingestion fails: the log's row tells the truth whatever has died."""
+"""What happens when a task or a run of an ingestion fails: the run's row in the log tells the truth in any case."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pendulum
 
 from county import feeds
 from county.errors import IngestionError
+from county.feed import Feed
 
 log = logging.getLogger(__name__)
 
-#: A run that somebody starts after midnight waits for its files until 18:00, and then has to work.
+#: A run started by hand after midnight waits for its files until 18:00, and then does its work.
 LONGEST_WAIT = timedelta(hours=19)
 LONGEST_RUN = timedelta(hours=22)
 
@@ -32,7 +33,7 @@ def business_date_of(dag_run: Any, asked: str | None) -> date:
 
 
 def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
-    """What Airflow says of a run, ``GONE`` of one that it does not know; None when it cannot say now."""
+    """Return the state that Airflow has for a run, ``GONE`` for an unknown run, None when it does not answer."""
     from county.runs import GONE
 
     try:
@@ -46,50 +47,54 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
 
 
 def note_error(context: Any) -> None:
-    """Task level: keeps the reason in the log's row, for on-call and for the DAG-level callback."""
+    """Write a task's error into the run's row, for on-call and for the DAG-level callback (task level)."""
     import psycopg
 
     from county import runs
     from county.hooks import leads_connection
 
-    feed = feeds.feed(context["dag"].dag_id.removesuffix("_ftp_ingestion"))
+    feed = _feed(context)
     error = f"{context['ti'].task_id}: {context.get('exception')}"
     try:
         with closing(leads_connection()) as connection:
             runs.note_error(connection, feed, context["run_id"], error)
     except (IngestionError, psycopg.Error) as away:
-        log.error("%s. This could not be written into data_ingestion_logs: %s", error, away)
+        log.error("%s. This error could not be written into data_ingestion_logs: %s", error, away)
 
 
 def fail_run(context: Any) -> None:
-    """DAG level, in the dag-processor: ends the log's row even when a task's process was killed."""
+    """End the run's row even when a task's process was killed (DAG level, in the dag-processor)."""
     import psycopg
 
     from county import runs
     from county.hooks import leads_connection
 
-    dag_id = context["dag"].dag_id
     day = None
-    with suppress(Exception):  # the context of a callback may hold next to nothing
+    with suppress(Exception):  # a callback's context may be nearly empty
         day = business_date_of(context["dag_run"], (context["dag_run"].conf or {}).get("business_date"))
     try:
         with closing(leads_connection()) as connection:
             runs.fail_run(
                 connection,
-                feeds.feed(dag_id.removesuffix("_ftp_ingestion")),
+                _feed(context),
                 context["run_id"],
-                dag_id=dag_id,
                 day=day,
                 reason=_why(context),
             )
     except (IngestionError, psycopg.Error) as away:
-        log.error("%s: its row in data_ingestion_logs is ended by freshness_watch (%s)", context["run_id"], away)
+        log.error("%s: freshness_watch will end its row in data_ingestion_logs (%s)", context["run_id"], away)
+
+
+def _feed(context: Any) -> Feed:
+    feed = feeds.feed_of_dag(context["dag"].dag_id)
+    assert feed is not None, "only DAGs of feeds use these callbacks"
+    return feed
 
 
 def _why(context: Any) -> str:
-    """What is known of a failed run of which no task could say anything."""
+    """Return what is known of a failed run none of whose tasks could write its error."""
     ti, reason = context.get("ti"), context.get("reason")
     if reason == "timed_out":
         return f"the run had not ended after {LONGEST_RUN.total_seconds() / 3600:g} hours. Clear its unfinished tasks."
-    where = f"{ti.task_id} died without a word (killed, or its machine went down)" if ti else "the run failed"
+    where = f"the process of {ti.task_id} was killed or its machine went down" if ti else "the run failed"
     return f"{where}: {reason or 'no reason given'}. See the task's log, then clear it."

@@ -1,4 +1,4 @@
-"""Builds the DAG of a feed: what runs when. What a step does is in ``county``, imported when it runs."""
+"""Builds the DAG of a feed: what runs when. What a step does is in ``county``, imported when the step runs."""
 
 from __future__ import annotations
 
@@ -7,31 +7,38 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, chain, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from assets import DELIVERIES, LEADS, table
+from documentation import OWNER, owner_links, with_link
 from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now, run_state
 
 from county import feeds, settings
 from county.errors import FileStillChanging, PermanentIngestionError, SkipRun
 from operations.monitoring import oncall
-from operations.monitoring.schedules import FEEDS
 from run_deadlines import ScheduledSlot
 
 if TYPE_CHECKING:
     import psycopg
 
-    from county.feeds import Feed
+    from county.feed import Feed
     from county.fetch import FetchRequest
+    from county.pipeline import Counts
+    from county.runs import Run, RunKey
 
 log = logging.getLogger(__name__)
 
 NEW_YORK = "America/New_York"
 MERGE_POOL = "ingestion_merge"
+#: Time between two looks for a file that the county has not published, or is still writing.
+LOOK_AGAIN = timedelta(minutes=10)
+#: Connections to the county's FTP server that one run opens at the same time.
+DOWNLOADS = 2
 
 PARAMS = {
     "business_date": Param(
@@ -39,55 +46,52 @@ PARAMS = {
         type=["null", "string"],
         format="date",
         title="Business date",
-        description="New York date to run for; empty: the run's own date, by hand the last business day.",
+        description="New York date to run for. Empty: the run's own date, or the last business day by hand.",
     ),
     "notify": Param(
         None,
-        # A switch of the form cannot say "as usual": so words for people, true and false for programs.
+        # The form's switch has no third position, so people choose words and programs send true or false.
         type=["null", "string", "boolean"],
         pattern="^(yes|no)$",
         examples=["yes", "no"],
         title="Announce the leads",
-        description="yes or no; empty: when the date is recent (at most ALERT_MAX_AGE_DAYS business days old).",
+        description="yes or no. Empty: yes if the date is at most ALERT_MAX_AGE_DAYS business days old.",
     ),
     "refetch": Param(
         False,
         type="boolean",
         title="Fetch again",
-        description="Look for corrected files on the server; a correction is archived beside the first file.",
+        description="Look for corrected files on the server. A correction is archived beside the first file.",
     ),
 }
 
 
-def ingestion_dag(feed_name: str, *, dag_id: str, schedule: str, doc_md: str | None) -> DAG:
-    """The DAG that brings the files of one feed in, from the FTP server to alert rows."""
-    feed = feeds.feed(feed_name)
+def ingestion_dag(feed: Feed, *, doc_md: str | None) -> DAG:
+    """Return the DAG that brings in the files of a feed, from the FTP server to deliveries of alerts."""
     with feed_dag(
-        feed,
-        dag_id,
-        schedule=schedule,
-        dagrun_timeout=LONGEST_RUN,
-        execution_timeout=timedelta(minutes=30),
-        deadline=_deadline(dag_id),
-        params=PARAMS,
-        doc_md=doc_md,
+        feed, dagrun_timeout=LONGEST_RUN, execution_timeout=timedelta(minutes=30), params=PARAMS, doc_md=doc_md
     ) as dag:
-        run = open_run(feed_name)
-        staged = stage.partial(run=run).expand(file=fetch(run))
-        merged = merge(match(run, staged))
-        close_run(write_alerts(make_leads(merged)))
+        run = open_run(feed.name)
+        fetched = fetch.partial(run=run).expand(file=wait_for_files(run))
+        staged = stage.partial(run=run).expand(file=fetched)
+        merged = merge.override(outlets=[table(name) for name in feed.merges])(run)
+        chain(staged, match(run), merged, make_leads(run), write_alerts(run), close_run(run))
     return dag
 
 
-def feed_dag(feed: Feed, dag_id: str, *, execution_timeout: timedelta, **options: Any) -> DAG:
-    """A DAG that brings a feed in, still without tasks; ``options`` are those of this DAG alone."""
+def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **options: Any) -> DAG:
+    """Return the DAG of a feed, still without tasks; ``options`` are further arguments of this DAG."""
     return DAG(
-        dag_id,
+        feed.dag_id,
+        description=feed.description,
+        doc_md=with_link(doc_md, "ingestion.md"),
+        owner_links=owner_links(),
+        schedule=feed.schedule,
         start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
         catchup=False,
         max_active_runs=1,
         default_args={
-            "owner": "data-engineering",
+            "owner": OWNER,
             "retries": settings.retries(3),
             "retry_delay": timedelta(seconds=settings.retry_delay_seconds(60 * feed.retry_minutes)),
             "execution_timeout": execution_timeout,
@@ -95,30 +99,28 @@ def feed_dag(feed: Feed, dag_id: str, *, execution_timeout: timedelta, **options
         },
         on_failure_callback=[fail_run, oncall.run_failed],
         on_success_callback=oncall.run_succeeded,
+        deadline=_deadline(feed),
         tags=["ingestion", feed.name],
         **options,
     )
 
 
-def _deadline(dag_id: str) -> DeadlineAlert | None:
-    schedule = FEEDS.get(dag_id)
+def _deadline(feed: Feed) -> DeadlineAlert | None:
     # At the end of a good run, `airflow dags test` (3.3) looks for the stored deadlines of a DAG that it never stored.
-    if schedule is None or sys.argv[1:3] == ["dags", "test"]:
+    if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
-    return DeadlineAlert(
-        reference=ScheduledSlot(), interval=schedule.late_after, callback=SyncCallback(oncall.run_is_late)
-    )
+    return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Says in Airflow's words what the library says in its own."""
+    """Turn the library's errors into Airflow's: skip the run, fail without a retry, or try again."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except SkipRun as nothing:
-            raise AirflowSkipException(str(nothing)) from nothing
+        except SkipRun as reason:
+            raise AirflowSkipException(str(reason)) from reason
         except PermanentIngestionError as error:
             raise AirflowFailException(str(error)) from error
         except Exception as error:
@@ -133,8 +135,8 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @task
 @step
-def open_run(feed_name: str) -> dict[str, Any]:
-    """Opens the run's row in the log; returns what all further steps need to know."""
+def open_run(feed_name: str) -> RunKey:
+    """Open the run's row in ``data_ingestion_logs``; return what every further task needs to know."""
     from county import runs
     from county.hooks import leads_connection
 
@@ -142,153 +144,160 @@ def open_run(feed_name: str) -> dict[str, Any]:
     feed, dag_run = feeds.feed(feed_name), context["dag_run"]
     day = business_date_of(dag_run, context["params"]["business_date"])
     with closing(leads_connection()) as connection:
-        ingestion_id = runs.open_run(connection, feed, dag_run.run_id, day)
-        state_of = partial(run_state, context["ti"], dag_run.dag_id)
-        runs.end_abandoned(connection, feed, dag_id=dag_run.dag_id, state_of=state_of)
-    return {"feed": feed_name, "ingestion_id": ingestion_id, "day": day.isoformat()}
+        run = runs.open_run(connection, feed, dag_run.run_id, day)
+        state_of = partial(run_state, context["ti"], feed.dag_id)
+        runs.end_abandoned(connection, feed, state_of=state_of)
+    return run.key
 
 
-@task.sensor(mode="reschedule", poke_interval=600, timeout=LONGEST_WAIT.total_seconds())
+@task.sensor(mode="reschedule", poke_interval=LOOK_AGAIN.total_seconds(), timeout=LONGEST_WAIT.total_seconds())
 @step
-def fetch(run: dict[str, Any]) -> PokeReturnValue:
-    """Archives the day's files; gives where they are.
+def wait_for_files(run: RunKey) -> PokeReturnValue:
+    """Return the names of the files to fetch, once every required one is archived or published.
 
-    While a file can still come today, or is being written, it looks again later and holds no worker meanwhile.
+    A run of today looks every ten minutes until 18:00. Between two looks it holds no worker and no pool slot; a look
+    takes a few seconds.
     """
     from county import runs
     from county.archive import open_archive
-    from county.dates import can_still_come
-    from county.fetch import fetch_files, files_are_there
+    from county.fetch import files_to_fetch
     from county.ftp import CountyFtp
 
-    request, moment = _request(run), now()
-    archive = open_archive(settings.archive_url())
-    with leads_database(run) as connection, closing(CountyFtp()) as server:
+    with step_of(run) as (connection, current), closing(CountyFtp()) as server:
+        archive = open_archive(settings.archive_url())
         try:
-            if not files_are_there(request, server, archive, now=moment):
-                return PokeReturnValue(is_done=False)
-            fetched = fetch_files(request, server, archive, now=moment)
+            files = files_to_fetch(_request(current), server, archive, now=now())
+        except SkipRun:
+            runs.close_run(connection, current.ingestion_id, "skipped")
+            raise
+        if files is None:
+            return PokeReturnValue(is_done=False)
+        runs.warn_of_missing(connection, current, files)
+    return PokeReturnValue(is_done=True, xcom_value=[file.name for file in files])
+
+
+@task(max_active_tis_per_dagrun=DOWNLOADS, map_index_template="{{ task.op_kwargs['file'] }}")
+@step
+def fetch(run: RunKey, file: str) -> dict[str, Any]:
+    """Archive one file; return where it is. A file that the county is still writing today is tried again later."""
+    from county import runs
+    from county.archive import open_archive
+    from county.dates import can_still_come
+    from county.fetch import fetch_file
+    from county.ftp import CountyFtp
+
+    with step_of(run) as (connection, current), closing(CountyFtp()) as server:
+        archive = open_archive(settings.archive_url())
+        try:
+            fetched = fetch_file(_request(current), current.feed.file(file), server, archive, now=now())
         except FileStillChanging as changing:
-            if not can_still_come(request.day, moment):
+            if not can_still_come(current.day, now()):
                 raise
             log.info("%s", changing)
-            return PokeReturnValue(is_done=False)
-        except SkipRun:
-            runs.close_run(connection, run["ingestion_id"], "skipped")
-            raise
-        runs.record_files(connection, request.feed, run["ingestion_id"], fetched)
-    return PokeReturnValue(is_done=True, xcom_value=[asdict(file) for file in fetched])
+            raise AirflowRescheduleException(now() + LOOK_AGAIN) from changing
+        runs.record_file(connection, current, fetched)
+    return asdict(fetched)
 
 
 @task(map_index_template="{{ task.op_kwargs['file']['file'] }}")
 @step
-def stage(run: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
-    """Loads one archived file into its staging table."""
+def stage(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
+    """Load one archived file into its staging tables; return the lines read, staged and rejected."""
     from county.archive import open_archive
-    from county.fetch import open_lines
     from county.staging import stage_file
+    from county.zips import open_lines
 
-    feed = feeds.feed(run["feed"])
-    feed_file = feed.file(file["file"])
-    with (
-        leads_database(run) as connection,
-        open_lines(open_archive(settings.archive_url()), file["object_name"], feed_file.stem) as stream,
-    ):
-        staged = stage_file(
-            connection,
-            feed_file,
-            stream,
-            ingestion_id=run["ingestion_id"],
-            feed=feed.name,
-            day=date.fromisoformat(run["day"]),
-            object_name=file["object_name"],
-            max_rejected_percent=settings.max_rejected_percent(),
-        )
+    with step_of(run) as (connection, current):
+        feed_file = current.feed.file(file["file"])
+        archive = open_archive(settings.archive_url())
+        with open_lines(archive, file["object_name"], feed_file.stem) as stream:
+            staged = stage_file(
+                connection,
+                feed_file,
+                stream,
+                ingestion_id=current.ingestion_id,
+                feed=current.feed.name,
+                day=current.day,
+                object_name=file["object_name"],
+                max_rejected_percent=settings.max_rejected_percent(),
+            )
     return asdict(staged)
 
 
 @task
 @step
-def match(run: dict[str, Any], staged: list[dict[str, Any]]) -> dict[str, Any]:
-    """Finds a folio for records without one."""
-    del staged  # what is staged is in the database; the argument only says that staging comes first
-    return _pipeline_step("match", run)
+def match(run: RunKey) -> Counts:
+    """Find a folio for records without one."""
+    from county import pipeline
+
+    with step_of(run) as (connection, current):
+        return pipeline.match(connection, current)
 
 
 @task(pool=MERGE_POOL)
 @step
-def merge(run: dict[str, Any]) -> dict[str, Any]:
-    """Brings documents, parties and properties up to date."""
-    return _pipeline_step("merge", run)
+def merge(run: RunKey) -> Counts:
+    """Bring documents, parties and properties up to date."""
+    from county import pipeline
+
+    with step_of(run) as (connection, current):
+        return pipeline.merge(connection, current)
 
 
-@task(pool=MERGE_POOL)
+@task(pool=MERGE_POOL, outlets=[LEADS])
 @step
-def make_leads(run: dict[str, Any]) -> dict[str, Any]:
-    """Makes the day's leads and closes those whose reason has ended."""
-    return _pipeline_step("make_leads", run)
+def make_leads(run: RunKey) -> Counts:
+    """Make the day's leads and close those whose reason has ended."""
+    from county import pipeline
+
+    with step_of(run) as (connection, current):
+        return pipeline.make_leads(connection, current)
 
 
-@task(pool=MERGE_POOL)
+@task(pool=MERGE_POOL, outlets=[DELIVERIES])
 @step
-def write_alerts(run: dict[str, Any]) -> dict[str, Any]:
-    """Writes one delivery for each subscriber and new lead."""
+def write_alerts(run: RunKey) -> Counts:
+    """Enqueue one delivery for each subscriber and new lead."""
+    from county import pipeline
     from leads.business_days import local_day
 
-    return _pipeline_step(
-        "write_alerts",
-        run,
-        today=local_day(now()),
-        max_age_days=settings.alert_max_age_days(),
-        notify=_yes_or_no(get_current_context()["params"]["notify"]),
-    )
+    with step_of(run) as (connection, current):
+        return pipeline.write_alerts(
+            connection,
+            current,
+            today=local_day(now()),
+            max_age_days=settings.alert_max_age_days(),
+            notify=_yes_or_no(get_current_context()["params"]["notify"]),
+        )
 
 
 @task
 @step
-def close_run(run: dict[str, Any]) -> dict[str, Any]:
-    """Ends the run's row in the log."""
+def close_run(run: RunKey) -> None:
+    """End the run's row in ``data_ingestion_logs``."""
     from county import runs
 
-    with leads_database(run) as connection:
-        runs.close_run(connection, run["ingestion_id"])
-    return run
-
-
-def _pipeline_step(name: str, run: dict[str, Any], **options: Any) -> dict[str, Any]:
-    from county import pipeline
-
-    with leads_database(run) as connection:
-        counts = getattr(pipeline, name)(
-            connection,
-            feeds.feed(run["feed"]),
-            run["ingestion_id"],
-            date.fromisoformat(run["day"]),
-            **options,
-        )
-    return {**run, name: counts}
+    with step_of(run) as (connection, current):
+        runs.close_run(connection, current.ingestion_id)
 
 
 @contextmanager
-def leads_database(run: dict[str, Any]) -> Iterator[psycopg.Connection]:
-    """A connection for a step of the run, whose row in the log says that it is at work (again)."""
-    from county import runs
+def step_of(run: RunKey) -> Iterator[tuple[psycopg.Connection, Run]]:
+    """Yield a connection for a step of the run, whose row then says that the run is (again) in progress."""
     from county.hooks import leads_connection
+    from county.runs import Run, resume_run
 
+    current = Run.of(run)
     with closing(leads_connection()) as connection:
-        runs.resume_run(connection, run["ingestion_id"])
-        yield connection
+        resume_run(connection, current.ingestion_id)
+        yield connection, current
 
 
-def _request(run: dict[str, Any]) -> FetchRequest:
+def _request(run: Run) -> FetchRequest:
     from county.fetch import FetchRequest
 
-    return FetchRequest(
-        feeds.feed(run["feed"]),
-        date.fromisoformat(run["day"]),
-        lag_days=settings.file_lag_days(),
-        refetch=bool(get_current_context()["params"]["refetch"]),
-    )
+    refetch = bool(get_current_context()["params"]["refetch"])
+    return FetchRequest(run.feed, run.day, lag_days=settings.file_lag_days(), refetch=refetch)
 
 
 def _yes_or_no(answer: str | bool | None) -> bool | None:

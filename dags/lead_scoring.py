@@ -17,10 +17,11 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
+from assets import LEADS
 from operations_dag import operations_dag
 
 
-@task
+@task(outlets=[LEADS])
 def score_leads() -> int:
     """Brings the scores up to date; returns how many changed."""
     from county import lead_scoring
@@ -32,6 +33,7 @@ def score_leads() -> int:
 
 with operations_dag(
     "lead_scoring",
+    description="Recalculates the score of each lead from its age",
     schedule="0 2 * * *",
     doc_md=__doc__,
     max_duration=timedelta(minutes=30),

@@ -20,5 +20,7 @@ from __future__ import annotations
 
 from ingestion_dag import ingestion_dag
 
+from county.feeds import MONTHLY
+
 # A DAG of Airflow; what its tasks do is in the package county.
-dag = ingestion_dag("monthly", dag_id="monthly_ftp_ingestion", schedule="0 8 1 * *", doc_md=__doc__)
+dag = ingestion_dag(MONTHLY, doc_md=__doc__)

@@ -1,4 +1,4 @@
-"""What the DAGs beside the feeds have in common: when they begin, whose they are, who hears of their failures."""
+"""What the DAGs that bring in no files have in common: start date, owner, and who is alerted of failures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, get_current_context
+from documentation import OWNER, owner_links, with_link
 
 from operations.monitoring import oncall
 
@@ -16,6 +17,7 @@ NEW_YORK = "America/New_York"
 def operations_dag(
     dag_id: str,
     *,
+    description: str,
     schedule: str,
     doc_md: str | None,
     max_duration: timedelta,
@@ -24,16 +26,17 @@ def operations_dag(
     pool: str = "default_pool",
     params: dict[str, Any] | None = None,
 ) -> DAG:
-    """A DAG of one quick step or two; a run may take ``max_duration``, and a failed one is told to on-call."""
+    """Return a DAG of a quick step or two. A run may take ``max_duration``; on-call is alerted of a failed one."""
     return DAG(
         dag_id,
+        description=description,
         schedule=schedule,
         start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=max_duration,
         default_args={
-            "owner": "data-engineering",
+            "owner": OWNER,
             "retries": retries,
             "retry_delay": timedelta(minutes=1),
             "execution_timeout": max_duration,
@@ -43,13 +46,14 @@ def operations_dag(
         on_failure_callback=oncall.run_failed,
         on_success_callback=oncall.run_succeeded,
         params=params,
-        doc_md=doc_md,
+        doc_md=with_link(doc_md, "operations.md"),
+        owner_links=owner_links(),
         tags=tags,
     )
 
 
 def run_day() -> date:
-    """The New York date that the current run is for: of its logical date, else today."""
+    """Return the New York date that the current run is for: its logical date's, else today."""
     from leads.business_days import local_day
 
     return local_day(get_current_context()["dag_run"].logical_date or now())
@@ -66,6 +70,6 @@ def now() -> datetime:
 
 
 def is_manual() -> bool:
-    """Whether somebody started the run by hand (``airflow dags test`` counts as that)."""
+    """Return whether the run was started by hand (``airflow dags test`` counts as that)."""
     run_type = get_current_context()["dag_run"].run_type
     return str(getattr(run_type, "value", run_type)) == "manual"

@@ -16,78 +16,77 @@ last month's values.
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import asdict
-from datetime import date, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import get_current_context, task
+from airflow.sdk import chain, get_current_context, task
+from assets import table
 from ingestion_callbacks import now
-from ingestion_dag import PARAMS, close_run, feed_dag, leads_database, merge, open_run, step
+from ingestion_dag import PARAMS, close_run, feed_dag, merge, open_run, step, step_of
 
-from county import feeds, settings
+from county import settings
 from county.errors import SkipRun
+from county.feeds import PARCEL_ROLL
 
-FEED = feeds.PARCEL_ROLL
+if TYPE_CHECKING:
+    from county.runs import RunKey
 
 
 @task
 @step
-def fetch_roll(run: dict[str, Any]) -> dict[str, Any]:
-    """Archives the roll; returns where it is."""
+def fetch_roll(run: RunKey) -> dict[str, Any]:
+    """Archive the parcel roll; return where it is."""
     from county import parcel_roll, runs
     from county.archive import open_archive
     from leads.business_days import local_day
 
-    with leads_database(run) as connection:
+    with step_of(run) as (connection, current):
         try:
-            parcel_roll.refuse_older(connection, FEED, date.fromisoformat(run["day"]))
+            parcel_roll.refuse_older(connection, current.feed, current.day)
         except SkipRun:
-            runs.close_run(connection, run["ingestion_id"], "skipped")
+            runs.close_run(connection, current.ingestion_id, "skipped")
             raise
         fetched = parcel_roll.fetch_roll(
-            FEED,
-            date.fromisoformat(run["day"]),
+            current.feed,
+            current.day,
             open_archive(settings.archive_url()),
             settings.parcel_roll_url(),
             today=local_day(now()),
             refetch=bool(get_current_context()["params"]["refetch"]),
         )
-        runs.record_files(connection, FEED, run["ingestion_id"], [fetched])
+        runs.record_file(connection, current, fetched)
     return asdict(fetched)
 
 
 @task
 @step
-def stage_roll(run: dict[str, Any], file: dict[str, Any]) -> dict[str, Any]:
-    """Loads the archived roll into its staging table."""
+def stage_roll(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
+    """Load the archived roll into its staging table; return the lines read, staged and rejected."""
     from county.archive import open_archive
     from county.parcel_roll import stage_roll
 
-    with (
-        leads_database(run) as connection,
-        closing(open_archive(settings.archive_url()).open(file["object_name"])) as stream,
-    ):
-        stage_roll(
+    with step_of(run) as (connection, current), open_archive(settings.archive_url()).open(file["object_name"]) as csv:
+        staged = stage_roll(
             connection,
-            FEED,
-            stream,
-            ingestion_id=run["ingestion_id"],
-            day=date.fromisoformat(run["day"]),
+            current.feed,
+            csv,
+            ingestion_id=current.ingestion_id,
+            day=current.day,
             object_name=file["object_name"],
             max_rejected_percent=settings.max_rejected_percent(),
         )
-    return run
+    return asdict(staged)
 
 
 with feed_dag(
-    FEED,
-    "property_roll",
-    schedule="0 4 15 * *",
+    PARCEL_ROLL,
     dagrun_timeout=timedelta(hours=6),
     execution_timeout=timedelta(hours=1),
     params={name: PARAMS[name] for name in ("business_date", "refetch")},
     doc_md=__doc__,
 ) as dag:
-    opened = open_run("property_roll")
-    close_run(merge(stage_roll(opened, fetch_roll(opened))))
+    run = open_run(PARCEL_ROLL.name)
+    staged = stage_roll(run, fetch_roll(run))
+    merged = merge.override(outlets=[table(name) for name in PARCEL_ROLL.merges])(run)
+    chain(staged, merged, close_run(run))

@@ -30,6 +30,11 @@ def record_queue_metrics() -> int:
 
 
 with operations_dag(
-    "queue_metrics", schedule="*/5 * * * *", doc_md=__doc__, max_duration=timedelta(minutes=4), tags=["watching"]
+    "queue_metrics",
+    description="Records how the notifier's queues are doing",
+    schedule="*/5 * * * *",
+    doc_md=__doc__,
+    max_duration=timedelta(minutes=4),
+    tags=["watching"],
 ) as dag:
     record_queue_metrics()

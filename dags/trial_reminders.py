@@ -17,10 +17,11 @@ from contextlib import closing
 from datetime import timedelta
 
 from airflow.sdk import task
+from assets import DELIVERIES
 from operations_dag import now, operations_dag, run_day, today
 
 
-@task
+@task(outlets=[DELIVERIES])
 def open_trial_reminders() -> dict[str, int]:
     """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
     from county.hooks import leads_connection
@@ -32,6 +33,7 @@ def open_trial_reminders() -> dict[str, int]:
 
 with operations_dag(
     "trial_reminders",
+    description="Enqueues reminders 7, 3 and 1 days before a trial ends",
     schedule="0 9 * * *",
     doc_md=__doc__,
     max_duration=timedelta(minutes=15),

@@ -18,5 +18,7 @@ from __future__ import annotations
 
 from ingestion_dag import ingestion_dag
 
+from county.feeds import WEEKLY
+
 # A DAG of Airflow; what its tasks do is in the package county.
-dag = ingestion_dag("weekly", dag_id="weekly_ftp_ingestion", schedule="0 7 * * 1", doc_md=__doc__)
+dag = ingestion_dag(WEEKLY, doc_md=__doc__)

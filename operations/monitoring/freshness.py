@@ -1,54 +1,70 @@
-"""What should be there and is not: runs that never started, ends that nobody wrote, feeds that bring nothing new."""
+"""Watch the feeds: runs that never started, rows that nobody could end, feeds that bring no new data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row
 
-from county import feeds, runs
-from county.feeds import PARCEL_ROLL
+from county import runs
+from county.feed import Feed, Period
+from county.feeds import FEEDS
 from leads.alert import alert, recovered
-from leads.business_days import business_days_between, local_day
+from leads.business_days import NEW_YORK, business_days_between, local_day
 from leads.sql import statement
-from operations.monitoring.schedules import FEEDS, Schedule
 
-#: A run that has not opened its row by then never started.
+#: A run whose row is not there this long after its slot never started.
 GRACE = timedelta(minutes=30)
-#: How far back missed runs are looked for: a week, and for the slower feeds their last slot.
+#: How far back missed runs are looked for; the last slot of a feed counts however long ago it was.
 LOOK_BACK = timedelta(days=7)
 LONGEST_MONTH = timedelta(days=31)
 
 
+@dataclass(frozen=True)
+class History:
+    """What ``data_ingestion_logs`` has of a feed: the dates with a run, and the newest date with data."""
+
+    days: list[date] | None
+    first_day: date | None
+    newest_data: date | None
+
+
 def watch_feeds(connection: psycopg.Connection, *, now: datetime) -> dict[str, list[str]]:
-    """Tells on-call of runs that should have been and of stale feeds, and of those that have come right again.
+    """Alert on-call of runs that never started and of stale feeds, and say when those are over.
 
     Compares the schedules with ``data_ingestion_logs``. Holidays count: their runs start too, and are skipped. An
-    Airflow that has just come up is given time to start what it missed. Returns the missing dates by DAG id, and under
+    Airflow that has just started gets time to start what it missed. Return the missing dates by DAG id, and under
     ``stale`` the ids of DAGs without fresh data.
     """
     found: dict[str, list[str]] = {"stale": []}
     if _has_just_come_up(connection, now):
         return found
-    for dag_id, schedule in FEEDS.items():
-        with connection.cursor(row_factory=dict_row) as cursor:
-            history = cursor.execute(
-                statement("operations/monitoring/feed_history"), {"ingestion_type": schedule.ingestion_type}
-            ).fetchone()
-        assert history is not None
-        missing = missing_days(schedule, history["days"] or [], history["first_day"], now)
-        found[dag_id] = [day.isoformat() for day in missing]
-        _tell_missing(connection, schedule, missing)
-        newest = history["newest_data"] or history["first_day"]
-        if newest is not None and _is_stale(schedule, newest, local_day(now)):
-            found["stale"].append(dag_id)
-            _tell_stale(connection, schedule, history["newest_data"])
+    for feed in FEEDS:
+        if feed.stale_days is None:
+            continue
+        history = _history(connection, feed)
+        missing = missing_days(feed, history.days or [], history.first_day, now)
+        found[feed.dag_id] = [day.isoformat() for day in missing]
+        _alert_of_missing(connection, feed, missing)
+        newest = history.newest_data or history.first_day
+        if newest is not None and _age_days(feed, newest, local_day(now)) > feed.stale_days:
+            found["stale"].append(feed.dag_id)
+            _alert_of_stale(connection, feed, history.newest_data)
         else:
-            recovered(f"{dag_id} has data of {newest}.", cause=f"stale:{dag_id}", connection=connection)
+            recovered(f"{feed.dag_id} has data of {newest}.", cause=f"stale:{feed.dag_id}", connection=connection)
     return found
+
+
+def _history(connection: psycopg.Connection, feed: Feed) -> History:
+    with connection.cursor(row_factory=class_row(History)) as cursor:
+        parameters = {"ingestion_type": feed.ingestion_type}
+        history = cursor.execute(statement("operations/monitoring/feed_history"), parameters).fetchone()
+    assert history is not None
+    return history
 
 
 def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
@@ -61,58 +77,60 @@ def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
 def end_abandoned_runs(
     connection: psycopg.Connection, state_of: Callable[[str, str], str | None]
 ) -> dict[str, list[str]]:
-    """Ends the rows of ``data_ingestion_logs`` whose run nobody could write the end of; returns run ids by DAG id.
+    """End the rows of ``data_ingestion_logs`` whose run ended without writing it; return run ids by DAG id.
 
-    ``state_of(dag_id, run_id)`` is what Airflow says of a run (``county.runs.end_abandoned``).
+    ``state_of(dag_id, run_id)`` is the state that Airflow has for a run (``county.runs.end_abandoned``).
     """
     ended: dict[str, list[str]] = {}
-    for dag_id in (*FEEDS, PARCEL_ROLL.ingestion_type):
-        feed = feeds.feed(dag_id.removesuffix("_ftp_ingestion"))
-        if found := runs.end_abandoned(connection, feed, dag_id=dag_id, state_of=partial(state_of, dag_id)):
-            ended[dag_id] = found
+    for feed in FEEDS:
+        if found := runs.end_abandoned(connection, feed, state_of=partial(state_of, feed.dag_id)):
+            ended[feed.dag_id] = found
     return ended
 
 
-def missing_days(schedule: Schedule, seen: list[date], first_day: date | None, now: datetime) -> list[date]:
-    """The dates of a feed that are due and have no run: of the last week, and the last one however long ago.
+def missing_days(feed: Feed, seen: list[date], first_day: date | None, now: datetime) -> list[date]:
+    """Return the dates of a feed that are due and have no run: those of the last week, and the newest in any case.
 
-    Dates before the feed's first run ever (``first_day``) are not asked for, except the last.
+    Dates before the feed's first run ever (``first_day``) do not count, except the newest.
     """
-    due = schedule.days_due(local_day(now) - LONGEST_MONTH, now - GRACE)
+    slots = feed.slots(local_day(now) - LONGEST_MONTH, now - GRACE)
+    due = [local_day(slot) for slot in slots]
     recent = [d for d in due if d >= local_day(now) - LOOK_BACK and first_day is not None and d >= first_day]
     return sorted({*recent, *due[-1:]} - set(seen))
 
 
-def _is_stale(schedule: Schedule, newest: date, today: date) -> bool:
-    age = business_days_between(newest, today) if schedule.dag_id == "daily_ftp_ingestion" else (today - newest).days
-    return age > schedule.stale_days
+def _age_days(feed: Feed, newest: date, today: date) -> int:
+    return business_days_between(newest, today) if feed.period is Period.BUSINESS_DAY else (today - newest).days
 
 
-def _tell_missing(connection: psycopg.Connection, schedule: Schedule, missing: list[date]) -> None:
-    cause = f"missing:{schedule.dag_id}"
+def _alert_of_missing(connection: psycopg.Connection, feed: Feed, missing: list[date]) -> None:
+    cause = f"missing:{feed.dag_id}"
     if not missing:
-        recovered(f"Every run of {schedule.dag_id} that is due has started.", cause=cause, connection=connection)
+        recovered(f"Every run of {feed.dag_id} that is due has started.", cause=cause, connection=connection)
         return
     days = ", ".join(day.isoformat() for day in missing)
+    (due, *_) = feed.slots(
+        missing[-1], datetime.combine(missing[-1] + timedelta(days=1), datetime.min.time(), NEW_YORK)
+    )
     alert(
         "critical",
-        f"{schedule.dag_id} never started for {days}",
-        f"{schedule.dag_id} is due at {schedule.at:%H:%M} New York; data_ingestion_logs has no row of these dates.",
-        "Look whether the DAG is paused or cannot be imported and whether scheduler and dag-processor run. Then "
-        f"airflow backfill create --dag-id {schedule.dag_id} --from-date {missing[0]} "
+        f"{feed.dag_id} never started for {days}",
+        f"{feed.dag_id} is due at {due:%H:%M} New York; data_ingestion_logs has no row for these dates.",
+        "Check whether the DAG is paused or has an import error, and whether the scheduler and the dag-processor run. "
+        f"Then airflow backfill create --dag-id {feed.dag_id} --from-date {missing[0]} "
         f"--to-date {missing[-1] + timedelta(days=1)} --max-active-runs 1",
         cause=cause,
         connection=connection,
     )
 
 
-def _tell_stale(connection: psycopg.Connection, schedule: Schedule, newest: date | None) -> None:
+def _alert_of_stale(connection: psycopg.Connection, feed: Feed, newest: date | None) -> None:
     alert(
         "warning",
-        f"{schedule.dag_id} brings no fresh data",
+        f"{feed.dag_id} brings no fresh data",
         f"The newest date with data is {newest or 'none yet'}.",
-        "Look at error_message and warnings in data_ingestion_logs and at the county's server: do its files still "
-        "come, under the same names and with records in them?",
-        cause=f"stale:{schedule.dag_id}",
+        "Check error_message and warnings in data_ingestion_logs, then the county's server: does it still publish the "
+        "files, under the same names and with records in them?",
+        cause=f"stale:{feed.dag_id}",
         connection=connection,
     )

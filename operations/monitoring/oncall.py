@@ -14,9 +14,9 @@ from contextlib import closing, contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from county.feeds import feed_of_dag
 from leads.business_days import NEW_YORK, local_day
 from leads.redaction import redact
-from operations.monitoring.schedules import FEEDS
 
 if TYPE_CHECKING:
     import psycopg
@@ -100,7 +100,7 @@ def run_is_late(context: Mapping[str, Any] | None = None) -> None:
     if run.get("state") in ("failed", "success"):
         return
     dag_id, run_id = str(run.get("dag_id")), str(run.get("dag_run_id"))
-    day = _slot_day(run) if dag_id in FEEDS else None
+    day = _slot_day(run) if feed_of_dag(dag_id) is not None else None
     facts = {
         "DAG": dag_id,
         "Run": run_id,
@@ -156,12 +156,12 @@ def _last_failure(connection: psycopg.Connection, context: Mapping[str, Any]) ->
 
 def _business_date(connection: psycopg.Connection, context: Mapping[str, Any]) -> date | None:
     """The date that a feed's run is for; None for other DAGs, whose next success makes good what one missed."""
-    schedule = FEEDS.get(context["dag"].dag_id)
-    if schedule is None:
+    feed = feed_of_dag(context["dag"].dag_id)
+    if feed is None:
         return None
     row = connection.execute(
         "SELECT ingestion_date FROM data_ingestion_logs WHERE ingestion_type = %s AND run_id = %s",
-        (schedule.ingestion_type, str(context["run_id"])),
+        (feed.ingestion_type, str(context["run_id"])),
     ).fetchone()
     if row is not None and row[0] is not None:
         day: date = row[0]

@@ -15,6 +15,7 @@ import psycopg
 from county import feeds, pipeline, runs
 from county.errors import IngestionError
 from county.fetch import Fetched
+from county.runs import Run
 from county.staging import stage_file
 from sandbox.daily_files import cases_lines, dockets_lines, docktext_lines, official_records_lines, parties_lines
 from sandbox.documents import Document, Party
@@ -60,29 +61,30 @@ class Pipeline:
     ) -> int:
         """Opens a run, or ``run_id`` again, and stages ``files``; returns the run's ``ingestion_id``."""
         feed = feeds.feed(self.feed_name)
-        ingestion_id = runs.open_run(self.connection, feed, run_id or f"test-{next(_run_numbers)}", day)
+        run = runs.open_run(self.connection, feed, run_id or f"test-{next(_run_numbers)}", day)
         names = {name: f"{self.feed_name}/{day}/{name}" for name in files}
         fetched = [Fetched(name, names[name], "sha256:0", len(content)) for name, content in files.items()]
-        runs.record_files(self.connection, feed, ingestion_id, fetched)
+        for file in fetched:
+            runs.record_file(self.connection, run, file)
         for name, content in files.items():
             self.counts[name] = stage_file(
                 self.connection,
                 feed.file(name),
                 io.BytesIO(content),
-                ingestion_id=ingestion_id,
+                ingestion_id=run.ingestion_id,
                 feed=feed.name,
                 day=day,
                 object_name=names[name],
                 max_rejected_percent=max_rejected_percent,
             )
-        return ingestion_id
+        return run.ingestion_id
 
     def finish(self, ingestion_id: int, day: date, *, announce_on: date | None = None, **alerts: Any) -> int:
-        feed = feeds.feed(self.feed_name)
+        run = Run(feeds.feed(self.feed_name), ingestion_id, day)
         for step in (pipeline.match, pipeline.merge, pipeline.make_leads):
-            self.counts[step.__name__] = step(self.connection, feed, ingestion_id, day)
+            self.counts[step.__name__] = step(self.connection, run)
         options: dict[str, Any] = {"today": announce_on or day, "max_age_days": 3, **alerts}
-        self.counts["write_alerts"] = pipeline.write_alerts(self.connection, feed, ingestion_id, day, **options)
+        self.counts["write_alerts"] = pipeline.write_alerts(self.connection, run, **options)
         runs.close_run(self.connection, ingestion_id)
         return ingestion_id
 

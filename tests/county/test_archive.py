@@ -16,8 +16,8 @@ import pytest
 
 from county.archive import ABANDONED_AFTER, Archive, FileArchive, open_archive
 from county.errors import ArchiveConflict, ArchiveUnavailable, NotArchived, PermanentIngestionError
-from county.fetch import open_lines
 from county.gcs_archive import GcsArchive
+from county.zips import open_lines
 from tests.county.disk import no_file_longer_than
 from tests.object_storage import BUCKET, ObjectStorage
 from tests.services import service_folder

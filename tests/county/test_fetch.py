@@ -27,8 +27,9 @@ from county.errors import (
     StaleFile,
     StorageFull,
 )
-from county.fetch import Fetched, FetchRequest, fetch_files, files_are_there, open_lines
+from county.fetch import Fetched, FetchRequest, fetch_file, files_to_fetch
 from county.ftp import CountyFtp
+from county.zips import open_lines
 from leads.business_days import NEW_YORK
 from tests.county.conftest import connect_to
 from tests.county.disk import no_file_longer_than
@@ -42,8 +43,12 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 
 def fetch(archive: Archive, day: date = FRIDAY, *, now: datetime = LATER, **options: object) -> list[Fetched]:
+    """Archive the day's files as the tasks of a run do; nothing can still come at ``now``."""
+    request = FetchRequest(feeds.feed("daily"), day, **options)  # type: ignore[arg-type]
     with closing(CountyFtp(timeout=3, resumptions=2)) as ftp:
-        return fetch_files(FetchRequest(feeds.feed("daily"), day, **options), ftp, archive, now=now)  # type: ignore[arg-type]
+        files = files_to_fetch(request, ftp, archive, now=now)
+        assert files is not None
+        return [fetch_file(request, file, ftp, archive, now=now) for file in files]
 
 
 def publish(server: CountyServer, content: bytes = b"row", *, written: datetime = EVENING, suffix: str = "") -> None:
@@ -344,14 +349,31 @@ def test_the_clerks_zip_is_kept_as_it_is_and_read_through(
 def test_a_run_of_today_waits_until_closing_time_and_no_run_of_a_past_day(
     server: CountyServer, archive: Archive
 ) -> None:
-    def there(day: date, at: time) -> bool:
+    def look(day: date, at: time) -> list[str] | None:
         with closing(CountyFtp(timeout=3)) as ftp:
             now = datetime.combine(FRIDAY, at, NEW_YORK)
-            return files_are_there(FetchRequest(feeds.feed("daily"), day), ftp, archive, now=now)
+            files = files_to_fetch(FetchRequest(feeds.feed("daily"), day), ftp, archive, now=now)
+            return None if files is None else [file.name for file in files]
 
-    assert not there(FRIDAY, time(6))
-    assert not there(FRIDAY, time(17, 59))
-    assert there(FRIDAY, time(18))
-    assert there(date(2026, 11, 19), time(6))
+    assert look(FRIDAY, time(6)) is None
+    assert look(FRIDAY, time(17, 59)) is None
+    for day, at in ((FRIDAY, time(18)), (date(2026, 11, 19), time(6))):
+        with pytest.raises(MissingFile):
+            look(day, at)
     publish(server)
-    assert there(FRIDAY, time(6))
+    assert look(FRIDAY, time(6)) == ["Cases.exp", "Parties.exp"]
+
+
+@pytest.mark.parametrize(
+    ("written", "is_there"),
+    [(time(8, 57), True), (time(8, 59), False), (time(9, 1), True)],
+    ids=["settled", "a minute ago", "by a clock that is ahead of ours"],
+)
+def test_a_file_written_in_the_last_two_minutes_is_waited_for(
+    server: CountyServer, archive: Archive, written: time, is_there: bool
+) -> None:
+    publish(server, written=datetime.combine(FRIDAY, written, NEW_YORK))
+    nine = datetime.combine(FRIDAY, time(9), NEW_YORK)
+    with closing(CountyFtp(timeout=3)) as ftp:
+        files = files_to_fetch(FetchRequest(feeds.feed("daily"), FRIDAY), ftp, archive, now=nine)
+    assert (files is not None) is is_there

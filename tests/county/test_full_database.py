@@ -68,9 +68,7 @@ def test_a_full_disk_in_the_merge_is_named_and_room_lets_the_run_go_on(
     run = {"feed": "daily", "ingestion_id": ingestion_id, "day": FRIDAY.isoformat()}
 
     fill(disk)
-    with pytest.raises(
-        DatabaseTrouble, match=r"No space left on device\. .* make room on the disk of its server"
-    ) as error:
+    with pytest.raises(DatabaseTrouble, match=r"No space left on device\. .* free space on its server's disk") as error:
         ingestion_dag.merge.function(run)
     context = {"dag": SimpleNamespace(dag_id="daily_ftp_ingestion"), "run_id": run_id}
     ingestion_callbacks.note_error({**context, "ti": SimpleNamespace(task_id="merge"), "exception": error.value})

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from county import feeds, pipeline
+from county.runs import Run
 from sandbox.documents import Document
 from sandbox.world import Parcel
 from tests.county.days import (
@@ -170,7 +171,7 @@ def test_a_record_that_gets_its_folio_later_is_no_longer_unmatched(county: Pipel
 
 def test_a_run_that_died_before_its_merge_leaves_nothing_unmatched_behind(county: Pipeline) -> None:
     filed = file_at("1234 SW 8 ST")
-    pipeline.match(county.connection, feeds.feed("daily"), county.stage_documents(FRIDAY, [filed]), FRIDAY)
+    pipeline.match(county.connection, Run(feeds.feed("daily"), county.stage_documents(FRIDAY, [filed]), FRIDAY))
     assert unmatched(county) != []
     county.run(FRIDAY, [replace(filed, folio=OTHER_FOLIO)])
     assert unmatched(county) == []

@@ -60,22 +60,20 @@ class Roll(Pipeline):
     """Runs the roll as the DAG's tasks do one after another."""
 
     def load(self, content: bytes, day: date = ROLL_DAY) -> dict[str, Any]:
-        ingestion_id = runs.open_run(self.connection, FEED, f"roll-{next(_numbers)}", day)
+        run = runs.open_run(self.connection, FEED, f"roll-{next(_numbers)}", day)
         name = f"roll/{day}/parcel_roll.csv"
-        runs.record_files(
-            self.connection, FEED, ingestion_id, [Fetched("parcel_roll.csv", name, "sha256:0", len(content))]
-        )
+        runs.record_file(self.connection, run, Fetched("parcel_roll.csv", name, "sha256:0", len(content)))
         self.counts["stage"] = parcel_roll.stage_roll(
             self.connection,
             FEED,
             io.BytesIO(content),
-            ingestion_id=ingestion_id,
+            ingestion_id=run.ingestion_id,
             day=day,
             object_name=name,
             max_rejected_percent=1,
         )
-        counts = pipeline.merge(self.connection, FEED, ingestion_id, day)
-        runs.close_run(self.connection, ingestion_id)
+        counts = pipeline.merge(self.connection, run)
+        runs.close_run(self.connection, run.ingestion_id)
         return counts
 
     def row(self, folio: str = FOLIO, columns: str = "*") -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from county import feeds, runs
 from county.errors import StagingChanged
+from county.feed import Feed
 from tests.county.days import FRIDAY, MONDAY, THURSDAY, Pipeline, deed
 from tests.services import Database
 
@@ -17,7 +18,7 @@ RUN = "scheduled__2026-11-20"
 
 
 @pytest.fixture
-def daily() -> feeds.Feed:
+def daily() -> Feed:
     return feeds.feed("daily")
 
 
@@ -31,11 +32,11 @@ def dead_letters(database: Database) -> list[tuple[Any, ...]]:
     return database.connection.execute(query).fetchall()
 
 
-def fail(database: Database, daily: feeds.Feed, reason: str = "died", day: date | None = None) -> None:
-    runs.fail_run(database.connection, daily, RUN, dag_id=DAG_ID, reason=reason, day=day)
+def fail(database: Database, daily: Feed, reason: str = "died", day: date | None = None) -> None:
+    runs.fail_run(database.connection, daily, RUN, reason=reason, day=day)
 
 
-def test_what_a_step_said_itself_is_kept(database: Database, daily: feeds.Feed) -> None:
+def test_what_a_step_said_itself_is_kept(database: Database, daily: Feed) -> None:
     runs.open_run(database.connection, daily, RUN, FRIDAY)
     runs.note_error(database.connection, daily, RUN, "fetch: no file")
     fail(database, daily, "the run failed")
@@ -43,36 +44,36 @@ def test_what_a_step_said_itself_is_kept(database: Database, daily: feeds.Feed) 
     assert dead_letters(database) == [("daily-ftp-ingestion", DAG_ID, "fetch: no file", 0, "open")]
 
 
-def test_a_run_that_died_before_it_opened_its_row_has_one(database: Database, daily: feeds.Feed) -> None:
+def test_a_run_that_died_before_it_opened_its_row_has_one(database: Database, daily: Feed) -> None:
     fail(database, daily, "open_run died without a word", FRIDAY)
     assert rows(database) == [(RUN, FRIDAY, "failed", "open_run died without a word")]
 
 
 def test_a_cleared_task_opens_the_row_again_and_success_settles_the_dead_letter(
-    database: Database, daily: feeds.Feed
+    database: Database, daily: Feed
 ) -> None:
-    ingestion_id = runs.open_run(database.connection, daily, RUN, FRIDAY)
+    run = runs.open_run(database.connection, daily, RUN, FRIDAY)
     runs.note_error(database.connection, daily, RUN, "merge: the first reason")
     fail(database, daily)
-    runs.resume_run(database.connection, ingestion_id)
+    runs.resume_run(database.connection, run.ingestion_id)
     assert rows(database) == [(RUN, FRIDAY, "running", None)]
     fail(database, daily, "the second reason")
     assert rows(database) == [(RUN, FRIDAY, "failed", "the second reason")]
     assert [row[2:] for row in dead_letters(database)] == [("the second reason", 1, "open")]
-    runs.resume_run(database.connection, ingestion_id)
-    runs.close_run(database.connection, ingestion_id)
+    runs.resume_run(database.connection, run.ingestion_id)
+    runs.close_run(database.connection, run.ingestion_id)
     assert rows(database) == [(RUN, FRIDAY, "success", None)]
     assert [row[4] for row in dead_letters(database)] == ["replayed"]
 
 
-def test_a_step_of_a_run_that_has_not_failed_leaves_the_row_alone(database: Database, daily: feeds.Feed) -> None:
-    ingestion_id = runs.open_run(database.connection, daily, RUN, FRIDAY)
+def test_a_step_of_a_run_that_has_not_failed_leaves_the_row_alone(database: Database, daily: Feed) -> None:
+    run = runs.open_run(database.connection, daily, RUN, FRIDAY)
     runs.note_error(database.connection, daily, RUN, "stage: another file is bad")
-    runs.resume_run(database.connection, ingestion_id)
+    runs.resume_run(database.connection, run.ingestion_id)
     assert rows(database) == [(RUN, FRIDAY, "running", "stage: another file is bad")]
 
 
-def test_a_run_cleared_as_a_whole_keeps_its_one_row(database: Database, daily: feeds.Feed) -> None:
+def test_a_run_cleared_as_a_whole_keeps_its_one_row(database: Database, daily: Feed) -> None:
     first = runs.open_run(database.connection, daily, RUN, FRIDAY)
     fail(database, daily)
     assert runs.open_run(database.connection, daily, RUN, FRIDAY) == first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +14,12 @@ import ingestion_callbacks
 import ingestion_dag
 import pytest
 from airflow.sdk import DagRunState
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from county import feeds
 from county.archive import open_archive
-from county.errors import DatabaseTrouble, FileStillChanging
-from county.fetch import FetchRequest, files_are_there
+from county.errors import DatabaseTrouble, FileStillChanging, MissingFile
+from county.fetch import FetchRequest, files_to_fetch
 from county.ftp import CountyFtp
 from leads.business_days import NEW_YORK
 from local.settings import postgres_connection
@@ -61,9 +61,15 @@ class Run:
         return opened
 
     def fetch(self, run: dict[str, Any]) -> list[str] | None:
-        """The archived objects, or None while the task waits: its process has ended, the scheduler calls again."""
-        look = ingestion_dag.fetch.function(run)
-        return [file["object_name"] for file in look.xcom_value] if look.is_done else None
+        """Return the archived objects, or None while a task waits: the scheduler calls it again."""
+        look = ingestion_dag.wait_for_files.function(run)
+        if not look.is_done:
+            return None
+        try:
+            return [ingestion_dag.fetch.function(run, file)["object_name"] for file in look.xcom_value]
+        except AirflowRescheduleException as later:
+            assert later.reschedule_date == ingestion_dag.now() + timedelta(minutes=10)
+            return None
 
     def log(self) -> list[tuple[Any, ...]]:
         query = "SELECT run_id, ingestion_date, status, error_message FROM data_ingestion_logs ORDER BY id"
@@ -142,9 +148,9 @@ def test_a_weekly_file_is_waited_for_on_a_holiday_too(server: CountyServer, tmp_
     request = FetchRequest(feeds.feed("weekly"), memorial_day)
     archive = open_archive((tmp_path / "archive").as_uri())
     with closing(CountyFtp(timeout=3)) as ftp:
-        for hour, there in ((7, False), (18, True)):
-            moment = datetime(2026, 5, 25, hour, tzinfo=NEW_YORK)
-            assert files_are_there(request, ftp, archive, now=moment) is there
+        assert files_to_fetch(request, ftp, archive, now=datetime(2026, 5, 25, 7, tzinfo=NEW_YORK)) is None
+        with pytest.raises(MissingFile):
+            files_to_fetch(request, ftp, archive, now=datetime(2026, 5, 25, 18, tzinfo=NEW_YORK))
 
 
 def test_a_wrong_password_fails_at_once(
@@ -177,7 +183,7 @@ def test_a_database_that_is_away_is_named_and_hides_no_other_error(
     task = SimpleNamespace(task_id="fetch")
     ingestion_dag.note_error({"dag": dag, "run_id": "scheduled__1", "ti": task, "exception": "the file is empty"})
     ingestion_dag.fail_run({"dag": dag, "run_id": "scheduled__1"})
-    assert "fetch: the file is empty. This could not be written" in caplog.text
+    assert "fetch: the file is empty. This error could not be written" in caplog.text
     assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
 
 
@@ -187,7 +193,7 @@ def test_the_next_run_writes_down_what_could_not_be_written(start: Callable[...,
         run.at(6).open(run_id)
     states = [(run_id, status) for run_id, _, status, _ in run.log()]
     assert states == [("scheduled__1", "failed"), ("scheduled__2", "running"), ("scheduled__3", "running")]
-    assert "while the leads database was away" in run.log()[0][3]
+    assert "while the leads database was unreachable" in run.log()[0][3]
 
 
 @pytest.mark.parametrize("context", [{}, {"ti": None, "reason": None, "dag_run": None}])

@@ -66,6 +66,6 @@ def test_a_day_that_is_nowhere_fails_and_says_why(airflow: RunAirflow, database:
     result = airflow("dags", "test", DAG_ID, "2025-02-03")
     assert "Cases.exp and Parties.exp for 2025-02-03: not in the archive" in result.stdout + result.stderr
     (status, error) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchone()
-    assert error.startswith("fetch: Cases.exp and Parties.exp for 2025-02-03")
+    assert error.startswith("wait_for_files: Cases.exp and Parties.exp for 2025-02-03")
     assert status in ("running", "failed")
     assert database.connection.execute("SELECT count(*) FROM properties").fetchone() == (0,)

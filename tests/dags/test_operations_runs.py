@@ -67,7 +67,7 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
         return database.connection.execute(query).fetchone()[0]
 
     ended = "SELECT status || ': ' || error_message FROM data_ingestion_logs WHERE run_id = 'deleted'"
-    assert str(one(ended)).startswith("failed: Airflow does not know the run any more")
+    assert str(one(ended)).startswith("failed: the run was deleted in Airflow")
     assert one("SELECT lead_score FROM leads") == 90
     assert one("SELECT count(*) FROM queue_metrics") == 5
     assert one("SELECT array_agg(kind ORDER BY kind) FROM deliveries") == [

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from county.feeds import DAILY, feed_of_dag
 from leads.business_days import NEW_YORK
 from local.paths import ROOT
-from operations.monitoring import oncall, schedules
+from operations.monitoring import oncall
+from tests.services import Database
 
 FEEDS = {
     "daily_ftp_ingestion": "0 6 * * 1-5",
@@ -86,6 +88,8 @@ def test_a_dag_says_when_it_runs_what_it_does_and_whose_it_is(dags: dict[str, An
     assert dag.dagrun_timeout
     assert dag.dagrun_timeout < timedelta(days=1)
     assert dag.tags
+    assert dag.description
+    assert "docs/" in dag.doc_md.splitlines()[-1]
     assert dag.default_args["owner"] not in ("", "airflow")
     assert oncall.run_failed in _callbacks(dag.on_failure_callback), "on-call is told at the level of the run"
     assert oncall.run_succeeded in _callbacks(dag.on_success_callback)
@@ -93,6 +97,61 @@ def test_a_dag_says_when_it_runs_what_it_does_and_whose_it_is(dags: dict[str, An
         assert wanted in dag.doc_md
     for parameter in dag.params:
         assert dag.params.get_param(parameter).description
+
+
+WRITES = {
+    **{(dag_id, "make_leads"): {"leads"} for dag_id in FEEDS},
+    **{(dag_id, "write_alerts"): {"deliveries"} for dag_id in FEEDS},
+    ("daily_ftp_ingestion", "merge"): {"recorded_documents", "document_parties", "properties"},
+    ("weekly_ftp_ingestion", "merge"): {"court_records"},
+    ("monthly_ftp_ingestion", "merge"): {"court_records"},
+    ("property_roll", "merge"): {"properties"},
+    ("lead_scoring", "score_leads"): {"leads"},
+    ("daily_digest", "open_digests"): {"deliveries"},
+    ("weekly_report", "open_reports"): {"deliveries"},
+    ("trial_reminders", "open_trial_reminders"): {"deliveries"},
+}
+
+
+def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any], database: Database) -> None:
+    """Other teams' DAGs can be scheduled on them; none of ours is, since backfills send events too."""
+    found = {
+        (dag_id, task.task_id): {asset.name for asset in task.outlets}
+        for dag_id, dag in dags.items()
+        for task in dag.tasks
+        if task.outlets
+    }
+    assert found == WRITES
+    assert {dag.schedule for dag in dags.values()} == set(EXPECTED.values())
+    for table in set().union(*WRITES.values()):
+        assert database.connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,), table
+
+
+@pytest.mark.parametrize("dag_id", FEEDS)
+def test_files_are_waited_for_then_fetched_and_staged_one_by_one(dags: dict[str, Any], dag_id: str) -> None:
+    dag = dags[dag_id]
+    order = [
+        "open_run",
+        "wait_for_files",
+        "fetch",
+        "stage",
+        "match",
+        "merge",
+        "make_leads",
+        "write_alerts",
+        "close_run",
+    ]
+    assert [task.task_id for task in dag.topological_sort()] == order
+    assert [task.task_id for task in dag.tasks if task.is_mapped] == ["fetch", "stage"]
+
+
+def test_the_documentation_is_linked_where_it_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ingestion_dag import ingestion_dag
+
+    monkeypatch.setenv("DOCS_URL", "https://docs.example.com/leads/")
+    dag = ingestion_dag(DAILY, doc_md="# Daily")
+    assert dag.owner_links == {"data-engineering": "https://docs.example.com/leads/"}
+    assert dag.doc_md.endswith("More: [docs/ingestion.md](https://docs.example.com/leads/ingestion.md).\n")
 
 
 @pytest.mark.parametrize("dag_id", FEEDS)
@@ -116,8 +175,9 @@ def test_the_watch_goes_by_the_schedules_that_airflow_has(dags: dict[str, Any], 
     first = datetime(2026, 1, 1, tzinfo=NEW_YORK)
     year = croniter(dags[dag_id].schedule, first).all_next(datetime)
     slots = list(takewhile(lambda slot: slot.year == 2026, year))
-    days = schedules.FEEDS[dag_id].days_due(first.date(), datetime(2026, 12, 31, 23, tzinfo=NEW_YORK))
-    assert [schedules.FEEDS[dag_id].slot(day) for day in days] == slots
+    feed = feed_of_dag(dag_id)
+    assert feed is not None
+    assert feed.slots(first.date(), datetime(2026, 12, 31, 23, tzinfo=NEW_YORK)) == slots
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
@@ -138,8 +198,9 @@ def test_the_metrics_end_before_the_next_begin(dags: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("dag_id", FEEDS)
 def test_a_sensor_holds_no_worker_while_it_waits(dags: dict[str, Any], dag_id: str) -> None:
-    waiting = dags[dag_id].get_task("fetch")
+    waiting = dags[dag_id].get_task("wait_for_files")
     assert (waiting.mode, waiting.poke_interval) == ("reschedule", 600)
+    assert [task.task_id for task in dags[dag_id].tasks if getattr(task, "mode", None) == "poke"] == []
 
 
 def test_settings_override_the_retries(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +208,7 @@ def test_settings_override_the_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("INGESTION_RETRIES", "1")
     monkeypatch.setenv("INGESTION_RETRY_DELAY_SECONDS", "7")
-    dag = ingestion_dag("daily", dag_id="x", schedule="0 6 * * *", doc_md=None)
+    dag = ingestion_dag(DAILY, doc_md=None)
     assert {(task.retries, task.retry_delay.total_seconds()) for task in dag.tasks} == {(1, 7.0)}
 
 

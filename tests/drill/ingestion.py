@@ -19,9 +19,10 @@ from tests.drill.airflow_stack import AirflowStack, wait_for
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5
 
-#: Step → a table that it, and no step before it, needs in the middle of its work. Who holds the table holds the step.
+#: Step → a table that it needs in the middle of its work, and that no earlier step but the one before it needs.
 HOLDS = {
     "open_run": "data_ingestion_logs",
+    "wait_for_files": "data_ingestion_logs",
     "fetch": "ingestion_files",
     "stage": "rejected_records",
     "match": "matched_records",
@@ -86,6 +87,13 @@ class Ingestion:
         assert wait_for(f"the end of {run_id}", ended, timeout) == state, self.rows(
             "SELECT status, error_message FROM data_ingestion_logs WHERE run_id = %s", run_id
         )
+
+    def wait_until_done(self, run_id: str, step: str) -> None:
+        def done() -> bool:
+            tasks = self.stack.api.task_instances(DAG_ID, run_id)
+            return any(task["task_id"] == step and task["state"] == "success" for task in tasks)
+
+        wait_for(f"the success of {step}", done)
 
     # ── holding a step ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -71,13 +71,15 @@ def test_a_task_that_is_killed_or_loses_the_database_in_any_step_starts_it_anew(
     hold = ingestion.hold(steps[0])
     run_id = ingestion.start(KILLED)
     for step, following in zip(steps, [*steps[1:], None], strict=True):
-        killed = ingestion.wait_until_held(tasks=2 if step == "stage" else 1)
+        killed = ingestion.wait_until_held(tasks=2 if step in ("fetch", "stage") else 1)
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         ingestion.wait_until_held(but=frozenset(killed))
         ingestion.stack.leads.restart()  # which ends our hold too
         hold.close()
         if following:
+            if HOLDS[following] == HOLDS[step]:
+                ingestion.wait_until_done(run_id, step)
             hold = ingestion.hold(following)
     ingestion.wait_until(run_id, "success")
     ingestion.assert_whole(run_id, KILLED)
@@ -205,4 +207,6 @@ def test_tasks_of_one_run_share_nothing_but_the_servers_and_the_archive(
         for worker in workers:
             assert "stage" in worker.tasks(run_id), worker.child.last_lines(30)
             assert list((worker.folder / "temporary").glob("**/*.exp")) == []
-        assert {"open_run", "fetch", "stage", "merge", "close_run"} <= set().union(*(w.tasks(run_id) for w in workers))
+        assert {"open_run", "wait_for_files", "fetch", "stage", "merge", "close_run"} <= set().union(
+            *(w.tasks(run_id) for w in workers)
+        )

@@ -105,14 +105,14 @@ def test_a_run_that_failed_is_told_with_all_that_is_needed_and_its_success_too(o
     run_id = oncall.start(DAILY, latest_slot(oncall, DAILY), business_date=DAY.isoformat())
     text = oncall.hears(f"[critical] {DAILY} failed for {DAY}")
     for fact in (
-        f"DAG: {DAILY}", f"Run: {run_id}", f"Business date: {DAY}", "Task: fetch", "Try: 1 of 4",
+        f"DAG: {DAILY}", f"Run: {run_id}", f"Business date: {DAY}", "Task: wait_for_files", "Try: 1 of 4",
         "Reason: Cases.exp and Parties.exp for 2025-02-03: not in the archive",
-        f"Log: {oncall.stack.ports.url}/dags/{DAILY}/runs/", "/tasks/fetch?try_number=1",
+        f"Log: {oncall.stack.ports.url}/dags/{DAILY}/runs/", "/tasks/wait_for_files?try_number=1",
         "What to do: Nothing is half-done: every step is one transaction.",
     ):  # fmt: skip
         assert fact in text
     publish(oncall.stack, DAY)
-    oncall.stack.api.clear(DAILY, run_id, "fetch")
+    oncall.stack.api.clear(DAILY, run_id, "wait_for_files")
     oncall.ends(DAILY, run_id, "success")
     assert "has succeeded for 2025-02-03" in oncall.hears(f"[info] recovered: {DAILY} failed for {DAY}")
     assert oncall.heard(f"{DAILY} failed") == 2

@@ -12,6 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from county import feeds, pipeline
+from county.runs import Run
 from leads.business_days import local_day
 from notifier.maintenance.tasks import refresh_after_merge
 from sandbox.documents import Document, Party
@@ -200,7 +201,7 @@ def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: Sys
     with ThreadPoolExecutor(1) as lookup, psycopg.connect(database.url, autocommit=True) as sweeper:
         with database.connection.transaction():
             for step in (pipeline.match, pipeline.merge):
-                step(database.connection, feeds.feed("daily"), ingestion, FRIDAY)
+                step(database.connection, Run(feeds.feed("daily"), ingestion, FRIDAY))
             api.says(deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO), folio=OTHER_FOLIO)
             told = lookup.submit(api.says, deed(THURSDAY, "NEW NINA"))
             system.wait_until(lambda: database.waiting_sessions() == 1, "the lookup at the merged row")

@@ -1,0 +1,49 @@
+"""The text files of the county, some of them inside zips."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from county.archive import Archive
+from county.dates import parse_name
+from county.errors import DamagedFile, EmptyFile
+
+
+def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
+    """Open the text file of an archived object, unzipped when it is a zip.
+
+    Raises EmptyFile for a zip without a text file and DamagedFile for one that cannot be read.
+    """
+    stream = archive.open(object_name)
+    if not re.search(r"\.zip(?:\.r\d+)?$", object_name, re.IGNORECASE):
+        return stream
+    return zip_member(stream, object_name, stem)
+
+
+def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
+    """Open the text file of a zip: the one named like ``stem``, else the first. Raises as ``open_lines``."""
+    with readable_zip(name):
+        members = zipfile.ZipFile(stream)
+        texts = [name for name in members.namelist() if name.lower().endswith(".exp")]
+        named = [name for name in texts if (parse_name(Path(name).name) or ("",))[0] == stem]
+        if not texts:
+            raise EmptyFile(f"{name} holds no .exp file; ask the county for the day's file")
+        return cast(BinaryIO, members.open((named or texts)[0]))
+
+
+@contextmanager
+def readable_zip(name: str) -> Iterator[None]:
+    """Raise DamagedFile, with the remedy, when reading the zip in the block fails."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DamagedFile(
+            f"{name} is a zip that cannot be read: {error}. Ask the county for the file again, then clear this task "
+            "(if it is archived already, run the date with the parameter refetch); nothing was changed."
+        ) from error
