@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up migrate test drill bench lint clean lock install install-dev
+.PHONY: help demo up migrate test drill bench lint clean settings-reference lock install install-dev
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install ## start everything, run the daily ingestion once, deliver its alerts, print a summary, stop
 	@$(BIN)/python -m local demo
@@ -33,6 +33,9 @@ lint: install-dev ## ruff and mypy
 clean: ## stop what runs and remove all local state (.venv stays)
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local clean; \
 	elif [ -e .local ]; then echo "make clean needs .venv to stop what may run: run make install first" >&2; exit 1; fi
+
+settings-reference: install ## rewrite .env.example and docs/reference/settings.md from the settings classes
+	@$(BIN)/python -m local.settings_reference
 
 lock: install ## recompile the three requirements locks
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \

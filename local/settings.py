@@ -33,8 +33,6 @@ DEFAULTS = {
     "TWILIO_AUTH_TOKEN": "sandbox-auth-token",
     "TWILIO_SMS_NUMBER": "+13055550100",
     "MIAMI_DADE_AUTH_KEY": "sandbox-clerk-key",
-    "MIAMI_DADE_DAILY_FORMAT": "cases_parties",
-    "FRONTEND_URL": "http://localhost:3000",
     "API_URL": "http://localhost:8000",
     "SENDGRID_FROM_LEADS": "leads@example.com",
     "SENDGRID_FROM_WELCOME": "welcome@example.com",
