@@ -50,7 +50,7 @@ def configure(*filters: RecordFilter) -> None:
     ``filters`` see each record before it is formatted. Safe to repeat.
     """
     root = logging.getLogger()
-    handlers = [handler for handler in root.handlers if type(handler) is logging.StreamHandler]
+    handlers = [handler for handler in root.handlers if type(handler) in (logging.StreamHandler, _StandardError)]
     if not handlers:
         handlers = [_StandardError()]
         root.addHandler(handlers[0])
