@@ -4,31 +4,32 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo up migrate test drill bench lint clean settings-reference lock install install-dev
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install ## start everything, run the daily ingestion once, deliver its alerts, print a summary, stop
 	@$(BIN)/python -m local demo
 
-up: install ## start everything and stay: Airflow on http://127.0.0.1:8080; Ctrl-C stops it all
+up: install ## start everything and keep running: Airflow on http://127.0.0.1:8080; Ctrl-C stops it all
 	@$(BIN)/python -m local up
 
 migrate: install ## bring the leads database (DATABASE_URL, or the local one) to the newest schema
 	@$(BIN)/python -m local migrate
 
-test: install-dev ## the test suite, against real servers that it starts itself
+test: install-dev ## run the test suite against real servers that it starts itself
 	@$(BIN)/python -m pytest -n 2 -m "not drill" $(PYTEST)
 
-drill: install-dev ## the long tests: kill matrix, real scheduler, the whole demo
+drill: install-dev ## run the long tests: kill matrix, real scheduler, the whole demo
 	@$(BIN)/python -m pytest -m drill $(PYTEST)
 
-bench: install-dev ## how fast it is: every benchmark, on servers with the demo's settings (minutes)
+bench: install-dev ## run every benchmark, on servers with the demo's settings (takes minutes)
 	@$(BIN)/python -m bench
 
-lint: install-dev ## ruff and mypy
+lint: install-dev ## run ruff, mypy and codespell
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/codespell
 
 clean: ## stop what runs and remove all local state (.venv stays)
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local clean; \
@@ -45,8 +46,8 @@ lock: install ## recompile the three requirements locks
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
 
-install: ## make .venv and install requirements.txt (the other targets do this first)
+install: ## create .venv and install requirements.txt (the other targets do this first)
 	@$(PYTHON) -m local.install
 
-install-dev: ## also what lint and tests need
+install-dev: ## also install what lint and tests need
 	@$(PYTHON) -m local.install --dev
