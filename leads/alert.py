@@ -1,12 +1,11 @@
-"""The one path to on-call: grouped, so that one cause is one alert, and independent of every queue.
+"""The one way to alert on-call. Alerts are grouped by cause, and none depends on a queue.
 
-An alert is a row of ``oncall_alerts`` first. It counts as told when an address has taken it; until then it is sent
-again (``send_untold``), and while the database is away it is sent all the same.
+An alert is a row of ``oncall_alerts`` first. It counts as sent when at least one address has accepted it; until then
+``send_untold`` tries again. While the database is away, alerts are sent without it.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 import time
@@ -20,10 +19,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import psycopg
 
 from leads.database import connect
+from leads.logs import get_logger
 from leads.redaction import redact
-from leads.settings import MissingSetting
+from leads.settings import MissingSetting, settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _HOUR = 3600.0
 
@@ -38,12 +38,12 @@ def alert(
     affects: Sequence[str] = (),
     connection: psycopg.Connection[Any] | None = None,
 ) -> bool:
-    """Tells on-call through the addresses of ``ONCALL_URLS`` and ``ADMIN_ALERT_EMAIL``; returns whether it was sent.
+    """Alert on-call through the addresses of ``ONCALL_URLS`` and ``ADMIN_ALERT_EMAIL``; return whether it was sent.
 
-    ``severity`` is ``info``, ``warning`` or ``critical``. The same ``cause`` (default: the subject) is told at most
-    once an hour, however often it is reported. ``affects`` names what has to recover before the alert closes by
-    itself (``recovered``). ``connection`` (autocommit) is used instead of a new one. Secrets are masked. Never raises:
-    whoever reports a failure has enough to do.
+    ``severity`` is ``info``, ``warning`` or ``critical``. One ``cause`` (default: the subject) is sent at most once an
+    hour, however often it is reported. ``affects`` names what has to recover before ``recovered`` closes the alert.
+    ``connection`` (autocommit) is used instead of a new one. Secrets are masked. Never raises, because the caller is
+    already handling a failure.
     """
     fingerprint = redact(cause or subject)[:200]
     subject, body = redact(subject), redact(f"{message}\n\nWhat to do: {action_required}")
@@ -60,10 +60,10 @@ def alert(
                 body += f"\n\nReported {count} times since {since:%Y-%m-%d %H:%M %Z}."
             return _send_and_note(database, fingerprint, severity, subject, body)
     except (psycopg.Error, MissingSetting) as error:
-        log.warning("The database does not group alerts (%s): this one is sent as it is", type(error).__name__)
+        log.warning("alert_not_grouped", reason=type(error).__name__, remedy="check the leads database")
         return _send_ungrouped(fingerprint, severity, subject, body)
     except Exception:
-        log.exception("On-call was not told", extra={"subject": subject})
+        log.exception("alert_failed", subject=subject)
         return False
 
 
@@ -74,9 +74,9 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Closes the open alert of ``cause``, and those that wait only for ``affected``; tells on-call that it is over.
+    """Close the open alert of ``cause`` and those that wait only for ``affected``; notify on-call of the recovery.
 
-    Returns how many were closed; an alert that nobody reported costs nothing. Never raises.
+    Returns how many alerts were closed, 0 when none was open. Never raises.
     """
     try:
         with _database(connection) as database:
@@ -88,13 +88,13 @@ def recovered(
                 send_untold(database)
             return closed
     except Exception:
-        log.exception("An alert could not be closed", extra={"cause": cause or affected})
+        log.exception("alert_not_closed", cause=cause or affected)
         return 0
 
 
 def send_untold(connection: psycopg.Connection[Any] | None = None) -> int:
-    """Sends what no address has taken yet, alerts and recoveries; returns how many were told. Never raises."""
-    told = 0
+    """Send the alerts and recoveries that no address has accepted yet; return how many were sent. Never raises."""
+    count = 0
     try:
         with _database(connection) as database:
             untold = database.execute(
@@ -104,10 +104,12 @@ def send_untold(connection: psycopg.Connection[Any] | None = None) -> int:
                 if recovery is not None:
                     severity, subject = "info", f"recovered: {subject}"
                     body = f"{recovery}\n\nSince {since:%Y-%m-%d %H:%M %Z}: {body}"
-                told += _send_and_note(database, fingerprint, severity, subject, body, is_recovery=recovery is not None)
+                count += _send_and_note(
+                    database, fingerprint, severity, subject, body, is_recovery=recovery is not None
+                )
     except Exception:
-        log.exception("On-call was not told of what is open in oncall_alerts")
-    return told
+        log.exception("untold_alerts_failed")
+    return count
 
 
 @contextmanager
@@ -128,7 +130,7 @@ def _send_and_note(
     *,
     is_recovery: bool = False,
 ) -> bool:
-    """Sends; the row says that it was told only when an address took it. Without an address its claim stays."""
+    """Send an alert and record in its row whether an address accepted it. Without any address the row stays claimed."""
     sent = _send(severity, subject, body)
     if sent is None:
         return False
@@ -141,12 +143,12 @@ def _send_and_note(
             {"sent": sent, "is_recovery": is_recovery, "fingerprint": fingerprint},
         )
     except psycopg.Error:
-        log.warning("The database went away while on-call was told: it may be told again", extra={"subject": subject})
+        log.warning("alert_not_recorded", subject=subject, consequence="it may be sent again")
     return sent
 
 
 def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) -> bool:
-    """Without the database, a file of this machine keeps one cause to one alert an hour."""
+    """Send without the database; a file on this machine limits one cause to one alert an hour."""
     stamp = Path(tempfile.gettempdir()) / f"oncall-{os.getuid()}-{sha256(fingerprint.encode()).hexdigest()[:24]}"
     try:
         if stamp.exists() and time.time() - stamp.lstat().st_mtime < _HOUR:
@@ -156,39 +158,40 @@ def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) ->
             stamp.touch()
         return sent
     except Exception:
-        log.exception("On-call was not told", extra={"subject": subject})
+        log.exception("alert_failed", subject=subject)
         return False
 
 
 def _send(severity: str, subject: str, body: str) -> bool | None:
-    """True when at least one address took it, None when there is none to tell."""
-    import apprise  # half a second, and most processes never alert
+    """Return whether at least one address accepted it, None when no address is set."""
+    import apprise  # takes half a second, and most processes never alert
 
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
     channel = apprise.Apprise()
     for address in _addresses():
         if not channel.add(address):
-            log.error("An address of ONCALL_URLS or ADMIN_ALERT_EMAIL is none that Apprise knows")
+            log.error("oncall_address_unknown", remedy="write ONCALL_URLS and ADMIN_ALERT_EMAIL as Apprise expects")
     if not channel:
-        log.error("ON-CALL [%s] %s: %s (set ONCALL_URLS to be told)", severity, subject, body)
+        log.error("oncall_has_no_address", severity=severity, subject=subject, body=body, remedy="set ONCALL_URLS")
         return None
-    took = [
+    accepted = [
         bool(server.notify(title=f"[{severity}] {subject}", body=body, notify_type=kinds.get(severity, "info")))
         for server in channel
     ]
-    if not all(took):
-        log.error("%s of %s on-call addresses did not take: [%s] %s", took.count(False), len(took), severity, subject)
-    return any(took)
+    if refused := accepted.count(False):
+        log.error("alert_refused", refused=refused, addresses=len(accepted), severity=severity, subject=subject)
+    return any(accepted)
 
 
 def _addresses() -> list[str]:
-    """Apprise addresses; a bare e-mail address is reached through the mail server of ``ONCALL_URLS``."""
-    addresses = [address for part in os.environ.get("ONCALL_URLS", "").split(",") if (address := part.strip())]
-    admin = os.environ.get("ADMIN_ALERT_EMAIL", "").strip()
+    """Return the Apprise addresses; a bare e-mail address is reached through the mail server of ``ONCALL_URLS``."""
+    urls = settings.oncall_urls.get_secret_value()
+    addresses = [address for part in urls.split(",") if (address := part.strip())]
+    admin = settings.admin_alert_email.get_secret_value()
     if admin and "://" not in admin:
         server = next((urlsplit(a) for a in addresses if a.startswith(("mailto://", "mailtos://"))), None)
         if server is None:
-            log.error("ADMIN_ALERT_EMAIL needs a mail server: give it as mailto://user:password@server?to=address")
+            log.error("admin_alert_email_has_no_server", remedy="write it as mailto://user:password@server?to=address")
             return addresses
         query = dict(parse_qsl(server.query)) | {"to": admin}
         admin = urlunsplit(server._replace(path="", query=urlencode(query)))

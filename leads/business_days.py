@@ -1,36 +1,40 @@
-"""The county's days: everything here is New York time, and a business day is one on which the county publishes."""
+"""Business days: the days on which the county publishes its files."""
 
 from __future__ import annotations
 
 import csv
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-NEW_YORK = ZoneInfo("America/New_York")
+# For those who import it from here.
+from leads.clock import NEW_YORK, local_day
 
-
-def local_day(moment: datetime) -> date:
-    """The New York date of an aware moment; raises ValueError for a naive one."""
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment!r} has no time zone")
-    return moment.astimezone(NEW_YORK).date()
+__all__ = [
+    "NEW_YORK",
+    "add_business_days",
+    "business_days_between",
+    "holidays",
+    "is_business_day",
+    "local_day",
+    "previous_business_day",
+]
 
 
 @cache
 def holidays() -> frozenset[date]:
-    """The county's closures, from ``holidays.csv``: a new year is a matter of new lines there."""
+    """Return the county's holidays from ``holidays.csv``; each new year needs new lines there."""
     with (Path(__file__).parent / "holidays.csv").open(encoding="utf-8", newline="") as rows:
         return frozenset(date.fromisoformat(row["date"]) for row in csv.DictReader(rows))
 
 
 def is_business_day(day: date) -> bool:
+    """Return whether ``day`` is a weekday and no holiday."""
     return day.weekday() < 5 and day not in holidays()
 
 
 def add_business_days(day: date, count: int) -> date:
-    """The ``count``-th business day after ``day`` (before it, for a negative count); ``day`` itself for 0."""
+    """Return the ``count``-th business day after ``day`` (before it, for a negative count); ``day`` itself for 0."""
     step = timedelta(days=1 if count > 0 else -1)
     for _ in range(abs(count)):
         day += step
@@ -40,12 +44,12 @@ def add_business_days(day: date, count: int) -> date:
 
 
 def previous_business_day(day: date) -> date:
-    """The last business day before ``day``."""
+    """Return the last business day before ``day``."""
     return add_business_days(day, -1)
 
 
 def business_days_between(first: date, last: date) -> int:
-    """How many business days ``first`` lies before ``last``: 0 for the same day, negative when it lies after it."""
+    """Return how many business days after ``first`` ``last`` is: 0 for the same day, negative when it is earlier."""
     if first > last:
         return -business_days_between(last, first)
     return sum(is_business_day(first + timedelta(days=n)) for n in range(1, (last - first).days + 1))

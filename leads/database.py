@@ -9,56 +9,54 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from leads import settings
+from leads.settings import settings
 
-#: A server that vanished without a word is noticed within about half a minute.
-_KEEPALIVE: dict[str, Any] = {
+#: How every client notices within about half a minute that the server has vanished without closing the connection.
+KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
     "connect_timeout": 10,
 }
 
-
-#: A connection that was used so recently (s) is taken to be alive: asking would cost as much as a small query.
+#: A connection used within this many seconds is taken to be alive: a check would cost as much as a small query.
 IDLE_SECONDS = 1.0
 _lent: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 
 
 def connect(application_name: str, **options: Any) -> psycopg.Connection:
-    """One autocommit connection; raises psycopg.OperationalError when the server does not answer."""
-    return psycopg.connect(
-        settings.database_url(), autocommit=True, application_name=application_name, **_KEEPALIVE, **options
-    )
+    """Return an autocommit connection; raise psycopg.OperationalError when the server does not answer."""
+    url = settings.database_url.get_secret_value()
+    return psycopg.connect(url, autocommit=True, application_name=application_name, **KEEPALIVES, **options)
 
 
 def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30_000) -> ConnectionPool:
-    """An open pool of at most ``max_size`` autocommit connections, made as they are needed.
+    """Return an open pool of at most ``max_size`` autocommit connections, made when they are needed.
 
-    Borrowing waits 10 s for a free one, then raises psycopg_pool.PoolTimeout.
+    Borrowing a connection waits up to 10 s for a free one, then raises psycopg_pool.PoolTimeout.
     """
     return ConnectionPool(
-        settings.database_url(),
+        settings.database_url.get_secret_value(),
         min_size=1,
         max_size=max_size,
         timeout=10,
-        check=_check_rested,
+        check=_check_idle,
         kwargs={
             "autocommit": True,
             "application_name": application_name,
             "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=10000",
-            **_KEEPALIVE,
+            **KEEPALIVES,
         },
         name=application_name,
         open=True,
     )
 
 
-def _check_rested(connection: psycopg.Connection) -> None:
-    """Raises what psycopg raises when the connection has been idle for a while and is dead.
+def _check_idle(connection: psycopg.Connection) -> None:
+    """Raise what psycopg raises when the connection has been idle for a while and is dead.
 
-    Noted when it is lent: a function for its return would be called by another thread, with the connection out of the
-    pool until then.
+    The time is noted when a connection is lent. A callback for its return would run in another thread and keep the
+    connection out of the pool meanwhile.
     """
     now = time.monotonic()
     if now - _lent.get(connection, 0.0) > IDLE_SECONDS:

@@ -1,9 +1,14 @@
-"""Takes secrets out of a text that leaves the system: error messages quote addresses, and addresses carry passwords."""
+"""Secrets and personal data are masked in every text that leaves the system: alerts, logs, dead letters.
+
+Error messages quote addresses, and addresses carry passwords.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import traceback
+from collections.abc import Sequence
 
 _SECRET_SETTING = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 _IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s@]+)(@)")
@@ -11,20 +16,37 @@ _IN_ASSIGNMENT = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|auth[_-]?key|authorization)[\"']?\s*[=:]\s*(?:bearer\s+)?[\"']?)"
     r"([^\s\"',;&]+)"
 )
-#: A shorter secret would take ordinary words with it.
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_PHONE_NUMBER = re.compile(r"\+\d{8,15}\b")
+#: Masking a shorter secret would mask ordinary words.
 _SHORTEST = 5
 
 
-def redact(text: str) -> str:
-    """``text`` with passwords in addresses, values named like a secret, and this process's secret settings masked."""
+def redact(text: str, secrets: Sequence[str] | None = None) -> str:
+    """Return ``text`` with passwords in addresses, values named like a secret, and secret settings masked.
+
+    ``secrets`` saves the search for them in the environment, where many texts are masked.
+    """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
     text = _IN_ASSIGNMENT.sub(r"\1***", text)
-    for secret in _secrets():
+    for secret in secrets_of_this_process() if secrets is None else secrets:
         text = text.replace(secret, "***")
     return text
 
 
-def _secrets() -> list[str]:
+def mask_personal_data(text: str) -> str:
+    """Return ``text`` with e-mail addresses and phone numbers (E.164) masked."""
+    return _PHONE_NUMBER.sub("+***", _EMAIL.sub("***@***", text))
+
+
+def where(error: BaseException) -> str:
+    """Return type and place of an exception, without its words: they may quote personal data."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
+
+
+def secrets_of_this_process() -> list[str]:
+    """Return the secret values of the environment, the longest first."""
     found = set()
     for name, value in os.environ.items():
         if _SECRET_SETTING.search(name):

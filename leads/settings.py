@@ -1,12 +1,165 @@
-"""Settings from the environment, read when they are needed; the names are those of ``.env.example``."""
+"""The settings that both sides share, and how all settings are declared and read.
+
+A setting is a typed field of a settings class and is declared once: its name in lower case, its type, default, unit
+and description. ``.env.example`` and the reference page are generated from these classes
+(``python -m local settings-reference``).
+
+The environment is read when a setting is used. So a process needs only the settings that it uses, and a malformed one
+stops only what depends on it.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class MissingSetting(RuntimeError):
-    """A setting without a default is not set."""
+    """A setting that has no default is not set."""
+
+
+class InvalidSetting(ValueError):
+    """The text of a setting is not what the setting should be."""
+
+
+def setting(
+    description: str,
+    default: Any = ...,
+    *,
+    example: str = "",
+    unit: str = "",
+    command: str = "",
+    production: bool | None = None,
+) -> Any:
+    """Declare a field of a settings class; without a default it is required.
+
+    ``example`` is what ``.env.example`` shows instead of the default; ``command`` is a shell command that makes a
+    value. ``production`` says whether every deployment has to set it, as it has to set a required one.
+    """
+    is_set_in_production = default is ... if production is None else production
+    notes: dict[str, Any] = {"example": example, "unit": unit, "command": command, "production": is_set_in_production}
+    return Field(default, description=description, json_schema_extra=notes)
+
+
+class EnvironmentSettings(BaseSettings):
+    """Base of the settings classes. ``lazily()`` is how programs read them; calling the class reads all at once."""
+
+    model_config = SettingsConfigDict(
+        enable_decoding=False, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
+    )
+
+    @classmethod
+    def lazily(cls) -> Self:
+        """Return settings that are read from the environment each time they are used.
+
+        Using one raises MissingSetting when it is required and not set, InvalidSetting when its text is malformed.
+        """
+        readers: dict[str, Any] = {name: _Reader(name, field) for name, field in cls.model_fields.items()}
+        return cls.model_construct(**readers)
+
+    @classmethod
+    def problems(cls) -> list[str]:
+        """Return one sentence for each malformed setting of this process; a missing one is no problem until used."""
+        try:
+            cls()
+        except ValidationError as error:
+            fields = cls.model_fields
+            names = [str(found["loc"][0]) for found in error.errors() if found["type"] != "missing"]
+            return [str(_invalid(name, fields[name], error)) for name in dict.fromkeys(names)]
+        return []
+
+    if not TYPE_CHECKING:  # a type checker would take any name for a setting
+
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            return value.read() if type(value) is _Reader else value
+
+
+class _Reader:
+    """Reads one field, and parses its text again only when the text has changed."""
+
+    __slots__ = ("_field", "_name", "_parsed", "_variable")
+
+    def __init__(self, name: str, field: FieldInfo) -> None:
+        self._name, self._field = name, field
+        self._variable = name.upper()
+        self._parsed: tuple[str, Any] | None = None
+
+    def read(self) -> Any:
+        text = os.environ.get(self._variable, "")
+        parsed = self._parsed
+        if parsed is None or parsed[0] != text:
+            parsed = self._parsed = text, self._parse(text.strip())
+        return parsed[1]
+
+    def _parse(self, text: str) -> Any:
+        field = self._field
+        if not text and field.is_required():
+            raise MissingSetting(
+                f"{self._variable} is not set: set it in the environment (.env.example says what it is)"
+            )
+        given = text or field.get_default(call_default_factory=True)
+        try:
+            return TypeAdapter[Any](field.rebuild_annotation()).validate_python(given)
+        except ValidationError as error:
+            raise _invalid(self._name, field, error, text) from None
+
+    def __repr__(self) -> str:
+        return f"<{self._variable}>"
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Return whether the value of a field must not be shown."""
+    return "SecretStr" in str(field.annotation)
+
+
+def _invalid(name: str, field: FieldInfo, error: ValidationError, text: str | None = None) -> InvalidSetting:
+    found = next(one for one in error.errors() if not one["loc"] or text is not None or one["loc"][0] == name)
+    text = str(found["input"]) if text is None else text
+    wanted = found.get("ctx", {}).get("error") or found["msg"].replace("Input ", "it ", 1)
+    remedy = "" if field.is_required() else f", or leave it out for {field.get_default()}"
+    shown = "malformed" if is_secret(field) else repr(text)
+    return InvalidSetting(f"{name.upper()} is {shown}: {wanted}{remedy}")
+
+
+class ServerSettings(EnvironmentSettings):
+    """The leads database."""
+
+    model_config = SettingsConfigDict(title="Servers")
+
+    database_url: SecretStr = setting(
+        "Address of the leads database, PostgreSQL 16 or newer. Unset, docker compose and make use their own server.",
+        example="postgresql://leads:change-me@localhost:5432/leads",
+        production=False,
+    )
+
+
+class OnCallSettings(EnvironmentSettings):
+    """Who is alerted."""
+
+    model_config = SettingsConfigDict(title="On-call")
+
+    oncall_urls: SecretStr = setting(
+        "Where alerts for on-call go: addresses as Apprise writes them, separated by commas.",
+        "",
+        example="slack://TokenA/TokenB/TokenC,mailto://user:password@mail.example.com",
+    )
+    admin_alert_email: SecretStr = setting(
+        "One more address for alerts. A bare e-mail address is reached through the mail server among ONCALL_URLS.",
+        "",
+        example="mailto://user:password@mail.example.com?to=oncall@example.com",
+    )
+
+
+class SharedSettings(ServerSettings, OnCallSettings):
+    """What ``leads`` itself reads, in every process."""
+
+
+settings = SharedSettings.lazily()
 
 
 def text(name: str, default: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""``python -m local demo | up | migrate | clean``: what the Makefile's targets do once ``.venv`` is there."""
+"""``python -m local demo | up | migrate | clean``: the make targets, once ``.venv`` exists."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from local.stack import DATABASES, Stack, clear_leftovers, start_postgres
 
 
 def main() -> int:
+    """Run one command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=["demo", "up", "migrate", "clean"])
     command = str(parser.parse_args().command)
     progress = Progress()
     progress.listen()
-    # `make`, killed by SIGKILL, cannot pass it on.
+    # When `make` is killed by SIGKILL, it cannot pass the signal on.
     end_with_parent(signal.SIGTERM)
     commands: dict[str, Callable[[Progress], None]] = {"demo": demo, "up": up, "migrate": migrate, "clean": clean_up}
     try:
@@ -39,14 +40,14 @@ def main() -> int:
     except (ServiceDied, Failure, ForeignFile, AlreadyRunning) as error:
         _complain(progress, command, error)
         return 1
-    except Exception as error:  # the last place to say which step it was
+    except Exception as error:  # the last place that knows which step failed
         _complain(progress, command, Failure(f"{type(error).__name__}: {error}", _keep_trace()))
         return 1
     return 0
 
 
 def demo(progress: Progress) -> None:
-    """Runs the demo and stops what it started, however it ends."""
+    """Run the demo, then stop what it started, however it ends."""
     places = Paths(profile="demo")
     places.prepare()
     with hold(places):
@@ -60,7 +61,7 @@ def demo(progress: Progress) -> None:
 
 
 def up(progress: Progress) -> None:
-    """Starts everything and stays until a signal comes or a service dies."""
+    """Start everything and stay until a signal comes or a service dies."""
     places = Paths()
     places.prepare()
     with hold(places):
@@ -80,7 +81,7 @@ def up(progress: Progress) -> None:
 
 
 def migrate(progress: Progress) -> None:
-    """Migrates DATABASE_URL, else the running stack's database, else that of `make up`, started for it."""
+    """Migrate DATABASE_URL, else the running stack's database, else that of `make up`, started for this."""
     places = Paths()
     places.prepare()
     url = settings.own_server("DATABASE_URL")
@@ -101,6 +102,7 @@ def migrate(progress: Progress) -> None:
 
 
 def clean_up(progress: Progress) -> None:
+    """Remove all local state."""
     clean(Paths(), progress)
 
 
@@ -138,7 +140,7 @@ def _complain(progress: Progress, command: str, error: Exception) -> None:
     lines = [f"make {command}: FAILED at step “{progress.current}”: {reason}"]
     log = getattr(error, "log", None)
     if log is not None:
-        lines.append(f"  log to read: {_short(str(log))}")
+        lines.append(f"  see the log: {_short(str(log))}")
         if isinstance(error, ServiceDied):
             lines += [f"  | {line}" for line in last_lines(error.log)]
     progress.complain("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Airflow on this machine: its configuration, in one place, and its four processes."""
+"""Airflow on this machine: its configuration and its four processes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from local.processes import Child
 UI_PORT = 8080
 TASKS_AT_ONCE = 4
 USERS = {"admin": "admin", "op": "op", "viewer": "viewer"}
-"""User name: role."""
+"""User names and their roles."""
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 GRACE = {"scheduler": 30.0, "dag-processor": 10.0, "triggerer": 2.0, "api-server": 10.0}
-"""Seconds to end in. The scheduler's running tasks get theirs; the triggerer waits 10 s for triggers of which this
-project has none, unless it is told twice (the second SIGTERM comes after this time)."""
+"""Seconds to end in. The scheduler's running tasks get time to finish. The triggerer would wait 10 s for triggers, of
+which this project has none; a second SIGTERM, sent after this time, ends it at once."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The api-server's, and those of two log servers whose defaults (8793, 8794) two stacks would fight for."""
+    """The ports of the api-server and of two log servers, whose default ports two stacks could not share."""
 
     api: int
     worker_log: int
@@ -33,10 +33,12 @@ class Ports:
 
     @classmethod
     def choose(cls) -> Ports:
+        """Return free ports, the UI's own if it is free."""
         return cls(preferred_port(UI_PORT), free_port(), free_port())
 
     @property
     def url(self) -> str:
+        """Return the address of the UI and of the REST API."""
         return f"http://{LOOPBACK}:{self.api}"
 
 
@@ -48,9 +50,9 @@ def environment(
     ports: Ports,
     connections: Mapping[str, str],
 ) -> dict[str, str]:
-    """Everything that any Airflow process or command of this stack needs.
+    """Return the variables that every Airflow process and command of this stack needs.
 
-    ``metadata_url`` is a ``postgresql://`` address, ``connections`` maps connection ids to their JSON.
+    ``metadata_url`` is a ``postgresql://`` address; ``connections`` maps connection ids to their JSON.
     """
     home = places.state / "airflow"
     options = {
@@ -78,7 +80,7 @@ def environment(
         "LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_log),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_log),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
-        # A person is waiting: look for work three times a second, for changed DAG files every ten seconds.
+        # A person is waiting: look for work three times a second, and for changed DAG files every ten seconds.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
@@ -92,16 +94,17 @@ def environment(
 
 
 def passwords_file(places: Paths) -> Path:
+    """Return the path of the file in which Airflow looks up passwords."""
     return places.keys / "airflow_passwords.json"
 
 
 def write_passwords(places: Paths, keys: Mapping[str, str]) -> None:
-    """The file in which Airflow's SimpleAuthManager looks passwords up."""
+    """Write the users' passwords where Airflow's SimpleAuthManager looks them up."""
     write_private(passwords_file(places), json.dumps({name: keys[f"airflow_{name}_password"] for name in USERS}))
 
 
 def component(name: str, places: Paths, variables: Mapping[str, str]) -> Child:
-    """One of COMPONENTS, not started yet."""
+    """Return one of COMPONENTS, not yet started."""
     return Child(
         name,
         [places.executables / "airflow", name],

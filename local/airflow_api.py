@@ -1,4 +1,4 @@
-"""The few calls of Airflow's REST API that the local stack makes."""
+"""The few calls to Airflow's REST API that the local stack makes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import Any
 
 
 class AirflowApi:
-    """A client that logs in with ``user`` and ``password`` when it must. Network errors are OSError."""
+    """A client of Airflow's REST API.
+
+    It logs in with ``user`` and ``password`` when it first needs a token. Network errors are raised as OSError.
+    """
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url
         self.user = user
         self.password = password
         self._token: str | None = None
-        # Never through a proxy: the server is on this machine.
+        # Never use a proxy: the server is on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def health(self) -> dict[str, str | None]:
-        """The status of ``metadatabase``, ``scheduler``, ``dag_processor`` and ``triggerer``."""
+        """Return the status of ``metadatabase``, ``scheduler``, ``dag_processor`` and ``triggerer``."""
         answer = self._call("GET", "/api/v2/monitor/health", anonymous=True)
         return {name: (part or {}).get("status") for name, part in answer.items() if isinstance(part, dict)}
 
     def dag(self, dag_id: str) -> dict[str, Any] | None:
-        """The DAG as Airflow knows it, None while it has not been parsed."""
+        """Return the DAG as Airflow knows it, None while it has not been parsed."""
         try:
             return self._call("GET", f"/api/v2/dags/{dag_id}")
         except urllib.error.HTTPError as error:
@@ -35,30 +38,34 @@ class AirflowApi:
             raise
 
     def import_errors(self) -> list[str]:
-        """Messages of DAG files that cannot be imported."""
+        """Return one message for each DAG file that cannot be imported."""
         answer = self._call("GET", "/api/v2/importErrors")
         return [f"{error['filename']}: {error['stack_trace']}" for error in answer["import_errors"]]
 
     def trigger(self, dag_id: str, logical_date: str | None, conf: dict[str, Any]) -> str:
-        """Creates a run; returns its id."""
+        """Create a run; return its id."""
         body = {"logical_date": logical_date, "conf": conf}
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def pause(self, dag_id: str, paused: bool) -> None:
+        """Pause or unpause a DAG."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": paused})
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """Return one run."""
         return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the runs of a DAG."""
         return list(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances"
         return list(self._call("GET", path)["task_instances"])
 
     def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """What a task that has succeeded gave back, as JSON has it; None when it gave nothing."""
+        """Return the value that a successful task returned, as parsed JSON; None when it returned nothing."""
         run = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}"
         try:
             return self._call("GET", f"{run}/taskInstances/{task_id}/xcomEntries/return_value")["value"]

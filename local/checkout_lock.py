@@ -1,4 +1,4 @@
-"""One stack for each checkout: who holds the lock may start, and stop what an earlier holder left behind."""
+"""One stack per checkout: only the process that holds the lock may start services or stop leftover ones."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ class AlreadyRunning(Exception):
     """Another ``make demo`` or ``make up`` of this checkout is running; ``pid`` is its process."""
 
     def __init__(self, pid: int) -> None:
-        super().__init__(f"a stack of this checkout is running (process {pid}): stop it with Ctrl-C or `make clean`")
+        super().__init__(
+            f"a stack of this checkout is already running (process {pid}): stop it with Ctrl-C or `make clean`"
+        )
         self.pid = pid
 
 
 @contextlib.contextmanager
 def hold(places: Paths) -> Iterator[None]:
-    """Holds the checkout's lock. Raises AlreadyRunning when a living process does.
+    """Hold the checkout's lock; raise AlreadyRunning when another living process holds it.
 
-    The kernel lets go of the lock when its holder dies, by SIGKILL too; children do not inherit it.
+    The kernel releases the lock when its holder dies, even by SIGKILL. Child processes do not inherit it.
     """
     with places.lock.open("a+", encoding="utf-8") as file:
         try:
@@ -38,7 +40,7 @@ def hold(places: Paths) -> Iterator[None]:
 
 
 def end_holder(places: Paths, timeout: float = 90.0) -> bool:
-    """Asks the process that holds the lock to stop its stack and waits for it. True when there was one."""
+    """Ask the process that holds the lock to stop its stack, and wait; return whether there was one."""
     pid = running_stack(places)
     if pid is None:
         return False
@@ -51,7 +53,7 @@ def end_holder(places: Paths, timeout: float = 90.0) -> bool:
 
 
 def running_stack(places: Paths) -> int | None:
-    """The process that holds the lock now, if any."""
+    """Return the pid of the process that holds the lock, None when no process does."""
     try:
         with hold(places):
             return None
@@ -60,7 +62,7 @@ def running_stack(places: Paths) -> int | None:
 
 
 def _holder(places: Paths) -> int:
-    for _ in range(20):  # it may be between taking the lock and writing its pid
+    for _ in range(20):  # the holder may have taken the lock and not yet written its pid
         text = places.lock.read_text("utf-8").strip()
         if text:
             return int(text)

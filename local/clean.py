@@ -1,4 +1,4 @@
-"""``make clean``: stops what runs and removes all state of this checkout."""
+"""``make clean``: stop what runs and remove all state of this checkout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.progress import Progress
 
 
 def clean(places: Paths, progress: Progress) -> None:
-    """Stops this checkout's stack, removes ``.local`` and PostgreSQL's folder. Safe to repeat."""
+    """Stop this checkout's stack; remove ``.local`` and PostgreSQL's folder. Safe to repeat."""
     if not places.local.exists():
         progress.say("nothing to clean")
         return

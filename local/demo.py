@@ -1,4 +1,4 @@
-"""``make demo``: one business day through the real scheduler, to the last alert."""
+"""``make demo``: one business day through the real scheduler, up to its last alert."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DELIVERY_TIMEOUT = 300.0
 
 
 def run_demo(places: Paths, progress: Progress, stack: Stack) -> None:
-    """Starts ``stack``, runs the sandbox's business day, prints the summary.
+    """Start ``stack``, run the sandbox's business day and print the summary.
 
     The caller stops the stack. Raises Failure, ServiceDied or Interrupted.
     """
@@ -47,22 +47,22 @@ def _follow_run(stack: Stack, api: AirflowApi, run_id: str) -> None:
     follow_run(stack, api, DAG_ID, run_id, timeout=RUN_TIMEOUT)
     runs = api.runs(DAG_ID)
     if len(runs) != 1:
-        raise Failure(f"{len(runs)} runs were made, not one: {', '.join(str(run['dag_run_id']) for run in runs)}")
+        raise Failure(f"there are {len(runs)} runs instead of one: {', '.join(str(run['dag_run_id']) for run in runs)}")
 
 
 def follow_deliveries(stack: Stack) -> None:
-    """Waits until the notifier has nothing left to do. Raises Failure when it has not come to that in five minutes."""
+    """Wait until the notifier has nothing left to do. Raises Failure when that takes more than five minutes."""
     deadline = time.monotonic() + DELIVERY_TIMEOUT
-    told = ""
+    shown = ""
     next_line = 0.0
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         while True:
             counts = summary.delivery_counts(connection)
             text = ", ".join(f"{state} {count}" for state, count in sorted(counts.items()))
             waiting = sum(counts.get(state, 0) for state in ("queued", "sending", "unknown"))
-            if text != told and (time.monotonic() > next_line or not waiting):
+            if text != shown and (time.monotonic() > next_line or not waiting):
                 stack.progress.say(f"  deliveries: {text or 'none'}")
-                told, next_line = text, time.monotonic() + 2
+                shown, next_line = text, time.monotonic() + 2
             if not waiting:
                 return
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Subscribers, and properties already known, for a system that has neither."""
+"""Subscribers and known properties for a system that has none."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ CITIES = ("Miami", "Hialeah", "Coral Gables", "Miami Beach", "Homestead", "Miami
 FIRST_NAMES = ("Ana", "Luis", "María", "Jorge", "Carmen", "David", "Grace", "Peter", "Yolanda", "Sam")
 LAST_NAMES = ("García", "Pérez", "Nuñez", "Smith", "Baptiste", "O'Neill", "Cohen", "Williams", "Delgado", "Lee")
 BALANCES = (5_000, 2_500, 1_200, 800, 12, 3, 0)
-"""Tokens; the last ones run out in the middle of the day's alerts."""
+"""Tokens; subscribers with the last ones run out of tokens during the day's alerts."""
 
 PLANS = ("basic", "pro", "enterprise")
 STATUSES = ("active", "active", "active", "active", "trialing", "active", "active", "active", "active", "canceled")
 
 
 def has_subscribers(url: str) -> bool:
+    """Return whether the database has any subscriber."""
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
 
 
 def load(url: str, parcels: Path) -> None:
-    """Adds the demo's subscribers and the parcels of the CSV file (header = column names) as known properties.
+    """Add the demo's subscribers, and the parcels of a CSV file (header = column names) as known properties.
 
-    Safe to repeat: a folio or an e-mail address that is there already stays as it is.
+    Safe to repeat: a folio or an e-mail address that exists is left unchanged.
     """
     with psycopg.connect(url) as connection:
         for subscriber, criteria in subscribers():
@@ -44,7 +45,7 @@ def load(url: str, parcels: Path) -> None:
 
 
 def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """The same people every time: columns of ``users``, and of each of their ``subscriber_lead_criteria``."""
+    """Yield the same subscribers every time: columns of ``users``, and rows of ``subscriber_lead_criteria``."""
     chance = random.Random(7)
     for number in range(SUBSCRIBERS):
         first, last = FIRST_NAMES[number % 10], LAST_NAMES[(number * 7 + number // 10) % 10]
@@ -66,7 +67,7 @@ def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
 def _criteria(number: int, chance: random.Random) -> dict[str, Any]:
     channels = (["email"], ["email", "sms"], ["sms"])[number % 3]
     types = chance.sample(LEAD_TYPES, 1 + number % 3)
-    if not {"new_homeowner", "foreclosure"} & set(types):  # what the daily files can bring
+    if not {"new_homeowner", "foreclosure"} & set(types):  # the lead types that the daily files can give
         types.append(("new_homeowner", "foreclosure")[number % 2])
     return {
         "lead_types": types,
@@ -82,8 +83,8 @@ def _add_subscriber(connection: psycopg.Connection, subscriber: dict[str, Any], 
         return
     row = _insert(connection, "users", subscriber, "RETURNING id").fetchone()
     assert row is not None
-    for wish in criteria:
-        _insert(connection, "subscriber_lead_criteria", {"subscriber_id": row[0], **wish})
+    for wanted in criteria:
+        _insert(connection, "subscriber_lead_criteria", {"subscriber_id": row[0], **wanted})
 
 
 def _insert(

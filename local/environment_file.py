@@ -1,4 +1,4 @@
-"""``.local/env``: what a terminal needs to use the running stack, for ``source``."""
+"""``.local/env``: the settings of the running stack, for ``source`` in a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from local.paths import Paths
 
 
 def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
-    """Writes it, readable by its user alone: it holds passwords. Put `.venv/bin` first and psql last on the path."""
+    """Write the file, readable only by its user because it holds passwords.
+
+    It puts ``.venv/bin`` first on the path and psql last.
+    """
     lines = [f"# Settings of the stack that `make {places.profile}` started; for: source .local/env"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if name != "PATH"]
     lines.append(f'export PATH={shlex.quote(str(places.executables))}:"$PATH":{shlex.quote(str(_postgres_programs()))}')
@@ -20,7 +23,7 @@ def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
 
 
 def read_environment_file(places: Paths) -> dict[str, str]:
-    """The settings in it; empty when there is none."""
+    """Return the settings in the file; empty when there is no file."""
     if not places.environment_file.exists():
         return {}
     words = shlex.split(places.environment_file.read_text("utf-8"), comments=True)

@@ -1,6 +1,6 @@
-"""Makes ``.venv`` and installs the locked requirements. Runs on a bare Python: standard library only.
+"""Create ``.venv`` and install the locked requirements. Runs on a bare Python: standard library only.
 
-``python3 -m local.install [--dev]``; does nothing when the locks are those of the last installation.
+``python3 -m local.install [--dev]`` does nothing when the locks have not changed since the last installation.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ LOCKS = {False: ["requirements.txt"], True: ["requirements.txt", "requirements-d
 
 
 class InstallationFailed(Exception):
-    """The message says what failed and what to do."""
+    """The installation failed; the message says what failed and what to do."""
 
 
 def main() -> int:
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.install", description=__doc__)
-    parser.add_argument("--dev", action="store_true", help="also what lint and tests need")
+    parser.add_argument("--dev", action="store_true", help="also install what lint and tests need")
     dev = bool(parser.parse_args().dev)
     try:
         install(LOCKS[dev])
@@ -35,24 +36,25 @@ def main() -> int:
         print(f"installation: FAILED: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("installation: interrupted; the next `make` goes on from here", file=sys.stderr)
+        print("installation: interrupted; run make again to continue", file=sys.stderr)
         return 130
     return 0
 
 
 def install(locks: list[str]) -> None:
-    """Brings ``.venv`` to what the lock files say. Raises InstallationFailed."""
+    """Bring ``.venv`` to the state of the lock files. Raises InstallationFailed."""
     if sys.version_info < OLDEST_PYTHON:
         wanted, found = ".".join(map(str, OLDEST_PYTHON)), sys.version.split()[0]
         raise InstallationFailed(
-            f"this needs Python {wanted} or newer, `{sys.executable}` is {found}: make PYTHON=/path/to/python{wanted}"
+            f"Python {wanted} or newer is needed, and `{sys.executable}` is {found}: "
+            f"run make PYTHON=/path/to/python{wanted}"
         )
-    if not _works():
-        _make_venv()
+    if not _venv_starts():
+        _create_venv()
     missing = [lock for lock in locks if not _stamp(lock).exists() or _stamp(lock).read_text("utf-8") != _digest(lock)]
     if missing:
         started = time.monotonic()
-        print(f"installing {' and '.join(missing)} into .venv (the first time this takes a few minutes) …", flush=True)
+        print(f"installing {' and '.join(missing)} into .venv (a few minutes the first time) …", flush=True)
         _install_requirements(missing)
         for lock in missing:
             _stamp(lock).write_text(_digest(lock), "utf-8")
@@ -60,25 +62,25 @@ def install(locks: list[str]) -> None:
     _add_checkout_to_path()
 
 
-def _works() -> bool:
-    """A venv that was moved, or whose Python was removed, does not start. One without pip (made by uv) does."""
+def _venv_starts() -> bool:
+    """Return whether .venv's Python starts; it does not when .venv was moved or its Python was removed."""
     if not PYTHON.exists():
         return False
     result = subprocess.run([PYTHON, "-c", "import encodings"], check=False, capture_output=True)
     return result.returncode == 0
 
 
-def _make_venv() -> None:
-    """Only called when there is no .venv that starts: one that works may be in use, and is never replaced."""
+def _create_venv() -> None:
+    """Create .venv. Called only when no .venv starts: one that works may be in use and is never replaced."""
     if VENV.exists():
-        print("the Python of .venv does not start any more: making .venv anew …", flush=True)
+        print("the Python of .venv no longer starts: creating .venv again …", flush=True)
         shutil.rmtree(VENV)
-    print(f"making .venv with Python {sys.version.split()[0]} …", flush=True)
+    print(f"creating .venv with Python {sys.version.split()[0]} …", flush=True)
     result = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)
     if result.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         raise InstallationFailed(
-            f"`{sys.executable} -m venv` failed; on Debian and Ubuntu it is a package of its own: "
+            f"`{sys.executable} -m venv` failed; on Debian and Ubuntu venv is a separate package: "
             "apt-get install python3-venv"
         )
 
@@ -87,15 +89,15 @@ def _ensure_pip() -> None:
     if subprocess.run([PYTHON, "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0:
         return
     if subprocess.run([PYTHON, "-m", "ensurepip", "--default-pip"], check=False, capture_output=True).returncode != 0:
-        raise InstallationFailed(".venv has neither pip nor ensurepip: move .venv away and run this again")
+        raise InstallationFailed(".venv has neither pip nor ensurepip: remove .venv and run make again")
 
 
 def _install_requirements(locks: list[str]) -> None:
     arguments = [argument for lock in locks for argument in ("-r", str(ROOT / lock))]
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if not _uv_there():
+    if not _has_uv():
         _ensure_pip()
-    fetched = _uv_there() or subprocess.run([*pip, UV], check=False).returncode == 0
+    fetched = _has_uv() or subprocess.run([*pip, UV], check=False).returncode == 0
     if fetched:
         uv = [
             str(PYTHON),
@@ -111,14 +113,14 @@ def _install_requirements(locks: list[str]) -> None:
         ]
         if subprocess.run(uv, check=False).returncode == 0:
             return
-    print("uv could not install the requirements; trying again with pip, which takes longer …", flush=True)
+    print("uv could not install the requirements; trying pip, which takes longer …", flush=True)
     _ensure_pip()
     if subprocess.run([*pip, *arguments], check=False).returncode != 0:
         names = " and ".join(locks)
-        raise InstallationFailed(f"neither uv nor pip could install {names}; their messages are above")
+        raise InstallationFailed(f"neither uv nor pip could install {names}: see their messages above")
 
 
-def _uv_there() -> bool:
+def _has_uv() -> bool:
     command = [str(PYTHON), "-m", "uv", "--version"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     return result.returncode == 0 and UV.partition("==")[2] in result.stdout

@@ -1,4 +1,4 @@
-"""How much memory the stack takes: the sum of its processes' proportional set sizes (shared pages count once)."""
+"""Memory of the stack: the sum of its processes' proportional set sizes, which count shared pages once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 
 def proportional_set_size(sessions: Iterable[int]) -> int:
-    """Bytes used by all processes of the sessions and by this process; 0 where the system does not tell."""
+    """Return the bytes used by the processes of the sessions and by this one; 0 where that is not known."""
     wanted = set(sessions)
     pids = {os.getpid()}
     for pid in psutil.pids():
@@ -34,7 +34,7 @@ def _process_size(pid: int) -> int:
 
 
 class PeakMemory:
-    """Looks every ``interval`` seconds and remembers the most it saw; ``sessions`` tells the stack's sessions."""
+    """Measures memory every ``interval`` seconds and keeps the peak; ``sessions`` returns the stack's sessions."""
 
     def __init__(self, sessions: Callable[[], Iterable[int]], interval: float = 1.5) -> None:
         self.peak = 0
@@ -44,9 +44,11 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
 
     def start(self) -> None:
+        """Start measuring in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
+        """Stop measuring."""
         self._done.set()
         if self._thread.is_alive():
             self._thread.join()

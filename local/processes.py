@@ -1,4 +1,4 @@
-"""Child processes that are never left behind: each in a session of its own, recorded, stopped by pid."""
+"""Child processes that are never left running: each in its own session, recorded, and stopped by pid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else
 
 
 class ServiceDied(Exception):
-    """A process ended that should be running, or a one-off command failed."""
+    """A process that should be running has ended, or a one-off command failed."""
 
     def __init__(self, name: str, reason: str, log: Path) -> None:
         super().__init__(f"{name} {reason}")
@@ -35,8 +35,8 @@ class ServiceDied(Exception):
 class Child:
     """One process with all its descendants.
 
-    ``grace`` is the time in seconds it gets to end after ``stop_signal``; ``user`` is a numeric user and group to run
-    as (root only); ``record`` the folder in which the pid is kept until the process has ended.
+    ``grace`` is how many seconds it gets to end after ``stop_signal``; ``user`` is a numeric user and group to run as
+    (root only); ``record`` is the folder in which its pid is kept until it has ended.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Child:
     born: float = 0.0
 
     def start(self) -> None:
-        """Starts it. Call from the main thread only: Linux counts the starting *thread* as the parent."""
+        """Start the process. Call this from the main thread only: Linux takes the starting *thread* for the parent."""
         user: dict[str, Any] = {}
         if self.user is not None:
             user = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
@@ -69,27 +69,29 @@ class Child:
                 preexec_fn=_end_with_parent(self.stop_signal, os.getpid()),
                 **user,
             )
-        # Not reaped yet, so its entry is still there even if it has ended already.
+        # It has not been reaped yet, so its entry exists even if it has already ended.
         self.born = birth(self.process.pid)
         if self.record is not None:
             _write_record(self.record / f"{self.name}.json", self)
 
     @property
     def pid(self) -> int:
+        """Return the process id."""
         assert self.process is not None, f"{self.name} was not started"
         return self.process.pid
 
     @property
     def running(self) -> bool:
+        """Return whether the process runs now."""
         return self.process is not None and self.process.poll() is None
 
     def check(self) -> None:
-        """Raises ServiceDied when the process has ended."""
+        """Raise ServiceDied when the process has ended."""
         if self.process is not None and (code := self.process.poll()) is not None:
             raise ServiceDied(self.name, f"ended unexpectedly ({describe_exit(code)})", self.log)
 
     def wait_success(self, timeout: float) -> None:
-        """Waits for a one-off command. Raises ServiceDied when it fails or takes more than ``timeout`` seconds."""
+        """Wait for a one-off command. Raises ServiceDied when it fails or takes more than ``timeout`` seconds."""
         assert self.process is not None
         try:
             code = self.process.wait(timeout)
@@ -100,33 +102,35 @@ class Child:
             raise ServiceDied(self.name, f"failed ({describe_exit(code)})", self.log)
 
     def ask_to_stop(self, signum: signal.Signals | None = None) -> None:
-        """Sends the stop signal (to the process itself, who knows how to end its own) and returns at once."""
+        """Send the stop signal to the process, which ends its own descendants; return at once."""
         if self.process is not None and self.running:
             self.process.send_signal(signum or self.stop_signal)
 
     def stop(self, signum: signal.Signals | None = None, grace: float | None = None) -> None:
-        """Ends it with all its descendants: politely first, after ``grace`` seconds by SIGKILL. Safe to repeat."""
+        """End the process and its descendants, by SIGKILL after ``grace`` seconds. Safe to repeat."""
         if self.process is None:
             return
         self.ask_to_stop(signum)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(self.grace if grace is None else grace)
         kill_session(self.pid, self.born, time.monotonic() + 1.0)
-        self.process.kill()  # nothing happens when it has ended
+        self.process.kill()  # does nothing when it has ended
         self.process.wait()
-        self.process = None  # its pid may belong to somebody else from now on
+        self.process = None  # its pid may belong to another process from now on
         self.forget()
 
     def forget(self) -> None:
+        """Remove the record of the process."""
         if self.record is not None:
             (self.record / f"{self.name}.json").unlink(missing_ok=True)
 
     def last_lines(self, count: int = 12) -> list[str]:
+        """Return the last lines of its log."""
         return last_lines(self.log, count)
 
 
 def last_lines(log: Path, count: int = 12) -> list[str]:
-    """The last lines of a log file that may be large, missing or not UTF-8."""
+    """Return the last lines of a log file, which may be large, missing or not UTF-8."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 16_384))
@@ -136,13 +140,14 @@ def last_lines(log: Path, count: int = 12) -> list[str]:
 
 
 def describe_exit(code: int) -> str:
+    """Return an exit code in words."""
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def birth(pid: int) -> float:
-    """When the process started, as a number that no later process of that pid has. Raises psutil.NoSuchProcess.
+    """Return when the process started, as a number that no later process of that pid has.
 
-    On Linux in ticks since the boot: unlike the time of day, they do not move when the clock is set.
+    On Linux it counts ticks since the boot, which do not change when the clock is set. Raises psutil.NoSuchProcess.
     """
     if sys.platform != "linux":
         return float(psutil.Process(pid).create_time())
@@ -154,10 +159,10 @@ def birth(pid: int) -> float:
 
 
 def session_members(session: int, born: float) -> list[psutil.Process]:
-    """The living processes of the session whose leader was, or is, the process ``session`` born at ``born``.
+    """Return the living processes of the session whose leader is or was the process ``session`` born at ``born``.
 
-    Empty when that pid has been given to another process since, which the system does only after the whole session
-    has ended.
+    Empty when that pid belongs to another process by now; the system reuses a pid only after its whole session has
+    ended.
     """
     members = []
     for process in psutil.process_iter():
@@ -175,9 +180,10 @@ def session_members(session: int, born: float) -> list[psutil.Process]:
 
 
 def kill_session(session: int, born: float, polite_until: float) -> None:
-    """Ends what is left of a session: SIGTERM at once, SIGKILL from ``polite_until`` (monotonic time) on.
+    """End what is left of a session: SIGTERM at once, SIGKILL from ``polite_until`` (monotonic time) on.
 
-    A session, not a process group: Airflow's tasks and parsers have groups of their own in their parent's session.
+    It ends a session, not a process group, because Airflow's tasks and parsers have their own groups in their parent's
+    session.
     """
     asked: set[int] = set()
     while members := session_members(session, born):
@@ -193,16 +199,16 @@ def kill_session(session: int, born: float, polite_until: float) -> None:
 
 
 def stop_leftovers(folder: Path) -> list[str]:
-    """Ends the processes that an earlier start recorded in ``folder`` and did not stop; returns their names.
+    """End the processes that an earlier start recorded in ``folder`` and did not stop; return their names.
 
-    A process counts as recorded when pid, start time and boot agree, so that a pid used again by something else is
-    left alone. When only the leader is gone, what is left of its session is ended.
+    A process counts as recorded when pid, start time and boot agree, so a pid that another program uses by now is left
+    alone. When only the leader has ended, the rest of its session is ended.
     """
     stopped = []
     for path in sorted(folder.glob("*.json")):
         try:
             note = json.loads(path.read_text("utf-8"))
-        except ValueError:  # damaged by hand or by a full disk: nothing is known, so nothing is ended
+        except ValueError:  # damaged by hand or by a full disk: end nothing, because nothing is known
             path.unlink(missing_ok=True)
             continue
         if note["boot"] == _boot() and _end_recorded(int(note["pid"]), float(note["born"]), int(note["signal"])):
@@ -238,23 +244,23 @@ def _write_record(path: Path, child: Child) -> None:
 
 
 def _boot() -> str:
-    """Tells one run of the operating system from the next."""
+    """Return an id of this run of the operating system."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text("ascii").strip() if path.exists() else str(round(float(psutil.boot_time())))
 
 
 def end_with_parent(signum: signal.Signals) -> None:
-    """On Linux, has the kernel send this process ``signum`` when its parent dies, by SIGKILL too."""
+    """Have the kernel send this process ``signum`` when its parent dies, even by SIGKILL. Linux only."""
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, int(signum))
 
 
 def _end_with_parent(signum: signal.Signals, parent: int) -> Callable[[], None]:
-    """A function for the new child to call before it becomes the program."""
+    """Return a function for the new child to call before it becomes the program."""
 
     def prepare() -> None:
         end_with_parent(signum)
-        if os.getppid() != parent:  # it died before the call above
+        if os.getppid() != parent:  # the parent died before the call above
             os._exit(1)
 
     return prepare

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees, how long each step took, and when to stop."""
+"""What the user sees in the terminal, how long each step took, and when to stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Interrupted(Exception):
 
 
 class Failure(Exception):
-    """A step failed for a reason that the message gives, with the log to read, if there is one."""
+    """A step failed for the reason in the message; ``log`` is the log to read, if there is one."""
 
     def __init__(self, reason: str, log: object = None) -> None:
         super().__init__(reason)
@@ -27,10 +27,10 @@ class Failure(Exception):
 
 
 class Progress:
-    """Prints lines with the time since the start, and notes signals.
+    """Prints lines with the time since the start, and records signals.
 
-    Signals are only noted when they arrive and raised by ``pause``, which every waiting loop calls: raised anywhere,
-    they could hit the moment between the start of a process and its record.
+    A signal is only recorded when it arrives; ``pause``, which every waiting loop calls, raises it. Raised anywhere
+    else it could interrupt the moment between the start of a process and its record.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Progress:
         self.signals: list[int] = []
 
     def listen(self) -> None:
-        """From now on signals are noted instead of ending the program. Main thread only."""
+        """Record signals from now on instead of ending the program. Main thread only."""
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._note)
 
@@ -49,40 +49,44 @@ class Progress:
 
     @property
     def elapsed(self) -> float:
+        """Return the seconds since the start."""
         return time.monotonic() - self.started
 
     @property
     def impatient(self) -> bool:
-        """A second signal came: end everything now."""
+        """Return whether a second signal has come, which means: end everything now."""
         return len(self.signals) > 1
 
     def pause(self, seconds: float) -> None:
-        """Sleeps. Raises Interrupted when a signal has come, before or after."""
+        """Sleep. Raises Interrupted when a signal has come, before or after."""
         self.raise_signal()
         time.sleep(seconds)
         self.raise_signal()
 
     def raise_signal(self) -> None:
+        """Raise Interrupted when a signal has come."""
         if self.signals:
             raise Interrupted(self.signals[0])
 
     def say(self, text: str) -> None:
-        # A closed terminal or pipe must not keep anything from being stopped.
+        # A closed terminal or pipe must not prevent the stack from being stopped.
+        """Print a line with the time."""
         with contextlib.suppress(OSError, ValueError):
             print(f"[{self.elapsed:6.1f} s] {text}", flush=True)
 
     def show(self, text: str = "") -> None:
-        """A line without the time."""
+        """Print a line without the time."""
         with contextlib.suppress(OSError, ValueError):
             print(text, flush=True)
 
     def complain(self, text: str) -> None:
+        """Print a line to standard error."""
         with contextlib.suppress(OSError, ValueError):
             print(text, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Names the step that a failure belongs to and takes its time."""
+        """Name the step that a failure belongs to, and measure its time."""
         self.current = name
         started = time.monotonic()
         yield

@@ -18,9 +18,9 @@ OPTIONS = ("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noevictio
 
 
 class RedisServer:
-    """A server that keeps its data in ``home`` (made when missing): stopped and started, it remembers.
+    """A server that keeps its data in ``home`` (created if missing) when it is stopped and started again.
 
-    ``port`` 0 takes a free one at the first start and keeps it. A context manager that starts and stops it.
+    ``port`` 0 takes a free port at the first start and keeps it. As a context manager it starts and stops the server.
     """
 
     def __init__(self, home: Path, *, port: int = 0, log: Path | None = None, record: Path | None = None) -> None:
@@ -41,15 +41,17 @@ class RedisServer:
 
     @property
     def url(self) -> str:
+        """Return the server's address."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     @property
     def child(self) -> Child:
+        """Return the server's process."""
         assert self._child is not None, "Redis was not started"
         return self._child
 
     def start(self) -> None:
-        """Returns when the server answers. Raises ServiceDied when it does not."""
+        """Start the server and wait until it answers. Raises ServiceDied when it does not."""
         self.home.mkdir(parents=True, exist_ok=True)
         fixed = self.port != 0
         for attempt in range(3):
@@ -65,18 +67,18 @@ class RedisServer:
                 self.port = 0
 
     def stop(self, *, kill: bool = False) -> None:
-        """Stops it; ``kill`` is like a power cut. Safe to repeat."""
+        """Stop the server; ``kill`` is like a power cut. Safe to repeat."""
         if self._child is not None:
             self._child.stop(grace=0.0 if kill else 10.0)
             self._child = None
 
     def restart(self) -> None:
-        """Stops and starts it on the same port."""
+        """Stop the server and start it on the same port."""
         self.stop()
         self.start()
 
     def check(self) -> None:
-        """Raises ServiceDied when the server has ended."""
+        """Raise ServiceDied when the server has ended."""
         if self._child is not None:
             self._child.check()
 

@@ -1,4 +1,4 @@
-"""One run of a DAG in the local Airflow: started without making another one, followed to its end."""
+"""One run of a DAG in the local Airflow: started without creating a second one, and followed to its end."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ ENDED = ("success", "failed")
 
 
 def start_run(stack: Stack, api: AirflowApi, dag_id: str, conf: dict[str, Any]) -> str:
-    """Creates the first run of a DAG that is still paused and lets the scheduler have it; returns its id.
+    """Create the first run of a paused DAG, then unpause the DAG; return the run's id.
 
-    Unpausing a DAG with a cron schedule makes the scheduler create a run for the latest slot that has passed, beside
-    the one asked for. It does not when that slot has its run already. So the run is created while the DAG is paused,
-    with the logical date of that slot; a feed's ``conf`` says which business date is meant. Raises Failure.
+    When a DAG with a cron schedule is unpaused, the scheduler creates a run for the latest slot that has passed, unless
+    that slot already has a run. So this run is created while the DAG is paused, with the logical date of that slot; a
+    feed's ``conf`` says which business date is meant. Raises Failure.
     """
     dag = _wait_for_dag(stack, api, dag_id)
     run_id = api.trigger(dag_id, dag["next_dagrun_logical_date"], conf)
@@ -39,21 +39,21 @@ def _wait_for_dag(stack: Stack, api: AirflowApi, dag_id: str) -> dict[str, Any]:
         if dag is not None and dag.get("next_dagrun_logical_date"):
             return dag
         if errors := [error for error in api.import_errors() if dag_id in error]:
-            raise Failure(f"its file cannot be imported: {errors[0]}", log)
+            raise Failure(f"Airflow cannot import its file: {errors[0]}", log)
         stack.pause()
     raise Failure(f"Airflow did not find the DAG {dag_id} within 60 s", log)
 
 
 def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeout: float) -> None:
-    """Says what becomes of the run's tasks until it has succeeded.
+    """Print every change of the run's tasks until the run has succeeded.
 
-    Raises Failure when a task fails, at its first try already, or the run has not ended after ``timeout`` seconds.
+    Raises Failure when a task fails for the first time, or when the run has not ended after ``timeout`` seconds.
     """
     seen: dict[str, str] = {}
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         for task in api.task_instances(dag_id, run_id):
-            _tell_change(stack.progress, seen, task)
+            _say_change(stack.progress, seen, task)
         state = api.run(dag_id, run_id)["state"]
         if state in ENDED or "up_for_retry" in seen.values():
             break
@@ -65,14 +65,14 @@ def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeo
 
 
 def task_name(task: dict[str, Any]) -> str:
-    """The task's name for people: one of a mapped task says which."""
+    """Return the task's name for people; for a mapped task it says which one."""
     name = str(task["task_id"])
     if task["map_index"] >= 0:
         name += f"[{task.get('rendered_map_index') or task['map_index']}]"
     return name
 
 
-def _tell_change(progress: Progress, seen: dict[str, str], task: dict[str, Any]) -> None:
+def _say_change(progress: Progress, seen: dict[str, str], task: dict[str, Any]) -> None:
     name, state = task_name(task), str(task["state"] or "")
     if state not in ("running", "success", "failed", "up_for_retry", "upstream_failed", "skipped", "up_for_reschedule"):
         return
@@ -91,12 +91,12 @@ def _why_failed(stack: Stack, dag_id: str, run_id: str, seen: dict[str, str]) ->
     task_id = failed[0].partition("[")[0]
     found = sorted(logs.glob(f"task_id={task_id}/**/attempt=*.log"))
     log = found[-1] if found else stack.places.log / "scheduler.log"
-    reason = (row[0] if row else None) or _last_error(log) or "the log says why"
+    reason = (row[0] if row else None) or _last_error(log) or "see the log"
     return f"task {', '.join(failed)} failed: {reason}", log
 
 
 def _last_error(log: Path) -> str | None:
-    """The last exception in a task's log, which Airflow writes as JSON lines."""
+    """Return the last exception in a task's log, which Airflow writes as JSON lines."""
     for line in reversed(last_lines(log, 200)):
         with contextlib.suppress(ValueError, KeyError, IndexError, TypeError):
             error = json.loads(line)["error_detail"][0]

@@ -1,4 +1,4 @@
-"""The settings of `contract.md` for a stack on this machine: what both sides, the batch and the notifier, read."""
+"""The settings of a stack on this machine: what its DAGs and its notifier read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.ports import LOOPBACK
 from sandbox import FTP_PASSWORD, FTP_USER
 
 FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
-"""Never inherited: an exported AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, say, may name production."""
+"""Never inherited: an exported AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, for example, may point to production."""
 
 ALWAYS_OURS = {
     "SENDGRID_API_URL": "{sandbox}",
@@ -25,7 +25,7 @@ ALWAYS_OURS = {
     "ONCALL_URLS": "json://{sandbox_address}/oncall",
     "ADMIN_ALERT_EMAIL": "",
 }
-"""Whatever is exported, nothing that this stack starts reaches a real provider or wakes a real person."""
+"""Set whatever the caller exports: nothing that this stack starts reaches a real provider or a real person."""
 
 DEFAULTS = {
     "SENDGRID_API_KEY": "SG.sandbox.key",
@@ -33,8 +33,6 @@ DEFAULTS = {
     "TWILIO_AUTH_TOKEN": "sandbox-auth-token",
     "TWILIO_SMS_NUMBER": "+13055550100",
     "MIAMI_DADE_AUTH_KEY": "sandbox-clerk-key",
-    "MIAMI_DADE_DAILY_FORMAT": "cases_parties",
-    "FRONTEND_URL": "http://localhost:3000",
     "API_URL": "http://localhost:8000",
     "SENDGRID_FROM_LEADS": "leads@example.com",
     "SENDGRID_FROM_WELCOME": "welcome@example.com",
@@ -50,13 +48,15 @@ DEFAULTS = {
     "SENDGRID_TEMPLATE_EXPIRING_TRIAL": "d-expiring-trial",
     "SENDGRID_TEMPLATE_PAYMENT_RECEIPT": "d-payment-receipt",
 }
-"""Taken when the caller's environment does not set them."""
+"""Used when the caller's environment does not set them."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The ports of the running sandbox, which plays the county and the providers; and the key that it signs mail's
-    events with, when it calls back."""
+    """The ports of the running sandbox, which plays the county and the providers.
+
+    ``sendgrid_public_key`` checks the signatures of its SendGrid events, when it calls back.
+    """
 
     ftp_port: int
     http_port: int
@@ -64,11 +64,12 @@ class Sandbox:
 
     @property
     def url(self) -> str:
+        """Return the address of its HTTP server."""
         return f"http://{LOOPBACK}:{self.http_port}"
 
 
 def own_server(name: str) -> str | None:
-    """``DATABASE_URL`` or ``REDIS_URL`` of the caller's environment, when set and not empty."""
+    """Return the caller's ``DATABASE_URL`` or ``REDIS_URL``, None when it is not set."""
     return os.environ.get(name, "").strip() or None
 
 
@@ -81,10 +82,10 @@ def leads_settings(
     sandbox: Sandbox,
     web_port: int | None = None,
 ) -> dict[str, str]:
-    """The contract's settings. The caller's environment wins, except where that could do harm outside.
+    """Return the settings of both sides. The caller's environment wins, except where that could do harm outside.
 
-    ``web_port`` is that of our own web service, if there is one; the caller's API_URL names another way to it.
-    In the demo the archive is always the demo's own: made-up county files must not get into a real one.
+    ``web_port`` is the port of this stack's web service, if it has one; a caller's API_URL is another way to reach it.
+    The demo always uses its own archive, because made-up county files must not get into a real one.
     """
     archive = (places.state / "archive").as_uri()
     settings = {
@@ -106,17 +107,17 @@ def leads_settings(
 
 
 def inherited(places: Paths) -> dict[str, str]:
-    """The caller's environment without what must not leak in, with ``.venv/bin`` first on the path."""
+    """Return the caller's environment without what must not leak in, with ``.venv/bin`` first on the path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     kept["PATH"] = os.pathsep.join([str(places.executables), os.environ.get("PATH", os.defpath)])
-    # Everything the stack talks to is on this machine; a proxy would not find it.
+    # Everything that the stack talks to is on this machine; a proxy would not find it.
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join(filter(None, [kept.get(name), LOOPBACK, "localhost"]))
     return kept | {"PYTHONUNBUFFERED": "1"}
 
 
 def postgres_connection(url: str) -> str:
-    """An Airflow connection (JSON) to the database at ``url``, whatever libpq parameters it carries."""
+    """Return an Airflow connection (JSON) to the database at ``url``, with all its libpq parameters."""
     parameters: dict[str, Any] = dict(conninfo_to_dict("postgresql://" + url.partition("://")[2]))
     port = parameters.pop("port", None)
     connection = {
@@ -132,7 +133,7 @@ def postgres_connection(url: str) -> str:
 
 
 def ftp_connection(sandbox: Sandbox) -> str:
-    """An Airflow connection (JSON) to the sandbox's FTP server."""
+    """Return an Airflow connection (JSON) to the sandbox's FTP server."""
     return json.dumps(
         {
             "conn_type": "ftp",

@@ -22,11 +22,11 @@ from local.redis import RedisServer
 from local.settings import Sandbox
 
 DATABASES = {"up": ("leads", "airflow"), "demo": ("demo_leads", "demo_airflow")}
-"""Leads database and Airflow's own, by profile. The demo begins with new ones each time, so it has its own."""
+"""Leads database and Airflow's database, by profile. The demo recreates its databases each time, so it has its own."""
 
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
-    # The scheduler waits for its running tasks, which need all the rest. Without the api-server tasks would wait for
-    # it in vain, so it goes after everything that talks to it.
+    # The scheduler waits for its running tasks, which need everything else. The api-server stops after everything that
+    # talks to it.
     ("scheduler",),
     ("dag-processor", "triggerer", "notifier", "web"),
     ("sandbox", "api-server"),
@@ -39,9 +39,9 @@ NOTIFIER_GRACE = 15.0
 
 
 class Stack:
-    """The services of one checkout. ``stop`` ends whatever ``start`` had begun, at any point.
+    """The services of one checkout. ``stop`` ends whatever ``start`` has begun, at any point.
 
-    The sandbox's county records ``documents`` on a business date.
+    ``documents`` is how many documents the sandbox's county records on a business date.
     """
 
     def __init__(self, places: Paths, progress: Progress, documents: int = SANDBOX_DOCUMENTS) -> None:
@@ -57,7 +57,7 @@ class Stack:
         self.database_url = ""
         self.sandbox = Sandbox(0, 0)
         self.ports = airflow.Ports(0, 0, 0)
-        self.has_web = places.profile == "up"  # a demo is over before anybody would call back
+        self.has_web = places.profile == "up"  # a demo ends before a provider would call back
         self.web_port: int | None = None
         self.business_date = date.min
         self.variables: dict[str, str] = {}
@@ -65,7 +65,7 @@ class Stack:
     # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Starts everything, migrated and answering; writes ``.local/env``.
+        """Start everything, migrated and answering; write ``.local/env``.
 
         Raises ServiceDied (a process ended or a command failed) or Interrupted; call ``stop`` in each case.
         """
@@ -123,7 +123,7 @@ class Stack:
         self._add(self._child("sandbox", [sys.executable, *command], settings.inherited(self.places)))
 
     def _prepare_databases(self) -> None:
-        """Three commands at once: each spends most of its time on imports."""
+        """Run three commands at once: each spends most of its time on imports."""
         airflow.write_passwords(self.places, self.keys)
         parcels_file = self.places.state / "parcels.csv"
         parcels = ["-m", "sandbox", "parcels", "--seed", str(SANDBOX_SEED), "--out", str(parcels_file)]
@@ -151,7 +151,7 @@ class Stack:
         )
 
     def _settle(self, redis_url: str) -> None:
-        """All addresses are known now: the settings of everything that is started from here on."""
+        """Compute the settings of everything that is started from here on: all addresses are known now."""
         ports = json.loads(self._ready_file.read_text("utf-8"))
         key = str(ports.get("sendgrid_public_key", ""))
         self.sandbox = Sandbox(int(ports["ftp_port"]), int(ports["http_port"]), key)
@@ -203,34 +203,36 @@ class Stack:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def environment(self) -> dict[str, str]:
-        """What a process of the stack gets: the caller's environment, the contract's settings, Airflow's."""
+        """Return the environment of the stack's processes: the caller's, the settings, and Airflow's."""
         return settings.inherited(self.places) | self.variables
 
     def api(self) -> AirflowApi:
+        """Return a client of Airflow's REST API, as administrator."""
         return AirflowApi(self.ports.url, "admin", self.keys["airflow_admin_password"])
 
     def check(self) -> None:
-        """Raises ServiceDied when a service has ended."""
+        """Raise ServiceDied when a service has ended."""
         for child in self.children:
             child.check()
 
     def pause(self, seconds: float = 0.3) -> None:
-        """Sleeps in a waiting loop. Raises Interrupted on a signal, ServiceDied when a service has ended."""
+        """Sleep in a waiting loop. Raises Interrupted on a signal, ServiceDied when a service has ended."""
         self.progress.pause(seconds)
         self.check()
 
     def sessions(self) -> list[int]:
+        """Return the sessions of the running services."""
         return [child.pid for child in list(self.children) if child.process is not None]
 
     def begin_job(self, name: str, arguments: Sequence[str], environment: dict[str, str]) -> Child:
-        """Starts a Python command that is to end by itself; hand it to ``finish_job``."""
+        """Start a Python command that ends by itself; pass it to ``finish_job``."""
         child = self._child(name, [sys.executable, *arguments], environment)
         child.start()
         self._jobs.append(child)
         return child
 
     def finish_job(self, job: Child, timeout: float) -> None:
-        """Waits for it. Raises ServiceDied when it fails or takes longer than ``timeout`` seconds."""
+        """Wait for a job. Raises ServiceDied when it fails or takes longer than ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while job.running and time.monotonic() < deadline:
             self.pause(0.05)
@@ -240,7 +242,7 @@ class Stack:
     # ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """Ends everything, in order; a second signal ends the waiting. Nothing is left behind. Safe to repeat."""
+        """End everything in order; a second signal skips the waiting. No process is left running. Safe to repeat."""
         for job in self._jobs:
             job.stop(grace=1.0)
         self._jobs.clear()
@@ -286,11 +288,11 @@ class Stack:
                 raise ServiceDied(what, f"did not answer within {timeout:.0f} s", log)
 
 
-def start_postgres(places: Paths, made_keys: dict[str, str]) -> PostgresServer:
-    """The checkout's own PostgreSQL, running."""
+def start_postgres(places: Paths, stack_keys: dict[str, str]) -> PostgresServer:
+    """Start the checkout's own PostgreSQL and return it."""
     server = PostgresServer(
         places.postgres_home(),
-        password=made_keys["postgres_password"],
+        password=stack_keys["postgres_password"],
         log=places.log / "postgres.log",
         record=places.processes,
     )
@@ -299,6 +301,6 @@ def start_postgres(places: Paths, made_keys: dict[str, str]) -> PostgresServer:
 
 
 def clear_leftovers(places: Paths, progress: Progress) -> None:
-    """Ends what an earlier start, killed by SIGKILL, has left running. Needs the checkout's lock."""
+    """End what an earlier start, killed by SIGKILL, has left running. Needs the checkout's lock."""
     if stopped := stop_leftovers(places.processes):
-        progress.say(f"stopped what an earlier start had left running: {', '.join(stopped)}")
+        progress.say(f"stopped what an earlier start left running: {', '.join(stopped)}")

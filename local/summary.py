@@ -1,4 +1,4 @@
-"""What a demo has done, in numbers: from the leads database and from the sandbox's own count."""
+"""What a demo has done, in numbers: from the leads database and from the sandbox's own counts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from local.progress import Failure, Progress
 from local.settings import Sandbox
 
 ACCEPTED = ("accepted", "sent", "delivered", "undelivered")
-"""States of a delivery that the provider took."""
+"""States of a delivery that its provider has accepted."""
 
 
 def delivery_counts(connection: psycopg.Connection) -> dict[str, int]:
-    """Number of deliveries by state."""
+    """Return the number of deliveries by state."""
     rows = connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall()
     return {str(state): int(count) for state, count in rows}
 
 
 def accepted_counts(connection: psycopg.Connection) -> dict[str, int]:
-    """Number of deliveries that a provider took, by channel."""
+    """Return the number of deliveries that a provider has accepted, by channel."""
     rows = connection.execute(
         "SELECT channel, count(*) FROM deliveries WHERE state = ANY(%s) GROUP BY channel", [list(ACCEPTED)]
     ).fetchall()
@@ -31,7 +31,7 @@ def accepted_counts(connection: psycopg.Connection) -> dict[str, int]:
 
 
 def sandbox_counts(sandbox: Sandbox) -> dict[str, Any]:
-    """What the stand-ins of the providers have received."""
+    """Return what the stand-ins of the providers have received."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{sandbox.url}/_sandbox/counts", timeout=10) as response:
         counts: dict[str, Any] = json.load(response)
@@ -39,7 +39,7 @@ def sandbox_counts(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def report(connection: psycopg.Connection, run_id: str, sandbox: Sandbox, progress: Progress, peak_memory: int) -> str:
-    """The summary. Raises Failure when the run left no row, or provider and database disagree."""
+    """Return the summary. Raises Failure when the run has no row in data_ingestion_logs."""
     run = _run_row(connection, run_id)
     leads = connection.execute("SELECT lead_type, count(*) FROM leads GROUP BY lead_type ORDER BY lead_type").fetchall()
     accepted = accepted_counts(connection)
@@ -58,8 +58,8 @@ def report(connection: psycopg.Connection, run_id: str, sandbox: Sandbox, progre
         ("received by the sandbox", _plain(sandbox_counts(sandbox))),
     ]
     times = [(f"  {name}", f"{seconds:6.1f} s") for name, seconds in progress.steps]
-    times.append(("  all of it, up to here", f"{progress.elapsed:6.1f} s"))
-    memory = f"{peak_memory / 2**20:,.0f} MB at most" if peak_memory else "not measured on this system"
+    times.append(("  total so far", f"{progress.elapsed:6.1f} s"))
+    memory = f"{peak_memory / 2**20:,.0f} MB at the peak" if peak_memory else "not measured on this system"
     rows = [*lines, ("time", ""), *times, ("memory", memory)]
     return "\n".join(["", "Summary", *(f"  {name:<42} {value}" for name, value in rows), ""])
 

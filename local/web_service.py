@@ -1,4 +1,4 @@
-"""The notifier's HTTP side on this machine, and the sandbox that calls it back as the providers do."""
+"""The notifier's web service on this machine, and the sandbox that calls it back as the providers do."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from local.settings import Sandbox
 
 WEB_PORT = 8000
 GRACE = 10.0
-"""Seconds to end in; requests that are being answered get half of it."""
+"""Seconds to end in; requests in progress get half of it."""
 
 
 def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
-    """``notifier.web`` on ``port``, not started yet."""
+    """Return the process of ``notifier.web`` on ``port``, not yet started."""
     command = [str(places.executables / "uvicorn"), "notifier.web:app", "--host", LOOPBACK, "--port", str(port)]
     command += ["--timeout-graceful-shutdown", f"{GRACE / 2:.0f}"]
     log = places.log / "web.log"
@@ -25,7 +25,7 @@ def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
 
 
 def is_healthy(port: int) -> bool:
-    """Whether it answers, and finds the database, Redis and the notifier's lanes."""
+    """Return whether it answers and finds the database, Redis and a worker for each queue."""
     try:
         with _opener().open(f"http://{LOOPBACK}:{port}/health", timeout=5):
             return True
@@ -34,7 +34,7 @@ def is_healthy(port: int) -> bool:
 
 
 def let_sandbox_call_back(sandbox: Sandbox, port: int, settings: Mapping[str, str]) -> None:
-    """From now on what the sandbox takes has consequences: mail and texts arrive, calls are answered and end."""
+    """Have the sandbox report from now on what becomes of e-mails, texts and calls."""
     told = {
         "url": f"http://{LOOPBACK}:{port}",
         "public_url": settings["API_URL"].rstrip("/"),
@@ -47,5 +47,5 @@ def let_sandbox_call_back(sandbox: Sandbox, port: int, settings: Mapping[str, st
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    # Never through a proxy: everything is on this machine.
+    # Never use a proxy: everything is on this machine.
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))

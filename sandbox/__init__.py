@@ -1,6 +1,7 @@
-"""Plays the world outside: the county's FTP server and API, SendGrid, Twilio, and the on-call receiver.
+"""Stand-ins for the outside world: the county's FTP server and API, SendGrid, Twilio, and on-call's receiver.
 
-For ``make demo``, ``make up`` and the tests; production code never imports it. Everything is made up from a seed.
+They serve ``make demo``, ``make up`` and the tests; production code never imports them. All their data is made up from
+a seed.
 """
 
 FTP_USER = "miamidade"

@@ -22,25 +22,36 @@ HOST = "127.0.0.1"
 
 
 def main() -> int:
+    """Run one command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    serve_parser = commands.add_parser("serve", help="until it is interrupted")
-    serve_parser.add_argument("--ftp-port", type=int, default=2121, help="0 takes a free one (2121)")
-    serve_parser.add_argument("--http-port", type=int, default=8025, help="0 takes a free one (8025)")
-    serve_parser.add_argument("--call-back", action="store_true", help="when told where (POST /_sandbox/callbacks)")
-    serve_parser.add_argument("--ready-file", type=Path, help="JSON with the ports, written when both listen")
-    generate_parser = commands.add_parser("generate", help="copy one file of one day to a place of your own")
+    serve_parser = commands.add_parser("serve", help="serve until interrupted")
+    serve_parser.add_argument(
+        "--ftp-port", type=int, default=2121, help="port of the FTP server, 0 for a free one (default 2121)"
+    )
+    serve_parser.add_argument(
+        "--http-port", type=int, default=8025, help="port of the HTTP server, 0 for a free one (default 8025)"
+    )
+    serve_parser.add_argument(
+        "--call-back",
+        action="store_true",
+        help="call the web service back, once POST /_sandbox/callbacks has said where",
+    )
+    serve_parser.add_argument(
+        "--ready-file", type=Path, help="file to write the ports to, as JSON, when both servers listen"
+    )
+    generate_parser = commands.add_parser("generate", help="copy one file of one day to a path")
     generate_parser.add_argument("feed", choices=FEEDS)
-    generate_parser.add_argument("name", help="such as Cases_20261120.exp")
+    generate_parser.add_argument("name", help="file name, such as Cases_20261120.exp")
     generate_parser.add_argument("--out", type=Path, required=True)
     for each in (serve_parser, generate_parser):
-        each.add_argument("--files", type=Path, required=True, help="folder for what is made")
-        each.add_argument("--documents", type=int, default=10_000, help="per business date (10,000)")
-    parcels_parser = commands.add_parser("parcels", help="the county's parcels as CSV")
+        each.add_argument("--files", type=Path, required=True, help="folder for generated files")
+        each.add_argument("--documents", type=int, default=10_000, help="documents per business date (default 10,000)")
+    parcels_parser = commands.add_parser("parcels", help="write the county's parcels as CSV")
     parcels_parser.add_argument("--out", type=Path, required=True)
     for each in (serve_parser, generate_parser, parcels_parser):
-        each.add_argument("--seed", type=int, default=7, help="another number, another county (7)")
+        each.add_argument("--seed", type=int, default=7, help="seed of the county's data (default 7)")
 
     options = parser.parse_args()
     if options.command == "parcels":
@@ -54,6 +65,7 @@ def main() -> int:
 
 
 def generate(county: County, feed: str, name: str, out: Path) -> int:
+    """Copy one file of one day to ``out``; return the exit code."""
     made = county.file(feed, name, datetime.now(UTC))
     if made is None:
         print(f"the county has no {name} in /{feed}: {', '.join(county.names(feed, datetime.now(UTC))[:6])} …")
@@ -63,7 +75,7 @@ def generate(county: County, feed: str, name: str, out: Path) -> int:
 
 
 def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None, *, call_back: bool) -> None:
-    """Serves until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM."""
     from sandbox.ftp import make_server
     from sandbox.web import Inbox, Server
 
@@ -81,7 +93,7 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
         ports = {"ftp_port": ftp.address[1], "http_port": http.server_address[1]}
         ready: dict[str, Any] = {**ports, "business_date": _prepare(county).isoformat()}
         if call_back:
-            from sandbox.aftermath import Aftermath  # the providers' packages, which nobody else needs
+            from sandbox.aftermath import Aftermath  # it imports the providers' packages, which only this option needs
 
             inbox.aftermath = Aftermath(inbox.became)
             ready["sendgrid_public_key"] = inbox.aftermath.public_key
@@ -93,11 +105,11 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
         stopped.wait()
         if inbox.aftermath is not None:
             inbox.aftermath.end()
-    sys.exit(0)  # without a word for clients that still talk
+    sys.exit(0)  # end without waiting for connected clients
 
 
 def _prepare(county: County) -> date:
-    """Makes the newest day's files, so that the first who asks need not wait."""
+    """Make the newest day's files, so that the first client need not wait; return that day."""
     now = datetime.now(UTC)
     for stem in ("Cases.exp", "Parties.exp"):
         county.file("daily", stem, now)
@@ -106,7 +118,7 @@ def _prepare(county: County) -> date:
 
 @contextmanager
 def _running(serve_forever: Any) -> Iterator[None]:
-    """Runs it in a thread that ends with the process."""
+    """Run a server in a thread that ends with the process."""
     Thread(target=serve_forever, daemon=True).start()
     yield
 

@@ -1,6 +1,7 @@
-"""What SendGrid and Twilio tell by themselves of what they took: mail and texts arrive, calls are answered and end.
+"""What SendGrid and Twilio report of what they accepted: e-mails and texts arrive, calls are answered and end.
 
-Nothing is told before ``begin`` says where. What was taken earlier stays untold, as if its callbacks had been lost.
+They report nothing before ``begin`` says where to. What they accepted earlier stays unreported, as if its callbacks had
+been lost.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ RINGS, TALKS = 1.0, 3.0
 """Seconds of a call."""
 
 Entry = Mapping[str, Any]
-"""A request as the inbox keeps it."""
+"""A request as the inbox records it."""
 
 
 class Aftermath:
-    """Calls back from threads of its own. ``became(sid, fields)`` hears what Twilio would tell who asks."""
+    """Calls back from its own threads. ``became(sid, fields)`` receives what Twilio's API would answer from then on."""
 
     def __init__(self, became: Callable[[str, dict[str, Any]], None]) -> None:
         self._became = became
@@ -34,22 +35,22 @@ class Aftermath:
 
     @property
     def public_key(self) -> str:
-        """What SENDGRID_WEBHOOK_PUBLIC_KEY has to be."""
+        """Return the value for SENDGRID_WEBHOOK_PUBLIC_KEY."""
         return self._mail.public_key
 
     def begin(self, url: str, public_url: str, token: str) -> None:
-        """From now on the service at ``url`` is told, signed for its ``public_url`` with Twilio's ``token``."""
+        """Report from now on to the service at ``url``, signed for its ``public_url`` with Twilio's ``token``."""
         self._mail.url = url
         self._phone = Twilio(url, public_url, token)
 
     def follow(self, entry: Entry) -> None:
-        """Tells what becomes of an accepted request; returns at once."""
+        """Report what becomes of an accepted request; return at once."""
         tell = {"sendgrid": self._mailed, "twilio": self._phoned}.get(entry["provider"])
         if tell is not None and self._phone is not None:
-            self._threads.submit(_while_it_answers, tell, entry)
+            self._threads.submit(_ignoring_failures, tell, entry)
 
     def end(self) -> None:
-        """What has not been told yet is not told any more."""
+        """Report nothing more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _mailed(self, entry: Entry) -> None:
@@ -86,7 +87,7 @@ class Aftermath:
             self._phone.post(order["StatusCallback"], told)
 
     def _called(self, order: Mapping[str, str], sid: str) -> None:
-        """A person answers, listens, says nothing and hangs up."""
+        """Play a person who answers, listens, says nothing and hangs up."""
         assert self._phone is not None
         self._phone.play(order, sid, "initiated", "ringing")
         time.sleep(RINGS)
@@ -97,6 +98,6 @@ class Aftermath:
         self._phone.play(order, sid, "completed", **ended)
 
 
-def _while_it_answers(tell: Callable[[Entry], None], entry: Entry) -> None:
-    with suppress(requests.RequestException):  # providers lose interest too
+def _ignoring_failures(tell: Callable[[Entry], None], entry: Entry) -> None:
+    with suppress(requests.RequestException):  # providers give up too
         tell(entry)

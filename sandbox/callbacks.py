@@ -1,6 +1,6 @@
 """Calls the web service back as Twilio and SendGrid do: signed for its public address, over real HTTP.
 
-The service may be reached under another address than the one the signature is over, as behind a proxy.
+The service may listen at another address than the one that is signed, as it does behind a proxy.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Twilio:
         self._session = _session()
 
     def post(self, address: str, fields: Mapping[str, str], signature: str | None = None) -> requests.Response:
-        """Posts ``fields`` to a path, or to an address we were given; signed unless a ``signature`` is given."""
+        """Post ``fields`` to a path or an address of the service; sign the request unless ``signature`` is given."""
         parts = urlsplit(address)
         where = parts.path + (f"?{parts.query}" if parts.query else "")
         signed = self._validator.compute_signature(self.public_url + where, dict(fields))
@@ -35,7 +35,7 @@ class Twilio:
         return self._session.post(self.url + where, data=dict(fields), headers=headers, timeout=15)
 
     def play(self, call: Mapping[str, str], sid: str, *words: str, **fields: str) -> list[requests.Response]:
-        """Plays an outbound ``call`` (the fields that it was ordered with) through ``words``.
+        """Play an outbound ``call`` (the fields that it was ordered with) through ``words``; return the answers.
 
         A word is a call status, or ``answer``: then Twilio asks what to say.
         """
@@ -50,7 +50,7 @@ class Twilio:
 
 
 class SendGrid:
-    """SendGrid's event webhook, with a key pair of its own."""
+    """SendGrid's event webhook, with its own key pair."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -59,12 +59,12 @@ class SendGrid:
 
     @property
     def public_key(self) -> str:
-        """What SENDGRID_WEBHOOK_PUBLIC_KEY is set to."""
+        """Return the value for SENDGRID_WEBHOOK_PUBLIC_KEY."""
         kind, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         return base64.b64encode(self._key.public_key().public_bytes(kind, form)).decode()
 
     def post(self, events: Sequence[Any] | bytes, *, age: float = 0, **headers: str) -> requests.Response:
-        """Posts a batch, signed ``age`` seconds ago; ``headers`` (Signature, Timestamp) replace what is right."""
+        """Post a batch signed ``age`` seconds ago; ``headers`` (Signature, Timestamp) replace the right ones."""
         # SendGrid ends each line; the signature counts every byte.
         body = events if isinstance(events, bytes) else (json.dumps(list(events)) + "\r\n").encode()
         timestamp = headers.get("Timestamp", str(int(time.time() - age)))

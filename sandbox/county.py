@@ -1,4 +1,4 @@
-"""Which files the county has published, and making one when somebody first asks for it."""
+"""The files that the county has published, each made when a client first asks for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox import court_files, daily_files
 from sandbox.documents import documents_of
 
 POSTED_AT = time(21, 30)
-"""New York time, on the business day before the one that a file is for."""
+"""New York time, on the business day before the business date of the file."""
 
 KEPT_BUSINESS_DAYS = 400
 KEPT_MONTHS = 18
@@ -28,18 +28,19 @@ DAILY = {
 }
 COURT_FILES = {"weekly": ("Evictions", "Indebtedness"), "monthly": ("Probate", "Verdicts")}
 COURT_CASES_PER_DOCUMENT = {"weekly": 0.25, "monthly": 0.1}
-"""In each of the two files of a week or month: of 10,000 documents a day, 5,000 and 2,000 cases."""
+"""For each of the two files of a week or month: with 10,000 documents a day, 2,500 and 1,000 cases."""
 
 FEEDS = ("daily", "weekly", "monthly")
 _NAME = re.compile(r"(?P<stem>[A-Za-z_]+?)(?:_(?P<date>\d{6,8}))?\.(?:exp|zip)")
 
 
 def posted_at(day: date) -> datetime:
+    """Return when the county posts the files for a business date."""
     return datetime.combine(previous_business_day(day), POSTED_AT, NEW_YORK)
 
 
 def newest_business_date(now: datetime) -> date:
-    """The business date of the newest files that are on the server at ``now``."""
+    """Return the business date of the newest files that are on the server at ``now``."""
     day = add_business_days(now.astimezone(NEW_YORK).date(), 1)
     while posted_at(day) > now:
         day = previous_business_day(day)
@@ -55,9 +56,9 @@ class County:
     documents: int
 
     def names(self, feed: str, now: datetime) -> list[str]:
-        """The names of the files of ``feed`` that are on the server at ``now``.
+        """Return the names of the files of ``feed`` that are on the server at ``now``.
 
-        The newest ones come without a date in their name, as the county's do; the Clerk's own file always has one.
+        The newest files have no date in their names, as with the real county; the Clerk's own file always has one.
         """
         newest = newest_business_date(now)
         if feed == "monthly":
@@ -70,7 +71,7 @@ class County:
         return names + [f"dly_records_{day:%m%d%Y}.zip" for day in days]
 
     def file(self, feed: str, name: str, now: datetime) -> Path | None:
-        """The file ``name`` of ``feed`` on disk, made when it is not there yet; None when the server has none."""
+        """Return the path of a file of ``feed``, made if it does not exist; None when the server has no such file."""
         match = _NAME.fullmatch(name)
         if feed not in FEEDS or match is None or name not in self.names(feed, now):
             return None
@@ -99,7 +100,7 @@ _making = Lock()
 
 
 def _day(feed: str, digits: str) -> date:
-    """The business date that a file with these digits in its name is for."""
+    """Return the business date of a file with these digits in its name."""
     if feed == "monthly":
         return (date(int(digits[:4]), int(digits[4:]), 1) + timedelta(days=31)).replace(day=1)
     year_first = digits if digits.startswith("20") else digits[4:] + digits[:4]
@@ -112,7 +113,7 @@ def _business_days(newest: date) -> tuple[date, ...]:
 
 
 def _months(newest: date) -> Iterator[str]:
-    """The months before ``newest``, as YYYYMM."""
+    """Yield the months before ``newest`` as YYYYMM."""
     month = newest.replace(day=1)
     for _ in range(KEPT_MONTHS):
         month = (month - timedelta(days=1)).replace(day=1)

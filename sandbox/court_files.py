@@ -13,6 +13,7 @@ from sandbox.world import Parcel, parcels
 
 
 def evictions(seed: int, day: date, count: int) -> Iterator[str]:
+    """Yield the lines of an evictions file."""
     for chance, place, number in _cases(seed, "evictions", day, count):
         filed = day - timedelta(days=chance.randrange(1, 8))
         disposition = chance.choice(("", "", "", "JUDGMENT FOR PLAINTIFF", "DISMISSED"))
@@ -31,6 +32,7 @@ def evictions(seed: int, day: date, count: int) -> Iterator[str]:
 
 
 def indebtedness(seed: int, day: date, count: int) -> Iterator[str]:
+    """Yield the lines of an indebtedness file."""
     for chance, place, number in _cases(seed, "indebtedness", day, count):
         filed = day - timedelta(days=chance.randrange(1, 8))
         closed = chance.random() < 0.3
@@ -53,7 +55,7 @@ def indebtedness(seed: int, day: date, count: int) -> Iterator[str]:
 
 
 def probate(seed: int, day: date, count: int) -> Iterator[str]:
-    """Two rows a case: the decedent, whose address is the estate's property, and the petitioner."""
+    """Yield two lines per case: the decedent, whose address is the estate's property, and the petitioner."""
     for chance, place, number in _cases(seed, "probate", day, count):
         filed = day - timedelta(days=chance.randrange(1, 28))
         case = [f"{filed.year}-{number:06d}-CP-02", county_date(filed), "SUMMARY ADMINISTRATION"]
@@ -64,6 +66,7 @@ def probate(seed: int, day: date, count: int) -> Iterator[str]:
 
 
 def verdicts(seed: int, day: date, count: int) -> Iterator[str]:
+    """Yield the lines of a verdicts file."""
     for chance, place, number in _cases(seed, "verdicts", day, count):
         given = day - timedelta(days=chance.randrange(1, 28))
         yield "^".join(
@@ -79,7 +82,7 @@ def verdicts(seed: int, day: date, count: int) -> Iterator[str]:
         )
 
 
-#: What the county calls its court files, and how their lines are made.
+#: The names of the court files, and the functions that make their lines.
 MAKERS: dict[str, Callable[[int, date, int], Iterator[str]]] = {
     "Evictions": evictions,
     "Indebtedness": indebtedness,

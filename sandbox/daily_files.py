@@ -1,4 +1,4 @@
-"""A day's documents as the files of the daily feed, in both formats, with the dirt of real files."""
+"""A day's documents as the files of the daily feed, in both formats, with the errors of real files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from sandbox.documents import Document
 NO_DATE = "00000000"
 NO_FOLIO = "0" * 13
 BROKEN_LINES = 0.002
-"""Of a file's lines so many are malformed besides the good ones; well below what a run accepts."""
+"""Share of malformed lines added to a file; well below what a run accepts."""
 
 
 def county_date(day: date) -> str:
+    """Return a date as the county writes it."""
     return f"{day:%m%d%Y}"
 
 
 def write_file(path: Path, lines: Iterable[str], day: date) -> None:
-    """Writes ``lines`` as the county does: Windows-1252 with CRLF, on some days UTF-8 or LF, or a control line first.
+    """Write ``lines`` as the county does: Windows-1252 with CRLF, sometimes UTF-8, LF or with a control line first.
 
-    The file gets its name only when whole.
+    The file gets its name only when it is complete.
     """
     chance = Random(f"file {path.name} {day}")
     encoding = chance.choice(("cp1252", "cp1252", "cp1252", "utf-8", "utf-8-sig"))
@@ -37,7 +38,7 @@ def write_file(path: Path, lines: Iterable[str], day: date) -> None:
 
 
 def write_zipped(path: Path, lines: Iterable[str], day: date) -> None:
-    """Writes ``11202026.exp`` inside the zip ``path``."""
+    """Write ``11202026.exp`` inside the zip file ``path``."""
     inside = path.with_name(f".{path.name}.exp")
     write_file(inside, lines, day)
     partial = path.with_name(f".{path.name}.partial")
@@ -48,7 +49,7 @@ def write_zipped(path: Path, lines: Iterable[str], day: date) -> None:
 
 
 def with_dirt(lines: Iterable[str], chance: Random) -> Iterator[str]:
-    """The lines, and between them some that no reader can take, blank ones, and one twice."""
+    """Yield the lines and, between them, malformed ones, blank ones and one duplicate."""
     for number, line in enumerate(lines):
         yield line
         draw = chance.random()
@@ -61,7 +62,7 @@ def with_dirt(lines: Iterable[str], chance: Random) -> Iterator[str]:
 
 
 def broken(line: str, chance: Random) -> str:
-    """A malformed copy of a line."""
+    """Return a malformed copy of a line."""
     fields = line.split("^")
     kind = chance.randrange(4)
     if kind == 0:
@@ -74,6 +75,7 @@ def broken(line: str, chance: Random) -> str:
 
 
 def cases_lines(documents: Iterable[Document]) -> Iterator[str]:
+    """Yield the lines of Cases.exp."""
     for d in documents:
         place = d.parcel
         yield (
@@ -84,18 +86,21 @@ def cases_lines(documents: Iterable[Document]) -> Iterator[str]:
 
 
 def parties_lines(documents: Iterable[Document]) -> Iterator[str]:
+    """Yield the lines of Parties.exp."""
     for d in documents:
         for number, party in enumerate(d.parties, 1):
             yield f"{d.year}^{d.sequence:010d}^{d.group:05d}^{number:05d}^{party.code}^{party.name:<40}^{d.action}"
 
 
 def dockets_lines(documents: Iterable[Document]) -> Iterator[str]:
+    """Yield the lines of Dockets.exp."""
     for d in documents:
         if d.case_number:
             yield f"{d.year}^{d.sequence:010d}^1^{county_date(d.recorded)}^FILED"
 
 
 def docktext_lines(documents: Iterable[Document]) -> Iterator[str]:
+    """Yield the lines of Docktext.exp."""
     for d in documents:
         if d.case_number:
             yield f"{d.year}^{d.sequence:010d}^1^1^NOTICE FILED IN CASE {d.case_number}"
@@ -103,7 +108,7 @@ def docktext_lines(documents: Iterable[Document]) -> Iterator[str]:
 
 
 def official_records_lines(documents: Iterable[Document]) -> Iterator[str]:
-    """The Clerk's 42 columns, one row a party."""
+    """Yield the Clerk's lines of 42 columns, one for each party."""
     for d in documents:
         others = {"D": "R", "R": "D"}
         for number, party in enumerate(d.parties, 1):

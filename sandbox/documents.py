@@ -1,4 +1,4 @@
-"""The documents that the county publishes for one business date: new ones, and updates and deletes of earlier ones."""
+"""The documents that the county publishes for one business date: new ones, updates and deletions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox import names
 from sandbox.spelling import variant, wrong
 from sandbox.world import Parcel, parcels
 
-#: Document codes and how many of a hundred documents they are, after the mix of a real day.
+#: Document codes and their share, in percent, as on a real day.
 MIX = (
     ("DEE", 14.0),
     ("QCD", 4.0),
@@ -33,17 +33,19 @@ MIX = (
     ("NOT", 4.0),
     ("DCE", 1.5),
     ("FST", 2.0),
-    ("XTR", 0.5),  # a code that no table knows
+    ("XTR", 0.5),  # a code that is in no table
 )
 CONVEYANCES = {"DEE", "QCD", "CTI", "PRO"}
 RELEASES = {"SMO": "MOR", "SAT": "MOR", "CLP": "LIS"}
 WITHOUT_PROPERTY = {"AFF", "NOT", "FST", "DCE", "JUD"}
 CHANGED_LATER = 0.01
-"""Of a day's documents so many are updated, and half as many deleted, on the next business day."""
+"""Share of a day's documents that are updated on the next business day; half as many are deleted."""
 
 
 @dataclass(frozen=True)
 class Party:
+    """A party of a document; ``code`` is D (direct) or R (reverse)."""
+
     code: str
     name: str
 
@@ -69,7 +71,7 @@ class Document:
 
 
 def documents_of(seed: int, day: date, count: int) -> list[Document]:
-    """The documents of business date ``day``, ``count`` of them counting each property group."""
+    """Return the documents of business date ``day``: ``count`` property groups."""
     chance = Random(f"day {seed} {day}")
     before = _inserted(seed, previous_business_day(day), count)
     changes = list(_changes(before, chance))
@@ -89,7 +91,7 @@ def _inserted(seed: int, day: date, count: int) -> Sequence[Document]:
     for sequence, code in enumerate(chance.choices(codes, weights, k=count), first):
         document = _document(code, recorded, sequence, chance.choice(places), chance)
         made.append(document)
-        if document.folio and chance.random() < 0.01:  # one paper, several properties
+        if document.folio and chance.random() < 0.01:  # one document for several properties
             others = chance.sample(places, chance.randrange(1, 5))
             made += [
                 replace(document, group=group, parcel=place, folio=place.folio_number, address=place.full_address)
@@ -154,7 +156,7 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
 
 
 def _refer(document: Document, before: Sequence[Document], chance: Random) -> Document:
-    """Lets a release name a document of the day before: the same property, case and file number."""
+    """Return a release that names a document of the day before: the same property, case and file number."""
     wanted = RELEASES.get(document.code)
     if wanted is None:
         return document

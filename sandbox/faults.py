@@ -12,12 +12,12 @@ ENDINGS = ("answer", "reset", "hang")
 
 @dataclass
 class Fault:
-    """One instruction, for the next ``times`` requests of ``provider`` (None: all) whose text holds ``match``, or only
-    for each ``every``-th of them.
+    """One instruction for the requests of ``provider`` whose text contains ``match``.
 
-    A request waits ``seconds``, is recorded as accepted when ``accept`` says so, and then ends: with ``answer`` it
-    gets ``status`` and ``body`` (without a status, the usual answer); with ``reset`` the connection is reset; with
-    ``hang`` it is kept for ``seconds`` and closed without a word.
+    It applies to the next ``times`` of them (None: all), or only to each ``every``-th. A request waits ``seconds``, is
+    recorded as accepted when ``accept`` is true, and then ends: with ``answer`` it gets ``status`` and ``body``
+    (without a status, the usual answer); with ``reset`` the connection is reset; with ``hang`` it stays open for
+    ``seconds`` and closes without an answer.
     """
 
     provider: str
@@ -33,6 +33,7 @@ class Fault:
     times: int | None = None
 
     def is_next(self) -> bool:
+        """Count a matching request; return whether the fault applies to it."""
         self.seen += 1
         return self.seen % self.every == 0
 
@@ -49,17 +50,18 @@ class Faults:
         self._lock = Lock()
 
     def add(self, instruction: Mapping[str, Any]) -> None:
-        """Raises TypeError or ValueError for an instruction that is none."""
+        """Add an instruction. Raises TypeError or ValueError when it is malformed."""
         fault = Fault(**instruction)
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
+        """Remove all instructions."""
         with self._lock:
             self._faults.clear()
 
     def take(self, provider: str, text: str) -> Fault | None:
-        """The first instruction that fits the request, used once more."""
+        """Return the first instruction that matches the request, and count the use."""
         with self._lock:
             for fault in self._faults:
                 if fault.provider == provider and fault.match in text and fault.is_next():

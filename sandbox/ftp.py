@@ -1,4 +1,4 @@
-"""The county's FTP server: pyftpdlib over files that are made when somebody first asks for them."""
+"""The county's FTP server: pyftpdlib over files that are made when a client first asks for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ_ONLY = "elr"
 
 
 def make_server(county: County, host: str, port: int) -> ThreadedFTPServer:
-    """A server of ``county`` that listens; port 0 takes a free one."""
+    """Return a listening server for ``county``; port 0 takes a free one."""
     county.folder.mkdir(parents=True, exist_ok=True)
     authorizer = DummyAuthorizer()
     authorizer.add_user(FTP_USER, FTP_PASSWORD, str(county.folder), perm=READ_ONLY)
@@ -61,7 +61,7 @@ class _CountyFiles(AbstractedFS):  # type: ignore[misc]  # pyftpdlib is untyped
         return path
 
     def lstat(self, path: str) -> Any:
-        """Long listings do not make the files: one that nobody has asked for yet is shown with size 0."""
+        """Return a file's status. A file that no client has asked for yet has size 0: listing must not make it."""
         if Path(path).exists():
             return os.lstat(path)
         kind = stat.S_IFDIR if self.isdir(path) else stat.S_IFREG

@@ -1,4 +1,4 @@
-"""Made-up people and organisations, written as the Clerk's index writes them (LAST FIRST MIDDLE, capitals)."""
+"""Made-up people and organizations, written as in the Clerk's index (LAST FIRST MIDDLE, capitals)."""
 
 from __future__ import annotations
 
@@ -39,16 +39,18 @@ COMPANY_ENDS = ("HOLDINGS LLC", "PROPERTIES INC", "INVESTMENTS LLC", "REALTY COR
 
 
 def person(chance: Random) -> str:
+    """Return a person's name."""
     name = f"{chance.choice(LAST_NAMES)} {chance.choice(FIRST_NAMES)} {chance.choice(MIDDLES)}".rstrip()
     return name if chance.random() > 0.1 else f"{chance.choice(LAST_NAMES)} {name}"
 
 
 def company(chance: Random) -> str:
+    """Return a company's name."""
     return f"{chance.choice(COMPANY_WORDS)} {chance.randrange(1, 400)} {chance.choice(COMPANY_ENDS)}"
 
 
 def owner(chance: Random) -> str:
-    """Somebody who may own a property."""
+    """Return the name of a possible owner of a property."""
     kind = chance.random()
     if kind < 0.8:
         return person(chance)

@@ -1,7 +1,7 @@
-"""What SendGrid, Twilio and the Clerk's API answer. Each function judges one request like the real service.
+"""Answers of SendGrid, Twilio and the Clerk's API. Each function checks one request as the real service does.
 
 Shapes: https://www.twilio.com/docs/sendgrid/api-reference/mail-send, https://www.twilio.com/docs/messaging/api and
-https://www.twilio.com/docs/voice/api/call-resource; the Clerk's as its clients have met it.
+https://www.twilio.com/docs/voice/api/call-resource; the Clerk's as its clients have seen them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ TWILIO = "/2010-04-01/"
 
 @dataclass(frozen=True)
 class Request:
+    """A request as the server received it."""
+
     method: str
     path: str
     query: Mapping[str, str]
@@ -36,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, and what was ``accepted`` by it: counted by kind (``emails``, ``texts`` …)."""
+    """An answer, and how many things it ``accepted``, by kind (``emails``, ``texts`` …)."""
 
     status: int
     body: Any = None
@@ -45,6 +47,7 @@ class Answer:
 
 
 def sendgrid(request: Request, number: int, seed: int) -> Answer:
+    """Answer a request to SendGrid's mail API."""
     if not request.headers.get("authorization", "").startswith("Bearer SG."):
         return _sendgrid_error(401, "The provided authorization grant is invalid, expired, or revoked", None)
     mail = request.fields if isinstance(request.fields, dict) else {}
@@ -68,6 +71,7 @@ def _sendgrid_error(status: int, message: str, where: str | None) -> Answer:
 
 
 def twilio(request: Request, number: int, seed: int) -> Answer:
+    """Answer a request to create a text or a call."""
     match = re.fullmatch(r"/2010-04-01/Accounts/(AC\w+)/(Messages|Calls)\.json", request.path)
     if match is None:
         return twilio_error(404, 20404, f"The requested resource {request.path} was not found")
@@ -100,6 +104,7 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
 
 
 def twilio_error(status: int, code: int, message: str) -> Answer:
+    """Return an error in Twilio's form."""
     more = f"https://www.twilio.com/docs/errors/{code}"
     return Answer(status, {"code": code, "message": message, "more_info": more, "status": status})
 
@@ -110,6 +115,7 @@ def _basic_auth(request: Request) -> str:
 
 
 def clerk(request: Request, number: int, seed: int) -> Answer:
+    """Answer a request to the Clerk's API."""
     balance = UNITS_AT_FIRST - number
     if not request.query.get("authKey"):
         return Answer(200, _clerk_answer("Failed", "Invalid AuthKey", 0, None))
@@ -131,7 +137,7 @@ def _clerk_answer(status: str, why: str, balance: int, records: Any) -> dict[str
 
 
 def _clerk_deed(parcel: Parcel) -> list[dict[str, Any]]:
-    """The deed by which the parcel's owner got it, one row a party."""
+    """Return the deed by which the parcel's owner acquired it, one row for each party."""
     sequence = int(parcel.folio_number[-6:])
     price = parcel.assessed_value // 100 * 100
     deed = {
@@ -155,6 +161,7 @@ def _clerk_deed(parcel: Parcel) -> list[dict[str, Any]]:
 
 
 def oncall(request: Request, number: int, seed: int) -> Answer:
+    """Accept an alert."""
     return Answer(200, {}, accepted={"oncall": 1})
 
 
@@ -162,7 +169,7 @@ def _id(prefix: str, number: int) -> str:
     return prefix + hashlib.md5(f"{prefix}{number}".encode(), usedforsecurity=False).hexdigest()
 
 
-#: Which provider a path belongs to, in this order.
+#: The provider of a path: the first prefix that matches.
 ROUTES: tuple[tuple[str, str, Callable[[Request, int, int], Answer]], ...] = (
     ("/v3/", "sendgrid", sendgrid),
     (TWILIO, "twilio", twilio),

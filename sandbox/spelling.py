@@ -31,13 +31,13 @@ _GRID = re.compile(r"(\S+) ([NS][EW]|[NSEW]) (\d+) (.+)")
 
 
 def ordinal(number: int) -> str:
-    """8 → 8TH, 21 → 21ST, 12 → 12TH."""
+    """Return a number as an ordinal: 8 → 8TH, 21 → 21ST, 12 → 12TH."""
     ending = "TH" if number % 100 in (11, 12, 13) else {1: "ST", 2: "ND", 3: "RD"}.get(number % 10, "TH")
     return f"{number}{ending}"
 
 
 def variant(address: str, unit: str, chance: Random) -> str:
-    """Another spelling of the same place."""
+    """Return another spelling of the same place."""
     styles = [style for style in STYLES.values() if chance.random() < 0.4]
     text = address
     for style in styles:
@@ -46,44 +46,50 @@ def variant(address: str, unit: str, chance: Random) -> str:
 
 
 def unit_text(unit: str, chance: Random) -> str:
-    """The unit, as it stands behind a street."""
+    """Return the unit as it is written after a street."""
     return chance.choice(UNITS).format(unit.lstrip("#")) if unit else ""
 
 
 def with_ordinal(address: str, chance: Random) -> str | None:
+    """Write the street's number as an ordinal."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {ordinal(int(match[3]))} {match[4]}"
 
 
 def with_number_word(address: str, chance: Random) -> str | None:
+    """Write the street's number as a word."""
     match = _GRID.fullmatch(address)
     word = match and WORDS.get(int(match[3]))
     return match and word and f"{match[1]} {match[2]} {word} {match[4]}"
 
 
 def with_long_type(address: str, chance: Random) -> str | None:
+    """Write out the street's type."""
     head, _, kind = address.rpartition(" ")
     return f"{head} {chance.choice(LONG[kind])}" if kind in LONG else None
 
 
 def with_long_direction(address: str, chance: Random) -> str | None:
+    """Write out the direction."""
     house, direction, *rest = address.split()
     others = [way for way in DIRECTIONS.get(direction, ()) if rest[0][0].isdigit() or len(way.split()) == 1]
     return " ".join([house, chance.choice(others), *rest]) if others else None
 
 
 def with_direction_behind(address: str, chance: Random) -> str | None:
+    """Write the direction after the street."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[3]} {match[4]} {match[2]}"
 
 
 def with_alias(address: str, chance: Random) -> str | None:
+    """Use another name of the street."""
     house, _, street = address.partition(" ")
     return f"{house} {chance.choice(ALIASES[street])}" if street in ALIASES else None
 
 
 def with_misspelling(address: str, chance: Random) -> str | None:
-    """One letter of the street's name doubled, left out, changed or swapped with its neighbour."""
+    """Double, drop, change or swap one letter of the street's name."""
     words = address.split()
     names = [n for n, word in enumerate(words[1:-1], 1) if word.isalpha() and len(word) >= 6]
     if not names:
@@ -97,13 +103,13 @@ def with_misspelling(address: str, chance: Random) -> str | None:
 
 
 def with_noise(address: str, chance: Random) -> str | None:
-    """Case, dots, blanks and zeros mean nothing."""
+    """Change case, dots, blanks and zeros, which mean nothing."""
     house, _, street = address.partition(" ")
     noises = (address.lower(), address.title(), f"{house}  {street}", f"0{house} {street}", f"{address}.", address)
     return chance.choice(noises)
 
 
-#: how clerks differ; each gives None for an address that it does not fit
+#: How clerks differ; each function returns None for an address that it does not apply to.
 STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
     "alias": with_alias,
     "ordinal": with_ordinal,
@@ -114,7 +120,7 @@ STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
 
 
 def wrong(address: str, chance: Random) -> str:
-    """An address that is no parcel's: one figure slipped, or nonsense."""
+    """Return an address that no parcel has: a wrong number, or nonsense."""
     if chance.random() < 0.2:
         return chance.choice(("UNKNOWN ADDRESS", "PO BOX 1234", "HOMELESS"))
     house, _, street = address.partition(" ")
@@ -122,28 +128,31 @@ def wrong(address: str, chance: Random) -> str:
 
 
 def in_another_direction(address: str, chance: Random) -> str | None:
+    """Return the same address in another direction."""
     house, direction, *rest = address.split()
     others = [way for way in DIRECTIONS if len(way) == len(direction) and way != direction]
     return " ".join([house, chance.choice(others), *rest]) if direction in DIRECTIONS else None
 
 
 def of_another_type(address: str, chance: Random) -> str | None:
+    """Return the same address with another type of street."""
     head, _, kind = address.rpartition(" ")
     return f"{head} {chance.choice([other for other in ('ST', 'AVE', 'TER', 'CT', 'LN', 'PL', 'DR') if other != kind])}"
 
 
 def in_another_street(address: str, chance: Random) -> str | None:
-    """One figure of the street's number slipped."""
+    """Return an address with another street number."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {int(match[3]) + chance.choice((1, 10, 100))} {match[4]}"
 
 
 def at_another_number(address: str, chance: Random) -> str | None:
+    """Return an address with another house number."""
     house, _, street = address.partition(" ")
     return f"{int(house) + chance.choice((1, 2, 10, 100))} {street}"
 
 
-#: What must not be taken for the place that it looks like.
+#: Addresses that look like the given one and must not be matched to it.
 DECEPTIONS: Mapping[str, Callable[[str, Random], str | None]] = {
     "another direction": in_another_direction,
     "another type": of_another_type,

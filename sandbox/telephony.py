@@ -1,4 +1,4 @@
-"""Twilio's answers to who asks about texts and calls, made before.
+"""Twilio's answers to questions about texts and calls that were created before.
 
 Shapes: https://www.twilio.com/docs/voice/api/call-resource and https://www.twilio.com/docs/messaging/api.
 """
@@ -13,7 +13,7 @@ from sandbox.providers import Answer, Request, twilio_error
 
 
 def look_up(request: Request, made: Sequence[dict[str, Any]]) -> Answer:
-    """One text or call by its sid, or the newest between the numbers that are asked for."""
+    """Return one text or call by its sid, or the newest ones between the given numbers."""
     match = re.fullmatch(r"/2010-04-01/Accounts/AC\w+/(Messages|Calls)(?:/(\w+))?\.json", request.path)
     if match is None:
         return twilio_error(404, 20404, f"The requested resource {request.path} was not found")

@@ -1,10 +1,10 @@
-"""One HTTP server for all stand-ins, and the control plane by which tests ask and tell them things.
+"""One HTTP server for all stand-ins, and the control API that tests use.
 
-``GET /_sandbox/health`` · ``GET /_sandbox/counts`` what was accepted, by kind · ``GET /_sandbox/requests?provider=…``
-everything received · ``POST /_sandbox/faults`` one instruction (``sandbox.faults.Fault``) as JSON ·
-``POST /_sandbox/heal`` forgets the faults · ``POST /_sandbox/became`` what Twilio tells of a sid from now on ·
-``POST /_sandbox/callbacks`` (with ``serve --call-back``) where the providers call back from now on · ``POST
-/_sandbox/reset`` forgets all.
+``GET /_sandbox/health`` · ``GET /_sandbox/counts``: what was accepted, by kind · ``GET /_sandbox/requests?provider=…``:
+everything that was received · ``POST /_sandbox/faults``: one instruction (``sandbox.faults.Fault``) as JSON · ``POST
+/_sandbox/heal``: forget the faults · ``POST /_sandbox/became``: what Twilio answers about a sid from now on · ``POST
+/_sandbox/callbacks`` (with ``serve --call-back``): where the providers call back from now on · ``POST
+/_sandbox/reset``: forget everything.
 """
 
 from __future__ import annotations
@@ -48,14 +48,16 @@ class Inbox:
         self.aftermath: Aftermath | None = None
 
     def number(self) -> int:
+        """Return the number of the next request."""
         return next(self._numbers)
 
     def record(
         self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None, *, resets: int
     ) -> None:
-        """Keeps what was received and answered; ``made`` is what came to be, told or not.
+        """Record what was received and answered; ``made`` is what was created, whether or not the answer said so.
 
-        ``resets`` is how many there had been when the request came: one that a reset has overtaken is forgotten too.
+        ``resets`` is how many resets there had been when the request came; a request older than the last reset is
+        forgotten.
         """
         entry = {
             "provider": provider,
@@ -81,15 +83,17 @@ class Inbox:
             self.aftermath.follow(entry)
 
     def counts(self) -> dict[str, int]:
+        """Return how many things were accepted, by kind."""
         with self._lock:
             return {kind: self._accepted[kind] for kind in KINDS}
 
     def received(self, provider: str | None) -> list[dict[str, Any]]:
+        """Return the requests to a provider, or to all of them."""
         with self._lock:
             return [entry for entry in self._received if provider in (None, entry["provider"])]
 
     def texts_and_calls(self) -> list[dict[str, Any]]:
-        """The texts and calls that Twilio has made, as it would tell of them now."""
+        """Return the texts and calls that Twilio has created, as its API would describe them now."""
         with self._lock:
             made = [(entry["at"], entry["made"]) for entry in self._received if entry["provider"] == "twilio"]
             return [
@@ -99,11 +103,12 @@ class Inbox:
             ]
 
     def became(self, sid: str, fields: dict[str, Any]) -> None:
-        """From now on Twilio tells ``fields`` (status, duration, answered_by …) of the text or call ``sid``."""
+        """Have Twilio answer ``fields`` (status, duration, answered_by …) about a text or call from now on."""
         with self._lock:
             self._became.setdefault(sid, {}).update(fields)
 
     def reset(self) -> None:
+        """Forget everything."""
         with self._lock:
             self._received.clear()
             self._accepted.clear()
@@ -113,7 +118,7 @@ class Inbox:
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each connection; connections are kept alive."""
+    """An HTTP server with one thread per connection; connections are kept alive."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -123,24 +128,25 @@ class Server(ThreadingHTTPServer):
         self.inbox = inbox
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away are no error."""
+        """Ignore clients that disconnect."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Routes a request to its stand-in, or to the control plane."""
+    """Routes a request to its stand-in or to the control API."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = 1 << 16  # headers and body leave in one packet
+    wbufsize = 1 << 16  # headers and body are sent in one packet
     server: Server
 
     def do_GET(self) -> None:
+        """Answer a request of any method."""
         self._handle()
 
     do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: the inbox keeps what was received."""
+        """Write nothing: the inbox keeps what was received."""
 
     def _handle(self) -> None:
         request = self._read()
@@ -159,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
                 answer = judge(request, inbox.number(), inbox.seed)
                 self._answer_or_fail(provider, request, answer)
                 return
-        self._send(Answer(404, {"message": f"the sandbox plays nothing at {request.path}"}))
+        self._send(Answer(404, {"message": f"the sandbox has no stand-in for {request.path}"}))
 
     def _read(self) -> Request:
         parts = urlsplit(self.path)
@@ -194,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if fault.then == "hang":
             time.sleep(fault.seconds)
-        else:  # a reset instead of a goodbye
+        else:  # a reset instead of an orderly close
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 
@@ -227,7 +233,7 @@ class Handler(BaseHTTPRequestHandler):
                 inbox.reset()
                 self._send(Answer(200, {}))
             case _:
-                self._send(Answer(404, {"message": "health, counts, requests, faults, heal or reset"}))
+                self._send(Answer(404, {"message": "use health, counts, requests, faults, heal or reset"}))
 
     def _send(self, answer: Answer) -> None:
         body = b"" if answer.body is None else json.dumps(answer.body).encode()

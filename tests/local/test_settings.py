@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from county.settings import BatchSettings
 from local import airflow
 from local.environment_file import read_environment_file, write_environment_file
 from local.keys import load_keys
 from local.paths import Paths
 from local.settings import Sandbox, inherited, leads_settings, postgres_connection
+from notifier.core.settings import NotifierSettings
 
 SANDBOX = Sandbox(ftp_port=2121, http_port=8025)
 
@@ -48,8 +50,15 @@ def test_the_demo_archives_nowhere_but_in_its_own_folder(tmp_path: Path, monkeyp
 
 
 def test_the_callers_other_settings_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", "official_records")
-    assert _settings(tmp_path, "demo")["MIAMI_DADE_DAILY_FORMAT"] == "official_records"
+    monkeypatch.setenv("TWILIO_SMS_NUMBER", "+13055550199")
+    assert _settings(tmp_path, "demo")["TWILIO_SMS_NUMBER"] == "+13055550199"
+
+
+def test_a_stack_has_every_required_setting(tmp_path: Path) -> None:
+    sandbox = Sandbox(ftp_port=2121, http_port=8025, sendgrid_public_key="of the sandbox")
+    fields = NotifierSettings.model_fields | BatchSettings.model_fields
+    required = {name.upper() for name, field in fields.items() if field.is_required()}
+    assert required <= set(_settings(tmp_path, "demo", sandbox=sandbox))
 
 
 def test_callbacks_reach_our_own_web_service_unless_the_caller_publishes_it(

@@ -1,0 +1,64 @@
+"""Settings of a deployment that this code does not read itself: those of Airflow and of the compose file."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from leads.settings import EnvironmentSettings, setting
+
+
+class ComposeSettings(EnvironmentSettings):
+    """What docker compose and Airflow need before anything else."""
+
+    model_config = SettingsConfigDict(title="Secrets of the compose file")
+
+    postgres_password: SecretStr = setting(
+        "Password of the compose file's PostgreSQL: letters and digits only, because it becomes part of an address.",
+        example="change-me",
+    )
+    airflow__api_auth__jwt_secret: SecretStr = setting(
+        "Signs the tokens between Airflow's processes, the same for all of them.",
+        command="openssl rand -hex 64",
+        example="change-me",
+    )
+    airflow__core__fernet_key: SecretStr = setting(
+        "Encrypts connections in Airflow's database.",
+        command="openssl rand -base64 32 | tr '+/' '-_'",
+        example="change-me",
+    )
+    airflow__api__secret_key: SecretStr = setting(
+        "Signs the sessions of Airflow's UI.", command="openssl rand -hex 32", example="change-me"
+    )
+
+
+class AirflowConnections(EnvironmentSettings):
+    """Connections of Airflow; each may be a URL or JSON."""
+
+    model_config = SettingsConfigDict(title="Airflow's connections")
+
+    airflow_conn_leads_db: SecretStr = setting(
+        "The leads database. Unset, DATABASE_URL is used.",
+        "",
+        example="postgresql://leads:change-me@localhost:5432/leads",
+    )
+    airflow_conn_miami_dade_ftp: SecretStr = setting(
+        'The county\'s FTP server. "extra": {"tls": true} makes it FTPS (encrypted); "ca_file": "/path/county.pem" '
+        "beside it checks the server's certificate too.",
+        example='{"conn_type": "ftp", "host": "ftp.example.com", "login": "change-me", "password": "change-me"}',
+    )
+    airflow_conn_google_cloud_default: SecretStr = setting(
+        "Google Cloud, for an archive in gs://.",
+        "",
+        example='{"conn_type": "google_cloud_platform", "extra": {"project": "example"}}',
+    )
+    airflow_conn_airflow_db: SecretStr = setting(
+        "Airflow's own database, which data_cleanup keeps small. Unset, docker compose names its own; elsewhere that "
+        "part of data_cleanup is left out.",
+        "",
+        example="postgresql://leads:change-me@localhost:5432/airflow",
+    )
+
+
+class DeploymentSettings(ComposeSettings, AirflowConnections):
+    """Everything that only a deployment sets."""

@@ -1,0 +1,161 @@
+"""Write ``.env.example`` and ``docs/reference/settings.md`` from the settings classes.
+
+Run it after every change to a setting: ``make settings-reference``. A test compares both files with the classes.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from county.settings import ArchiveSettings, BatchSettings, CountyFileSettings, IngestionSettings
+from leads.settings import EnvironmentSettings, OnCallSettings, ServerSettings, is_secret
+from local.deployment_settings import AirflowConnections, ComposeSettings
+from local.paths import ROOT
+from notifier.core.settings import (
+    AppSettings,
+    CountyApiSettings,
+    NotifierSettings,
+    RedisSettings,
+    SendGridSettings,
+    SendingSettings,
+    TwilioSettings,
+)
+
+EXAMPLE = ROOT / ".env.example"
+PAGE = ROOT / "docs" / "reference" / "settings.md"
+
+#: In the order of both files; neighbors with the same title are one group.
+GROUPS: tuple[type[EnvironmentSettings], ...] = (
+    ComposeSettings,
+    ServerSettings,
+    RedisSettings,
+    ArchiveSettings,
+    AirflowConnections,
+    CountyFileSettings,
+    CountyApiSettings,
+    IngestionSettings,
+    SendGridSettings,
+    TwilioSettings,
+    AppSettings,
+    SendingSettings,
+    OnCallSettings,
+)
+
+_WIDTH = 120
+_EXAMPLE_HEAD = """\
+# Settings of the whole system. For docker compose: cp .env.example .env, then replace every change-me.
+# A line that starts with "#" and a name is optional: what it shows is the default or an example.
+# `make demo`, `make up` and `make test` need no file: they make their own keys and talk to the sandbox.
+# Generated from the settings classes by `make settings-reference`; change those, not this file.
+"""
+_PAGE_HEAD = """\
+# Settings
+
+Every program reads its settings from the environment. `make demo`, `make up` and `make test` set all of them; for
+`docker compose`, copy `.env.example` to `.env` and replace every `change-me`.
+
+A required setting has no default. A program asks for it when it first needs it, and its error says which one is
+missing. A malformed setting is reported when the program starts and again when it is used. Secrets are never printed
+and never logged.
+
+This page is generated from the settings classes by `make settings-reference`: `leads/settings.py` (both sides),
+`notifier/core/settings.py` (notifier), `county/settings.py` (DAGs) and `local/deployment_settings.py` (Airflow and
+docker compose).
+"""
+
+
+def main() -> None:
+    """Write both files."""
+    EXAMPLE.write_text(example(), "utf-8")
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(), "utf-8")
+    print(f"wrote {EXAMPLE.relative_to(ROOT)} and {PAGE.relative_to(ROOT)}")
+
+
+def example() -> str:
+    """Return the text of ``.env.example``."""
+    parts = [_EXAMPLE_HEAD]
+    for title, fields in _groups():
+        rule = f"# ── {title} ".ljust(_WIDTH - 1, "─")
+        parts.append(
+            "\n".join([rule, *(line for name, field in fields.items() for line in _lines(name, field))]) + "\n"
+        )
+    return "\n".join(parts)
+
+
+def page() -> str:
+    """Return the text of the reference page."""
+    parts = [_PAGE_HEAD]
+    for title, fields in _groups():
+        rows = [_row(name, field) for name, field in fields.items()]
+        head = ["| Setting | Type | Default | Read by | Meaning |", "| --- | --- | --- | --- | --- |"]
+        parts.append("\n".join([f"## {title}", "", *head, *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def names() -> list[str]:
+    """Return the names of all settings, in the order of the files."""
+    return [name.upper() for _, fields in _groups() for name in fields]
+
+
+def _groups() -> Iterator[tuple[str, dict[str, FieldInfo]]]:
+    merged: dict[str, dict[str, FieldInfo]] = {}
+    for group in GROUPS:
+        merged.setdefault(str(group.model_config["title"]), {}).update(group.model_fields)
+    yield from merged.items()
+
+
+def _lines(name: str, field: FieldInfo) -> Iterator[str]:
+    notes = _notes(field)
+    meaning = f"{field.description} Unit: {notes['unit']}." if notes["unit"] else str(field.description)
+    for line in textwrap.wrap(meaning, _WIDTH - 2, break_on_hyphens=False, break_long_words=False):
+        yield f"# {line}"
+    if notes["command"]:
+        yield f"# To make one: {notes['command']}"
+    optional = "" if notes["production"] else "# "
+    yield f"{optional}{name.upper()}={notes['example'] or _default(field)}"
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    notes = _notes(field)
+    default = "required" if field.is_required() else f"`{_default(field)}`" if _default(field) else "none"
+    meaning = f"{field.description} To make one: `{notes['command']}`" if notes["command"] else str(field.description)
+    kind = _kind(field.annotation, notes["unit"]) + (", secret" if is_secret(field) else "")
+    cells = [f"`{name.upper()}`", kind, default, _readers(name), meaning]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default()
+    return "" if value is None else str(value).replace(ROOT.as_uri(), "file://<checkout>")
+
+
+def _notes(field: FieldInfo) -> dict[str, Any]:
+    notes = field.json_schema_extra
+    assert isinstance(notes, dict)
+    return dict(notes)
+
+
+def _readers(name: str) -> str:
+    readers: dict[str, type[EnvironmentSettings]] = {"notifier": NotifierSettings, "DAGs": BatchSettings}
+    return ", ".join(reader for reader, side in readers.items() if name in side.model_fields) or "deployment"
+
+
+def _kind(annotation: Any, unit: str) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not NoneType)
+    while hasattr(annotation, "__metadata__"):
+        annotation = get_args(annotation)[0]
+    kind = {int: "whole number", float: "number"}.get(annotation, "text")
+    return f"{kind} ({unit})" if unit else kind
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""The settings of the notifier, one small class for each subject and ``settings``, which has them all."""
+
+from __future__ import annotations
+
+import math
+from datetime import time
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, NonNegativeFloat, NonNegativeInt, PositiveFloat, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from leads.settings import EnvironmentSettings, SharedSettings, setting
+
+
+class CallWindow(NamedTuple):
+    """When leads may be called, in their own time zone; ``closes`` is outside the window."""
+
+    opens: time
+    closes: time
+
+
+def _call_window(text: object) -> CallWindow:
+    try:
+        opens, closes = (time.fromisoformat(part.strip()) for part in str(text).split("-"))
+    except ValueError:
+        opens = closes = time.min
+    if not opens < closes:
+        raise ValueError("set it to opening and closing time of one day, such as 08:00-20:00")
+    return CallWindow(opens, closes)
+
+
+def _whole_minutes(text: object) -> object:
+    """Round minutes up; what is no number is left to the type's own check."""
+    try:
+        return max(1, math.ceil(float(str(text))))
+    except (ValueError, OverflowError):
+        return text
+
+
+class RedisSettings(EnvironmentSettings):
+    """The Redis that wakes the workers."""
+
+    model_config = SettingsConfigDict(title="Servers")
+
+    redis_url: SecretStr = setting(
+        "Address of Redis 6.2 or newer. docker compose and make use their own server unless it is set.",
+        "redis://127.0.0.1:6379/0",
+    )
+
+
+class CountyApiSettings(EnvironmentSettings):
+    """The Clerk's API that property lookups use."""
+
+    model_config = SettingsConfigDict(title="The county's developer API")
+
+    miami_dade_api_url: str = setting(
+        "Address of the Clerk's developer API.", "https://www2.miamidadeclerk.gov/Developers/api"
+    )
+    miami_dade_auth_key: SecretStr = setting("Key of the Clerk's developer API.", example="change-me")
+    miami_dade_daily_unit_cap: NonNegativeInt = setting(
+        "How many units of the API may be spent on one New York day.", 500, unit="units"
+    )
+
+
+class SendGridSettings(EnvironmentSettings):
+    """The account, the senders and the templates of e-mails."""
+
+    model_config = SettingsConfigDict(title="SendGrid")
+
+    sendgrid_api_key: SecretStr = setting("Key of SendGrid's API, with the right to send mail.", example="change-me")
+    sendgrid_api_url: str = setting("Address of SendGrid's API; another one is for tests.", "https://api.sendgrid.com")
+    sendgrid_webhook_public_key: SecretStr = setting(
+        "Public key that checks the signatures of SendGrid's event webhook.", example="change-me"
+    )
+    sendgrid_from_leads: str = setting("Sender of lead alerts and weekly reports.", example="leads@example.com")
+    sendgrid_from_welcome: str = setting("Sender of welcome e-mails.", example="welcome@example.com")
+    sendgrid_from_digest: str = setting("Sender of digests.", example="digest@example.com")
+    sendgrid_from_billing: str = setting("Sender of receipts and trial reminders.", example="billing@example.com")
+    sendgrid_from_support: str = setting(
+        "Sender of everything about the account; also the address for replies.", example="support@example.com"
+    )
+    sendgrid_template_new_lead_alert: str = setting(
+        "Dynamic template of the e-mail for one new lead.", example="d-change-me"
+    )
+    sendgrid_template_daily_digest: str = setting("Dynamic template of the daily digest.", example="d-change-me")
+    sendgrid_template_weekly_report: str = setting("Dynamic template of the weekly report.", example="d-change-me")
+    sendgrid_template_welcome_email: str = setting("Dynamic template of the welcome e-mail.", example="d-change-me")
+    sendgrid_template_low_token_balance: str = setting(
+        "Dynamic template of the warning that few tokens are left.", example="d-change-me"
+    )
+    sendgrid_template_call_failed: str = setting(
+        "Dynamic template of the e-mail that a call could not be made.", example="d-change-me"
+    )
+    sendgrid_template_expiring_trial: str = setting(
+        "Dynamic template of the reminder that a trial ends.", example="d-change-me"
+    )
+    sendgrid_template_payment_receipt: str = setting("Dynamic template of a receipt.", example="d-change-me")
+
+    def template(self, kind: str) -> str:
+        """Return SendGrid's id of the dynamic template for a kind of e-mail, such as ``daily_digest``."""
+        return str(getattr(self, f"sendgrid_template_{kind.lower()}"))
+
+    def sender(self, purpose: str) -> str:
+        """Return the address that e-mails of a purpose come from: leads, welcome, digest, billing or support."""
+        return str(getattr(self, f"sendgrid_from_{purpose.lower()}"))
+
+
+class TwilioSettings(EnvironmentSettings):
+    """The account that texts and calls go through."""
+
+    model_config = SettingsConfigDict(title="Twilio")
+
+    twilio_account_sid: str = setting("Identifier of the Twilio account.", example="change-me")
+    twilio_auth_token: SecretStr = setting(
+        "Secret of the Twilio account, which also signs Twilio's callbacks.", example="change-me"
+    )
+    twilio_api_url: str = setting(
+        "Address that replaces Twilio's own, for tests.", "", example="https://api.twilio.com", production=False
+    )
+    twilio_sms_number: str = setting("Number that texts are sent from.", example="+13055550100")
+
+
+class AppSettings(EnvironmentSettings):
+    """The app, the addresses in messages, and the keys that both share."""
+
+    model_config = SettingsConfigDict(title="The app and the public addresses")
+
+    frontend_url: str = setting(
+        "Address of the app, for links in e-mails.",
+        "http://localhost:3000",
+        example="https://app.example.com",
+        production=True,
+    )
+    api_url: str = setting(
+        "Public address of notifier.web, which the providers call back.", example="https://hooks.example.com"
+    )
+    app_api_token: SecretStr = setting(
+        "Bearer token that the app sends to notifier.web.", command="openssl rand -hex 32", example="change-me"
+    )
+    notifier_secret_key: SecretStr = setting(
+        "Encrypts verification codes in the database and signs unsubscribe links.",
+        command="openssl rand -base64 32 | tr '+/' '-_'",
+        example="change-me",
+    )
+
+
+class SendingSettings(EnvironmentSettings):
+    """Prices, limits and times of what is sent."""
+
+    model_config = SettingsConfigDict(title="Sending")
+
+    lookup_tokens: NonNegativeInt = setting("What a property lookup costs the subscriber.", 0, unit="tokens")
+    verification_sms_tokens: NonNegativeInt = setting("What a verification text costs.", 10, unit="tokens")
+    call_window: Annotated[CallWindow, BeforeValidator(_call_window)] = setting(
+        "When leads may be called, in the time zone of the called number.", "08:00-20:00"
+    )
+    call_max_minutes: Annotated[int, BeforeValidator(_whole_minutes)] = setting(
+        "How long a call may last at most.", 3, unit="minutes"
+    )
+    calls_per_second: NonNegativeFloat = setting("How many calls may be started in one second.", 1, unit="calls")
+    call_recording: Literal["off", "announced"] = setting(
+        "Whether calls are recorded: off, or announced to all parties first.", "off"
+    )
+    call_responder: str = setting(
+        "Who answers on calls after the greeting, as module:class; notifier/voice/responders.py says what it must do.",
+        "notifier.voice.responders:ScriptResponder",
+    )
+    provider_timeout_seconds: PositiveFloat = setting("How long a provider may take to answer.", 10, unit="seconds")
+    notifier_time_scale: NonNegativeFloat = setting(
+        "Multiplies retry delays and ages, for drills and tests; 1 in production. Timeouts of requests stay.", 1
+    )
+
+
+class NotifierSettings(
+    SharedSettings, RedisSettings, CountyApiSettings, SendGridSettings, TwilioSettings, AppSettings, SendingSettings
+):
+    """Every setting that the workers and the web service read."""
+
+
+settings = NotifierSettings.lazily()
