@@ -27,7 +27,7 @@ READ_AHEAD = 1 << 20
 
 
 class GcsArchive:
-    """``gs://bucket/folder``. ``STORAGE_EMULATOR_HOST`` is honoured.
+    """``gs://bucket/folder``. ``STORAGE_EMULATOR_HOST`` is honored.
 
     Objects are written under the precondition that there is none of that name, with the bucket's own access rules and
     no others. ``timeout`` (s) bounds how long a request is repeated while the service does not answer.

@@ -73,7 +73,19 @@ class IngestionSettings(EnvironmentSettings):
     )
 
 
-class BatchSettings(SharedSettings, ArchiveSettings, CountyFileSettings, IngestionSettings):
+class DocumentationSettings(EnvironmentSettings):
+    """What the DAGs link to."""
+
+    model_config = SettingsConfigDict(title="Documentation")
+
+    docs_url: str = setting(
+        "Address of this project's docs folder, which the DAGs link to. Unset, they name the pages without a link.",
+        "",
+        example="https://git.example.com/leads/docs",
+    )
+
+
+class BatchSettings(SharedSettings, ArchiveSettings, CountyFileSettings, IngestionSettings, DocumentationSettings):
     """Every setting that the DAGs and their library read."""
 
 
@@ -118,8 +130,3 @@ def retry_delay_seconds(default: float) -> float:
 def parcel_roll_url() -> str:
     """``PARCEL_ROLL_URL``: where the county shows its newest parcel roll; empty when it is only in the archive."""
     return text("PARCEL_ROLL_URL", "")
-
-
-def docs_url() -> str:
-    """Return ``DOCS_URL``: the address of this project's ``docs/`` folder, which the DAGs link to; empty: no links."""
-    return text("DOCS_URL", "")

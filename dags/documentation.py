@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from county import settings
+from county.settings import settings
 
 OWNER = "data-engineering"
 
 
 def with_link(doc_md: str | None, page: str) -> str:
     """Return a DAG's documentation with a link to ``docs/<page>``; without ``DOCS_URL``, the path in the checkout."""
-    url = settings.docs_url()
+    url = settings.docs_url
     link = f"[docs/{page}]({url.rstrip('/')}/{page})" if url else f"`docs/{page}` in the project's checkout"
     return f"{doc_md or ''}\nMore: {link}.\n"
 
 
 def owner_links() -> dict[str, str]:
     """Return the link behind the owner's name in Airflow's list of DAGs; none without ``DOCS_URL``."""
-    url = settings.docs_url()
+    url = settings.docs_url
     return {OWNER: url} if url else {}

@@ -2,7 +2,7 @@
 
 A setting is a typed field of a settings class and is declared once: its name in lower case, its type, default, unit
 and description. ``.env.example`` and the reference page are generated from these classes
-(``python -m local settings-reference``).
+(``make settings-reference``).
 
 The environment is read when a setting is used. So a process needs only the settings that it uses, and a malformed one
 stops only what depends on it.

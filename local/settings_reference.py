@@ -12,7 +12,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from county.settings import ArchiveSettings, BatchSettings, CountyFileSettings, IngestionSettings
+from county.settings import (
+    ArchiveSettings,
+    BatchSettings,
+    CountyFileSettings,
+    DocumentationSettings,
+    IngestionSettings,
+)
 from leads.settings import EnvironmentSettings, OnCallSettings, ServerSettings, is_secret
 from local.deployment_settings import AirflowConnections, ComposeSettings
 from local.paths import ROOT
@@ -39,6 +45,7 @@ GROUPS: tuple[type[EnvironmentSettings], ...] = (
     CountyFileSettings,
     CountyApiSettings,
     IngestionSettings,
+    DocumentationSettings,
     SendGridSettings,
     TwilioSettings,
     AppSettings,

@@ -51,7 +51,7 @@ def test_every_way_to_fail_leaves_one_row_and_affects_no_other_job(system: Syste
     enqueue(system, "new_lead_alert", subscriber_id=user, lead_id=lead)
     system.start_worker(QUEUE)
     system.wait_until(lambda: system.value("SELECT count(*) FROM failed_jobs") == 6, "six dead letters")
-    system.wait_until(lambda: system.states() == {"accepted": 1}, "the neighbour sent")
+    system.wait_until(lambda: system.states() == {"accepted": 1}, "the neighbor sent")
     found = system.rows("SELECT job_name, error_message, job_data FROM failed_jobs ORDER BY job_name, error_message")
     reasons = [(name, reason) for name, reason, _ in found]
     assert reasons == [
