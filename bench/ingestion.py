@@ -23,8 +23,9 @@ from bench.county_days import PARCELS, load_history, write_day
 from bench.memory import BackendPeak, own_peak
 from bench.servers import LEADS, folder, leads_server
 from bench.tables import print_table
-from county import feeds, pipeline, runs, settings
+from county import feeds, pipeline, runs
 from county.fetch import Fetched
+from county.settings import settings
 from county.staging import stage_file
 from leads.business_days import add_business_days
 from local.postgres import PostgresServer
@@ -181,7 +182,7 @@ def stage(connection: psycopg.Connection, county: County, run: runs.Run, name: s
             feed=run.feed.name,
             day=county.day,
             object_name=f"daily/{county.day}/{name}",
-            max_rejected_percent=settings.max_rejected_percent(),
+            max_rejected_percent=settings.max_rejected_percent,
         )
 
 

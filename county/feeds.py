@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from county import settings
-from county.errors import PermanentIngestionError
 from county.feed import Feed, FeedFile, Period, Target
 from county.layouts import layout
+from county.settings import settings
 
 _DOCUMENT_KEY = {"cfn_year": "cfn_year", "cfn_seq": "cfn_seq", "group_id": "group_id"}
 
@@ -230,13 +229,9 @@ def feed_of_dag(dag_id: str) -> Feed | None:
 def feed(name: str) -> Feed:
     """Return a feed by its name; the daily one with the files of the format that ``MIAMI_DADE_DAILY_FORMAT`` names.
 
-    Raises KeyError for an unknown name and PermanentIngestionError for an unknown format.
+    Raises KeyError for an unknown name and InvalidSetting for an unknown format.
     """
     declared = {feed.name: feed for feed in FEEDS}[name]
     if declared is not DAILY:
         return declared
-    chosen = settings.daily_format()
-    if chosen not in _DAILY_FILES:
-        allowed = " or ".join(_DAILY_FILES)
-        raise PermanentIngestionError(f"MIAMI_DADE_DAILY_FORMAT is {chosen!r}: set it to {allowed}")
-    return replace(DAILY, files=_DAILY_FILES[chosen])
+    return replace(DAILY, files=_DAILY_FILES[settings.miami_dade_daily_format])

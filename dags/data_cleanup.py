@@ -28,14 +28,14 @@ from operations_dag import is_manual, now, operations_dag
 @task
 def clean_up() -> dict[str, int]:
     """Archives and removes; returns the rows of each rule."""
-    from county import settings
     from county.archive import open_archive
     from county.hooks import leads_connection
+    from county.settings import settings
     from operations.retention import cleanup
 
     with closing(leads_connection()) as connection:
         return cleanup.clean_up(
-            connection, open_archive(settings.archive_url()), moment=_moment(), dry_run=_only_counts()
+            connection, open_archive(settings.archive_url), moment=_moment(), dry_run=_only_counts()
         )
 
 

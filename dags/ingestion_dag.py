@@ -18,8 +18,10 @@ from assets import DELIVERIES, LEADS, table
 from documentation import OWNER, owner_links, with_link
 from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now, run_state
 
-from county import feeds, settings
+from county import feeds
 from county.errors import FileStillChanging, PermanentIngestionError, SkipRun
+from county.settings import settings
+from leads.settings import InvalidSetting, MissingSetting
 from operations.monitoring import oncall
 from run_deadlines import ScheduledSlot
 
@@ -37,6 +39,8 @@ NEW_YORK = "America/New_York"
 MERGE_POOL = "ingestion_merge"
 #: Time between two looks for a file that the county has not published, or is still writing.
 LOOK_AGAIN = timedelta(minutes=10)
+#: Tries of a task after the first, unless INGESTION_RETRIES says otherwise.
+RETRIES = 3
 #: Connections to the county's FTP server that one run opens at the same time.
 DOWNLOADS = 2
 
@@ -81,6 +85,7 @@ def ingestion_dag(feed: Feed, *, doc_md: str | None) -> DAG:
 
 def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **options: Any) -> DAG:
     """Return the DAG of a feed, still without tasks; ``options`` are further arguments of this DAG."""
+    delay = settings.ingestion_retry_delay_seconds
     return DAG(
         feed.dag_id,
         description=feed.description,
@@ -92,8 +97,8 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
         max_active_runs=1,
         default_args={
             "owner": OWNER,
-            "retries": settings.retries(3),
-            "retry_delay": timedelta(seconds=settings.retry_delay_seconds(60 * feed.retry_minutes)),
+            "retries": RETRIES if settings.ingestion_retries is None else settings.ingestion_retries,
+            "retry_delay": timedelta(minutes=feed.retry_minutes) if delay is None else timedelta(seconds=delay),
             "execution_timeout": execution_timeout,
             "on_failure_callback": [note_error, oncall.note_failure],
         },
@@ -121,7 +126,7 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
         except SkipRun as reason:
             raise AirflowSkipException(str(reason)) from reason
-        except PermanentIngestionError as error:
+        except (PermanentIngestionError, InvalidSetting, MissingSetting) as error:
             raise AirflowFailException(str(error)) from error
         except Exception as error:
             from county.hooks import database_trouble
@@ -164,7 +169,7 @@ def wait_for_files(run: RunKey) -> PokeReturnValue:
     from county.ftp import CountyFtp
 
     with step_of(run) as (connection, current), closing(CountyFtp()) as server:
-        archive = open_archive(settings.archive_url())
+        archive = open_archive(settings.archive_url)
         try:
             files = files_to_fetch(_request(current), server, archive, now=now())
         except SkipRun:
@@ -187,7 +192,7 @@ def fetch(run: RunKey, file: str) -> dict[str, Any]:
     from county.ftp import CountyFtp
 
     with step_of(run) as (connection, current), closing(CountyFtp()) as server:
-        archive = open_archive(settings.archive_url())
+        archive = open_archive(settings.archive_url)
         try:
             fetched = fetch_file(_request(current), current.feed.file(file), server, archive, now=now())
         except FileStillChanging as changing:
@@ -209,7 +214,7 @@ def stage(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
 
     with step_of(run) as (connection, current):
         feed_file = current.feed.file(file["file"])
-        archive = open_archive(settings.archive_url())
+        archive = open_archive(settings.archive_url)
         with open_lines(archive, file["object_name"], feed_file.stem) as stream:
             staged = stage_file(
                 connection,
@@ -219,7 +224,7 @@ def stage(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
                 feed=current.feed.name,
                 day=current.day,
                 object_name=file["object_name"],
-                max_rejected_percent=settings.max_rejected_percent(),
+                max_rejected_percent=settings.max_rejected_percent,
             )
     return asdict(staged)
 
@@ -266,7 +271,7 @@ def write_alerts(run: RunKey) -> Counts:
             connection,
             current,
             today=local_day(now()),
-            max_age_days=settings.alert_max_age_days(),
+            max_age_days=settings.alert_max_age_days,
             notify=_yes_or_no(get_current_context()["params"]["notify"]),
         )
 
@@ -297,7 +302,7 @@ def _request(run: Run) -> FetchRequest:
     from county.fetch import FetchRequest
 
     refetch = bool(get_current_context()["params"]["refetch"])
-    return FetchRequest(run.feed, run.day, lag_days=settings.file_lag_days(), refetch=refetch)
+    return FetchRequest(run.feed, run.day, lag_days=settings.miami_dade_file_lag_days, refetch=refetch)
 
 
 def _yes_or_no(answer: str | bool | None) -> bool | None:

@@ -25,9 +25,9 @@ from assets import table
 from ingestion_callbacks import now
 from ingestion_dag import PARAMS, close_run, feed_dag, merge, open_run, step, step_of
 
-from county import settings
 from county.errors import SkipRun
 from county.feeds import PARCEL_ROLL
+from county.settings import settings
 
 if TYPE_CHECKING:
     from county.runs import RunKey
@@ -50,8 +50,8 @@ def fetch_roll(run: RunKey) -> dict[str, Any]:
         fetched = parcel_roll.fetch_roll(
             current.feed,
             current.day,
-            open_archive(settings.archive_url()),
-            settings.parcel_roll_url(),
+            open_archive(settings.archive_url),
+            settings.parcel_roll_url,
             today=local_day(now()),
             refetch=bool(get_current_context()["params"]["refetch"]),
         )
@@ -66,7 +66,7 @@ def stage_roll(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
     from county.archive import open_archive
     from county.parcel_roll import stage_roll
 
-    with step_of(run) as (connection, current), open_archive(settings.archive_url()).open(file["object_name"]) as csv:
+    with step_of(run) as (connection, current), open_archive(settings.archive_url).open(file["object_name"]) as csv:
         staged = stage_roll(
             connection,
             current.feed,
@@ -74,7 +74,7 @@ def stage_roll(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
             ingestion_id=current.ingestion_id,
             day=current.day,
             object_name=file["object_name"],
-            max_rejected_percent=settings.max_rejected_percent(),
+            max_rejected_percent=settings.max_rejected_percent,
         )
     return asdict(staged)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from leads import database, settings
+from leads import database
+from leads.settings import MissingSetting
 from notifier.core.queues import QUEUES
 from notifier.deliveries import dead_letters, ledger_check
 from notifier.deliveries.queue_status import queue_statuses
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
-    except settings.MissingSetting as error:
+    except MissingSetting as error:
         print(error, file=sys.stderr)
     except psycopg.OperationalError as error:
         print(f"The leads database does not answer ({type(error).__name__}): check DATABASE_URL", file=sys.stderr)

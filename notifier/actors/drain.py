@@ -13,7 +13,7 @@ import psycopg
 from dramatiq import Worker
 from dramatiq.middleware import Middleware
 
-from leads import settings
+from leads.settings import MissingSetting
 from notifier.broker.wakeups import RECONCILE_SMS
 from notifier.channels import email, sms, sms_reconciliation
 from notifier.core.errors import OutcomeNotRecorded, ProviderUnavailable, Refused, Throttled, where
@@ -69,7 +69,7 @@ def _send(claim: Claim, queue: Queue) -> None:
         lifecycle.requeue(
             claim, claim.ids, queue, Throttled("the database was away", code="database"), before_request=True
         )
-    except settings.MissingSetting as error:
+    except MissingSetting as error:
         # No delivery is at fault, and an operator has to act: as with a provider that refuses everything.
         unavailable = ProviderUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)

@@ -25,8 +25,8 @@ from __future__ import annotations
 import time
 from datetime import date
 
-from leads import settings
 from notifier.core import pricing
+from notifier.core.settings import settings
 from notifier.deliveries.enqueue import DeliveryRequest
 from notifier.messages import links, verification_codes
 
@@ -92,7 +92,7 @@ def verification_sms(subscriber_id: int, code: str) -> DeliveryRequest:
         f"otp:{subscriber_id}:{mark}:{int(time.time() // 60)}",
         int(subscriber_id),
         params={"secret": verification_codes.encrypted(code)},
-        tokens=int(settings.number("VERIFICATION_SMS_TOKENS", 10)),
+        tokens=settings.verification_sms_tokens,
     )
 
 

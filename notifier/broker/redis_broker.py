@@ -11,13 +11,13 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 from redis.connection import AbstractConnection, parse_url
 
-from leads import settings
 from notifier.broker.consumer import QueueConsumer
 from notifier.broker.dead_letter_middleware import DeadLetterMiddleware
 from notifier.broker.dramatiq_internals import require_threads, served_queues, waiting_key
 from notifier.broker.heartbeat import activity
 from notifier.core import db
 from notifier.core.queues import QUEUES, Queue
+from notifier.core.settings import settings
 
 #: Delayed messages are few (retries of lookups) and are held in memory.
 MAX_DELAYED = 1000
@@ -27,7 +27,7 @@ DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 
 def redis_url() -> str:
     """Return the address of Redis, from the setting ``REDIS_URL`` as it is now."""
-    return settings.text("REDIS_URL", DEFAULT_REDIS)
+    return settings.redis_url.get_secret_value()
 
 
 class NotifierBroker(RedisBroker):

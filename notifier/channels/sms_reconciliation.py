@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from leads import settings
 from notifier.core.db import records, statement, transaction
 from notifier.core.errors import ProviderError, Throttled
+from notifier.core.settings import settings
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
 from notifier.messages import links
@@ -42,7 +42,7 @@ class UnconfirmedSms:
 def reconcile_sms() -> int:
     """Ask Twilio about unconfirmed SMS until it throttles us. Returns how many it could report on."""
     with transaction() as cursor:
-        parameters = {"scale": settings.time_scale(), "limit": LIMIT}
+        parameters = {"scale": settings.notifier_time_scale, "limit": LIMIT}
         unconfirmed = records(cursor, UnconfirmedSms, "channels/unconfirmed_sms", **parameters)
     reported = 0
     for sms in unconfirmed:
@@ -54,7 +54,9 @@ def reconcile_sms() -> int:
             log.warning("Twilio does not report on delivery %s (%s)", sms.id, error)
             continue
         with transaction() as cursor:
-            cursor.execute(statement("channels/record_sms_check"), {"id": sms.id, "scale": settings.time_scale()})
+            cursor.execute(
+                statement("channels/record_sms_check"), {"id": sms.id, "scale": settings.notifier_time_scale}
+            )
         if found is not None:
             details = {"code": found.error_code} if found.error_code else {}
             key = f"reconciled:{found.sid}:{found.status}"
@@ -83,7 +85,7 @@ def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
     A worker that died before it recorded the text leaves no body. Then the link to the lead identifies the SMS.
     """
     first, last = sms.claimed_at - TOLERANCE, sms.claimed_at + TOLERANCE
-    last += timedelta(seconds=settings.provider_timeout())
+    last += timedelta(seconds=settings.provider_timeout_seconds)
     if record.created_at is None or not first <= record.created_at <= last:
         return False
     if sms.kind == "verification_sms":

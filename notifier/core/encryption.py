@@ -7,7 +7,7 @@ import hashlib
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from leads import settings
+from notifier.core.settings import settings
 
 __all__ = ["InvalidToken", "decrypt", "encrypt"]
 
@@ -29,5 +29,5 @@ def decrypt(purpose: str, token: str) -> str:
 
 
 def _cipher(purpose: str) -> Fernet:
-    key = hashlib.sha256(f"{purpose}:{settings.text('NOTIFIER_SECRET_KEY')}".encode()).digest()
+    key = hashlib.sha256(f"{purpose}:{settings.notifier_secret_key.get_secret_value()}".encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from leads import settings
+from notifier.core.settings import settings
 
 _E164 = re.compile(r"\+[1-9]\d{7,14}")
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d\d)[2-9]\d{6}")
@@ -54,7 +54,7 @@ def next_opening(number: str, moment: datetime) -> datetime | None:
     Returns ``moment`` itself when the window is open, and None when it never opens, as for a number outside North
     America. The window's end is exclusive. Raises ValueError when the setting is malformed.
     """
-    opens, closes = call_window()
+    opens, closes = settings.call_window
     local_zones = [ZoneInfo(zone) for zone in zones(number)]
     last = moment + 8 * _DAY
     while local_zones and moment < last:
@@ -63,23 +63,6 @@ def next_opening(number: str, moment: datetime) -> datetime | None:
             return moment
         moment = later
     return None
-
-
-def call_window() -> tuple[time, time]:
-    """Return the opening and closing time for calls, in the called person's time zone.
-
-    Raises ValueError when ``CALL_WINDOW`` is malformed.
-    """
-    text = settings.text("CALL_WINDOW", "08:00-20:00")
-    try:
-        opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        opens = closes = time.min
-    if not opens < closes:
-        raise ValueError(
-            f"CALL_WINDOW is {text!r}: set it to the opening and closing time of one day, such as 08:00-20:00"
-        )
-    return opens, closes
 
 
 def _opening(zone: ZoneInfo, opens: time, closes: time, moment: datetime) -> datetime:

@@ -5,11 +5,10 @@ The price itself is declared once, in the SQL function ``call_tokens``.
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
-from leads import settings
 from notifier.core.db import run
+from notifier.core.settings import settings
 
 #: How long (s) a phone rings before the call counts as not answered.
 RING_SECONDS = 30
@@ -18,7 +17,7 @@ DEFAULT_MINUTES = 3
 
 def call_minutes() -> int:
     """Return the length of the longest call, in minutes (``CALL_MAX_MINUTES``, at least 1)."""
-    return max(1, math.ceil(settings.number("CALL_MAX_MINUTES", DEFAULT_MINUTES)))
+    return settings.call_max_minutes
 
 
 def longest_seconds() -> int:

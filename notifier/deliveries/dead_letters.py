@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leads import settings
 from notifier.core.db import records, transaction
+from notifier.core.settings import settings
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def replay(job_ids: Sequence[int]) -> dict[int, str]:
     Returns for each id ``replayed``, or why it was not.
     """
     with transaction() as cursor:
-        cursor.execute("SELECT * FROM replay_dead_letters(%s, %s)", (list(job_ids), settings.time_scale()))
+        cursor.execute("SELECT * FROM replay_dead_letters(%s, %s)", (list(job_ids), settings.notifier_time_scale))
         return {row["job_id"]: row["outcome"] for row in cursor.fetchall()}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from leads import settings
+from leads.settings import MissingSetting
 from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
 from notifier.core.queues import Queue
 from notifier.core.states import State
@@ -40,7 +40,7 @@ def dispatch(
         lifecycle.mark_unknown(claim, sent, error)
     except ProviderError as error:
         lifecycle.requeue(claim, ids, queue, error)
-    except settings.MissingSetting:
+    except MissingSetting:
         raise
     except Exception as error:
         # The request may have gone out before our own code failed.

@@ -17,11 +17,11 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import DictRow
 
-from leads import settings
 from leads.alert import alert
 from notifier.core.db import retry_transaction, rows, statement, transaction
 from notifier.core.errors import OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.queues import EMAIL, VOICE, Queue
+from notifier.core.settings import settings
 from notifier.core.states import ACCEPTED_STATES, DEAD_LETTER_STATES, RELEASED_STATES, State
 from notifier.deliveries.call_capacity import free_call_capacity
 
@@ -87,7 +87,7 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
             kinds=list(kinds),
             limit=queue.batch,
             claim=key,
-            scale=settings.time_scale(),
+            scale=settings.notifier_time_scale,
         )
     return Claim(key, claimed[0]["kind"], tuple(row["id"] for row in claimed)) if claimed else None
 
@@ -145,7 +145,7 @@ def requeue(
     queue's breaker and alerts on-call. With ``before_request`` no request went out for the deliveries that are still
     ``sending``; the others of ``ids`` keep the outcome that they have.
     """
-    scale = settings.time_scale()
+    scale = settings.notifier_time_scale
     is_attempt = not isinstance(error, Throttled | ProviderUnavailable)
     wait = error.retry_after if isinstance(error, Throttled) else 0 if is_attempt else 60 * scale
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__

@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow
 
-from leads import settings
 from notifier.core.db import records, rows, statement, transaction
+from notifier.core.settings import settings
 from notifier.core.states import ACCEPTED_STATES, State, transitions
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def _move_tokens(cursor: psycopg.Cursor[DictRow], changes: Sequence[Change]) -> 
     if others:
         cursor.execute("SELECT settle_tokens(%s)", ([change.delivery_id for change in others],))
     if undelivered := [change.delivery_id for change in others if change.state is State.UNDELIVERED]:
-        within = REFUND_WITHIN * settings.time_scale()
+        within = REFUND_WITHIN * settings.notifier_time_scale
         cursor.execute("SELECT refund_tokens(%s, 'undelivered', %s)", (undelivered, within))
     if ended := [change for change in calls if change.state is State.DELIVERED]:
         cursor.execute(

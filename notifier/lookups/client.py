@@ -20,12 +20,12 @@ import dramatiq
 import psycopg
 from psycopg.rows import DictRow
 
-from leads import settings
 from leads.business_days import NEW_YORK
 from notifier.broker.wakeups import push
 from notifier.core.db import rows, run, transaction
 from notifier.core.errors import UnknownRecipient
 from notifier.core.queues import LOOKUPS
+from notifier.core.settings import settings
 from notifier.lookups import listener
 
 log = logging.getLogger(__name__)
@@ -151,10 +151,10 @@ def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLoo
         "folio": folio,
         "subscriber": subscriber_id,
         "days": MAX_AGE_DAYS,
-        "lifetime": CALLS_SECONDS + sum(RETRY_DELAYS) * settings.time_scale(),
+        "lifetime": CALLS_SECONDS + sum(RETRY_DELAYS) * settings.notifier_time_scale,
     }
     try:
-        if tokens := int(settings.number("LOOKUP_TOKENS", 0)):
+        if tokens := settings.lookup_tokens:
             with transaction() as cursor:
                 (row,) = rows(cursor, "lookups/request_lookup", **parameters)
                 if row["is_new"]:

@@ -11,10 +11,11 @@ from dramatiq.errors import Retry
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from leads import settings
 from leads.alert import alert
+from leads.settings import MissingSetting
 from notifier.core.db import pipeline, rows, run, statement, transaction
 from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled
+from notifier.core.settings import settings
 from notifier.lookups import client
 from notifier.lookups.client import RETRY_DELAYS, LookupFailed
 from notifier.providers import county_api
@@ -49,7 +50,7 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
         return
     try:
         found = county_api.official_records(request.folio)
-    except settings.MissingSetting as error:
+    except MissingSetting as error:
         _fail(request, ProviderUnavailable(str(error), code="missing_setting"))
     except ProviderError as error:
         if isinstance(error, RETRYABLE) and request.attempt <= len(RETRY_DELAYS):
@@ -61,7 +62,7 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
 
 def _claim(lookup_id: int) -> LookupRequest | None:
     """Claim the lookup and reserve a unit for it; returns None when no call is needed."""
-    cap = int(settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500))
+    cap = settings.miami_dade_daily_unit_cap
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
     if not claimed or claimed[0]["is_too_old"]:  # the leader ends it
         return None
@@ -94,7 +95,7 @@ def _store(request: LookupRequest, found: county_api.Answer) -> None:
 
 def _retry(request: LookupRequest, error: ProviderError) -> None:
     """Requeue the lookup for its next call; always raises Retry."""
-    delay = RETRY_DELAYS[request.attempt - 1] * settings.time_scale()
+    delay = RETRY_DELAYS[request.attempt - 1] * settings.notifier_time_scale
     give_back = _costs_nothing(error)
     with transaction() as cursor:
         call = _call(request, error.code or type(error).__name__, None, None, give_back=give_back)

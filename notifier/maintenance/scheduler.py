@@ -11,8 +11,9 @@ from typing import Any
 
 import psycopg
 
-from leads import database, settings
+from leads import database
 from notifier.core.errors import where
+from notifier.core.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Scheduler:
         for task, due_at in self._due_at.items():
             if time.monotonic() < due_at:
                 continue
-            scale = settings.time_scale() if task.is_scaled else 1
+            scale = settings.notifier_time_scale if task.is_scaled else 1
             self._due_at[task] = time.monotonic() + task.seconds * scale
             if task.has_own_thread:
                 self._start(task)

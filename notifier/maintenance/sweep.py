@@ -6,8 +6,8 @@ import logging
 
 from psycopg.rows import dict_row
 
-from leads import settings
 from notifier.core.db import rows
+from notifier.core.settings import settings
 from notifier.core.states import State
 from notifier.deliveries.lifecycle import settle_or_release
 from notifier.maintenance.scheduler import Connection
@@ -28,7 +28,7 @@ def sweep(connection: Connection) -> dict[str, int]:
     moved = {}
     for name, state in STATEMENTS:
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-            found = rows(cursor, name, scale=settings.time_scale(), timeout=settings.provider_timeout())
+            found = rows(cursor, name, scale=settings.notifier_time_scale, timeout=settings.provider_timeout_seconds)
             settle_or_release(cursor, [row["id"] for row in found], state, state.value)
         if found:
             moved[state.value] = len(found)

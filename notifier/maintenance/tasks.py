@@ -6,12 +6,12 @@ import logging
 
 from psycopg.rows import dict_row
 
-from leads import settings
 from leads.alert import alert
 from notifier.broker import dead_letter_middleware
 from notifier.broker.wakeups import wake, wake_sms_reconciliation
 from notifier.core.db import rows
 from notifier.core.queues import KINDS, QUEUES
+from notifier.core.settings import settings
 from notifier.deliveries import ledger_check, provider_events
 from notifier.lookups import worker
 from notifier.maintenance.scheduler import Connection, PeriodicTask
@@ -55,7 +55,7 @@ def refresh_after_merge(connection: Connection) -> None:
 def reconcile_sms(connection: Connection) -> None:
     """Have a worker ask the provider about texts whose outcome is unknown or has not been reported for long."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        unconfirmed = rows(cursor, "channels/unconfirmed_sms", scale=settings.time_scale(), limit=1)
+        unconfirmed = rows(cursor, "channels/unconfirmed_sms", scale=settings.notifier_time_scale, limit=1)
     if unconfirmed:
         wake_sms_reconciliation()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leads import settings
 from leads.business_days import local_day
 from notifier.core.preferences import Preferences
+from notifier.core.settings import settings
 from notifier.messages import links
 from notifier.messages.wording import long_date, street_address
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from leads import settings
+from notifier.core.settings import settings
 
 
 def app(path: str) -> str:
     """Return the address of a page of the app."""
-    return f"{settings.text('FRONTEND_URL', 'http://localhost:3000')}/{path}"
+    return f"{settings.frontend_url}/{path}"
 
 
 def mark(purpose: str, text: str) -> str:
     """Return an HMAC over ``text`` for one ``purpose``; raises MissingSetting when there is no key."""
-    key = settings.text("NOTIFIER_SECRET_KEY").encode()
+    key = settings.notifier_secret_key.get_secret_value().encode()
     return hmac.new(key, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def unsubscribe_url(subscriber_id: int) -> str:
     """Return a subscriber's unsubscribe link, which nobody else can make."""
-    return f"{settings.text('API_URL', 'http://localhost:8000')}/unsubscribe?token={unsubscribe_token(subscriber_id)}"
+    address = settings.api_url if settings.is_set("api_url") else "http://localhost:8000"
+    return f"{address}/unsubscribe?token={unsubscribe_token(subscriber_id)}"
 
 
 def unsubscribe_token(subscriber_id: int) -> str:

@@ -21,9 +21,9 @@ import certifi
 import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
-from leads import settings
 from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError, ProviderUnavailable, Refused
 from notifier.core.queues import LOOKUPS
+from notifier.core.settings import settings
 from notifier.providers.http import refusal
 
 # At debug level urllib3 logs addresses, and the key with them.
@@ -58,8 +58,8 @@ def official_records(folio: str) -> Answer:
 
     Raises a ProviderError (OutcomeUnknown when a unit may have been spent), or MissingSetting.
     """
-    key = settings.text("MIAMI_DADE_AUTH_KEY")
-    address = settings.text("MIAMI_DADE_API_URL", ADDRESS).rstrip("/")
+    key = settings.miami_dade_auth_key.get_secret_value()
+    address = settings.miami_dade_api_url.rstrip("/")
     query = urlencode({"parameter1": folio, "parameter2": "FN", "authKey": key})
     deadline = time.monotonic() + CALL_SECONDS
     try:

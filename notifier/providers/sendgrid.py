@@ -16,9 +16,9 @@ from typing import Any
 import requests
 from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization, To
 
-from leads import settings
 from notifier.core.errors import OutcomeUnknown, PermanentFailure
 from notifier.core.queues import EMAIL
+from notifier.core.settings import settings
 from notifier.providers.http import CONNECT_TIMEOUT, broken_exchange, pooled_session, refusal
 
 #: How an answer names the position of the e-mail that it rejects.
@@ -56,10 +56,10 @@ def send(request: Any) -> str:
 
     Raises a ProviderError, or MissingSetting without a key.
     """
-    url = settings.text("SENDGRID_API_URL", "https://api.sendgrid.com") + "/v3/mail/send"
-    headers = {"Authorization": f"Bearer {settings.text('SENDGRID_API_KEY')}"}
+    url = settings.sendgrid_api_url + "/v3/mail/send"
+    headers = {"Authorization": f"Bearer {settings.sendgrid_api_key.get_secret_value()}"}
     try:
-        timeout = (CONNECT_TIMEOUT, settings.provider_timeout())
+        timeout = (CONNECT_TIMEOUT, settings.provider_timeout_seconds)
         answer = session().post(url, json=request, headers=headers, timeout=timeout)
     except requests.RequestException as error:
         raise broken_exchange(error) from None

@@ -14,10 +14,10 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from leads import settings
 from notifier.core.errors import PermanentFailure, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.pricing import RING_SECONDS
 from notifier.core.queues import SMS, VOICE
+from notifier.core.settings import settings
 from notifier.providers.http import broken_exchange, pooled_session, refusal, throttled
 
 #: The recipient has opted out (https://www.twilio.com/docs/api/errors).
@@ -35,10 +35,10 @@ def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None
     with translated_errors():
         created = client().messages.create(
             to=recipient,
-            from_=settings.text("TWILIO_SMS_NUMBER"),
+            from_=settings.twilio_sms_number,
             body=text,
             **({"validity_period": seconds} if seconds else {}),
-            **({"status_callback": _callback("sms/status", delivery_id)} if settings.text("API_URL", "") else {}),
+            **({"status_callback": _callback("sms/status", delivery_id)} if settings.is_set("api_url") else {}),
         )
     return str(created.sid)
 
@@ -53,7 +53,7 @@ def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> s
         call = client().calls.create(
             to=recipient,
             from_=sender,
-            url=f"{settings.text('API_URL').rstrip('/')}/twilio/voice/outbound?delivery_id={delivery_id}",
+            url=f"{settings.api_url.rstrip('/')}/twilio/voice/outbound?delivery_id={delivery_id}",
             status_callback=_callback("voice/status", delivery_id),
             status_callback_event=["initiated", "ringing", "answered", "completed"],
             timeout=RING_SECONDS,
@@ -76,7 +76,7 @@ def translated_errors() -> Iterator[None]:
 
 def _callback(path: str, delivery_id: int) -> str:
     """Return the address to which Twilio reports on a delivery. Its fragment asks for five retries of any failure."""
-    return f"{settings.text('API_URL').rstrip('/')}/twilio/{path}?delivery_id={delivery_id}#rc=5&rp=all"
+    return f"{settings.api_url.rstrip('/')}/twilio/{path}?delivery_id={delivery_id}#rc=5&rp=all"
 
 
 def _error(error: TwilioRestException) -> ProviderError:
@@ -134,8 +134,8 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
 @cache
 def client() -> Client:
     """Return the process's client for the configured account; raises MissingSetting."""
-    http = PooledHttpClient(SMS.concurrency + VOICE.concurrency, settings.provider_timeout())
-    made = Client(settings.text("TWILIO_ACCOUNT_SID"), settings.text("TWILIO_AUTH_TOKEN"), http_client=http)
-    if address := settings.text("TWILIO_API_URL", ""):
+    http = PooledHttpClient(SMS.concurrency + VOICE.concurrency, settings.provider_timeout_seconds)
+    made = Client(settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value(), http_client=http)
+    if address := settings.twilio_api_url:
         made.api.base_url = address
     return made

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from leads import settings
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
 from notifier.core.phone_numbers import e164, next_opening, zones
 from notifier.core.queues import VOICE
+from notifier.core.settings import settings
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
 from notifier.deliveries.dispatch import dispatch
@@ -119,8 +119,8 @@ def _start(claim: Claim, call: OutboundCall) -> None:
 
 def _seconds_until_start(delivery_id: int) -> float:
     """Take the next turn to start a call, over all processes. Returns the seconds until then."""
-    scale, longest = settings.time_scale(), pricing.longest_seconds()
-    pause = 1 / max(settings.number("CALLS_PER_SECOND", 1), 0.01)
+    scale, longest = settings.notifier_time_scale, pricing.longest_seconds()
+    pause = 1 / max(settings.calls_per_second, 0.01)
     with transaction() as cursor:
         (turn,) = rows(cursor, "voice/next_call_start", id=delivery_id, pause=pause, scale=scale, longest=longest)
     return max(0.0, float(turn["seconds"]))

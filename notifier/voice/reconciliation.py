@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from leads import settings
 from leads.alert import alert
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
 from notifier.core.errors import ProviderError
 from notifier.core.phone_numbers import e164
 from notifier.core.queues import VOICE
+from notifier.core.settings import settings
 from notifier.core.states import State
 from notifier.deliveries import lifecycle, provider_events
 from notifier.deliveries.lifecycle import Claim, SentRecord
@@ -118,7 +118,7 @@ def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event
 
 def _claim_check() -> DueCheck | None:
     with transaction() as cursor:
-        claimed = records(cursor, DueCheck, "voice/claim_call_check", scale=settings.time_scale())
+        claimed = records(cursor, DueCheck, "voice/claim_call_check", scale=settings.notifier_time_scale)
     return claimed[0] if claimed else None
 
 
@@ -127,7 +127,7 @@ def _find(due: DueCheck) -> CallRecord | None:
     recipient, sender, began = e164(due.recipient), e164(due.sender), due.claimed_at
     if not recipient or not sender:
         return None
-    until = began + timedelta(seconds=settings.provider_timeout()) + 2 * TOLERANCE
+    until = began + timedelta(seconds=settings.provider_timeout_seconds) + 2 * TOLERANCE
     found = twilio_calls.find_calls(recipient, sender, began - TOLERANCE)
     candidates = {call.sid: call for call in found if call.created_at is not None and call.created_at <= until}
     with transaction() as cursor:

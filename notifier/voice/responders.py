@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-from leads import settings
+from notifier.core.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class ScriptResponder:
 def reply(turn: Turn) -> Reply:
     """Return what the configured responder says, or the script's reply when the responder fails."""
     try:
-        return responder(settings.text("CALL_RESPONDER", "notifier.voice.responders:ScriptResponder")).reply(turn)
+        return responder(settings.call_responder).reply(turn)
     except Exception as error:
         # The exception's text may quote what the person said.
         log.error("The responder failed (%s); call %s continues with the script", type(error).__name__, turn.call_sid)

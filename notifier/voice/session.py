@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from leads import settings
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
 from notifier.core.phone_numbers import e164
+from notifier.core.settings import settings
 from notifier.deliveries.suppressions import suppress
 from notifier.voice.responders import Script
 
@@ -78,7 +78,7 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
             sid=sid,
             caller=e164(caller) or caller,
             called=e164(called) or called,
-            scale=settings.time_scale(),
+            scale=settings.notifier_time_scale,
             longest=pricing.longest_seconds(),
         )
         answered = records(cursor, _CallRow, "voice/find_call", delivery=None, sid=sid)

@@ -15,7 +15,7 @@ import psycopg_pool
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from leads import settings
+from leads.settings import MissingSetting
 from notifier.core import db
 from notifier.lookups import listener
 from notifier.web import health, lookups, metrics, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
@@ -69,7 +69,7 @@ def make_app() -> FastAPI:
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None)
     for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         made.add_exception_handler(error, database_is_away)
-    made.add_exception_handler(settings.MissingSetting, setting_is_missing)
+    made.add_exception_handler(MissingSetting, setting_is_missing)
     for router in ROUTERS:
         made.include_router(router)
     return made

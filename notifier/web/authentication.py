@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Header, HTTPException
 
-from leads import settings
+from notifier.core.settings import settings
 
 
 def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
     """Accept a request with ``Authorization: Bearer {APP_API_TOKEN}``; answer 401 to any other."""
     scheme, _, token = authorization.partition(" ")
-    expected = settings.text("APP_API_TOKEN")
+    expected = settings.app_api_token.get_secret_value()
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):
         raise HTTPException(
             401, "send Authorization: Bearer with the app's token (APP_API_TOKEN)", {"WWW-Authenticate": "Bearer"}

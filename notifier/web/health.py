@@ -11,9 +11,9 @@ import redis
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from leads import settings
 from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
+from notifier.core.settings import settings
 from notifier.maintenance.leader import LEADER_LOCK
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def _redis() -> bool:
 def _redis_client() -> redis.Redis:
     """Return a client of its own, because the broker's waits longer than a health check may."""
     pool = redis.BlockingConnectionPool.from_url(
-        settings.text("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        settings.redis_url.get_secret_value(),
         max_connections=2,
         timeout=TIMEOUT,
         socket_timeout=TIMEOUT,

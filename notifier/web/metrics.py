@@ -16,9 +16,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from leads import settings
 from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
+from notifier.core.settings import settings
 
 router = APIRouter()
 
@@ -82,7 +82,7 @@ class CachedSamples:
 
 
 def _read_current() -> list[Sample]:
-    cap = settings.number("MIAMI_DADE_DAILY_UNIT_CAP", 500)
+    cap = settings.miami_dade_daily_unit_cap
     with transaction(timeout=TIMEOUT) as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", (f"{TIMEOUT}s",))
         return records(cursor, Sample, "web/metrics", queues=list(QUEUES), cap=cap)

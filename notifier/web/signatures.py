@@ -17,7 +17,8 @@ from sendgrid.helpers.eventwebhook.eventwebhook_header import EventWebhookHeader
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
 
-from leads import settings
+from leads.settings import MissingSetting
+from notifier.core.settings import settings
 
 TWILIO_BYTES = 64 * 1024
 #: SendGrid posts batches of up to about a megabyte.
@@ -50,10 +51,10 @@ async def twilio_form(request: Request) -> Form:
     text = (await read_body(request, TWILIO_BYTES)).decode("utf-8", "replace")
     pairs = parse_qsl(text, keep_blank_values=True)
     # The address that Twilio was given; a proxy may have changed it.
-    address = settings.text("API_URL").rstrip("/") + request.url.path
+    address = settings.api_url.rstrip("/") + request.url.path
     if request.url.query:
         address += f"?{request.url.query}"
-    validator = RequestValidator(settings.text("TWILIO_AUTH_TOKEN"))
+    validator = RequestValidator(settings.twilio_auth_token.get_secret_value())
     if not validator.validate(address, ImmutableMultiDict(pairs), request.headers.get("x-twilio-signature", "")):
         raise FORGED
     # PostgreSQL cannot store NUL, but the signature covers it.
@@ -62,7 +63,7 @@ async def twilio_form(request: Request) -> Form:
 
 async def sendgrid_body(request: Request) -> bytes:
     """Return the raw body of a request that SendGrid signed in the last five minutes; answer 403 to any other."""
-    verifier = _sendgrid_verifier(settings.text("SENDGRID_WEBHOOK_PUBLIC_KEY"))
+    verifier = _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     body = await read_body(request, SENDGRID_BYTES)
     signature = request.headers.get(EventWebhookHeader.SIGNATURE, "")
     timestamp = request.headers.get(EventWebhookHeader.TIMESTAMP, "")
@@ -81,7 +82,7 @@ def _sendgrid_verifier(key: str) -> EventWebhook:
     try:
         return EventWebhook(key)
     except ValueError:
-        raise settings.MissingSetting(
+        raise MissingSetting(
             "SENDGRID_WEBHOOK_PUBLIC_KEY is not a public key: copy the verification key of SendGrid's event webhook"
         ) from None
 

@@ -17,8 +17,8 @@ from string import Template
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from leads import settings
 from notifier.core.db import records, transaction
+from notifier.core.settings import settings
 from notifier.messages.links import unsubscribe_token
 
 router = APIRouter()
@@ -95,7 +95,7 @@ def _bad_link() -> HTMLResponse:
 
 
 def _settings_link(words: str) -> str:
-    front = settings.text("FRONTEND_URL", "http://localhost:3000")
+    front = settings.frontend_url
     return f'<a href="{escape(front)}/settings">{words}</a>'
 
 

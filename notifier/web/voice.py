@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, BackgroundTasks, Response
 from twilio.twiml.voice_response import Gather, Start, VoiceResponse
 
-from leads import settings
+from notifier.core.settings import settings
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
 from notifier.voice import responders, session
@@ -72,7 +72,7 @@ def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> 
 
 def _greet(call: Call) -> Response:
     response = VoiceResponse()
-    if settings.text("CALL_RECORDING", "off") == "announced":
+    if settings.call_recording == "announced":
         # All parties must know before the recording starts (Fla. Stat. 934.03).
         response.say(RECORDED)
         start = Start()
@@ -112,7 +112,7 @@ def _goodbye(words: str = "") -> Response:
 
 def _address(path: str, call: Call, **parameters: int) -> str:
     query = urlencode({"delivery_id": call.delivery_id, **parameters})
-    return f"{settings.text('API_URL').rstrip('/')}/twilio/voice/{path}?{query}"
+    return f"{settings.api_url.rstrip('/')}/twilio/voice/{path}?{query}"
 
 
 def _twiml(response: VoiceResponse) -> Response:
