@@ -21,11 +21,11 @@ import redis
 from local.postgres import PostgresServer
 from local.redis import RedisServer
 from local.settings import Sandbox
-from tests import services
-from tests.mailbox import Mailbox, running_mailbox
-from tests.object_storage import ObjectStorage, running_object_storage
 from tests.rows import Rows
-from tests.services import Database
+from tests.servers import postgres as services
+from tests.servers.mailbox import Mailbox, running_mailbox
+from tests.servers.object_storage import ObjectStorage, running_object_storage
+from tests.servers.postgres import Database
 
 # An exported production setting must not reach a test; what a test needs it sets itself.
 for _name in [*services.settings_of_the_contract(), *(name for name in os.environ if name.startswith("AIRFLOW"))]:

@@ -11,8 +11,8 @@ import pytest
 
 from local.postgres import PostgresServer
 from local.settings import Sandbox, ftp_connection, postgres_connection
-from tests import services
-from tests.services import Database
+from tests.servers import postgres as services
+from tests.servers.postgres import Database
 
 RunAirflow = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -15,8 +15,8 @@ import pytest
 from leads.business_days import local_day
 from local.ports import free_port
 from local.settings import postgres_connection
-from tests import services
-from tests.services import Database
+from tests.servers import postgres as services
+from tests.servers.postgres import Database
 
 SCRIPT = """
 import json, sys, pendulum

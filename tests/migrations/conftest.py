@@ -10,8 +10,8 @@ from alembic import command
 
 from local.postgres import PostgresServer
 from migrations import configuration
-from tests import services
-from tests.services import Database
+from tests.servers import postgres as services
+from tests.servers.postgres import Database
 
 MakeDatabase = Callable[[str | None], str]
 

@@ -18,9 +18,9 @@ from local.redis import RedisServer
 from local.settings import Sandbox
 from notifier.core import db
 from notifier.deliveries import ledger_check
-from tests import services
 from tests.notifier.system import System, settings_for
-from tests.services import Database
+from tests.servers import postgres as services
+from tests.servers.postgres import Database
 
 #: Time runs two hundred times faster: an hour is 18 s, the longest retry 16 s.
 SCALE = {"NOTIFIER_TIME_SCALE": "0.005", "PROVIDER_TIMEOUT_SECONDS": "1"}

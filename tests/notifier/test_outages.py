@@ -20,8 +20,8 @@ from notifier.broker import wakeups
 from notifier.core import db
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import lifecycle
-from tests import services
 from tests.notifier.system import System
+from tests.servers import postgres as services
 
 
 @pytest.mark.parametrize("how", ["no server listens", "it never answers"])

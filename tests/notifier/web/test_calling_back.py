@@ -13,8 +13,8 @@ from local.settings import Sandbox
 from local.web_service import is_healthy, let_sandbox_call_back
 from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS, VOICE
-from tests import services
 from tests.notifier.system import System
+from tests.servers import postgres as services
 
 NUMBER = "+13055550177"
 

@@ -19,8 +19,8 @@ from local.paths import ROOT, Paths
 from local.ports import free_port
 from local.postgres import PostgresServer
 from local.processes import Child
-from tests import services
-from tests.county.ftp_server import PASSWORD, USER, CountyServer, running_ftp_server
+from tests.servers import postgres as services
+from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
 
 #: As in production, only that nobody has to wait for it in minutes.
 QUICK = {
