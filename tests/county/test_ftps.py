@@ -16,8 +16,8 @@ from county.ftp import CountyFtp
 from tests.county.conftest import connect_to
 from tests.servers import vsftpd
 from tests.servers.certificates import make_certificate
+from tests.servers.folders import service_folder
 from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
-from tests.servers.postgres import service_folder
 
 PLAIN = ["pyftpdlib", "vsftpd"]
 OVER_TLS = ["pyftpdlib over TLS", "vsftpd over TLS"]

@@ -19,7 +19,7 @@ from local.processes import Child
 from local.redis import RedisServer
 from tests.drill.ingestion import DAG_ID, DEEDS, HOLDS, Ingestion
 from tests.servers.airflow_stack import running_airflow, wait_for
-from tests.servers.postgres import service_folder
+from tests.servers.folders import service_folder
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 

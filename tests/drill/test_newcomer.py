@@ -27,7 +27,7 @@ from local.ports import LOOPBACK
 from local.postgres import PostgresServer
 from sandbox import FTP_PASSWORD, FTP_USER
 from tests.servers.browser import browser
-from tests.servers.postgres import service_folder
+from tests.servers.folders import service_folder
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
 
