@@ -7,10 +7,8 @@ pytest-xdist) has servers of its own.
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -18,45 +16,48 @@ from pathlib import Path
 import pytest
 import redis
 
+from local.paths import ROOT
 from local.postgres import PostgresServer
 from local.redis import RedisServer
 from local.settings import Sandbox
-from tests import services
-from tests.mailbox import Mailbox, running_mailbox
-from tests.object_storage import ObjectStorage, running_object_storage
 from tests.rows import Rows
-from tests.services import Database
+from tests.servers.airflow import airflow_folders
+from tests.servers.folders import process_folder, service_folder, temporary_folder
+from tests.servers.mailbox import Mailbox, running_mailbox
+from tests.servers.object_storage import ObjectStorage, running_object_storage
+from tests.servers.postgres import Database, fresh_database, make_template, running_postgres
+from tests.servers.sandbox import reset_sandbox, running_sandbox
 
+_declared_settings = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
 # An exported production setting must not reach a test; what a test needs it sets itself.
-for _name in [*services.settings_of_the_contract(), *(name for name in os.environ if name.startswith("AIRFLOW"))]:
+for _name in [*_declared_settings, *(name for name in os.environ if name.startswith("AIRFLOW"))]:
     os.environ.pop(_name, None)
 # Airflow reads these when it is first imported, by whichever test that is; it must not make a home in the user's.
-os.environ |= services.airflow_folders(_airflow_home := Path(tempfile.mkdtemp(prefix="leads-airflow-")))
-atexit.register(shutil.rmtree, _airflow_home, ignore_errors=True)
+os.environ |= airflow_folders(process_folder(temporary_folder()) / "airflow")
 
 _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    with services.running_postgres() as server:
+    with running_postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def leads_template(postgres_server: PostgresServer) -> str:
-    return services.make_template(postgres_server)
+    return make_template(postgres_server)
 
 
 @pytest.fixture
 def database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
-    with services.fresh_database(postgres_server, f"test_{next(_numbers)}", leads_template) as fresh:
+    with fresh_database(postgres_server, f"test_{next(_numbers)}", leads_template) as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    with services.service_folder("redis") as folder, RedisServer(folder) as server:
+    with service_folder("redis") as folder, RedisServer(folder) as server:
         yield server
 
 
@@ -69,19 +70,19 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def sandbox_process() -> Iterator[Sandbox]:
-    with services.running_sandbox() as running:
+    with running_sandbox() as running:
         yield running
 
 
 @pytest.fixture
 def sandbox(sandbox_process: Sandbox) -> Sandbox:
-    services.reset_sandbox(sandbox_process)
+    reset_sandbox(sandbox_process)
     return sandbox_process
 
 
 @pytest.fixture(scope="session")
 def object_storage_server() -> Iterator[ObjectStorage]:
-    with services.service_folder("gcs") as folder, running_object_storage(folder) as running:
+    with service_folder("gcs") as folder, running_object_storage(folder) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @dataclass

@@ -8,8 +8,8 @@ import pytest
 
 from county.archive import Archive, open_archive
 from tests.county.days import Pipeline
-from tests.county.ftp_server import PASSWORD, USER, CountyServer, running_ftp_server
-from tests.services import Database
+from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
+from tests.servers.postgres import Database
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from county.errors import ArchiveConflict, ArchiveUnavailable, NotArchived, Perm
 from county.gcs_archive import GcsArchive
 from county.zips import open_lines
 from tests.county.disk import no_file_longer_than
-from tests.object_storage import BUCKET, ObjectStorage
-from tests.services import service_folder
+from tests.servers.folders import service_folder
+from tests.servers.object_storage import BUCKET, ObjectStorage
 
 CASES = "daily/2026-11-20/Cases.exp"
 

@@ -26,7 +26,7 @@ from tests.county.court import (
 )
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, Pipeline, deed, subscriber
 from tests.county.test_alerts import told
-from tests.services import Database
+from tests.servers.postgres import Database
 
 EVICTION, DEBT, PROBATE, VERDICT = KINDS
 

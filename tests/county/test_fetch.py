@@ -33,7 +33,7 @@ from county.zips import open_lines
 from leads.business_days import NEW_YORK
 from tests.county.conftest import connect_to
 from tests.county.disk import no_file_longer_than
-from tests.county.ftp_server import CountyServer
+from tests.servers.ftp import CountyServer
 
 FRIDAY = date(2026, 11, 20)
 MONDAY = date(2026, 11, 23)

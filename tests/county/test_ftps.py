@@ -13,11 +13,11 @@ import pytest
 
 from county.errors import LoginRefused, PermanentIngestionError
 from county.ftp import CountyFtp
-from tests.county import vsftpd
-from tests.county.certificates import make_certificate
 from tests.county.conftest import connect_to
-from tests.county.ftp_server import PASSWORD, USER, CountyServer, running_ftp_server
-from tests.services import service_folder
+from tests.servers import vsftpd
+from tests.servers.certificates import make_certificate
+from tests.servers.folders import service_folder
+from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
 
 PLAIN = ["pyftpdlib", "vsftpd"]
 OVER_TLS = ["pyftpdlib over TLS", "vsftpd over TLS"]

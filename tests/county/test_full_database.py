@@ -19,7 +19,7 @@ from local.postgres import PostgresServer
 from local.settings import postgres_connection
 from local.system_user import open_to, server_user
 from tests.county.days import FRIDAY, WRITERS, Pipeline, deed
-from tests.services import service_folder
+from tests.servers.folders import service_folder
 
 DEEDS = 3_000
 LEFT = 128 << 10

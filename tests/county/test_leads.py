@@ -22,7 +22,7 @@ from tests.county.days import (
     reference,
     subscriber,
 )
-from tests.services import Database
+from tests.servers.postgres import Database
 
 CASE = "2026-000777-CA-01"
 

@@ -19,7 +19,7 @@ from county.layouts import layout, plain_line
 from county.lines import BLOCK, copy_blocks
 from county.staging import DROP_LOCK, drop_part, partition
 from tests.county.days import FRIDAY, MONDAY, Pipeline, deed
-from tests.services import Database
+from tests.servers.postgres import Database
 
 GOOD = "2026^0000000077^00001^DEE^2026-000777-CA-01^11192026^0131230450670^1 NW 1 ST^MIAMI^33130^450000.00^2700.00^I"
 FIELDS = GOOD.split("^")

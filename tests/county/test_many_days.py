@@ -14,7 +14,7 @@ from leads.business_days import add_business_days
 from local.postgres import PostgresServer
 from sandbox.documents import Document, documents_of
 from tests.county.days import WRITERS, Pipeline, deed, mortgage
-from tests.services import Database, fresh_database
+from tests.servers.postgres import Database, fresh_database
 
 FIRST = date(2025, 11, 20)
 

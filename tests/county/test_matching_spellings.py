@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from county import pipeline
-from tests.services import Database
+from tests.servers.postgres import Database
 
 PARCELS = (
     # address, unit, city, zip

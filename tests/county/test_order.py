@@ -12,7 +12,7 @@ from local.postgres import PostgresServer
 from sandbox.documents import Document, documents_of
 from sandbox.world import parcels
 from tests.county.days import FOLIO, FRIDAY, Pipeline, subscriber
-from tests.services import fresh_database
+from tests.servers.postgres import fresh_database
 
 DAYS = [add_business_days(date(2026, 11, 17), n) for n in range(4)]
 DOCUMENTS = 250

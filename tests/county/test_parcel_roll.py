@@ -20,7 +20,7 @@ from county.errors import EmptyFile, IngestionError, MissingFile, PermanentInges
 from county.fetch import Fetched
 from tests.county.court import KINDS, WEEK, Court
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, Pipeline, deed
-from tests.services import Database
+from tests.servers.postgres import Database
 
 ROLL_DAY = date(2026, 11, 15)
 FEED = feeds.PARCEL_ROLL

@@ -26,7 +26,7 @@ from tests.county.days import (
     lis_pendens,
     mortgage,
 )
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 def test_a_deed_makes_the_grantees_owners_in_party_order(either: Pipeline) -> None:

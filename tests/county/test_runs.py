@@ -11,7 +11,7 @@ from county import feeds, runs
 from county.errors import StagingChanged
 from county.feed import Feed
 from tests.county.days import FRIDAY, MONDAY, THURSDAY, Pipeline, deed
-from tests.services import Database
+from tests.servers.postgres import Database
 
 DAG_ID = "daily_ftp_ingestion"
 RUN = "scheduled__2026-11-20"

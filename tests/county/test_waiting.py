@@ -24,8 +24,8 @@ from county.ftp import CountyFtp
 from leads.business_days import NEW_YORK
 from local.settings import postgres_connection
 from tests.county.conftest import connect_to
-from tests.county.ftp_server import CountyServer
-from tests.services import Database
+from tests.servers.ftp import CountyServer
+from tests.servers.postgres import Database
 
 FRIDAY = date(2026, 11, 20)
 THANKSGIVING = date(2026, 11, 26)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from local.paths import ROOT
 from local.postgres import PostgresServer
 from local.settings import Sandbox, ftp_connection, postgres_connection
-from tests import services
-from tests.services import Database
+from tests.servers.airflow import airflow_folders
+from tests.servers.postgres import Database
 
 RunAirflow = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -23,12 +24,12 @@ def airflow_environment(
 ) -> Iterator[dict[str, str]]:
     """What an ``airflow`` command needs: its own migrated database (about 8 s to make) and this project's DAGs."""
     postgres_server.ensure_database("airflow")
-    variables = services.airflow_folders(tmp_path_factory.mktemp("airflow")) | {
+    variables = airflow_folders(tmp_path_factory.mktemp("airflow")) | {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres_server.url("airflow").replace("://", "+psycopg2://", 1),
         "INGESTION_RETRIES": "0",
     }
     command = [sys.executable, "-m", "local.airflow_metadata"]
-    subprocess.run(command, check=True, env=os.environ | variables, cwd=services.ROOT, timeout=120)
+    subprocess.run(command, check=True, env=os.environ | variables, cwd=ROOT, timeout=120)
     yield variables
     postgres_server.drop_database("airflow")
 

@@ -11,7 +11,7 @@ from leads.business_days import local_day
 from local.settings import Sandbox
 from tests.county.court import KINDS
 from tests.dags.conftest import RunAirflow
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.mark.drill

@@ -9,8 +9,8 @@ import pytest
 
 from local.settings import Sandbox
 from tests.dags.conftest import RunAirflow, conf
-from tests.object_storage import ObjectStorage
-from tests.services import Database
+from tests.servers.object_storage import ObjectStorage
+from tests.servers.postgres import Database
 
 DAG_ID = "daily_ftp_ingestion"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from leads.business_days import local_day
+from local.paths import ROOT
 from local.ports import free_port
 from local.settings import postgres_connection
-from tests import services
-from tests.services import Database
+from tests.servers.postgres import Database
 
 SCRIPT = """
 import json, sys, pendulum
@@ -52,7 +52,7 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
         # Nobody answers there: an alert must not make a run fail.
         "ONCALL_URLS": f"json://127.0.0.1:{free_port()}/",
     }
-    command = [sys.executable, "-c", SCRIPT, str(services.ROOT / "dags"), json.dumps(RUNS)]
+    command = [sys.executable, "-c", SCRIPT, str(ROOT / "dags"), json.dumps(RUNS)]
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env=os.environ | variables, cwd=tmp_path, timeout=500
     )

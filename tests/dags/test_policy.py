@@ -17,7 +17,7 @@ from county.feeds import DAILY, feed_of_dag
 from leads.business_days import NEW_YORK
 from local.paths import ROOT
 from operations.monitoring import oncall
-from tests.services import Database
+from tests.servers.postgres import Database
 
 FEEDS = {
     "daily_ftp_ingestion": "0 6 * * 1-5",

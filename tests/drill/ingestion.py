@@ -14,7 +14,7 @@ from psycopg import sql
 
 from leads.business_days import NEW_YORK
 from tests.county.days import WRITERS, deed
-from tests.drill.airflow_stack import AirflowStack, wait_for
+from tests.servers.airflow_stack import AirflowStack, wait_for
 
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5

@@ -17,9 +17,9 @@ from leads.business_days import is_business_day
 from local.ports import free_port
 from local.processes import Child
 from local.redis import RedisServer
-from tests.drill.airflow_stack import running_airflow, wait_for
 from tests.drill.ingestion import DAG_ID, DEEDS, HOLDS, Ingestion
-from tests.services import service_folder
+from tests.servers.airflow_stack import running_airflow, wait_for
+from tests.servers.folders import service_folder
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 

@@ -26,8 +26,8 @@ from local.paths import ROOT
 from local.ports import LOOPBACK
 from local.postgres import PostgresServer
 from sandbox import FTP_PASSWORD, FTP_USER
-from tests.drill.browser import browser
-from tests.services import service_folder
+from tests.servers.browser import browser
+from tests.servers.folders import service_folder
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
 

@@ -13,8 +13,8 @@ import pytest
 
 from local.paths import ROOT
 from tests.county.days import WRITERS, deed
-from tests.drill.airflow_stack import AirflowStack, running_airflow, wait_for
-from tests.mailbox import Mailbox, running_mailbox
+from tests.servers.airflow_stack import AirflowStack, running_airflow, wait_for
+from tests.servers.mailbox import Mailbox, running_mailbox
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 

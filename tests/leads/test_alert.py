@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from leads.alert import alert, recovered, send_untold
 from leads.redaction import redact
-from tests.mailbox import Mailbox
 from tests.rows import Rows
+from tests.servers.mailbox import Mailbox
 
 
 def report(cause: str = "ftp", **options: object) -> bool:

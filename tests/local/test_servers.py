@@ -14,7 +14,8 @@ import redis
 
 from local.postgres import UNSAFE, PostgresServer
 from local.redis import RedisServer
-from tests.services import Database, service_folder
+from tests.servers.folders import service_folder
+from tests.servers.postgres import Database
 
 
 def test_a_database_is_migrated_and_the_tests_own(database: Database) -> None:

@@ -10,8 +10,7 @@ from alembic import command
 
 from local.postgres import PostgresServer
 from migrations import configuration
-from tests import services
-from tests.services import Database
+from tests.servers.postgres import Database, fresh_database
 
 MakeDatabase = Callable[[str | None], str]
 
@@ -39,5 +38,5 @@ def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
     """A migrated database for the tests of one module, which roll back what they do."""
-    with services.fresh_database(postgres_server, f"shared_{next(_numbers)}", leads_template) as fresh:
+    with fresh_database(postgres_server, f"shared_{next(_numbers)}", leads_template) as fresh:
         yield fresh

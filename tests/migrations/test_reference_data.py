@@ -10,7 +10,7 @@ import pytest
 from migrations import MigrationError
 from migrations.reference_data import REFERENCE, load_reference, reference_files
 from tests.migrations.test_repeatables import edit, folders, migrate, value
-from tests.services import Database
+from tests.servers.postgres import Database
 
 __all__ = ["folders"]
 

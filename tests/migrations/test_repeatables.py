@@ -14,7 +14,7 @@ from migrations import MigrationError, configuration
 from migrations.reference_data import REFERENCE
 from migrations.repeatables import REPEATABLE, RepeatableFile, apply_repeatables, read_repeatables, run_pending_calls
 from tests.migrations.conftest import MakeDatabase
-from tests.services import Database
+from tests.servers.postgres import Database
 
 # Objects that the files make: not those of extensions, and not the functions of a revision under test.
 OURS = """

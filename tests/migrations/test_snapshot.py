@@ -6,7 +6,7 @@ from pathlib import Path
 
 from migrations import HERE
 from migrations.snapshot import take_snapshot
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 def test_the_snapshot_is_the_schema_of_a_new_database(database: Database, tmp_path: Path) -> None:

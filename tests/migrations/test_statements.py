@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from migrations import HERE
-from tests.services import Database
+from tests.servers.postgres import Database
 
 ROOT = HERE.parent
 NOT_OURS = {".venv", ".local", ".git", "migrations", "tests", "node_modules"}

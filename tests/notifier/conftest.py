@@ -11,7 +11,7 @@ import pytest
 from local.settings import Sandbox
 from tests.notifier.county_api import CountyApi
 from tests.notifier.system import System, settings_for
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from local.settings import Sandbox
 from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries.enqueue import EnqueueResult
-from tests.services import Database
+from tests.servers.postgres import Database
 
 SECRET_KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdHMtMzItYnl0ZXM="
 KINDS_OF_EMAIL = (

@@ -18,9 +18,9 @@ from local.redis import RedisServer
 from local.settings import Sandbox
 from notifier.core import db
 from notifier.deliveries import ledger_check
-from tests import services
 from tests.notifier.system import System, settings_for
-from tests.services import Database
+from tests.servers.folders import service_folder
+from tests.servers.postgres import Database, make_template, running_postgres
 
 #: Time runs two hundred times faster: an hour is 18 s, the longest retry 16 s.
 SCALE = {"NOTIFIER_TIME_SCALE": "0.005", "PROVIDER_TIMEOUT_SECONDS": "1"}
@@ -94,8 +94,8 @@ def test_workers_killed_every_two_seconds_under_failing_providers(
 @pytest.fixture
 def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
     """Yield a system on its own servers, so that a test can restart them."""
-    with services.running_postgres(is_durable=True) as postgres, services.service_folder("redis") as folder:
-        template = services.make_template(postgres)
+    with running_postgres(is_durable=True) as postgres, service_folder("redis") as folder:
+        template = make_template(postgres)
         postgres.copy_database("own", template)
         with RedisServer(folder) as server, psycopg.connect(postgres.url("own"), autocommit=True) as connection:
             database = Database(postgres.url("own"), connection, postgres)

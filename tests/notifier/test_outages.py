@@ -20,8 +20,8 @@ from notifier.broker import wakeups
 from notifier.core import db
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import lifecycle
-from tests import services
 from tests.notifier.system import System
+from tests.servers.sandbox import reset_sandbox
 
 
 @pytest.mark.parametrize("how", ["no server listens", "it never answers"])
@@ -195,7 +195,7 @@ def test_requests_of_an_earlier_test_are_not_counted_for_the_next(system: System
     worker.start()
     system.wait_until(lambda: system.rows("SELECT 1 FROM deliveries WHERE state = 'sending'"), "the text under way")
     time.sleep(0.3)
-    services.reset_sandbox(system.sandbox)
+    reset_sandbox(system.sandbox)
     worker.join()
     assert system.rows("SELECT state FROM deliveries") == [("accepted",)]
     assert system.accepted_sms_numbers() == []

@@ -18,7 +18,7 @@ import redis
 from local.redis import RedisServer
 from tests.notifier.county_api import CountyApi
 from tests.notifier.system import System
-from tests.services import service_folder
+from tests.servers.folders import service_folder
 
 QUEUE = "api-property-lookup"
 KEY = f"dramatiq:{QUEUE}"

@@ -14,7 +14,7 @@ from local.redis import RedisServer
 from notifier.actors.drain import drain_email_workflows
 from notifier.broker.redis_broker import make_broker, redis_url
 from notifier.core.queues import EMAIL
-from tests.services import service_folder
+from tests.servers.folders import service_folder
 
 
 def run_python(code: str, **settings: str) -> str:

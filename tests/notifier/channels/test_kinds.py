@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from notifier.channels.email import EMAIL_KINDS
 from notifier.channels.sms import SMS_KINDS
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 def test_each_kind_is_declared_for_its_channel_and_optional_on_both_sides(database: Database) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from notifier.core import db, pricing
 from tests.notifier.system import System
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.mark.parametrize(("minutes", "tokens"), [("3", 20), ("2", 20), ("4", 25), ("10", 55)])

@@ -10,7 +10,7 @@ from notifier.actors.drain import SENDERS
 from notifier.core.queues import KINDS, QUEUES
 from operations.monitoring import queue_metrics
 from tests.local import test_compose
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 def test_the_database_declares_the_same_kinds(database: Database) -> None:

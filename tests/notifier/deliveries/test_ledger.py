@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 def subscriber(database: Database, tokens: int = 0) -> int:

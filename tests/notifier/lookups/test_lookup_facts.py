@@ -19,7 +19,7 @@ from sandbox.documents import Document, Party
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, WEDNESDAY, Pipeline, deed, document, mortgage
 from tests.notifier.county_api import CountyApi, answer, rows_of
 from tests.notifier.system import System
-from tests.services import Database
+from tests.servers.postgres import Database
 
 EARLIER = FRIDAY
 """A business date whose file is older than the answers of these tests, which are from today."""

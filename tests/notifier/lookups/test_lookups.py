@@ -14,7 +14,7 @@ from dramatiq.errors import Retry
 
 from tests.notifier.county_api import CountyApi, answer, deed
 from tests.notifier.system import System
-from tests.services import Database
+from tests.servers.postgres import Database
 
 FOLIO = "0131230450670"
 QUEUE = "api-property-lookup"

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.maintenance.airflow_watchdog import alert_when_quiet
 from tests.notifier.system import System
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.fixture(autouse=True)

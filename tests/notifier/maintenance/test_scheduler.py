@@ -12,7 +12,7 @@ import pytest
 from notifier.maintenance.leader import LEADER_LOCK
 from notifier.maintenance.scheduler import PeriodicTask, Scheduler
 from notifier.maintenance.tasks import PERIODIC_TASKS
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.fixture(autouse=True)

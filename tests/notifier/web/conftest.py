@@ -15,7 +15,7 @@ import uvicorn
 from local.settings import Sandbox
 from sandbox.callbacks import SendGrid, Twilio
 from tests.notifier.system import System, settings_for
-from tests.services import Database
+from tests.servers.postgres import Database
 
 APP_TOKEN = "token-of-the-app"
 PUBLIC_URL = "https://hooks.example.test"

@@ -13,8 +13,8 @@ from local.settings import Sandbox
 from local.web_service import is_healthy, let_sandbox_call_back
 from notifier.actors import drain
 from notifier.core.queues import EMAIL, SMS, VOICE
-from tests import services
 from tests.notifier.system import System
+from tests.servers.sandbox import running_sandbox
 
 NUMBER = "+13055550177"
 
@@ -22,7 +22,7 @@ NUMBER = "+13055550177"
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """Yield a sandbox that calls back, instead of the one that other tests share."""
-    with services.running_sandbox("--call-back") as running:
+    with running_sandbox("--call-back") as running:
         yield running
 
 

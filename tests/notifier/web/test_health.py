@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from notifier.core.queues import QUEUES
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 def all_parts(database: Database) -> None:

@@ -13,7 +13,7 @@ from local.settings import Sandbox
 from tests.notifier.county_api import CountyApi, answer, deed
 from tests.notifier.system import System
 from tests.notifier.web.conftest import APP_TOKEN
-from tests.services import Database
+from tests.servers.postgres import Database
 
 FOLIO = "0131230450670"
 LANE = "api-property-lookup"

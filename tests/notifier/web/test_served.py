@@ -18,7 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from local.paths import ROOT
 from sandbox.callbacks import SendGrid, Twilio
 from tests.notifier.web.conftest import PUBLIC_URL, TWILIO_TOKEN
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services import Database
+from tests.servers.postgres import Database
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from leads.business_days import NEW_YORK
 from operations.monitoring.freshness import watch_feeds
-from tests.mailbox import Mailbox
 from tests.rows import Rows
+from tests.servers.mailbox import Mailbox
 
 #: A Tuesday; the Monday before is the 23rd.
 NOON = datetime(2026, 11, 24, 12, tzinfo=NEW_YORK)

@@ -8,8 +8,8 @@ from leads.alert import alert
 from notifier.core.queues import QUEUES
 from operations.monitoring import queue_metrics
 from operations.monitoring.queue_metrics import record_queue_metrics
-from tests.mailbox import Mailbox
 from tests.rows import Rows
+from tests.servers.mailbox import Mailbox
 
 
 def newest(rows: Rows, queue: str) -> dict[str, Any]:

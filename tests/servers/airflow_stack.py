@@ -19,8 +19,9 @@ from local.paths import ROOT, Paths
 from local.ports import free_port
 from local.postgres import PostgresServer
 from local.processes import Child
-from tests import services
-from tests.county.ftp_server import PASSWORD, USER, CountyServer, running_ftp_server
+from tests.servers.folders import service_folder
+from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
+from tests.servers.postgres import make_template, running_postgres
 
 #: As in production, only that nobody has to wait for it in minutes.
 QUICK = {
@@ -129,9 +130,9 @@ def running_airflow(**more: str) -> Iterator[AirflowStack]:
     ``more`` are further settings, or others than the usual.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(services.service_folder("airflow"))
-        metadata = stack.enter_context(services.running_postgres())
-        leads = stack.enter_context(services.running_postgres())
+        folder = stack.enter_context(service_folder("airflow"))
+        metadata = stack.enter_context(running_postgres())
+        leads = stack.enter_context(running_postgres())
         (folder / "ftp").mkdir()
         county = stack.enter_context(running_ftp_server(folder / "ftp"))
         places = Paths(root=folder)
@@ -171,7 +172,7 @@ def _connections(metadata: PostgresServer, leads: PostgresServer, county: County
 def _prepare_databases(running: AirflowStack) -> None:
     command = [sys.executable, "-m", "local.airflow_metadata"]
     with subprocess.Popen(command, env=running.environment, cwd=ROOT, stdout=subprocess.DEVNULL) as metadata:
-        template = services.make_template(running.leads)
+        template = make_template(running.leads)
         running.leads.copy_database("leads", template)
         assert metadata.wait(180) == 0
 

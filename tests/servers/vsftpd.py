@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 
 from local.ports import LOOPBACK, free_port
 from local.processes import Child
+from tests.servers.waiting import wait_for_port
 
 PROGRAM = shutil.which("vsftpd") or shutil.which("vsftpd", path="/usr/sbin")
 
@@ -67,17 +65,7 @@ def running_vsftpd(folder: Path, published: Path, certificate: Path | None = Non
     child = Child("vsftpd", [PROGRAM, configuration], folder / "vsftpd.log", folder=folder)
     child.start()
     try:
-        _wait_until_ready(child, port)
+        wait_for_port(child, port)
         yield port
     finally:
         child.stop()
-
-
-def _wait_until_ready(child: Child, port: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        child.check()
-        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
-            return
-        time.sleep(0.02)
-    raise AssertionError("\n".join(["vsftpd did not answer within 20 s", *child.last_lines()]))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ import requests
 
 from local.ports import LOOPBACK, free_port
 from local.processes import Child
+from tests.servers.waiting import wait_for_port
 
 BUCKET = "county-archive"
 
@@ -80,13 +78,7 @@ def running_emulator(folder: Path, port: int, public_url: str) -> Iterator[None]
     child = Child("fake-gcs-server", [program, *options], folder / "fake-gcs-server.log", folder=folder)
     child.start()
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            child.check()
-            with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
-                break
-            assert time.monotonic() < deadline, "the emulator did not answer within 30 s"
-            time.sleep(0.02)
+        wait_for_port(child, port)
         yield
     finally:
         child.stop()

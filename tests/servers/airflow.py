@@ -1,0 +1,19 @@
+"""Settings of each Airflow that tests start or import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.paths import ROOT
+
+
+def airflow_folders(home: Path) -> dict[str, str]:
+    """Return the settings for this project's DAGs and time zone, with ``home`` as Airflow's own folder."""
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "America/New_York",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }

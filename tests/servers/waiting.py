@@ -1,0 +1,35 @@
+"""Waiting for a server to start."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+
+from local.ports import LOOPBACK
+from local.processes import Child, ServiceDied
+
+
+def wait_for_service(child: Child, is_ready: Callable[[], bool], timeout: float = 30) -> None:
+    """Return when the service is ready. Raise RuntimeError with the end of its log when it ends or takes too long."""
+    deadline = time.monotonic() + timeout
+    while not is_ready():
+        try:
+            child.check()
+        except ServiceDied as error:
+            raise RuntimeError("\n".join([str(error), *child.last_lines()])) from error
+        if time.monotonic() > deadline:
+            raise RuntimeError("\n".join([f"{child.name} was not ready within {timeout:.0f} s", *child.last_lines()]))
+        time.sleep(0.02)
+
+
+def wait_for_port(child: Child, port: int, timeout: float = 30) -> None:
+    """Return when the service takes connections on ``port``; raise as ``wait_for_service`` does."""
+
+    def takes_connections() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
+            return True
+        return False
+
+    wait_for_service(child, takes_connections, timeout)
