@@ -41,11 +41,11 @@ settings-reference: install ## rewrite .env.example and docs/reference/settings.
 
 lock: install ## recompile the three requirements locks
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	  requirements.in -o requirements.txt
+	  --extra batch --extra local pyproject.toml -o requirements.txt
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	  -c requirements.txt requirements-notifier.in -o requirements-notifier.txt
+	  -c requirements.txt pyproject.toml -o requirements-notifier.txt
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	  -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	  -c requirements.txt --group dev -o requirements-dev.txt
 
 install: ## create .venv and install requirements.txt (the other targets do this first)
 	@$(PYTHON) -m local.install

@@ -127,7 +127,7 @@ def _has_uv() -> bool:
 
 
 def _add_checkout_to_path() -> None:
-    """Make ``leads``, ``notifier``, ``county`` … importable wherever a command is started."""
+    """Make ``leads``, ``notifier``, ``county`` … importable anywhere: an editable install, without a build."""
     for folder in (VENV / "lib").glob("python3.*/site-packages"):
         path = folder / "miami_dade_leads.pth"
         lines = f"{ROOT}\n"
