@@ -13,8 +13,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from migrations import HERE
+
 SUBSCRIBERS = 60
-LEAD_TYPES = ("new_homeowner", "foreclosure", "probate", "eviction", "indebtedness", "verdict")
+with (HERE / "reference" / "lead_types.csv").open(encoding="utf-8", newline="") as _rows:
+    LEAD_TYPES = tuple(row["lead_type"] for row in csv.DictReader(_rows))
 CITIES = ("Miami", "Hialeah", "Coral Gables", "Miami Beach", "Homestead", "Miami Gardens", "Doral", "Aventura")
 FIRST_NAMES = ("Ana", "Luis", "María", "Jorge", "Carmen", "David", "Grace", "Peter", "Yolanda", "Sam")
 LAST_NAMES = ("García", "Pérez", "Nuñez", "Smith", "Baptiste", "O'Neill", "Cohen", "Williams", "Delgado", "Lee")

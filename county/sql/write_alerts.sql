@@ -20,9 +20,10 @@ WITH wishes AS (
       ON a.lead_type = ANY (w.lead_types)
      AND a.lead_score >= coalesce(w.min_score, 0)
      AND (w.cities IS NULL OR a.city = ANY (w.cities) OR a.municipality = ANY (w.cities))
+    JOIN lead_types t USING (lead_type)
     JOIN (VALUES ('email', 'new_lead_alert'), ('sms', 'urgent_lead_sms')) AS k (channel, kind)
       ON k.channel = ANY (w.channels)
-     AND (k.kind = 'new_lead_alert' OR a.lead_type = 'probate' OR a.lead_score >= 90)
+     AND (k.kind = 'new_lead_alert' OR t.is_urgent OR a.lead_score >= 90)
 ), opened AS (
     SELECT o.state
     FROM open_deliveries((

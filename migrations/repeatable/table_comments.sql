@@ -8,6 +8,8 @@ COMMENT ON COLUMN users.token_balance IS
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
 COMMENT ON TABLE subscriber_lead_criteria IS
     'The leads that a subscriber receives. An empty list of cities means all cities; a subscriber may have several rows.';
+COMMENT ON TABLE lead_types IS
+    'The types of leads: their name in messages, why the owner may sell, the base score, and whether a new one is texted.';
 COMMENT ON TABLE call_consents IS
     'Phone numbers that may be called, and until when. Without a row that is not revoked, a number is not called.';
 COMMENT ON TABLE suppressions IS

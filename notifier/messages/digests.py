@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from notifier.messages import links
-from notifier.messages.wording import LEAD_TYPES, dollars, long_date, street_address
+from notifier.messages.wording import dollars, long_date, street_address
 
 Row = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ def digest(row: Row) -> dict[str, Any]:
         "date": long_date(date.fromisoformat(row["params"]["day"])),
         "total_leads": row["total_leads"],
         "avg_score": row["avg_score"] or 0,
-        "lead_type_breakdown": {LEAD_TYPES[kind]: count for kind, count in sorted(row["breakdown"].items())},
+        "lead_type_breakdown": dict(sorted(row["breakdown"].items())),
         "leads": [_line(lead) for lead in row["leads"]],
         "dashboard_url": links.app("dashboard"),
         "unsubscribe_url": links.unsubscribe_url(row["subscriber_id"]),
@@ -30,7 +30,7 @@ def _line(lead: Row) -> dict[str, Any]:
     return {
         "address": street_address(lead),
         "owner": lead["owner_name"] or "",
-        "type": LEAD_TYPES[lead["lead_type"]],
+        "type": lead["lead_type"],
         "score": lead["lead_score"],
         "equity": dollars(lead["estimated_equity"]),
         "url": links.app(f"leads/{lead['lead_id']}"),
@@ -50,7 +50,7 @@ def report(row: Row) -> dict[str, Any]:
         "leads_converted": row["converted"],
         "conversion_rate": _percent(row["converted"], total),
         "avg_lead_score": row["avg_score"] or 0,
-        "top_lead_type": LEAD_TYPES.get(row["top_type"], ""),
+        "top_lead_type": row["top_type"] or "",
         "top_city": row["top_city"] or "",
         "dashboard_url": links.app("dashboard"),
     }

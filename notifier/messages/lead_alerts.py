@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from notifier.messages import gsm, links
-from notifier.messages.wording import LEAD_TYPES, dollars, street_address
+from notifier.messages.wording import dollars, street_address
 
-#: Why the owner may want to sell or renovate, by lead type.
-INDICATORS = {
-    "new_homeowner": ["Bought the property recently"],
-    "foreclosure": ["Lis pendens recorded against the property"],
-    "eviction": ["Landlord has filed an eviction"],
-    "indebtedness": ["Owner is being sued over a debt"],
-    "probate": ["Property is part of an estate in probate"],
-    "verdict": ["Judgment against the owner"],
-}
 HIGH_EQUITY = 100_000
 STOP = " Reply STOP to end"
 
@@ -24,13 +15,13 @@ STOP = " Reply STOP to end"
 def alert(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of ``new_lead_alert``."""
     equity = row["estimated_equity"]
-    indicators = list(INDICATORS[row["lead_type"]])
+    indicators = [row["indicator"]]
     if equity is not None and equity >= HIGH_EQUITY:
         indicators.append("High equity")
     return {
         "subscriber_name": row["first_name"] or "",
         "lead_type": row["lead_type"],
-        "lead_type_display": LEAD_TYPES[row["lead_type"]],
+        "lead_type_display": row["lead_type_label"],
         "lead_score": row["lead_score"],
         "property_address": street_address(row),
         "owner_name": row["owner_name"] or "",
@@ -54,7 +45,7 @@ def urgent_sms(row: Mapping[str, Any]) -> str:
 
     To fit, it shortens the address, then drops the STOP notice, then the link.
     """
-    head = f"{LEAD_TYPES[row['lead_type']]} lead (score {row['lead_score']}): "
+    head = f"{row['lead_type_label']} lead (score {row['lead_score']}): "
     address = gsm.plain(street_address(row) or "address unknown")
     link = " " + links.app(f"leads/{row['lead_id']}")
     for tail in (link + STOP, link, ""):

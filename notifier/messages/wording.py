@@ -7,15 +7,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-LEAD_TYPES = {
-    "new_homeowner": "New homeowner",
-    "foreclosure": "Foreclosure",
-    "eviction": "Eviction",
-    "indebtedness": "Debt suit",
-    "probate": "Probate",
-    "verdict": "Verdict",
-}
-
 
 def street_address(row: Mapping[str, Any]) -> str:
     """Return the property's address on one line."""

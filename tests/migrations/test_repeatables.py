@@ -58,7 +58,7 @@ def test_a_changed_function_reaches_a_migrated_database_without_a_revision(
     database: Database, folders: tuple[Path, Path]
 ) -> None:
     assert migrate(database, folders) == []
-    edit(folders[0] / "lead_scores.sql", "WHEN 'probate' THEN 95", "WHEN 'probate' THEN 96")
+    edit(folders[0] / "lead_scores.sql", "->> lead_type)::integer, 0)'", "->> lead_type)::integer, 0) + 1'")
 
     assert migrate(database, folders) == ["repeatable/lead_scores.sql"]
 

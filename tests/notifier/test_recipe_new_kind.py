@@ -18,6 +18,7 @@ from notifier.channels import email
 from notifier.channels.eligibility import EligibilityPolicy
 from notifier.channels.email import EmailKind
 from notifier.core.queues import EMAIL, KINDS
+from notifier.core.settings import SendGridSettings
 from notifier.deliveries.enqueue import DeliveryRequest
 from notifier.messages import links
 from tests.notifier.system import System
@@ -66,8 +67,9 @@ def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     # notifier/core/queues.py names the queue of each kind; notifier/actors/drain.py takes the sender from EMAIL_KINDS.
     monkeypatch.setitem(KINDS, "price_change", EMAIL)  # type: ignore[arg-type]
     monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))  # type: ignore[arg-type]
-    # .env: the id of its template at SendGrid.
-    monkeypatch.setenv("SENDGRID_TEMPLATE_PRICE_CHANGE", "d-price-change")
+    # notifier/core/settings.py declares sendgrid_template_price_change, the id of its template at SendGrid.
+    templates = {"price_change": "d-price-change"}
+    monkeypatch.setattr(SendGridSettings, "template", lambda _, kind: templates[kind])
 
 
 @pytest.fixture

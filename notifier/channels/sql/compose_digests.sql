@@ -14,11 +14,12 @@ WITH digest AS MATERIALIZED (
     FROM digest g
     JOIN subscriber_lead_criteria c ON c.subscriber_id = g.subscriber_id
 ), matches AS (
-    SELECT DISTINCT w.id AS digest_id, l.id AS lead_id, l.lead_type, l.lead_score, l.estimated_equity,
+    SELECT DISTINCT w.id AS digest_id, l.id AS lead_id, t.label AS lead_type, l.lead_score, l.estimated_equity,
            p.address, p.unit, p.city, p.owner_name
     FROM criteria w
     JOIN leads l ON l.announced_at > w.since AND l.announced_at <= w.due_at AND l.status IN ('new', 'contacted')
                 AND l.lead_type = ANY (w.lead_types) AND l.lead_score >= w.min_score
+    JOIN lead_types t ON t.lead_type = l.lead_type
     JOIN properties p ON p.id = l.property_id
     LEFT JOIN municipalities m ON m.folio_prefix = left(p.folio_number, 2)
     WHERE w.cities IS NULL OR lower(p.city) = ANY (w.cities) OR lower(m.municipality) = ANY (w.cities)
@@ -32,7 +33,7 @@ WITH digest AS MATERIALIZED (
                                         'city', city, 'owner_name', owner_name) ORDER BY place)
                FILTER (WHERE place <= 20) AS leads
     FROM ranked GROUP BY digest_id
-), lead_types AS (
+), breakdowns AS (
     SELECT digest_id, jsonb_object_agg(lead_type, leads) AS breakdown
     FROM (SELECT digest_id, lead_type, count(*) AS leads FROM matches GROUP BY digest_id, lead_type) AS counted
     GROUP BY digest_id
@@ -41,5 +42,5 @@ SELECT g.*, coalesce(s.total_leads, 0) AS total_leads, s.avg_score, coalesce(s.l
        coalesce(k.breakdown, '{}') AS breakdown
 FROM digest g
 LEFT JOIN summary s ON s.digest_id = g.id
-LEFT JOIN lead_types k ON k.digest_id = g.id
+LEFT JOIN breakdowns k ON k.digest_id = g.id
 ORDER BY g.priority DESC, g.id

@@ -1,8 +1,9 @@
 -- Select what a lead's e-mail or SMS says and what may forbid it, for a whole batch.
-SELECT r.*, l.status AS lead_status, l.lead_type, l.lead_score, l.lead_date, l.estimated_equity,
+SELECT r.*, l.status AS lead_status, l.lead_type, t.label AS lead_type_label, t.indicator, l.lead_score, l.lead_date, l.estimated_equity,
        p.address, p.unit, p.city, p.owner_name, p.property_type, p.building_sqft, p.lot_size_acres, p.year_built
 FROM delivery_recipients r
 JOIN leads l ON l.id = r.lead_id
+JOIN lead_types t USING (lead_type)
 JOIN properties p ON p.id = l.property_id
 WHERE r.id = ANY (%(ids)s)
 ORDER BY r.priority DESC, r.id

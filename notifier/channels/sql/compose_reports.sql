@@ -4,11 +4,12 @@ WITH report AS MATERIALIZED (
     FROM delivery_recipients r
     WHERE r.id = ANY (%(ids)s)
 ), notified AS (
-    SELECT DISTINCT r.id AS report_id, l.id, l.status, l.lead_type, l.lead_score, p.city
+    SELECT DISTINCT r.id AS report_id, l.id, l.status, t.label AS lead_type, l.lead_score, p.city
     FROM report r
     JOIN deliveries d ON d.subscriber_id = r.subscriber_id AND d.kind IN ('new_lead_alert', 'urgent_lead_sms')
                      AND new_york_day(d.accepted_at) BETWEEN r.first_day AND r.first_day + 6
     JOIN leads l ON l.id = d.lead_id
+    JOIN lead_types t ON t.lead_type = l.lead_type
     JOIN properties p ON p.id = l.property_id
 )
 SELECT r.*, r.first_day + 6 AS last_day,
