@@ -164,7 +164,7 @@ def test_a_revision_that_fails_leaves_the_database_at_the_one_before(database_at
     with pytest.raises(psycopg.errors.UndefinedFunction):
         command.upgrade(config, "head")
     with psycopg.connect(url, row_factory=scalar_row) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == "0006"
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == "0007"
         assert connection.execute("SELECT to_regclass('half')").fetchone() is None
 
 

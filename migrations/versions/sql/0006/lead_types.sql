@@ -13,7 +13,3 @@ SELECT lead_type, lead_type, '', 0, false
 FROM unnest(ARRAY['new_homeowner', 'foreclosure', 'eviction', 'indebtedness', 'probate', 'verdict']) AS lead_type;
 
 ALTER TABLE leads ADD CONSTRAINT leads_lead_type_fkey FOREIGN KEY (lead_type) REFERENCES lead_types NOT VALID;
-ALTER TABLE leads VALIDATE CONSTRAINT leads_lead_type_fkey;
--- The foreign key takes its place.
--- squawk-ignore ban-drop-constraint
-ALTER TABLE leads DROP CONSTRAINT leads_lead_type_check;
