@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notifier.core.queues import QUEUES
+from notifier.core.queues import KINDS, QUEUES
+from notifier.core.states import State
 from operations.monitoring.queue_metrics import QUEUES as MEASURED_QUEUES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,6 +80,23 @@ def test_the_architecture_names_every_folder_and_every_package_of_the_notifier()
     packages = [str(init.parent.relative_to(ROOT)) for init in ROOT.glob("notifier/*/__init__.py")]
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     assert [name for name in [*(f"{folder}/" for folder in FOLDERS), *packages] if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("states.md", list(State)),
+        ("sending.md", [*KINDS, *QUEUES]),
+        (
+            "ingestion.md",
+            [path.stem for path in ROOT.glob("dags/*.py") if "**When it fails**" in path.read_text("utf-8")],
+        ),
+    ],
+)
+def test_a_page_leaves_out_no_state_no_kind_and_no_dag(page: str, names: list[str]) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    assert names
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_every_decision_is_listed() -> None:
