@@ -13,6 +13,7 @@ from local.paths import ROOT
 from local.postgres import PostgresServer
 from local.settings import Sandbox, ftp_connection, postgres_connection
 from tests.servers.airflow import airflow_folders
+from tests.servers.airflow_commands import AirflowCommands, running_airflow_commands
 from tests.servers.postgres import Database
 
 RunAirflow = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -22,21 +23,38 @@ RunAirflow = Callable[..., "subprocess.CompletedProcess[str]"]
 def airflow_environment(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """What an ``airflow`` command needs: its own migrated database (about 8 s to make) and this project's DAGs."""
+    """Yield what an ``airflow`` command needs: a metadata database, and this project's DAGs."""
     postgres_server.ensure_database("airflow")
-    variables = airflow_folders(tmp_path_factory.mktemp("airflow")) | {
+    yield airflow_folders(tmp_path_factory.mktemp("airflow")) | {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres_server.url("airflow").replace("://", "+psycopg2://", 1),
         "INGESTION_RETRIES": "0",
     }
-    command = [sys.executable, "-m", "local.airflow_metadata"]
-    subprocess.run(command, check=True, env=os.environ | variables, cwd=ROOT, timeout=120)
-    yield variables
     postgres_server.drop_database("airflow")
 
 
+@pytest.fixture(scope="session")
+def airflow_commands(
+    airflow_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowCommands]:
+    """Yield a process that runs commands on a migrated metadata database."""
+    environment = os.environ | airflow_environment
+    with running_airflow_commands(environment) as running:
+        migrate = [ROOT / "local" / "airflow_metadata.py"]
+        folder = tmp_path_factory.mktemp("airflow-metadata")
+        done = running.run(migrate, environment=environment, folder=folder, timeout=120)
+        assert done.returncode == 0, done.stderr
+        yield running
+
+
 @pytest.fixture
-def airflow(airflow_environment: dict[str, str], database: Database, sandbox: Sandbox, tmp_path: Path) -> RunAirflow:
-    """Runs one ``airflow`` command against the test's own leads database and archive, and the sandbox's FTP server."""
+def airflow(
+    airflow_environment: dict[str, str],
+    airflow_commands: AirflowCommands,
+    database: Database,
+    sandbox: Sandbox,
+    tmp_path: Path,
+) -> RunAirflow:
+    """Return a function that runs an ``airflow`` command against this test's database and archive, and the sandbox."""
     variables = airflow_environment | {
         "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
         "AIRFLOW_CONN_MIAMI_DADE_FTP": ftp_connection(sandbox),
@@ -44,11 +62,9 @@ def airflow(airflow_environment: dict[str, str], database: Database, sandbox: Sa
     }
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).parent / "airflow"), *arguments]
         environment = os.environ | variables | more
-        return subprocess.run(
-            command, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=240
-        )
+        command = [Path(sys.executable).with_name("airflow"), *arguments]
+        return airflow_commands.run(command, environment=environment, folder=tmp_path, timeout=240)
 
     return run
 

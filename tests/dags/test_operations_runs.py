@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from leads.business_days import local_day
 from local.paths import ROOT
 from local.ports import free_port
 from local.settings import postgres_connection
+from tests.servers.airflow_commands import AirflowCommands
 from tests.servers.postgres import Database
 
 SCRIPT = """
@@ -42,7 +41,7 @@ RUNS = [
 
 @pytest.mark.timeout(600)
 def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
-    airflow_environment: dict[str, str], database: Database, tmp_path: Path
+    airflow_environment: dict[str, str], airflow_commands: AirflowCommands, database: Database, tmp_path: Path
 ) -> None:
     today = database.connection.execute("SELECT new_york_day(now())").fetchone()[0]
     fill(database, today)
@@ -52,10 +51,10 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
         # Nobody answers there: an alert must not make a run fail.
         "ONCALL_URLS": f"json://127.0.0.1:{free_port()}/",
     }
-    command = [sys.executable, "-c", SCRIPT, str(ROOT / "dags"), json.dumps(RUNS)]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=os.environ | variables, cwd=tmp_path, timeout=500
-    )
+    script = tmp_path / "runs.py"
+    script.write_text(SCRIPT, "utf-8")
+    command = [script, ROOT / "dags", json.dumps(RUNS)]
+    done = airflow_commands.run(command, environment=os.environ | variables, folder=tmp_path, timeout=500)
     results = [json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if "RESULT " in line[:8]]
     assert [(dag_id, state) for dag_id, state, _ in results] == [(dag_id, "success") for dag_id, _ in RUNS], (
         done.stdout[-3000:] + done.stderr[-3000:]

@@ -1,0 +1,135 @@
+"""Python programs that use Airflow, without the 15 s of CPU that each takes to import it and to build its API.
+
+Each is a fork of a process that has done both. A fork has its own environment, folder and output files. Nothing of
+this project is imported before the fork, and no connection is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from local.paths import ROOT
+
+#: What ``airflow dags test`` and the tasks of this project import of Airflow.
+PRELOADED = (
+    "airflow.__main__",
+    "airflow.api.client.local_client",
+    "airflow.api_fastapi.execution_api.app",
+    "airflow.api_fastapi.execution_api.routes",
+    "airflow.cli.commands.dag_command",
+    "airflow.dag_processing.dagbag",
+    "airflow.models.dagrun",
+    "airflow.providers.ftp.hooks.ftp",
+    "airflow.providers.google.cloud.hooks.gcs",
+    "airflow.providers.postgres.hooks.postgres",
+    "airflow.providers.standard.operators.python",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+)
+
+
+@dataclass(frozen=True)
+class AirflowCommands:
+    """The process that is forked for each program."""
+
+    process: subprocess.Popen[str]
+
+    def run(
+        self, command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, timeout: int
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Python program (its file, then its arguments) in ``folder``; end it after ``timeout`` seconds."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with tempfile.TemporaryDirectory(dir=folder) as output:
+            files = [Path(output) / name for name in ("stdout", "stderr")]
+            order = {
+                "command": [str(part) for part in command],
+                "environment": dict(environment),
+                "folder": str(folder),
+                "output": [str(file) for file in files],
+                "timeout": timeout,
+            }
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            code = int(self.process.stdout.readline())
+            return subprocess.CompletedProcess(command, code, *(file.read_text("utf-8") for file in files))
+
+
+@contextmanager
+def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[AirflowCommands]:
+    """Yield a process that has imported Airflow with the settings of ``environment``, its metadata database above all.
+
+    It imports while the caller does something else, and ends when its standard input is closed.
+    """
+    command = [sys.executable, "-m", __name__]
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield AirflowCommands(process)
+
+
+def main() -> None:
+    """Prepare Airflow, then fork for each line of the standard input, and answer with the exit code."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for name in PRELOADED:
+        import_module(name)
+    asyncio.run(_build_api())
+    assert threading.active_count() == 1, "a fork has only the thread that forks"
+    for line in sys.stdin:
+        if not (child := os.fork()):
+            _become(json.loads(line))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(code, file=answers, flush=True)
+
+
+async def _build_api() -> None:
+    """Build the API that tasks of ``airflow dags test`` call, which its first request does."""
+    import httpx
+
+    api = import_module("airflow.sdk.execution_time.supervisor").in_process_api_server()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api.app), base_url="http://api") as client:
+        assert (await client.get("/no-such-page")).status_code == 404
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Run the program in this process, and end it."""
+    code: object = 1
+    try:
+        signal.alarm(order["timeout"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, path in enumerate(order["output"], start=1):
+            os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), number)
+        os.chdir(order["folder"])
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        sys.argv = order["command"]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        code = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+if __name__ == "__main__":
+    main()
