@@ -30,7 +30,7 @@ from county.errors import (
 from county.fetch import Fetched, FetchRequest, fetch_file, files_to_fetch
 from county.ftp import CountyFtp
 from county.zips import open_lines
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from tests.county.conftest import connect_to
 from tests.county.disk import no_file_longer_than
 from tests.servers.ftp import CountyServer

@@ -15,13 +15,14 @@ import ingestion_dag
 import pytest
 from airflow.sdk import DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from structlog.testing import capture_logs
 
 from county import feeds
 from county.archive import open_archive
 from county.errors import DatabaseTrouble, FileStillChanging, MissingFile
 from county.fetch import FetchRequest, files_to_fetch
 from county.ftp import CountyFtp
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from local.settings import postgres_connection
 from tests.county.conftest import connect_to
 from tests.servers.ftp import CountyServer
@@ -172,7 +173,7 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def test_a_database_that_is_away_is_named_and_hides_no_other_error(
-    start: Callable[..., Run], no_database: Callable[[], None], caplog: pytest.LogCaptureFixture
+    start: Callable[..., Run], no_database: Callable[[], None]
 ) -> None:
     run = start()
     opened = run.at(6).open()
@@ -181,9 +182,13 @@ def test_a_database_that_is_away_is_named_and_hides_no_other_error(
         run.fetch(opened)
     dag = SimpleNamespace(dag_id="daily_ftp_ingestion")
     task = SimpleNamespace(task_id="fetch")
-    ingestion_dag.note_error({"dag": dag, "run_id": "scheduled__1", "ti": task, "exception": "the file is empty"})
-    ingestion_dag.fail_run({"dag": dag, "run_id": "scheduled__1"})
-    assert "fetch: the file is empty. This error could not be written" in caplog.text
+    with capture_logs() as events:
+        ingestion_dag.note_error({"dag": dag, "run_id": "scheduled__1", "ti": task, "exception": "the file is empty"})
+        ingestion_dag.fail_run({"dag": dag, "run_id": "scheduled__1"})
+    assert [(event["event"], event.get("error")) for event in events] == [
+        ("error_not_recorded", "fetch: the file is empty"),
+        ("run_not_ended", None),
+    ]
     assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
 
 

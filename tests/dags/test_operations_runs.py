@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from leads.business_days import local_day
+from leads.clock import local_day
 from local.paths import ROOT
 from local.ports import free_port
 from local.settings import postgres_connection

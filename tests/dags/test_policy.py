@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from county.feeds import DAILY, feed_of_dag
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from local.paths import ROOT
 from operations.monitoring import oncall
 from tests.servers.postgres import Database

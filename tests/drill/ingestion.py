@@ -12,7 +12,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from tests.county.days import WRITERS, deed
 from tests.servers.airflow_stack import AirflowStack, wait_for
 
