@@ -11,7 +11,16 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, chain, get_current_context, task
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stubs lack DeadlineAlert and SyncCallback
+    DAG,
+    DeadlineAlert,
+    Param,
+    PokeReturnValue,
+    SyncCallback,
+    chain,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 from assets import DELIVERIES, LEADS, table
 from documentation import OWNER, owner_links, with_link

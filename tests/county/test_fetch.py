@@ -227,7 +227,7 @@ def test_nothing_lies_in_the_temporary_folder_while_a_file_is_read(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    seen = []
+    seen: list[Path] = []
     put = type(archive).put
 
     def look(self: Archive, name: str, source: BinaryIO) -> None:

@@ -66,7 +66,7 @@ def test_on_the_days_when_clocks_change_a_run_has_its_own_date(
 def test_a_day_that_is_nowhere_fails_and_says_why(airflow: RunAirflow, database: Database, sandbox: Sandbox) -> None:
     result = airflow("dags", "test", DAG_ID, "2025-02-03")
     assert "Cases.exp and Parties.exp for 2025-02-03: not in the archive" in result.stdout + result.stderr
-    (status, error) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchone()
+    ((status, error),) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchall()
     assert error.startswith("wait_for_files: Cases.exp and Parties.exp for 2025-02-03")
     assert status in ("running", "failed")
     assert database.connection.execute("SELECT count(*) FROM properties").fetchone() == (0,)

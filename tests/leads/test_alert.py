@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from tests.rows import Rows
 from tests.servers.mailbox import Mailbox
 
 
-def report(cause: str = "ftp", **options: object) -> bool:
+def report(cause: str = "ftp", **options: Any) -> bool:
     return alert("critical", f"{cause} is down", "It does not answer.", "Call the county.", cause=cause, **options)
 
 
