@@ -46,6 +46,7 @@ class StopDraining(Middleware):
     """Has the drain actors of a worker that is to stop return after the claim in hand."""
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
+        """Let the drain actors return."""
         stopping.set()
 
 

@@ -33,9 +33,11 @@ class DeadLetterMiddleware(Middleware):
     """Records dead letters, and keeps the texts of exceptions out of Redis."""
 
     def before_enqueue(self, broker: Any, message: Message[Any], delay: int | None) -> None:
+        """Remove the traceback that Retries has put into the message."""
         internals.forget_traceback(message)
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
+        """Record the dead letter; ``recover_dead_letters`` does it later when the database is away."""
         try:
             record_dead_letter(message, internals.exception_of(message))
         except Exception as error:

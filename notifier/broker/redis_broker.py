@@ -62,6 +62,7 @@ class ThreadsPerQueue(Middleware):
     """Gives a worker the threads and database connections that its queues need, whatever ``--threads`` says."""
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
+        """Raise the threads and connections to what the worker's queues need."""
         queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
         require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))

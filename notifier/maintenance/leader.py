@@ -43,11 +43,13 @@ class LeaderMiddleware(Middleware):
         self._airflow_watchdog = AirflowWatchdog()
 
     def after_worker_boot(self, broker: Any, worker: Worker) -> None:
+        """Start the maintenance thread."""
         queues = sorted(served_queues(worker, QUEUES))
         self._thread = Thread(target=self._run, args=(queues,), name="maintenance", daemon=True)
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
+        """Stop the maintenance thread and wait up to 5 s for its end."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)

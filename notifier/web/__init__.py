@@ -1,7 +1,7 @@
-"""The notifier's HTTP side, ``uvicorn notifier.web:app``: provider callbacks, the app's lookups, unsubscribing, health
-and metrics. Each concern is one module with its router.
+"""The notifier's web service, ``uvicorn notifier.web:app``; each concern is one module with its router.
 
-Importing it opens no connection. While the database is away requests get a 503, so that providers retry callbacks.
+It answers provider callbacks, the app's lookups, unsubscribing, health and metrics. Importing it opens no connection.
+While the database is away requests get a 503, so that providers retry callbacks.
 """
 
 from __future__ import annotations
