@@ -6,7 +6,8 @@ import re
 from datetime import date, datetime, time, timedelta
 
 from county.feed import Feed, Period
-from leads.business_days import NEW_YORK, add_business_days, is_business_day, local_day, previous_business_day
+from leads.business_days import add_business_days, is_business_day, previous_business_day
+from leads.clock import NEW_YORK, local_day
 
 #: A file written later belongs to the next business date. A run of today waits for its files until then.
 CLOSING_TIME = time(18)

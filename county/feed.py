@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from enum import Enum
 from itertools import takewhile
 
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import re
 import tempfile
@@ -29,8 +28,9 @@ from county.errors import (
 from county.feed import Feed, FeedFile
 from county.zips import readable_zip, zip_member
 from leads.business_days import is_business_day, previous_business_day
+from leads.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The county may still be writing a file this fresh. ``PAUSE`` is how long (s) a download waits for it.
 FRESH = timedelta(minutes=2)
@@ -98,7 +98,7 @@ def files_to_fetch(
         _explain_missing(request, missing, server, nothing_found=not found)
     for file in request.feed.files:
         if file not in found:
-            log.warning("No %s for %s: going on without it", file.name, request.day)
+            log.warning("optional_file_missing", file=file.name, business_date=request.day.isoformat())
     return [file for file in request.feed.files if file in found]
 
 
@@ -140,7 +140,7 @@ def _published(
     except (ServerUnreachable, LoginRefused) as error:
         if not enough:
             raise
-        log.warning("The archive has all that %s needs, so this stops nothing: %s", request.day, error)
+        log.warning("server_not_needed", business_date=request.day.isoformat(), reason=str(error))
         return []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ftplib
-import logging
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,8 +19,9 @@ from county.errors import (
     PermanentIngestionError,
     ServerUnreachable,
 )
+from leads.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MIAMI_DADE_FTP = "miami_dade_ftp"
 
@@ -127,11 +127,11 @@ class CountyFtp:
                         f"{path}: the connection broke {attempt + 1} times, {target.tell()} bytes arrived ({error}). "
                         "Nothing was archived; the next try starts anew."
                     ) from error
-                log.warning("%s: connection lost after %s bytes (%s), resuming", path, target.tell(), error)
+                log.warning("download_resumed", path=path, received=target.tell(), reason=str(error))
             else:
                 if target.tell() >= size:
                     return
-                log.warning("%s: the server stopped after %s of %s bytes, resuming", path, target.tell(), size)
+                log.warning("download_resumed", path=path, received=target.tell(), size=size, reason="incomplete")
         raise IncompleteFile(
             f"{path}: {target.tell()} of {size} bytes arrived although the server reported success. Nothing was "
             "archived; the next try reads it anew."
@@ -195,7 +195,7 @@ def _client(extra: Mapping[str, Any], timeout: float) -> ftplib.FTP:
     context = ssl.create_default_context(cafile=extra.get("ca_file"))
     context.sslsocket_class = _Socket
     if not extra.get("ca_file") and not _says(extra, "verify", default=False):
-        log.warning("The FTP server's certificate is not checked: name it as ca_file in the connection's extra")
+        log.warning("ftp_certificate_not_checked", remedy="set ca_file in the extra of the connection miami_dade_ftp")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return _FtpTls(timeout=timeout, encoding=encoding, context=context)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
 
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowException
 
 from county.errors import DatabaseTrouble, PermanentIngestionError
+from leads.database import KEEPALIVES
 
 LEADS_DB = "leads_db"
-
-#: A server that disappears is noticed within about half a minute.
-_NETWORK: dict[str, Any] = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 4,
-}
 
 #: Settings of the session on the server. A task that was killed, or whose machine is gone, must not keep its locks; and
 #: a step sorts and hashes whole days, which the default of 4 MB would spill to disk.
@@ -64,8 +56,8 @@ def _connect() -> psycopg.Connection:
             raise PermanentIngestionError(
                 f"neither Airflow's connection {LEADS_DB} nor DATABASE_URL is set: define one of them ({missing})"
             ) from missing
-        return psycopg.connect(url, **_NETWORK)
-    leads_db.extra = json.dumps({**_NETWORK, **leads_db.extra_dejson})
+        return psycopg.connect(url, **KEEPALIVES)
+    leads_db.extra = json.dumps({**KEEPALIVES, **leads_db.extra_dejson})
     connection = PostgresHook(connection=leads_db, log_sql=False).get_conn()
     assert isinstance(connection, psycopg.Connection)
     return connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 from typing import Any
 
@@ -11,9 +10,10 @@ from psycopg.rows import dict_row
 
 from county.runs import Run, check_staging
 from leads.business_days import business_days_between
+from leads.logs import get_logger
 from leads.sql import statement
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: A merge reads what earlier merges have written, so one runs at a time, for any feed and date.
 MERGE_LOCK = "leads:merge"
@@ -82,7 +82,7 @@ def write_alerts(
     """
     announces = business_days_between(run.day, today) <= max_age_days if notify is None else notify
     if not announces:
-        log.info("The leads of %s are not announced", run.day)
+        log.info("leads_not_announced", business_date=run.day.isoformat())
         return {"leads": 0, "alerts": 0, "unpaid": 0}
     with connection.transaction():
         return run_statements(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,8 +18,9 @@ from county.errors import TooManyRejects
 from county.feed import FeedFile, Target
 from county.layouts import Column, first_fault, is_good, layout, plain_line
 from county.lines import BLOCK, COPY_OPTIONS, copy_blocks
+from leads.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Held by whoever drops a part of a staging table, one at a time.
 DROP_LOCK = "leads:drop-staging"
@@ -65,7 +65,7 @@ def stage_file(
             " WHERE ingestion_id = %s AND file = %s",
             (result.read, staged, rejected, ingestion_id, file.name),
         )
-    log.info("Staged %s: %s read, %s staged, %s rejected", object_name, result.read, staged, rejected)
+    log.info("file_staged", object_name=object_name, read=result.read, staged=staged, rejected=rejected)
     if rejected > FORGIVEN_LINES and rejected * 100 > max_rejected_percent * result.read:
         raise TooManyRejects(
             f"{object_name}: {rejected} of {result.read} lines are malformed, more than {max_rejected_percent:g} %. "

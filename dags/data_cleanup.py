@@ -22,7 +22,9 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
-from operations_dag import is_manual, now, operations_dag
+from operations_dag import is_manual, operations_dag
+
+from leads.clock import now
 
 
 @task

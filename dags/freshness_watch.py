@@ -19,21 +19,23 @@ from functools import partial
 
 from airflow.sdk import get_current_context, task
 from ingestion_callbacks import run_state
-from operations_dag import now, operations_dag
+from operations_dag import operations_dag
+
+from leads.clock import now
 
 
 @task
 def watch_feeds() -> dict[str, list[str]]:
     """Ends what nobody could end, tells of missing runs and stale feeds; returns those."""
     from county.hooks import leads_connection
-    from leads.alert import send_untold
+    from leads.alert import send_pending_alerts
     from operations.monitoring import freshness
 
     state_of = partial(run_state, get_current_context()["ti"])
     with closing(leads_connection()) as connection:
         freshness.end_abandoned_runs(connection, state_of)
         found = freshness.watch_feeds(connection, now=now())
-        send_untold(connection)
+        send_pending_alerts(connection)
     return found
 
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing, suppress
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any
-
-import pendulum
 
 from county import feeds
 from county.errors import IngestionError
 from county.feed import Feed
+from leads.clock import now
+from leads.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: A run started by hand after midnight waits for its files until 18:00, and then does its work.
 LONGEST_WAIT = timedelta(hours=19)
 LONGEST_RUN = timedelta(hours=22)
-
-
-def now() -> datetime:
-    return pendulum.now("UTC")
 
 
 def business_date_of(dag_run: Any, asked: str | None) -> date:
@@ -59,7 +54,7 @@ def note_error(context: Any) -> None:
         with closing(leads_connection()) as connection:
             runs.note_error(connection, feed, context["run_id"], error)
     except (IngestionError, psycopg.Error) as away:
-        log.error("%s. This error could not be written into data_ingestion_logs: %s", error, away)
+        log.error("error_not_recorded", run_id=context["run_id"], error=error, reason=str(away))
 
 
 def fail_run(context: Any) -> None:
@@ -82,7 +77,7 @@ def fail_run(context: Any) -> None:
                 reason=_why(context),
             )
     except (IngestionError, psycopg.Error) as away:
-        log.error("%s: freshness_watch will end its row in data_ingestion_logs (%s)", context["run_id"], away)
+        log.error("run_not_ended", run_id=context["run_id"], reason=str(away), consequence="freshness_watch ends it")
 
 
 def _feed(context: Any) -> Feed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,15 +11,26 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import pendulum
-from airflow.sdk import DAG, DeadlineAlert, Param, PokeReturnValue, SyncCallback, chain, get_current_context, task
+from airflow.sdk import (  # type: ignore[attr-defined]  # its stubs lack DeadlineAlert and SyncCallback
+    DAG,
+    DeadlineAlert,
+    Param,
+    PokeReturnValue,
+    SyncCallback,
+    chain,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 from assets import DELIVERIES, LEADS, table
 from documentation import OWNER, owner_links, with_link
-from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, now, run_state
+from ingestion_callbacks import LONGEST_RUN, LONGEST_WAIT, business_date_of, fail_run, note_error, run_state
 
 from county import feeds
 from county.errors import FileStillChanging, PermanentIngestionError, SkipRun
 from county.settings import settings
+from leads.clock import NEW_YORK, local_day, now
+from leads.logs import get_logger
 from leads.settings import InvalidSetting, MissingSetting
 from operations.monitoring import oncall
 from run_deadlines import ScheduledSlot
@@ -33,9 +43,8 @@ if TYPE_CHECKING:
     from county.pipeline import Counts
     from county.runs import Run, RunKey
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
-NEW_YORK = "America/New_York"
 MERGE_POOL = "ingestion_merge"
 #: Time between two looks for a file that the county has not published, or is still writing.
 LOOK_AGAIN = timedelta(minutes=10)
@@ -92,7 +101,7 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
         doc_md=with_link(doc_md, "ingestion.md"),
         owner_links=owner_links(),
         schedule=feed.schedule,
-        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
+        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK.key),
         catchup=False,
         max_active_runs=1,
         default_args={
@@ -198,7 +207,7 @@ def fetch(run: RunKey, file: str) -> dict[str, Any]:
         except FileStillChanging as changing:
             if not can_still_come(current.day, now()):
                 raise
-            log.info("%s", changing)
+            log.info("file_still_changing", reason=str(changing))
             raise AirflowRescheduleException(now() + LOOK_AGAIN) from changing
         runs.record_file(connection, current, fetched)
     return asdict(fetched)
@@ -264,7 +273,6 @@ def make_leads(run: RunKey) -> Counts:
 def write_alerts(run: RunKey) -> Counts:
     """Enqueue one delivery for each subscriber and new lead."""
     from county import pipeline
-    from leads.business_days import local_day
 
     with step_of(run) as (connection, current):
         return pipeline.write_alerts(

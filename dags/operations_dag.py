@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, get_current_context
 from documentation import OWNER, owner_links, with_link
 
+from leads.clock import NEW_YORK, local_day, now
 from operations.monitoring import oncall
-
-NEW_YORK = "America/New_York"
 
 
 def operations_dag(
@@ -31,7 +30,7 @@ def operations_dag(
         dag_id,
         description=description,
         schedule=schedule,
-        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK),
+        start_date=pendulum.datetime(2025, 1, 1, tz=NEW_YORK.key),
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=max_duration,
@@ -54,19 +53,11 @@ def operations_dag(
 
 def run_day() -> date:
     """Return the New York date that the current run is for: its logical date's, else today."""
-    from leads.business_days import local_day
-
     return local_day(get_current_context()["dag_run"].logical_date or now())
 
 
 def today() -> date:
-    from leads.business_days import local_day
-
     return local_day(now())
-
-
-def now() -> datetime:
-    return pendulum.now("UTC")
 
 
 def is_manual() -> bool:

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import chain, get_current_context, task
 from assets import table
-from ingestion_callbacks import now
 from ingestion_dag import PARAMS, close_run, feed_dag, merge, open_run, step, step_of
 
 from county.errors import SkipRun
 from county.feeds import PARCEL_ROLL
 from county.settings import settings
+from leads.clock import local_day, now
 
 if TYPE_CHECKING:
     from county.runs import RunKey
@@ -39,7 +39,6 @@ def fetch_roll(run: RunKey) -> dict[str, Any]:
     """Archive the parcel roll; return where it is."""
     from county import parcel_roll, runs
     from county.archive import open_archive
-    from leads.business_days import local_day
 
     with step_of(run) as (connection, current):
         try:

@@ -18,7 +18,9 @@ from datetime import timedelta
 
 from airflow.sdk import task
 from assets import DELIVERIES
-from operations_dag import now, operations_dag, run_day, today
+from operations_dag import operations_dag, run_day, today
+
+from leads.clock import now
 
 
 @task(outlets=[DELIVERIES])

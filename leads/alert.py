@@ -1,7 +1,7 @@
 """The one way to alert on-call. Alerts are grouped by cause, and none depends on a queue.
 
 An alert is a row of ``oncall_alerts`` first. It counts as sent when at least one address has accepted it; until then
-``send_untold`` tries again. While the database is away, alerts are sent without it.
+``send_pending_alerts`` tries again. While the database is away, alerts are sent without it.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def recovered(
             ).fetchone()
             closed = int(row[0]) if row else 0
             if closed:
-                send_untold(database)
+                send_pending_alerts(database)
             return closed
     except Exception:
         log.exception("alert_not_closed", cause=cause or affected)
         return 0
 
 
-def send_untold(connection: psycopg.Connection[Any] | None = None) -> int:
+def send_pending_alerts(connection: psycopg.Connection[Any] | None = None) -> int:
     """Send the alerts and recoveries that no address has accepted yet; return how many were sent. Never raises."""
     count = 0
     try:
@@ -108,7 +108,7 @@ def send_untold(connection: psycopg.Connection[Any] | None = None) -> int:
                     database, fingerprint, severity, subject, body, is_recovery=recovery is not None
                 )
     except Exception:
-        log.exception("untold_alerts_failed")
+        log.exception("pending_alerts_failed")
     return count
 
 

@@ -7,19 +7,6 @@ from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
-# For those who import it from here.
-from leads.clock import NEW_YORK, local_day
-
-__all__ = [
-    "NEW_YORK",
-    "add_business_days",
-    "business_days_between",
-    "holidays",
-    "is_business_day",
-    "local_day",
-    "previous_business_day",
-]
-
 
 @cache
 def holidays() -> frozenset[date]:

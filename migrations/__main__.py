@@ -22,6 +22,7 @@ AGAIN = "Whatever this run finished is kept. Run it again: that is safe."
 
 
 def main() -> int:
+    """Run one command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m migrations", description=__doc__)
     parser.add_argument("action", choices=list(ACTIONS), help="upgrade is safe to repeat")
     action = parser.parse_args().action

@@ -20,6 +20,7 @@ STATEMENT_TIMEOUT = "10min"
 
 
 def run() -> None:
+    """Upgrade the database, then apply the repeatable files and reference data."""
     engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
     with engine.connect() as connection:
         destination = _destination()

@@ -31,6 +31,8 @@ log = logging.getLogger("migrations")
 
 @dataclass(frozen=True)
 class RepeatableFile:
+    """One file of ``repeatable/``, with what it needs before and does afterwards."""
+
     name: str
     text: str
     checksum: str
@@ -39,6 +41,7 @@ class RepeatableFile:
 
     @property
     def path(self) -> str:
+        """Return its path below the migrations' folder."""
         return f"repeatable/{self.name}.sql"
 
 

@@ -37,5 +37,7 @@ class ScheduledSlot(BaseDeadlineReference):
 
 
 class RunDeadlines(AirflowPlugin):
+    """Registers the deadline reference with Airflow."""
+
     name = "run_deadlines"
     deadline_references = [ScheduledSlot]  # noqa: RUF012 (Airflow's own declaration)

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from leads.business_days import NEW_YORK, add_business_days, previous_business_day
+from leads.business_days import add_business_days, previous_business_day
+from leads.clock import NEW_YORK
 from sandbox import court_files, daily_files
 from sandbox.documents import documents_of
 

@@ -22,6 +22,7 @@ class Rows:
             f"INSERT INTO {table} ({columns}) VALUES ({marks}) RETURNING id",
             {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()},
         ).fetchone()
+        assert row is not None
         return int(row[0])
 
     def user(self, **values: Any) -> int:

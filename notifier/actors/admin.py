@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
-import logging
 from typing import Any
 
 import dramatiq
 
 from leads.alert import alert
+from leads.logs import get_logger
 from leads.settings import MissingSetting
 from notifier.broker.wakeups import push
 from notifier.core import encryption
 from notifier.core.queues import ADMIN
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class AdminActor(dramatiq.Actor[Any, None]):
@@ -45,7 +45,7 @@ class AdminActor(dramatiq.Actor[Any, None]):
             push(message)
             return message
         except Exception as error:
-            log.warning("Redis does not take an alert (%s): this process alerts on-call", type(error).__name__)
+            log.warning("alert_not_queued", error=type(error).__name__, consequence="this process alerts on-call")
             return alert_on_call(*given.args, **given.kwargs)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Event
@@ -12,17 +11,23 @@ import dramatiq
 import psycopg
 from dramatiq import Worker
 from dramatiq.middleware import Middleware
+from structlog.contextvars import bound_contextvars
 
+from leads.logs import get_logger
+from leads.redaction import where
 from leads.settings import MissingSetting
 from notifier.broker.wakeups import RECONCILE_SMS
 from notifier.channels import email, sms, sms_reconciliation
-from notifier.core.errors import OutcomeNotRecorded, ProviderUnavailable, Refused, Throttled, where
+from notifier.core.errors import OutcomeNotRecorded, ProviderUnavailable, Refused, Throttled
 from notifier.core.queues import EMAIL, SMS, VOICE, Queue, kinds_of
 from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim
 from notifier.voice import outbound, reconciliation
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
+
+#: How many ids of a batch are logged.
+LOGGED_IDS = 10
 
 #: How the claimed deliveries of each kind are sent.
 SENDERS: Mapping[str, Callable[[Claim], None]] = {
@@ -41,6 +46,7 @@ class StopDraining(Middleware):
     """Has the drain actors of a worker that is to stop return after the claim in hand."""
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
+        """Let the drain actors return."""
         stopping.set()
 
 
@@ -60,10 +66,15 @@ def drain_queue(queue: Queue) -> int:
 
 def _send(claim: Claim, queue: Queue) -> None:
     """Send a claim; an error of ours costs a try at most, and never sends again what may have been sent."""
+    with bound_contextvars(kind=claim.kind, delivery_ids=claim.ids[:LOGGED_IDS]):
+        _send_claim(claim, queue)
+
+
+def _send_claim(claim: Claim, queue: Queue) -> None:
     try:
         SENDERS[claim.kind](claim)
     except OutcomeNotRecorded as error:
-        log.error("%s: the leader marks them as unknown later", error, extra={"delivery_ids": claim.ids[:10]})
+        log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
         # Nothing was sent yet, and no delivery is at fault: it costs no try.
         lifecycle.requeue(
@@ -74,7 +85,7 @@ def _send(claim: Claim, queue: Queue) -> None:
         unavailable = ProviderUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
-        log.error("Could not send %s: %s", claim.kind, where(error), extra={"delivery_ids": claim.ids[:10]})
+        log.error("send_failed", error=where(error))
         # Only the type is stored: the text may contain personal data.
         lifecycle.requeue(claim, claim.ids, queue, Refused(type(error).__name__, code="our_error"), before_request=True)
 
@@ -84,7 +95,7 @@ def _drain(queue: Queue) -> None:
     try:
         drain_queue(queue)
     except (psycopg.OperationalError, OutcomeNotRecorded) as error:
-        log.warning("The database does not answer (%s): %s waits", type(error).__name__, queue.queue_name)
+        log.warning("database_away", error=type(error).__name__, queue=queue.queue_name)
 
 
 @dramatiq.actor(queue_name=EMAIL.queue_name, max_retries=0)
@@ -111,7 +122,7 @@ def reconcile_sms() -> None:
     try:
         sms_reconciliation.reconcile_sms()
     except psycopg.OperationalError as error:
-        log.warning("The database does not answer (%s): Twilio is asked about SMS later", type(error).__name__)
+        log.warning("database_away", error=type(error).__name__, consequence="Twilio is asked about SMS later")
 
 
 # The names that workers of the previous release put into Redis, also while the workers are being upgraded. The first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -14,9 +13,10 @@ from dramatiq import Consumer, Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed, DecodeError
 
+from leads.logs import get_logger
 from notifier.broker import dramatiq_internals as internals
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The longest wait (s) for a message: it bounds how late the consumer stops, and how rarely it refreshes the broker's
 #: sign of life in Redis.
@@ -50,12 +50,12 @@ class QueueConsumer(Consumer):
             message = self._next()
         except (redis.ConnectionError, redis.TimeoutError) as error:
             if self._connected:
-                log.warning("Redis does not answer (%s): %s waits for it", type(error).__name__, self._queue_name)
+                log.warning("redis_away", error=type(error).__name__, queue=self._queue_name)
             self._connected = False
             time.sleep(RECONNECT_SECONDS)
             return None
         if not self._connected:
-            log.warning("Redis answers again: %s continues", self._queue_name)
+            log.warning("redis_back", queue=self._queue_name)
         self._connected = True
         return message
 
@@ -102,7 +102,7 @@ class QueueConsumer(Consumer):
 
     def _undecodable(self, data: bytes, error: Exception) -> Message[Any]:
         """Return a message that stands for bytes that cannot be decoded, so that they are rejected like any other."""
-        log.error("%s bytes in %s are not a message (%s)", len(data), self._queue_name, type(error).__name__)
+        log.error("message_undecodable", bytes=len(data), queue=self._queue_name, error=type(error).__name__)
         return internals.message_with_redis_id(
             self._id_of(data),
             queue_name=self._queue_name,

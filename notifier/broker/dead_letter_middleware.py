@@ -6,7 +6,6 @@ The row is written before Redis rejects the message, so that a crash between the
 from __future__ import annotations
 
 import json
-import logging
 import time
 from typing import Any
 
@@ -16,34 +15,33 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, SkipMessage
 
+from leads.logs import get_logger
+from leads.redaction import where
 from notifier.broker import dramatiq_internals as internals
 from notifier.broker.consumer import UNDECODABLE
 from notifier.core.db import transaction
-from notifier.core.errors import where
 from notifier.core.queues import QUEUES
-from notifier.core.redaction import ids_of, redact
+from notifier.core.redaction import ids_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: How far back (s) rejected messages are searched for those that left no row.
 LOOK_BACK = 3600
 
 
 class DeadLetterMiddleware(Middleware):
-    """Records dead letters, and keeps the texts of exceptions out of Redis and the log."""
-
-    def after_process_boot(self, broker: Any) -> None:
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(redact)
+    """Records dead letters, and keeps the texts of exceptions out of Redis."""
 
     def before_enqueue(self, broker: Any, message: Message[Any], delay: int | None) -> None:
+        """Remove the traceback that Retries has put into the message."""
         internals.forget_traceback(message)
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
+        """Record the dead letter; ``recover_dead_letters`` does it later when the database is away."""
         try:
             record_dead_letter(message, internals.exception_of(message))
         except Exception as error:
-            log.error("The dead letter of message %s could not be written yet: %s", message.message_id, where(error))
+            log.error("dead_letter_not_written", message_id=message.message_id, error=where(error))
 
 
 def record_dead_letter(message: internals.AnyMessage, error: BaseException | None) -> None:

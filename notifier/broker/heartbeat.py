@@ -25,10 +25,12 @@ class Activity(Middleware):
         self._active: Counter[str] = Counter()
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
+        """Count the message in."""
         with self._lock:
             self._active[message.queue_name] += 1
 
     def after_process_message(self, broker: Any, message: MessageProxy, **outcome: Any) -> None:
+        """Count the message out."""
         with self._lock:
             self._active[message.queue_name] -= 1
 

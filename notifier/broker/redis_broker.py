@@ -15,6 +15,7 @@ from notifier.broker.consumer import QueueConsumer
 from notifier.broker.dead_letter_middleware import DeadLetterMiddleware
 from notifier.broker.dramatiq_internals import require_threads, served_queues, waiting_key
 from notifier.broker.heartbeat import activity
+from notifier.broker.log_context import LogContext
 from notifier.core import db
 from notifier.core.queues import QUEUES, Queue
 from notifier.core.settings import settings
@@ -22,7 +23,6 @@ from notifier.core.settings import settings
 #: Delayed messages are few (retries of lookups) and are held in memory.
 MAX_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
-DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 
 
 def redis_url() -> str:
@@ -62,6 +62,7 @@ class ThreadsPerQueue(Middleware):
     """Gives a worker the threads and database connections that its queues need, whatever ``--threads`` says."""
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
+        """Raise the threads and connections to what the worker's queues need."""
         queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
         require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))
@@ -75,6 +76,7 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
         maintenance_chance=20_000,
         # The after-hooks run from last to first: TimeLimit comes late so that it cannot interrupt Retries' enqueue.
         middleware=[
+            LogContext(),
             DeadLetterMiddleware(),
             AgeLimit(),
             Callbacks(),

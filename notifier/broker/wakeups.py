@@ -5,7 +5,6 @@ A lost wake-up delays a delivery by about a second: the leader wakes every queue
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +17,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from leads.logs import get_logger
 from notifier.broker.dramatiq_internals import encode_for_redis, messages_key, waiting_key
 from notifier.broker.redis_broker import NotifierBroker
 from notifier.core.queues import QUEUES, SMS, Queue
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Adds messages to a queue while fewer than ARGV[1] wait in it; ARGV[2…] are pairs of Redis id and encoded message.
 _PUSH_SCRIPT = """
@@ -120,9 +120,7 @@ def _wake_unless_redis_is_away(queue: Queue) -> None:
         wake(queue)
     except Exception as error:
         _retry_at = time.monotonic() + RETRY_AFTER_SECONDS
-        log.warning(
-            "Redis does not answer (%s): the leader will wake %s instead", type(error).__name__, queue.queue_name
-        )
+        log.warning("redis_away", error=type(error).__name__, queue=queue.queue_name, consequence="the leader wakes it")
 
 
 @cache

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from leads.logs import get_logger
 from notifier.core.db import rows, transaction
 from notifier.core.preferences import Preferences
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Addresses that SendGrid's package sends to unchanged. It splits or drops parts of all others.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
@@ -114,6 +114,6 @@ def compose_each(claim: Claim, batch: Sequence[Row], compose: Callable[[Row], An
         try:
             composed.append((int(row["id"]), compose(row)))
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            log.error("Delivery %s cannot be composed (%s)", row["id"], type(error).__name__)
+            log.error("not_composed", delivery_id=row["id"], error=type(error).__name__)
             lifecycle.end(claim, [row["id"]], State.FAILED, "not_composed", f"its params: {type(error).__name__}")
     return composed

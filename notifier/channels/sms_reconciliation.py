@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from leads.logs import get_logger
 from notifier.core.db import records, statement, transaction
 from notifier.core.errors import ProviderError, Throttled
 from notifier.core.settings import settings
@@ -17,7 +17,7 @@ from notifier.messages.verification_codes import SMS_PREFIX
 from notifier.providers import twilio_sms
 from notifier.providers.twilio_sms import SmsRecord
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The most SMS that one run asks about.
 LIMIT = 50
@@ -51,7 +51,7 @@ def reconcile_sms() -> int:
         except Throttled:
             break
         except ProviderError as error:
-            log.warning("Twilio does not report on delivery %s (%s)", sms.id, error)
+            log.warning("sms_not_reported", provider="twilio", delivery_id=sms.id, reason=str(error))
             continue
         with transaction() as cursor:
             cursor.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 
 
@@ -66,9 +65,3 @@ class OutcomeUnknown(ProviderError):
 
 class OutcomeNotRecorded(Exception):
     """A request may have gone out and its outcome could not be written. The delivery stays ``sending``."""
-
-
-def where(error: BaseException) -> str:
-    """Return the type and the place of an exception without its text, which may hold personal data."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))

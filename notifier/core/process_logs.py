@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leads import logs
-from notifier.core.redaction import redact
+from notifier.core.redaction import hide_arguments
 from notifier.core.settings import NotifierSettings
 
 log = logs.get_logger(__name__)
@@ -11,6 +11,6 @@ log = logs.get_logger(__name__)
 
 def configure_logs() -> None:
     """Give this process the common format of logs, and report its malformed settings."""
-    logs.configure(redact)
+    logs.configure(hide_arguments)
     for problem in NotifierSettings.problems():
         log.error("setting_malformed", problem=problem)

@@ -11,8 +11,6 @@ from typing import Any
 import dramatiq
 from dramatiq import Message, MessageProxy
 
-from notifier.core.errors import where
-
 #: Arguments that identify a thing and reveal nothing about a person.
 IDS = frozenset(
     {
@@ -55,13 +53,10 @@ def _is_harmless(value: Any) -> bool:
     return isinstance(value, int) or (isinstance(value, str) and bool(_HARMLESS.fullmatch(value)))
 
 
-def redact(record: logging.LogRecord) -> bool:
-    """Filter the workers' log: reduce messages to their ids, and exceptions to their type and location."""
+def hide_arguments(record: logging.LogRecord) -> bool:
+    """Reduce the messages in a record to their ids, because their arguments may hold personal data."""
     if isinstance(record.args, tuple) and any(isinstance(a, Message | MessageProxy) for a in record.args):
         record.args = tuple(_name(a) if isinstance(a, Message | MessageProxy) else a for a in record.args)
-    if record.exc_info and record.exc_info[1] is not None:
-        record.msg, record.args = f"{record.getMessage()} [{where(record.exc_info[1])}]", None
-        record.exc_info, record.exc_text = None, None
     return True
 
 

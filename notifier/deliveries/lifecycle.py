@@ -6,7 +6,6 @@ the state.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from leads.alert import alert
+from leads.logs import get_logger
 from notifier.core.db import retry_transaction, rows, statement, transaction
 from notifier.core.errors import OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.queues import EMAIL, VOICE, Queue
@@ -25,7 +25,7 @@ from notifier.core.settings import settings
 from notifier.core.states import ACCEPTED_STATES, DEAD_LETTER_STATES, RELEASED_STATES, State
 from notifier.deliveries.call_capacity import free_call_capacity
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
@@ -246,7 +246,7 @@ def _finish(
     )
     ids = [row["id"] for row in finished]
     if len(ids) < len(sent):
-        log.warning("Claim lost: the leader took back %s of %s deliveries", len(sent) - len(ids), len(sent))
+        log.warning("claim_lost", claimed=len(sent), taken_back=len(sent) - len(ids))
     settle_or_release(cursor, ids, state, code)
 
 

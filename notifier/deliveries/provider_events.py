@@ -7,7 +7,6 @@ and did not live to apply. The table ``event_meanings`` says what each event mea
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,11 +15,12 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow
 
+from leads.logs import get_logger
 from notifier.core.db import records, rows, statement, transaction
 from notifier.core.settings import settings
 from notifier.core.states import ACCEPTED_STATES, State, transitions
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: An SMS or e-mail that turns out undelivered within this time is refunded.
 REFUND_WITHIN = timedelta(hours=72)
@@ -110,7 +110,7 @@ def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
     ]
     if late:
         cursor.execute(statement("deliveries/close_dead_letters"), {"ids": late})
-        log.warning("Late proof: deliveries %s were sent after all, and nobody is charged again", late[:20])
+        log.warning("late_proof", delivery_ids=late[:20], consequence="they were sent; nobody is charged again")
     return changes
 
 

@@ -6,7 +6,6 @@ A worker answers it (``notifier.lookups.worker``), and PostgreSQL wakes the call
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Callable
@@ -20,7 +19,8 @@ import dramatiq
 import psycopg
 from psycopg.rows import DictRow
 
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
+from leads.logs import get_logger
 from notifier.broker.wakeups import push
 from notifier.core.db import rows, run, transaction
 from notifier.core.errors import UnknownRecipient
@@ -28,7 +28,7 @@ from notifier.core.queues import LOOKUPS
 from notifier.core.settings import settings
 from notifier.lookups import listener
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ACTOR = "property_lookup"
 #: A lookup is answered from ``properties`` when the row is younger.
@@ -202,7 +202,12 @@ def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
     try:
         push(message)
     except Exception as error:
-        log.warning("Redis does not take lookup %s (%s): the leader sends it later", lookup_id, type(error).__name__)
+        log.warning(
+            "lookup_not_queued",
+            lookup_id=lookup_id,
+            error=type(error).__name__,
+            consequence="the leader sends it",
+        )
 
 
 def normal_form(folio_number: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -12,8 +11,9 @@ from threading import Event, Lock, Thread
 import psycopg
 
 from leads import database
+from leads.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CHANNEL = "lookups"
 RECONNECT_SECONDS = 0.5
@@ -73,9 +73,9 @@ class Listener:
                             self._wake(notice.payload)
             except (psycopg.Error, OSError) as error:
                 if not stop.is_set():
-                    log.warning("The listener lost the database (%s); it reconnects", type(error).__name__)
+                    log.warning("database_lost", error=type(error).__name__, consequence="the listener reconnects")
             except Exception as error:
-                log.error("The listener failed (%s: %s); it restarts", type(error).__name__, error)
+                log.error("listener_failed", error=type(error).__name__, reason=str(error), consequence="it restarts")
             stop.wait(RECONNECT_SECONDS)
 
     def _wake(self, folio: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +19,6 @@ from notifier.lookups import client
 from notifier.lookups.client import RETRY_DELAYS, LookupFailed
 from notifier.providers import county_api
 from notifier.providers.county_api import Denied
-
-log = logging.getLogger(__name__)
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import UTC, datetime
 from threading import Thread
@@ -10,9 +9,10 @@ from threading import Thread
 import psycopg
 
 from leads import database
-from leads.alert import alert, recovered, send_untold
+from leads.alert import alert, recovered, send_pending_alerts
+from leads.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 QUIET_MINUTES = 15
 INTERVAL_SECONDS = 60.0
@@ -39,9 +39,9 @@ class AirflowWatchdog:
         try:
             with database.connect("airflow-watchdog", options="-c statement_timeout=5000") as connection:
                 alert_when_quiet(connection, since=self._since)
-                send_untold(connection)
+                send_pending_alerts(connection)
         except psycopg.Error as error:
-            log.warning("Airflow is not watched while the database is away (%s)", type(error).__name__)
+            log.warning("database_away", error=type(error).__name__, consequence="Airflow is not watched")
 
 
 def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:

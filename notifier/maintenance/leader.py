@@ -5,7 +5,6 @@ The same thread writes the heartbeat of its process and requeues its unconfirmed
 
 from __future__ import annotations
 
-import logging
 import time
 from threading import Event, Thread
 from typing import Any
@@ -16,16 +15,17 @@ from dramatiq.middleware import Middleware
 from psycopg.rows import DictRow, dict_row
 
 from leads import database
+from leads.logs import get_logger
+from leads.redaction import where
 from notifier.broker import heartbeat
 from notifier.broker.dramatiq_internals import served_queues
-from notifier.core.errors import where
 from notifier.core.queues import QUEUES
 from notifier.deliveries import lifecycle
 from notifier.maintenance.airflow_watchdog import AirflowWatchdog
 from notifier.maintenance.scheduler import LIMITS, Connection, Scheduler
 from notifier.maintenance.tasks import PERIODIC_TASKS
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 INTERVAL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
@@ -43,11 +43,13 @@ class LeaderMiddleware(Middleware):
         self._airflow_watchdog = AirflowWatchdog()
 
     def after_worker_boot(self, broker: Any, worker: Worker) -> None:
+        """Start the maintenance thread."""
         queues = sorted(served_queues(worker, QUEUES))
         self._thread = Thread(target=self._run, args=(queues,), name="maintenance", daemon=True)
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
+        """Stop the maintenance thread and wait up to 5 s for its end."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
@@ -59,9 +61,9 @@ class LeaderMiddleware(Middleware):
                 with database.connect("maintenance", options=LIMITS) as connection:
                     self._serve(connection, queues)
             except psycopg.Error as error:
-                log.warning("Maintenance lost the database (%s) and connects again", type(error).__name__)
+                log.warning("database_lost", error=type(error).__name__, consequence="maintenance reconnects")
             except Exception as error:
-                log.error("Maintenance failed and starts again: %s", where(error))
+                log.error("maintenance_failed", error=where(error), consequence="it restarts")
             self._stop.wait(INTERVAL_SECONDS)
 
     def _serve(self, connection: Connection, queues: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import Any
 import psycopg
 
 from leads import database
-from notifier.core.errors import where
+from leads.logs import get_logger
+from leads.redaction import where
 from notifier.core.settings import settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
@@ -58,7 +58,7 @@ class Scheduler:
             except Exception as error:
                 if connection.closed:
                     raise
-                log.error("The periodic task %s failed: %s", task.name, where(error))
+                log.error("periodic_task_failed", task=task.name, error=where(error))
 
     def _start(self, task: PeriodicTask) -> None:
         """Run a task in its own thread and on its own connection, unless its last run has not ended yet."""
@@ -73,4 +73,4 @@ def _run_alone(task: PeriodicTask) -> None:
         with database.connect(f"maintenance-{task.name}", options=LIMITS) as connection:
             task.run(connection)
     except Exception as error:
-        log.error("The periodic task %s failed: %s", task.name, where(error))
+        log.error("periodic_task_failed", task=task.name, error=where(error))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 from psycopg.rows import dict_row
 
+from leads.logs import get_logger
 from notifier.core.db import rows
 from notifier.core.settings import settings
 from notifier.core.states import State
 from notifier.deliveries.lifecycle import settle_or_release
 from notifier.maintenance.scheduler import Connection
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The statements of a sweep, in their order, with the state into which each moves deliveries.
 STATEMENTS = (
@@ -33,5 +32,5 @@ def sweep(connection: Connection) -> dict[str, int]:
         if found:
             moved[state.value] = len(found)
     if moved:
-        log.info("Swept: %s", moved)
+        log.info("deliveries_swept", moved=moved)
     return moved

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 from psycopg.rows import dict_row
 
 from leads.alert import alert
+from leads.logs import get_logger
 from notifier.broker import dead_letter_middleware
 from notifier.broker.wakeups import wake, wake_sms_reconciliation
 from notifier.core.db import rows
@@ -17,7 +16,7 @@ from notifier.lookups import worker
 from notifier.maintenance.scheduler import Connection, PeriodicTask
 from notifier.maintenance.sweep import sweep
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PARKED_ALERT_SECONDS = 10.0
 
@@ -37,7 +36,7 @@ def wake_due_queues(connection: Connection) -> None:
         try:
             wake(queue, times=-(-int(row["due"]) // queue.batch))
         except Exception as error:
-            log.warning("Redis does not answer (%s): %s is woken later", type(error).__name__, queue.queue_name)
+            log.warning("redis_away", error=type(error).__name__, queue=queue.queue_name)
             return
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leads.business_days import local_day
+from leads.clock import local_day
 from notifier.core.preferences import Preferences
 from notifier.core.settings import settings
 from notifier.messages import links

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from leads.alert import alert
+from leads.logs import get_logger
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
 from notifier.core.errors import ProviderError
@@ -22,7 +22,7 @@ from notifier.providers import twilio_calls
 from notifier.providers.twilio_calls import CallRecord
 from notifier.voice import session
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The final statuses of a call that never connected.
 NEVER_CONNECTED = frozenset({"failed", "busy", "no-answer", "canceled"})
@@ -51,7 +51,7 @@ def check_due() -> None:
         try:
             call = twilio_calls.fetch_call(due.provider_id) if due.provider_id else _find(due)
         except ProviderError as error:
-            log.warning("Twilio does not report on calls (%s): the next check asks again", error)
+            log.warning("calls_not_reported", provider="twilio", reason=str(error), consequence="asked again later")
             return
         if call is not None:
             record(due.id, call)

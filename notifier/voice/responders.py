@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Protocol
 
+from leads.logs import get_logger
 from notifier.core.settings import settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def reply(turn: Turn) -> Reply:
         return responder(settings.call_responder).reply(turn)
     except Exception as error:
         # The exception's text may quote what the person said.
-        log.error("The responder failed (%s); call %s continues with the script", type(error).__name__, turn.call_sid)
+        log.error("responder_failed", error=type(error).__name__, call_sid=turn.call_sid, consequence="script used")
         return ScriptResponder().reply(turn)
 
 

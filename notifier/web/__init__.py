@@ -1,7 +1,7 @@
-"""The notifier's HTTP side, ``uvicorn notifier.web:app``: provider callbacks, the app's lookups, unsubscribing, health
-and metrics. Each concern is one module with its router.
+"""The notifier's web service, ``uvicorn notifier.web:app``; each concern is one module with its router.
 
-Importing it opens no connection. While the database is away requests get a 503, so that providers retry callbacks.
+It answers provider callbacks, the app's lookups, unsubscribing, health and metrics. Importing it opens no connection.
+While the database is away requests get a 503, so that providers retry callbacks.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import psycopg_pool
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from leads.logs import get_logger
 from leads.settings import MissingSetting
 from notifier.core import db
+from notifier.core.process_logs import configure_logs
 from notifier.lookups import listener
 from notifier.web import health, lookups, metrics, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
+from notifier.web.request_context import RequestContext
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ROUTERS = (
     health.router,
@@ -44,7 +47,8 @@ def without_query(record: logging.LogRecord) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Set up the access log; close the listener and the pool at the end."""
+    """Set up the logs; close the listener and the pool at the end."""
+    configure_logs()
     logging.getLogger("uvicorn.access").addFilter(without_query)
     yield
     listener.close()
@@ -53,13 +57,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def database_is_away(request: Request, error: Exception) -> JSONResponse:
     """Answer 503 with Retry-After while the database is away."""
-    log.warning("The database does not answer (%s): answered 503 for %s", type(error).__name__, request.url.path)
+    log.warning("database_away", error=type(error).__name__, path=request.url.path, status=503)
     return JSONResponse({"detail": "the database does not answer; try again"}, 503, {"Retry-After": "5"})
 
 
 async def setting_is_missing(request: Request, error: Exception) -> JSONResponse:
     """Answer 503 and name the setting that is missing."""
-    log.error("Cannot serve %s: %s", request.url.path, error)
+    log.error("setting_missing", path=request.url.path, problem=str(error), status=503)
     return JSONResponse({"detail": str(error)}, 503)
 
 
@@ -67,6 +71,7 @@ def make_app() -> FastAPI:
     """Return the app with all routers and error handlers."""
     # No API pages: this app faces the internet.
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None)
+    made.add_middleware(RequestContext)
     for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         made.add_exception_handler(error, database_is_away)
     made.add_exception_handler(MissingSetting, setting_is_missing)

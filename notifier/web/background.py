@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from threading import Event, Lock
 
+from leads.logs import get_logger
 from notifier.deliveries import provider_events
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _requested = Event()
 _applying = Lock()
@@ -21,7 +21,7 @@ def apply_events() -> None:
             _requested.clear()
             provider_events.apply()
         except Exception as error:
-            log.warning("Events are stored but not applied (%s): the leader applies them", type(error).__name__)
+            log.warning("events_not_applied", error=type(error).__name__, consequence="the leader applies them")
             return
         finally:
             _applying.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,12 +10,13 @@ import redis
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from leads.logs import get_logger
 from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
 from notifier.core.settings import settings
 from notifier.maintenance.leader import LEADER_LOCK
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 router = APIRouter()
 
 #: Workers send a heartbeat every five seconds. A queue without one for this long (s) counts as down.
@@ -51,7 +51,7 @@ def _database() -> dict[str, bool | Mapping[str, bool]]:
         heartbeats = {name: name in found.queues for name in QUEUES}
         return {"database": True, "sweeper": found.has_leader, "lanes": heartbeats}
     except Exception as error:
-        log.warning("Health: the database does not answer (%s)", type(error).__name__)
+        log.warning("database_away", error=type(error).__name__)
         return {"database": False, "sweeper": False, "lanes": dict.fromkeys(QUEUES, False)}
 
 
@@ -59,7 +59,7 @@ def _redis() -> bool:
     try:
         return bool(_redis_client().ping())
     except Exception as error:
-        log.warning("Health: Redis does not answer (%s)", type(error).__name__)
+        log.warning("redis_away", error=type(error).__name__)
         return False
 
 

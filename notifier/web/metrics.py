@@ -70,6 +70,7 @@ class CachedSamples:
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self) -> list[Sample]:
+        """Return the samples."""
         with self._lock:
             if time.monotonic() - self._read_at > self.seconds:
                 self._samples = self.read()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,12 +11,13 @@ from typing import Any
 from fastapi import APIRouter, BackgroundTasks, HTTPException, Response
 from starlette.concurrency import run_in_threadpool
 
+from leads.logs import get_logger
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
 from notifier.web.background import apply_events
 from notifier.web.signatures import SendGridBody
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 router = APIRouter()
 
 
@@ -33,7 +33,7 @@ async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Re
     parsed = [_event(item) for item in batch]
     events = [event for event in parsed if event is not None]
     if len(events) < len(batch):
-        log.warning("SendGrid sent %s malformed events of %s", len(batch) - len(events), len(batch))
+        log.warning("malformed_events", provider="sendgrid", malformed=len(batch) - len(events), events=len(batch))
     if await run_in_threadpool(provider_events.store, "sendgrid", events):
         background.add_task(apply_events)
     return Response(status_code=200)

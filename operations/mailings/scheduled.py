@@ -8,15 +8,15 @@ reminders makes up for it.
 
 from __future__ import annotations
 
-import logging
 from datetime import date, datetime, timedelta
 
 import psycopg
 from psycopg.rows import dict_row
 
+from leads.logs import get_logger
 from leads.sql import statement
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NOBODY = {"opened": 0, "unpaid": 0}
 
@@ -48,7 +48,9 @@ def last_week(day: date) -> date:
 
 def _open(connection: psycopg.Connection, name: str, *, wanted: bool, **parameters: date | datetime) -> dict[str, int]:
     if not wanted:
-        log.info("%s is silent: %s is over", name, parameters)
+        log.info(
+            "mailing_skipped", mailing=name, reason="its day is over", **{k: str(v) for k, v in parameters.items()}
+        )
         return dict(NOBODY)
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement(f"operations/mailings/{name}"), parameters).fetchone()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
@@ -10,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from leads.logs import get_logger
 from leads.redaction import redact
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: How Airflow keeps a task from its database; the command is not the task.
 _BLOCKED = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
@@ -36,7 +36,7 @@ def clean_airflow(url: str, *, before: datetime, dry_run: bool) -> None:
     result = subprocess.run(
         command, check=False, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL
     )
-    log.info("airflow db clean: %s", redact(result.stdout[-4000:]))
+    log.info("airflow_database_cleaned", output=redact(result.stdout[-4000:]))
     if result.returncode:
         raise CleanFailed(f"airflow db clean failed: {redact((result.stderr or result.stdout)[-1000:])}")
 

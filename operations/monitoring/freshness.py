@@ -14,7 +14,8 @@ from county import runs
 from county.feed import Feed, Period
 from county.feeds import FEEDS
 from leads.alert import alert, recovered
-from leads.business_days import NEW_YORK, business_days_between, local_day
+from leads.business_days import business_days_between
+from leads.clock import NEW_YORK, local_day
 from leads.sql import statement
 
 #: A run whose row is not there this long after its slot never started.

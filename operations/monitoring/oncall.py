@@ -7,7 +7,6 @@ DAG file imports this module, so it imports nothing heavy.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -15,13 +14,14 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from county.feeds import feed_of_dag
-from leads.business_days import NEW_YORK, local_day
+from leads.clock import NEW_YORK, local_day
+from leads.logs import get_logger
 from leads.redaction import redact
 
 if TYPE_CHECKING:
     import psycopg
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ERROR_LENGTH = 2000
 
@@ -133,7 +133,7 @@ def _database_if_there() -> Iterator[psycopg.Connection | None]:
     try:
         connection = _connection()
     except Exception as error:  # it may be what the alert is about
-        log.warning("On-call is told without the database: %s", error)
+        log.warning("database_away", reason=redact(str(error)), consequence="on-call is alerted without it")
         yield None
         return
     with closing(connection):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import re
 import tempfile
 import zlib
@@ -22,10 +21,11 @@ import psycopg
 
 from county.archive import Archive
 from county.errors import NotArchived, PermanentIngestionError
+from leads.logs import get_logger
 from leads.sql import statement_with
 from operations.retention.rules import Rule
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The first column of every table; reading the whole line would take longer than everything else.
 _ID = re.compile(rb'\{"id":(\d+),')
@@ -90,7 +90,7 @@ def _write(
 ) -> tuple[int, str] | None:
     """Archives the rows; returns their count and checksum, None when an earlier run has archived them."""
     if _is_there(archive, name):
-        log.info("%s is archived already: its batch is finished", name)
+        log.info("batch_already_archived", object_name=name)
         return None
     checksum = hashlib.sha256()
     count = 0
@@ -154,5 +154,5 @@ def _remove(connection: psycopg.Connection, rule: Rule, batch_id: int, found: Co
             (removed, batch_id),
         )
     if removed < len(found.ids):
-        log.info("%s of %s archived rows changed meanwhile and stay", len(found.ids) - removed, rule.name)
+        log.info("changed_rows_kept", rule=rule.name, rows=len(found.ids) - removed)
     return removed

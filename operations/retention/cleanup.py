@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -13,11 +12,12 @@ from psycopg import sql
 from county.archive import Archive
 from county.errors import PermanentIngestionError
 from county.staging import drop_part
+from leads.logs import get_logger
 from leads.sql import statement, statement_with
 from operations.retention.archiving import archive_next
 from operations.retention.rules import RULES, STAGING_DAYS, Rule
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LOCK = "operations:cleanup"
 BATCH = 10_000
@@ -42,7 +42,7 @@ def clean_up(
             else:
                 done[rule.name] = _delete(connection, rule, before, batch)
         done["staging"] = _drop_staging(connection, moment - timedelta(days=STAGING_DAYS), dry_run=dry_run)
-    log.info("%s: %s", "would go" if dry_run else "gone", done)
+    log.info("cleanup_ended", dry_run=dry_run, rows=done)
     return done
 
 

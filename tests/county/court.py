@@ -23,14 +23,16 @@ def day_of(day: date | None) -> str:
 
 def eviction(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
     """A line of Evictions.exp."""
-    values = {"filed": FILED, "disposition": "", "tenant": "TENANT TINA", "owner": "LANDLORD LARRY", "zip": ""} | fields
+    values: dict[str, Any] = {"filed": FILED, "disposition": "", "tenant": "TENANT TINA", "owner": "LANDLORD LARRY"}
+    values |= {"zip": ""} | fields
     head = [case, day_of(values["filed"]), values["disposition"], "CC05", values["tenant"]]
     return "^".join([*head, address, "MIAMI", "FL", values["zip"], values["owner"]])
 
 
 def debt(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
     """A line of Indebtedness.exp."""
-    values = {"filed": FILED, "status": "OPEN", "disposed": None, "code": "", "disposition": "", "zip": ""} | fields
+    values: dict[str, Any] = {"filed": FILED, "status": "OPEN", "disposed": None, "code": "", "disposition": ""}
+    values |= {"zip": ""} | fields
     who = [values.get("plaintiff", "FIRST HARBOR BANK"), values.get("tenant", "DEBTOR DAVE")]
     how = [values["status"], day_of(values["disposed"]), values["code"], values["disposition"], "1200.00"]
     return "^".join(
@@ -40,7 +42,8 @@ def debt(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 def estate(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
     """The two lines of an estate in Probate.exp."""
-    values = {"filed": FILED, "tenant": "DECEDENT DORA", "owner": "PETITIONER PAT", "zip": ""} | fields
+    values: dict[str, Any] = {"filed": FILED, "tenant": "DECEDENT DORA", "owner": "PETITIONER PAT", "zip": ""}
+    values |= fields
     head = [case, day_of(values["filed"]), "ADMINISTRATION"]
     lines = [
         [*head, "DECEDENT", values["tenant"], "10012026", "250000.00", address, "MIAMI", "FL", values["zip"]],
@@ -51,7 +54,8 @@ def estate(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 def verdict(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
     """A line of Verdicts.exp."""
-    values = {"filed": FILED, "tenant": "DEBTOR DAVE", "zip": ""} | fields
+    values: dict[str, Any] = {"filed": FILED, "tenant": "DEBTOR DAVE", "zip": ""}
+    values |= fields
     head = [case, day_of(values["filed"]), "CONTRACT", "WINNER INC", values["tenant"], "75000.00"]
     return "^".join([*head, address, "MIAMI", "FL", values["zip"]])
 

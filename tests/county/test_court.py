@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -269,7 +270,11 @@ def test_files_in_any_order_and_any_number_end_the_same(court: Court, kind: Kind
     court.add_property()
     court.add_property(OTHER_FOLIO, "77 NE 64 TER")
     cases = [f"2026-00010{n}-CC-05" for n in range(6)]
-    ended = {"eviction": {"disposition": "DISMISSED"}, "indebtedness": {"disposed": FRIDAY}}.get(kind.lead_type, {})
+    endings: dict[str, dict[str, Any]] = {
+        "eviction": {"disposition": "DISMISSED"},
+        "indebtedness": {"disposed": FRIDAY},
+    }
+    ended = endings.get(kind.lead_type, {})
     files = {
         LAST_WEEK: [kind.line(cases[0]), kind.line(cases[1]), kind.line(cases[2]), kind.line(cases[3], "1 NOWHERE ST")],
         WEEK: [kind.line(cases[1], **ended), kind.line(cases[2], "77 NE 64 TER"), kind.line(cases[4])],

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from county.dates import business_date, parse_name
-from leads.business_days import NEW_YORK, add_business_days, business_days_between, is_business_day
+from leads.business_days import add_business_days, business_days_between, is_business_day
+from leads.clock import NEW_YORK
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 

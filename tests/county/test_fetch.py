@@ -30,7 +30,7 @@ from county.errors import (
 from county.fetch import Fetched, FetchRequest, fetch_file, files_to_fetch
 from county.ftp import CountyFtp
 from county.zips import open_lines
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from tests.county.conftest import connect_to
 from tests.county.disk import no_file_longer_than
 from tests.servers.ftp import CountyServer
@@ -227,7 +227,7 @@ def test_nothing_lies_in_the_temporary_folder_while_a_file_is_read(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    seen = []
+    seen: list[Path] = []
     put = type(archive).put
 
     def look(self: Archive, name: str, source: BinaryIO) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from county.lead_scoring import score_leads
-from leads.business_days import local_day
+from leads.clock import local_day
 from tests.rows import Rows
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -43,7 +45,7 @@ def unknown(n: int) -> str:
     return f"{1000 + n} NOWHERE RD"
 
 
-def wanting(address: str, **fields: str) -> Document:
+def wanting(address: str, **fields: Any) -> Document:
     """A document that has to be found by its address."""
     return lis_pendens(folio="", address=address, **fields)
 
@@ -93,7 +95,7 @@ def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
 
 def days_are_linear(county: Pipeline, *days: tuple[date, Sequence[Document]]) -> None:
     for day, documents in days:
-        is_linear(county, lambda day=day, documents=documents: county.run(day, documents))
+        is_linear(county, partial(county.run, day, documents))
 
 
 def test_documents_that_are_found_by_their_address(believing: Pipeline) -> None:

@@ -15,13 +15,14 @@ import ingestion_dag
 import pytest
 from airflow.sdk import DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from structlog.testing import capture_logs
 
 from county import feeds
 from county.archive import open_archive
 from county.errors import DatabaseTrouble, FileStillChanging, MissingFile
 from county.fetch import FetchRequest, files_to_fetch
 from county.ftp import CountyFtp
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from local.settings import postgres_connection
 from tests.county.conftest import connect_to
 from tests.servers.ftp import CountyServer
@@ -41,9 +42,11 @@ class Run:
     day: date = FRIDAY
     states: dict[str, str] = field(default_factory=dict)
     """What Airflow says of other runs."""
+    now: datetime = datetime(2026, 11, 1, tzinfo=NEW_YORK)
+    """What the clock of the DAG shows."""
 
     def at(self, hour: int, minute: int = 0) -> Run:
-        moment = datetime(self.day.year, self.day.month, self.day.day, hour, minute, tzinfo=NEW_YORK)
+        self.now = moment = datetime(self.day.year, self.day.month, self.day.day, hour, minute, tzinfo=NEW_YORK)
         for module in (ingestion_dag, ingestion_callbacks):
             self.monkeypatch.setattr(module, "now", lambda: moment)
         return self
@@ -68,7 +71,7 @@ class Run:
         try:
             return [ingestion_dag.fetch.function(run, file)["object_name"] for file in look.xcom_value]
         except AirflowRescheduleException as later:
-            assert later.reschedule_date == ingestion_dag.now() + timedelta(minutes=10)
+            assert later.reschedule_date == self.now + timedelta(minutes=10)
             return None
 
     def log(self) -> list[tuple[Any, ...]]:
@@ -172,7 +175,7 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def test_a_database_that_is_away_is_named_and_hides_no_other_error(
-    start: Callable[..., Run], no_database: Callable[[], None], caplog: pytest.LogCaptureFixture
+    start: Callable[..., Run], no_database: Callable[[], None]
 ) -> None:
     run = start()
     opened = run.at(6).open()
@@ -181,9 +184,15 @@ def test_a_database_that_is_away_is_named_and_hides_no_other_error(
         run.fetch(opened)
     dag = SimpleNamespace(dag_id="daily_ftp_ingestion")
     task = SimpleNamespace(task_id="fetch")
-    ingestion_dag.note_error({"dag": dag, "run_id": "scheduled__1", "ti": task, "exception": "the file is empty"})
-    ingestion_dag.fail_run({"dag": dag, "run_id": "scheduled__1"})
-    assert "fetch: the file is empty. This error could not be written" in caplog.text
+    with capture_logs() as events:
+        ingestion_callbacks.note_error(
+            {"dag": dag, "run_id": "scheduled__1", "ti": task, "exception": "the file is empty"}
+        )
+        ingestion_callbacks.fail_run({"dag": dag, "run_id": "scheduled__1"})
+    assert [(event["event"], event.get("error")) for event in events] == [
+        ("error_not_recorded", "fetch: the file is empty"),
+        ("run_not_ended", None),
+    ]
     assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
 
 
@@ -200,7 +209,9 @@ def test_the_next_run_writes_down_what_could_not_be_written(start: Callable[...,
 def test_a_callback_with_next_to_nothing_still_ends_the_row(start: Callable[..., Run], context: dict[str, Any]) -> None:
     run = start()
     run.at(6).open()
-    ingestion_dag.fail_run({"dag": SimpleNamespace(dag_id="daily_ftp_ingestion"), "run_id": "scheduled__1"} | context)
+    ingestion_callbacks.fail_run(
+        {"dag": SimpleNamespace(dag_id="daily_ftp_ingestion"), "run_id": "scheduled__1"} | context
+    )
     ((_, _, status, error),) = run.log()
     assert status == "failed"
     assert error == "the run failed: no reason given. See the task's log, then clear it."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leads.business_days import local_day
+from leads.clock import local_day
 from local.settings import Sandbox
 from tests.county.court import KINDS
 from tests.dags.conftest import RunAirflow

@@ -36,6 +36,7 @@ def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
     chosen = {"MIAMI_DADE_DAILY_FORMAT": daily_format} | (object_storage.environment if archive == "gs" else {})
     first = airflow("dags", "test", DAG_ID, day.isoformat(), **chosen)
     assert first.returncode == 0, first.stderr[-4000:]
+    assert "file_staged" in first.stdout and "object_name=" in first.stdout, "events and fields are in the task's log"
     assert log_rows(database) == [("daily_ftp", day, "success", True, True)]
     names = (
         object_storage.objects() if archive == "gs" else [str(path) for path in (tmp_path / "archive").glob("*/*/*")]
@@ -65,7 +66,7 @@ def test_on_the_days_when_clocks_change_a_run_has_its_own_date(
 def test_a_day_that_is_nowhere_fails_and_says_why(airflow: RunAirflow, database: Database, sandbox: Sandbox) -> None:
     result = airflow("dags", "test", DAG_ID, "2025-02-03")
     assert "Cases.exp and Parties.exp for 2025-02-03: not in the archive" in result.stdout + result.stderr
-    (status, error) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchone()
+    ((status, error),) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchall()
     assert error.startswith("wait_for_files: Cases.exp and Parties.exp for 2025-02-03")
     assert status in ("running", "failed")
     assert database.connection.execute("SELECT count(*) FROM properties").fetchone() == (0,)

@@ -7,10 +7,11 @@ import json
 import os
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from leads.business_days import local_day
+from leads.clock import local_day
 from local.paths import ROOT
 from local.ports import free_port
 from local.settings import postgres_connection
@@ -43,7 +44,7 @@ RUNS = [
 def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
     airflow_environment: dict[str, str], airflow_commands: AirflowCommands, database: Database, tmp_path: Path
 ) -> None:
-    today = database.connection.execute("SELECT new_york_day(now())").fetchone()[0]
+    today = one(database, "SELECT new_york_day(now())")
     fill(database, today)
     variables = airflow_environment | {
         "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
@@ -62,27 +63,30 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
     # Nobody has told this Airflow the address of its own database.
     assert results[-1][2] == {"clean_up": "success", "clean_airflow": "skipped"}
 
-    def one(query: str) -> object:
-        return database.connection.execute(query).fetchone()[0]
-
     ended = "SELECT status || ': ' || error_message FROM data_ingestion_logs WHERE run_id = 'deleted'"
-    assert str(one(ended)).startswith("failed: the run was deleted in Airflow")
-    assert one("SELECT lead_score FROM leads") == 90
-    assert one("SELECT count(*) FROM queue_metrics") == 5
-    assert one("SELECT array_agg(kind ORDER BY kind) FROM deliveries") == [
+    assert str(one(database, ended)).startswith("failed: the run was deleted in Airflow")
+    assert one(database, "SELECT lead_score FROM leads") == 90
+    assert one(database, "SELECT count(*) FROM queue_metrics") == 5
+    assert one(database, "SELECT array_agg(kind ORDER BY kind) FROM deliveries") == [
         "daily_digest", "expiring_trial", "weekly_report",
     ]  # fmt: skip
-    assert one("SELECT array_agg(subject) FROM oncall_alerts WHERE subject LIKE 'daily_ftp%never%'")
+    assert one(database, "SELECT array_agg(subject) FROM oncall_alerts WHERE subject LIKE 'daily_ftp%never%'")
     # The first clean-up was by hand and only counted: the second still found the row.
     (archived,) = (tmp_path / "archive" / "logs" / "api_logs").glob("*/*")
     assert json.loads(gzip.decompress(archived.read_bytes()))["query_type"] == "folio"
-    assert one("SELECT count(*) FROM miami_dade_api_logs") == 0
+    assert one(database, "SELECT count(*) FROM miami_dade_api_logs") == 0
     counted = "'api_logs': 1"
     assert (done.stdout + done.stderr).count(counted) >= 2
 
 
+def one(database: Database, query: str) -> Any:
+    row = database.connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
 def fill(database: Database, today: date) -> None:
-    assert today == local_day(database.connection.execute("SELECT now()").fetchone()[0])
+    assert today == local_day(one(database, "SELECT now()"))
     database.connection.execute(
         "INSERT INTO users (email, subscription_status, token_balance, trial_ends_at, created_at) VALUES"
         " ('a@example.com', 'trialing', 9, %s::timestamp AT TIME ZONE 'America/New_York', now() - interval '1 month')",

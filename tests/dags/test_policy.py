@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from county.feeds import DAILY, feed_of_dag
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from local.paths import ROOT
 from operations.monitoring import oncall
 from tests.servers.postgres import Database
@@ -276,7 +276,7 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
 
 def test_a_run_without_a_date_is_utc_safe() -> None:
     """The clock that DAGs read is aware; a naive one would make the business date the server's."""
-    from ingestion_callbacks import now
+    from leads.clock import now
 
     assert now().utcoffset() == timedelta(0)
     assert abs(now() - datetime.now(UTC)) < timedelta(seconds=5)
@@ -289,11 +289,11 @@ def _callbacks(value: Any) -> list[Any]:
 @pytest.mark.parametrize(
     ("answer", "notify"), [(None, None), ("yes", True), ("no", False), (True, True), (False, False)]
 )
-def test_announcing_is_asked_in_words_and_told_in_truth_values(answer: object, notify: bool | None) -> None:
+def test_announcing_is_asked_in_words_and_told_in_truth_values(answer: str | bool | None, notify: bool | None) -> None:
     from ingestion_dag import PARAMS, _yes_or_no
 
     PARAMS["notify"].resolve(answer)
-    assert _yes_or_no(answer) is notify  # type: ignore[arg-type]
+    assert _yes_or_no(answer) is notify
 
 
 def test_announcing_takes_no_other_word() -> None:

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from tests.county.days import WRITERS, deed
 from tests.servers.airflow_stack import AirflowStack, wait_for
 

@@ -164,7 +164,7 @@ def machines(ingestion: Ingestion, broker: str, names: Sequence[str]) -> Iterato
                 "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
                 "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             }
-            command = [stack.places.executables / "airflow", "celery", "worker", "--concurrency", "1"]
+            command: list[str | Path] = [stack.places.executables / "airflow", "celery", "worker", "--concurrency", "1"]
             command += ["--celery-hostname", f"{name}@localhost", "--without-mingle", "--without-gossip"]
             environment = stack.environment | celery_settings(stack.metadata.url("airflow"), broker) | own
             child = Child(name, command, folder / "worker.log", environment=environment, folder=folder)

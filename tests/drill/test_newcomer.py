@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
@@ -230,7 +230,7 @@ def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple
             [run_id_prefix],
         ).fetchone()
         if row:
-            return row
+            return tuple(row)
         time.sleep(0.3)
     raise AssertionError(f"no run {run_id_prefix}… ended within two minutes")
 

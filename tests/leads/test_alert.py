@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from leads.alert import alert, recovered, send_untold
+from leads.alert import alert, recovered, send_pending_alerts
 from leads.redaction import redact
 from tests.rows import Rows
 from tests.servers.mailbox import Mailbox
 
 
-def report(cause: str = "ftp", **options: object) -> bool:
+def report(cause: str = "ftp", **options: Any) -> bool:
     return alert("critical", f"{cause} is down", "It does not answer.", "Call the county.", cause=cause, **options)
 
 
@@ -48,19 +49,19 @@ def test_what_no_address_took_is_not_told_and_is_sent_again(rows: Rows, mailbox:
     mailbox.refuses = True
     assert not report()
     assert rows.one("SELECT last_sent_at FROM oncall_alerts") is None
-    assert send_untold() == 0
+    assert send_pending_alerts() == 0
     mailbox.refuses = False
-    assert send_untold() == 1
-    assert send_untold() == 0
+    assert send_pending_alerts() == 1
+    assert send_pending_alerts() == 0
     assert mailbox.subjects() == ["[critical] ftp is down"]
     assert rows.one("SELECT last_sent_at IS NOT NULL FROM oncall_alerts")
 
 
 def test_a_sender_that_dies_leaves_the_alert_to_others(rows: Rows, mailbox: Mailbox) -> None:
     rows.database.connection.execute("SELECT report_alert('ftp', 'critical', 'ftp is down', 'text', '{}')")
-    assert send_untold() == 0, "somebody is sending it"
+    assert send_pending_alerts() == 0, "somebody is sending it"
     rows.database.connection.execute("UPDATE oncall_alerts SET sending_since = now() - interval '3 minutes'")
-    assert send_untold() == 1
+    assert send_pending_alerts() == 1
 
 
 def test_its_end_is_told_once(rows: Rows, mailbox: Mailbox) -> None:
@@ -78,7 +79,7 @@ def test_an_end_that_no_address_took_is_told_later(rows: Rows, mailbox: Mailbox)
     report()
     recovered("It answers.", cause="ftp")
     mailbox.refuses = False
-    assert send_untold() == 1
+    assert send_pending_alerts() == 1
     assert mailbox.subjects() == ["[info] recovered: ftp is down"]
     assert "It does not answer." in mailbox.text(), "nobody had heard what was wrong"
 
@@ -90,9 +91,9 @@ def test_off_and_on_within_the_hour_is_told_once_and_again_when_it_stays(rows: R
     recovered("It answers.", cause="ftp")
     report()
     assert len(mailbox.mails) == 2
-    assert send_untold() == 0
+    assert send_pending_alerts() == 0
     rows.database.connection.execute("UPDATE oncall_alerts SET last_sent_at = now() - interval '61 minutes'")
-    assert send_untold() == 1, "it is down and on-call thinks that it is up"
+    assert send_pending_alerts() == 1, "it is down and on-call thinks that it is up"
 
 
 def test_an_alert_closes_when_the_last_thing_it_affects_has_recovered(rows: Rows, mailbox: Mailbox) -> None:
@@ -157,4 +158,4 @@ def test_an_alert_never_raises(rows: Rows, mailbox: Mailbox) -> None:
         pass
     assert report(connection=closed)
     assert recovered("x", cause="ftp", connection=closed) == 0
-    assert send_untold(closed) == 0
+    assert send_pending_alerts(closed) == 0

@@ -10,6 +10,7 @@ from county.settings import BatchSettings
 from leads.settings import EnvironmentSettings
 from local import settings_reference
 from local.deployment_settings import DeploymentSettings
+from local.paths import ROOT
 from notifier.core.settings import NotifierSettings
 
 SIDES = (NotifierSettings, BatchSettings, DeploymentSettings)
@@ -41,5 +42,5 @@ def test_every_setting_is_described_and_a_required_one_has_an_example(side: type
 
 
 def test_no_path_of_this_machine_is_written() -> None:
-    home = str(settings_reference.ROOT)
+    home = str(ROOT)
     assert home not in settings_reference.example() + settings_reference.page()

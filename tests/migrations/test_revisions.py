@@ -31,13 +31,14 @@ def unmarked_breaks(text: str) -> bool:
 
 
 def squawk(*paths: Path) -> subprocess.CompletedProcess[str]:
-    command = [SQUAWK, "--config", HERE / "squawk.toml", "--reporter", "gcc", *paths]
+    command: list[str | Path] = [SQUAWK, "--config", HERE / "squawk.toml", "--reporter", "gcc", *paths]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_landed_revisions_are_as_they_were_when_they_landed() -> None:
     """A released revision is never changed: write another one. A new one is added to the list when it lands."""
-    frozen = dict(reversed(line.split("  ")) for line in FROZEN.read_text("utf-8").splitlines())
+    pairs = (line.split("  ") for line in FROZEN.read_text("utf-8").splitlines())
+    frozen = {name: checksum for checksum, name in pairs}
     now = checksums()
     assert {name: checksum for name, checksum in now.items() if name in frozen} == frozen
     assert set(now) == set(frozen), f"when the revision lands, add its lines to {FROZEN.name}"

@@ -120,12 +120,13 @@ class System:
     def insert(self, table: str, values: dict[str, Any]) -> int:
         names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
         query = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
-        row = self._connection.execute(query, list(values.values())).fetchone()  # type: ignore[call-overload]
+        row = self._connection.execute(query, list(values.values())).fetchone()
+        assert row is not None
         return int(row[0])
 
     # ── what became of them ──
     def rows(self, query: str, *parameters: Any) -> list[Any]:
-        return self._connection.execute(query, parameters).fetchall()  # type: ignore[call-overload]
+        return self._connection.execute(query, parameters).fetchall()
 
     def value(self, query: str, *parameters: Any) -> Any:
         return self.rows(query, *parameters)[0][0]

@@ -63,10 +63,10 @@ def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """Do what importing the notifier and migrating the database do with the entries above."""
     columns, marks = ", ".join(ROW), ", ".join(["%s"] * len(ROW))
     insert = f"INSERT INTO delivery_kinds ({columns}) VALUES ({marks})"
-    system.database.connection.execute(insert, list(ROW.values()))  # type: ignore[call-overload]
+    system.database.connection.execute(insert, list(ROW.values()))
     # notifier/core/queues.py names the queue of each kind; notifier/actors/drain.py takes the sender from EMAIL_KINDS.
-    monkeypatch.setitem(KINDS, "price_change", EMAIL)  # type: ignore[arg-type]
-    monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))  # type: ignore[arg-type]
+    monkeypatch.setitem(KINDS, "price_change", EMAIL)
+    monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))
     # notifier/core/settings.py declares sendgrid_template_price_change, the id of its template at SendGrid.
     templates = {"price_change": "d-price-change"}
     monkeypatch.setattr(SendGridSettings, "template", lambda _, kind: templates[kind])

@@ -105,6 +105,7 @@ def test_an_encoded_message_is_what_dramatiq_would_have_enqueued(broker: RedisBr
     redis_id, data = internals.encode_for_redis(given)
     broker.enqueue(given)
     (theirs,) = broker.client.hvals(internals.messages_key(broker, QUEUE))
+    assert isinstance(theirs, bytes)
     assert dramatiq.Message.decode(data).copy(options={"redis_message_id": ""}) == dramatiq.Message.decode(theirs).copy(
         options={"redis_message_id": ""}
     )
@@ -151,7 +152,8 @@ def test_a_rejected_message_has_its_exception_and_its_failures(broker: RedisBrok
 def test_retries_put_the_traceback_where_it_is_removed(broker: RedisBroker) -> None:
     proxy = dramatiq.MessageProxy(message())
     dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name="nothing")(lambda: None)
-    Retries(max_retries=1).after_process_message(broker, proxy, exception=KeyError("Jane Roe"))
+    retries: Any = Retries(max_retries=1)  # Dramatiq has no types for it
+    retries.after_process_message(broker, proxy, exception=KeyError("Jane Roe"))
     assert proxy.options["traceback"]
     internals.forget_traceback(proxy)
     assert "traceback" not in proxy.options

@@ -61,7 +61,7 @@ def own_redis(notifier_settings: pytest.MonkeyPatch, system: System) -> Iterator
 def in_flight(county_api: CountyApi, seconds: float) -> int:
     """Return how many calls, of ``seconds`` each, the county answered at once at most."""
     ends = [call["at"] for call in county_api.calls()]
-    return max(sum(end - seconds < moment <= end for end in ends) for moment in ends)
+    return max(sum(1 for end in ends if end - seconds < moment <= end) for moment in ends)
 
 
 def test_a_queue_runs_as_many_at_once_as_it_may(county_api: CountyApi, system: System) -> None:
@@ -96,8 +96,8 @@ def test_a_lookup_whose_message_was_lost_is_woken_again(
     assert asked.lookup_id is not None
     system.start_worker(QUEUE)
     system.wait_until(lambda: client.result(asked.lookup_id or 0), "an answer without a message")
-    with redis.Redis.from_url(own_redis.url) as client:
-        client.flushall()
+    with redis.Redis.from_url(own_redis.url) as own:
+        own.flushall()
     assert look_up(system, 12, first=1) == ["api"] * 12
     assert len(county_api.calls()) == 13
 

@@ -11,6 +11,7 @@ import pytest
 
 import notifier
 from notifier.actors import drain
+from notifier.core.db import rows
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import lifecycle
 from tests.notifier.system import System
@@ -50,7 +51,7 @@ def test_two_concurrent_claims_respect_the_daily_cap(system: System, monkeypatch
     user = system.subscriber(email_preferences={"max_daily_emails": 1})
     first = notifier.new_lead_alert.send(user, system.lead())
     claimed, may_commit = Event(), Event()
-    claim = lifecycle.rows
+    claim = rows
 
     def slow(cursor: Any, name: str, **parameters: Any) -> Any:
         """Keep the first claim uncommitted for a while."""

@@ -77,7 +77,7 @@ class Deliveries(RuleBasedStateMachine):
             getattr(notifier, kind).send(self.users[0], self.leads[lead])
 
     def run(self, query: str, *parameters: Any) -> None:
-        self.system.database.connection.execute(query, parameters)  # type: ignore[call-overload]
+        self.system.database.connection.execute(query, parameters)
 
     @rule(kind=st.sampled_from(["new_lead_alert", "urgent_lead_sms"]), user=st.integers(0, 1), lead=st.integers(0, 2))
     def enqueue(self, kind: str, user: int, lead: int) -> None:

@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 
 import notifier
+from notifier.core.db import transaction
 from notifier.core.errors import OutcomeUnknown
 from notifier.core.queues import EMAIL, SMS, VOICE
 from notifier.core.states import State
@@ -33,7 +34,7 @@ def sms_in(system: System, state: str) -> int:
     elif state in ("dead", "expired"):
         lifecycle.end(claimed, [delivery], State(state), "test")
     if state == "parked":
-        with lifecycle.transaction() as cursor:
+        with transaction() as cursor:
             cursor.execute("UPDATE deliveries SET state = 'parked'")
             lifecycle.settle_or_release(cursor, [delivery], State.PARKED, "test")
     return delivery

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from county import feeds, pipeline
 from county.runs import Run
-from leads.business_days import local_day
+from leads.clock import local_day
 from notifier.maintenance.tasks import refresh_after_merge
 from sandbox.documents import Document, Party
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, WEDNESDAY, Pipeline, deed, document, mortgage

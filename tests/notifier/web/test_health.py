@@ -62,3 +62,11 @@ def test_the_database_down_is_named_within_seconds(web: httpx.Client, settings_o
     answer = web.get("/health")
     assert (answer.status_code, answer.json()["database"], answer.json()["redis"]) == (503, False, True)
     assert time.monotonic() - begin < 10
+
+
+def test_a_request_has_an_id_that_the_answer_returns(web: httpx.Client) -> None:
+    made = web.get("/health").headers["X-Request-ID"]
+    assert len(made) == 32
+    assert web.get("/health", headers={"X-Request-ID": "from-the-proxy"}).headers["X-Request-ID"] == "from-the-proxy"
+    harmful = web.get("/health", headers={"X-Request-ID": "a b=c"}).headers["X-Request-ID"]
+    assert len(harmful) == 32, "what is no id is not logged"

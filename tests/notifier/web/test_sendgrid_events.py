@@ -57,7 +57,7 @@ def test_a_malformed_event_does_not_affect_the_ninety_nine_others(
 ) -> None:
     delivery = email(system)
     batch: list[Any] = [event("open", delivery, sg_event_id=f"e{n}", timestamp=1_700_000_000 + n) for n in range(99)]
-    for wrong in (
+    malformed: list[Any] = [
         None,
         7,
         "delivered",
@@ -69,7 +69,8 @@ def test_a_malformed_event_does_not_affect_the_ninety_nine_others(
         event("delivered", delivery, sg_event_id=None, sg_message_id=None),
         event("deli\0vered", delivery),
         {"event": "delivered", "timestamp": 1, "sg_event_id": "x", "delivery_id": {"a": 1}},
-    ):
+    ]
+    for wrong in malformed:
         assert sendgrid.post([*batch[:50], wrong, *batch[50:]]).status_code == 200, wrong
     applied()
     assert system.value("SELECT count(*) FROM delivery_events") == 99

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -89,5 +90,8 @@ def test_the_service_answers_and_logs_no_personal_data(
     assert database.connection.execute("SELECT count(*) FROM suppressions").fetchone() == (3,)
     written = log.read_text()
     assert "/twilio/sms/inbound" in written
+    lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    answered = [line for line in lines if line["logger"] == "uvicorn.access"]
+    assert len({line["request_id"] for line in answered}) == len(answered) >= 5, "each request has its own id"
     for secret in (token, token.partition(".")[2], "3055550142", "secret@", "Secret", TWILIO_TOKEN):
         assert secret not in written

@@ -134,13 +134,12 @@ def test_events_stored_before_a_crash_are_applied_later(
     twilio: Twilio, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from notifier.deliveries import provider_events
-    from notifier.web import background
 
     def die() -> None:
         raise psycopg.OperationalError("the process is gone")
 
     delivery = call(system)
-    monkeypatch.setattr(background.provider_events, "apply", die)
+    monkeypatch.setattr(provider_events, "apply", die)
     report_call(twilio, delivery, "completed", CallDuration="10")
     assert system.state(delivery) == "accepted"
     monkeypatch.undo()

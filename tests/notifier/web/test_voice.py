@@ -11,8 +11,9 @@ import requests
 
 import notifier
 from notifier.actors import drain
+from notifier.core.db import transaction
 from notifier.core.queues import VOICE
-from notifier.deliveries import lifecycle
+from notifier.deliveries.call_capacity import free_call_capacity
 from notifier.voice.responders import Reply, Turn
 from sandbox.callbacks import Twilio
 from tests.notifier.system import System
@@ -249,8 +250,8 @@ def test_an_unknown_number_and_a_subscriber_without_script_are_not_answered(twil
 def test_inbound_calls_count_toward_the_limit(twilio: Twilio, subscriber: int, system: System) -> None:
     for n in range(5):
         incoming(twilio, f"CA{n}")
-    with lifecycle.transaction() as cursor:
-        assert lifecycle.free_call_capacity(cursor, ["outbound_call"]) == 0
+    with transaction() as cursor:
+        assert free_call_capacity(cursor, ["outbound_call"]) == 0
 
 
 def test_an_inbound_call_ends_when_its_tokens_are_used(twilio: Twilio, subscriber: int, system: System) -> None:

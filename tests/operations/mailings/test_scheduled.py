@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from operations.mailings.scheduled import last_week, open_digests, open_reports, open_trial_reminders
 from tests.rows import Rows
 

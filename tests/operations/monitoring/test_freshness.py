@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from leads.business_days import NEW_YORK
+from leads.clock import NEW_YORK
 from operations.monitoring.freshness import watch_feeds
 from tests.rows import Rows
 from tests.servers.mailbox import Mailbox

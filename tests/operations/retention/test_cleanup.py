@@ -29,7 +29,8 @@ def archive(tmp_path: Path) -> FileArchive:
 
 
 def clean(rows: Rows, archive: Archive, **options: Any) -> dict[str, int]:
-    return clean_up(rows.database.connection, archive, **{"moment": NOW, "dry_run": False} | options)
+    given: dict[str, Any] = {"moment": NOW, "dry_run": False} | options
+    return clean_up(rows.database.connection, archive, **given)
 
 
 def ago(days: float) -> datetime:
