@@ -34,27 +34,27 @@ ABANDONED_AFTER = 7200
 class Archive(Protocol):
     """Where archived objects lie. Names are relative to ``ARCHIVE_URL``: ``daily/2026-11-20/Cases.exp``.
 
-    Every method raises ArchiveUnavailable when the next try may do better and GiveUp when it cannot.
+    Every method raises ArchiveUnavailable when the next try may succeed and PermanentIngestionError when it cannot.
     """
 
     def names(self, folder: str) -> list[str]:
-        """The names of the objects in ``folder``, sorted; none for a folder that is not there."""
+        """Return the names of the objects in ``folder``, sorted; none for a missing folder."""
 
     def put(self, name: str, source: BinaryIO) -> None:
-        """Archives the whole file ``source``; the same content again changes nothing, another is an ArchiveConflict."""
+        """Archive the whole file ``source``; the same content again changes nothing, other content is a conflict."""
 
     def facts(self, name: str) -> tuple[int, str]:
         """Size in bytes and checksum of an object; raises NotArchived."""
 
     def checksum(self, source: BinaryIO) -> str:
-        """The checksum that the whole file ``source`` would have as an object."""
+        """Return the checksum that the whole file ``source`` would have as an object."""
 
     def open(self, name: str) -> BinaryIO:
-        """The object for reading, seekable, never held in memory; raises NotArchived."""
+        """Open an object for reading, seekable, without holding it in memory; raises NotArchived."""
 
 
 def open_archive(url: str) -> Archive:
-    """The archive at ``url`` (``file:///folder``, ``gs://bucket/folder``).
+    """Return the archive at ``url`` (``file:///folder``, ``gs://bucket/folder``).
 
     Raises GiveUp for an address that no archive serves.
     """
@@ -69,6 +69,7 @@ def open_archive(url: str) -> Archive:
 
 
 def conflict(name: str) -> ArchiveConflict:
+    """Return the error for content that differs from the archived object."""
     return ArchiveConflict(
         f"{name} is already archived with another content. If the county corrected the file, run the date again with "
         "the parameter refetch; the correction is archived beside it."
@@ -76,6 +77,7 @@ def conflict(name: str) -> ArchiveConflict:
 
 
 def not_archived(name: str, where: str) -> NotArchived:
+    """Return the error for an object that is not in the archive."""
     return NotArchived(
         f"{name} is not in the archive {where} (any more). Restore it, or clear the task fetch of this run: it looks "
         "for the file on the FTP server."
@@ -89,6 +91,7 @@ class FileArchive:
         self.root = root
 
     def names(self, folder: str) -> list[str]:
+        """Return the names of the files in ``folder``, sorted."""
         with self._explained(f"list {folder}"):
             try:
                 with os.scandir(self.root / folder) as entries:
@@ -97,6 +100,7 @@ class FileArchive:
                 return []
 
     def put(self, name: str, source: BinaryIO) -> None:
+        """Archive a file under its name once it is whole and on disk."""
         target = self.root / name
         with self._explained(f"store {name}"):
             self._folder(target.parent)
@@ -112,14 +116,17 @@ class FileArchive:
                     raise conflict(name) from None
 
     def facts(self, name: str) -> tuple[int, str]:
+        """Return size (bytes) and checksum of a file."""
         with self.open(name) as stream:
             return os.fstat(stream.fileno()).st_size, self.checksum(stream)
 
     def checksum(self, source: BinaryIO) -> str:
+        """Return the SHA-256 of ``source`` as ``facts`` gives it."""
         source.seek(0)
         return "sha256:" + hashlib.file_digest(cast(Any, source), "sha256").hexdigest()
 
     def open(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
         with self._explained(f"read {name}"):
             try:
                 return (self.root / name).open("rb")
@@ -162,7 +169,7 @@ def _partial_file(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Removes what tasks that were killed have left; a file that is being written is young."""
+    """Remove the partial files of killed tasks. A file that is being written is younger."""
     for partial in folder.glob(".partial-*"):
         with suppress(FileNotFoundError):
             if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
@@ -179,7 +186,7 @@ def _copy_durably(source: BinaryIO, target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The name survives a power cut too."""
+    """Make the name of a new file durable too."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -122,7 +122,7 @@ _DOCUMENT_STEPS = {
 
 
 def _court_file(name: str) -> FeedFile:
-    """A file of the courts: its lines are staged as they are, in the columns of its layout."""
+    """Return a file of the courts; its lines are staged unchanged, in the columns of its layout."""
     stem = name.removesuffix(".exp").lower()
     return FeedFile(name, stem, (Target(f"staging_{stem}", {c.name: c.name for c in layout(name)}),))
 

@@ -90,6 +90,7 @@ class CountyFtp:
         return conn
 
     def names(self, folder: str) -> list[str]:
+        """Return the bare names of the files in ``folder``."""
         try:
             paths = self._ask(lambda conn: conn.nlst(folder))
         except (ftplib.error_perm, ftplib.error_temp) as error:
@@ -101,6 +102,7 @@ class CountyFtp:
         return [path.rsplit("/", 1)[-1] for path in paths]
 
     def facts(self, path: str) -> tuple[int, datetime]:
+        """Return size (bytes) and modification time (UTC) of a file."""
         try:
             self._ask(lambda conn: conn.voidcmd("TYPE I"))  # a listing before has changed it to text
             size = self._ask(lambda conn: conn.size(path))
@@ -111,6 +113,7 @@ class CountyFtp:
         return size or 0, datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
     def download(self, path: str, target: BinaryIO, size: int) -> None:
+        """Write the file to ``target``, resuming where a connection was lost."""
         for attempt in range(self.resumptions + 1):
             try:
                 self._receive(path, target)

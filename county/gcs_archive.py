@@ -41,12 +41,14 @@ class GcsArchive:
         self._client: Any = None
 
     def names(self, folder: str) -> list[str]:
+        """Return the names of the objects in ``folder``, sorted."""
         prefix = self._path(folder) + "/"
         with self._explained(f"list {folder}"):
             found = self._storage().list_blobs(self.bucket, prefix=prefix, delimiter="/", retry=self._retry)
             return sorted(blob.name.removeprefix(prefix) for blob in found)
 
     def put(self, name: str, source: BinaryIO) -> None:
+        """Upload a file unless its object exists, and verify the checksum of what arrived."""
         expected = (_size(source), self.checksum(source))
         blob = self._blob(name)
         blob.cache_control = "private, no-store"
@@ -68,6 +70,7 @@ class GcsArchive:
                 )
 
     def facts(self, name: str) -> tuple[int, str]:
+        """Return size (bytes) and checksum of an object."""
         with self._explained(f"look at {name}"):
             blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
             if blob is None:
@@ -76,6 +79,7 @@ class GcsArchive:
             return int(blob.size), f"crc32c:{blob.crc32c}"
 
     def checksum(self, source: BinaryIO) -> str:
+        """Return the CRC32C of ``source`` as ``facts`` gives it."""
         source.seek(0)
         checksum = google_crc32c.Checksum()
         while block := source.read(1 << 20):
@@ -83,6 +87,7 @@ class GcsArchive:
         return "crc32c:" + base64.b64encode(checksum.digest()).decode()
 
     def open(self, name: str) -> BinaryIO:
+        """Open an object for reading, block by block."""
         with self._explained(f"read {name}"):
             blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
             if blob is None:
@@ -108,7 +113,7 @@ class GcsArchive:
         return f"{self.folder}/{name}" if self.folder else name
 
     def _need_bucket(self) -> None:
-        """A missing object and a missing bucket look the same; only listing tells them apart."""
+        """Raise when the bucket is missing: a missing object looks the same, and only listing tells them apart."""
         next(iter(self._storage().list_blobs(self.bucket, max_results=1, retry=self._retry)), None)
 
     @contextmanager

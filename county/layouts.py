@@ -136,6 +136,7 @@ class Column:
 
     @property
     def plain_type(self) -> str:
+        """The SQL type of the column that COPY reads this field into."""
         return _PLAIN[self.type].sql_type
 
     @property
@@ -153,7 +154,7 @@ class Column:
 
 @cache
 def layout(file: str) -> tuple[Column, ...]:
-    """The columns of ``file`` (a name of ``layouts.csv``) in their order; raises KeyError for an unknown one."""
+    """Return the columns of ``file`` (a name in ``layouts.csv``) in order; raises KeyError for an unknown file."""
     with (Path(__file__).parent / "layouts.csv").open(encoding="utf-8", newline="") as rows:
         columns = tuple(
             Column(
@@ -168,12 +169,12 @@ def layout(file: str) -> tuple[Column, ...]:
 
 
 def plain_line(columns: tuple[Column, ...]) -> str:
-    """The regular expression, over bytes of UTF-8, of a line that certainly has the layout, without its end."""
+    """Return a regular expression (UTF-8 bytes, without the line end) that only lines of this layout match."""
     return r"\^".join(column.plain_pattern for column in columns)
 
 
 def is_good(columns: tuple[Column, ...]) -> str:
-    """SQL that tells whether ``line``, split into ``f``, has the layout."""
+    """Return SQL that is true when ``line``, split into ``f``, has the layout."""
     checks = [column.check for column in columns if column.check]
     return (
         f"CASE WHEN cardinality(f) <> {len(columns)} OR strpos(line, '␀') > 0 THEN false"
@@ -182,7 +183,7 @@ def is_good(columns: tuple[Column, ...]) -> str:
 
 
 def first_fault(columns: tuple[Column, ...]) -> str:
-    """SQL that names the first thing wrong with ``line``, split into ``f``."""
+    """Return SQL that names the first error of ``line``, split into ``f``."""
     faults = "".join(
         f" WHEN ({column.check}) IS NOT TRUE THEN '{column.complaint}'" for column in columns if column.check
     )

@@ -9,7 +9,7 @@ from leads.sql import statement
 
 
 def score_leads(connection: psycopg.Connection) -> int:
-    """Gives every lead that is ``new`` or ``contacted`` its score of today; returns how many scores changed.
+    """Set today's score of every lead that is ``new`` or ``contacted``; return how many scores changed.
 
     Freshness is relative to the day of the call, whatever date the run is for: a backfill must not bring old scores
     back. Waits for an ingestion that is making or closing leads.

@@ -30,7 +30,7 @@ _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte <
 
 
 def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> Iterator[bytes]:
-    """Yields ``stream`` as COPY's rows of ``fields`` columns, one a line, without the blanks that pad their values.
+    """Yield ``stream`` as COPY's rows of ``fields`` columns, one a line, without the blanks that pad their values.
 
     ``plain`` is the regular expression of a plain line without its end. To ``odd`` are written COPY's rows of number
     (from 1) and line for each line that is not plain. Memory stays at a few blocks.
@@ -75,7 +75,7 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _escape(line: bytes) -> bytes:
-    """COPY's own marks, so that the line arrives as it was; an empty one as a blank, since empty means NULL."""
+    """Escape COPY's special characters; an empty line becomes a blank, since COPY reads an empty one as NULL."""
     line = line.replace(b"\0", _NUL_PICTURE).replace(b"\\", b"\\\\").replace(b"^", b"\\^").replace(b"\r", b"\\r")
     return line or b" "
 

@@ -29,9 +29,9 @@ TIMEOUT = 120.0
 
 
 def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date, refetch: bool = False) -> Fetched:
-    """The roll of business date ``day``: the archived one, else what ``url`` shows, archived first.
+    """Return the roll of business date ``day``: the archived one, else the one at ``url``, archived first.
 
-    Raises MissingFile when it is neither, IngestionError when the next try may do better.
+    Raises MissingFile when it is neither, IngestionError when the next try may succeed.
     """
     (file,) = feed.files
     folder = f"{feed.name}/{day.isoformat()}"
@@ -44,7 +44,7 @@ def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date
 
 
 def refuse_older(connection: psycopg.Connection, feed: Feed, day: date) -> None:
-    """Raises NothingToDo when the roll of a later date is in: an older one would only take facts back."""
+    """Raise SkipRun when a later roll was loaded already: an older one would only undo facts."""
     row = connection.execute(
         "SELECT max(ingestion_date) FROM data_ingestion_logs WHERE ingestion_type = %s AND status = 'success'",
         (feed.ingestion_type,),
@@ -81,7 +81,7 @@ def stage_roll(
 
 
 def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO, feed: Feed, day: date) -> None:
-    """Gives the rejects of ``day`` the CSV's own lines, which a second look finds: few rolls have any."""
+    """Show the rejects of ``day`` with the CSV's own lines, read a second time: few rolls have any."""
     of_the_day = (feed.name, day)
     rejects = connection.execute(
         "SELECT line_number FROM rejected_records WHERE feed = %s AND business_date = %s", of_the_day
@@ -115,6 +115,7 @@ class RollLines:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
+        """Return the next ``size`` bytes of the converted lines, fewer at the end."""
         parts, length = [self._rest], len(self._rest)
         for line in self._lines:
             parts.append(line)
@@ -201,7 +202,7 @@ def _header(stream: BinaryIO) -> list[str]:
 
 
 def _fields(line: bytes) -> list[bytes]:
-    """The fields of one line of CSV; none when it is blank, the line itself when its quotes do not end."""
+    """Return the fields of a CSV line: none for a blank line, the line itself when its quotes do not end."""
     line = line.rstrip(b"\r\n")
     if b'"' not in line:
         return line.split(b",") if line.strip() else []

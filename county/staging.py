@@ -50,7 +50,7 @@ def stage_file(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Loads one file in one transaction and replaces what an earlier try left, rejects of the day included.
+    """Load one file in one transaction, replacing what an earlier try left, rejects of the day included.
 
     Raises TooManyRejects after the rejects are committed, so that whoever looks finds them.
     """
@@ -76,12 +76,12 @@ def stage_file(
 
 
 def partition(table: str, ingestion_id: int) -> str:
-    """The name of the part of a staging table that belongs to one run."""
+    """Return the name of a run's partition of a staging table."""
     return f"{table}_{ingestion_id}"
 
 
 def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
-    """Drops a run's part of a staging table; returns False if it is gone already or others were in the way.
+    """Drop a run's partition of a staging table; return False if it is gone already or a lock was in the way.
 
     That wants the whole table for a moment. A run that reads it goes first, and so does whoever drops a part already:
     PostgreSQL answers the second of two who drop the same one with an internal error. ``timeout`` is how long to wait
@@ -98,7 +98,7 @@ def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> boo
 def _stage_lines(
     cursor: psycopg.Cursor, file: FeedFile, columns: tuple[Column, ...], stream: BinaryIO, ingestion_id: int
 ) -> int:
-    """Puts the good lines into the run's part of each staging table; returns how many. Leaves odd_lines behind."""
+    """Insert the good lines into the run's partition of each staging table; return how many. Leaves odd_lines."""
     new = [target.table for target in file.targets if _make_part(cursor, target.table, ingestion_id)]
     if names := _copied_columns(file, columns):
         plain = _copy_lines(cursor, stream, columns, partition(file.targets[0].table, ingestion_id), names)
@@ -120,7 +120,7 @@ def _stage_lines(
 
 
 def _make_part(cursor: psycopg.Cursor, table: str, ingestion_id: int) -> bool:
-    """Makes the run's part of a staging table, or empties the one that is there; returns whether it is new."""
+    """Create the run's partition of a staging table, or empty the existing one; return whether it is new."""
     part = partition(table, ingestion_id)
     parts = {"part": sql.Identifier(part), "table": sql.Identifier(table), "id": sql.Literal(ingestion_id)}
     is_new = cursor.execute("SELECT to_regclass(%s) IS NULL", (part,)).fetchone() == (True,)
@@ -141,7 +141,7 @@ def _finish_part(cursor: psycopg.Cursor, table: str, ingestion_id: int, *, is_ne
 
 
 def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
-    """The columns of the staging table in the file's order, if COPY can fill it, at half of the cost; else none.
+    """Return the staging table's columns in the file's order if COPY can fill it, at half the cost; else none.
 
     It can where each plain value is stored as it is, once.
     """
@@ -154,7 +154,7 @@ def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
 def _copy_lines(
     cursor: psycopg.Cursor, stream: BinaryIO, columns: tuple[Column, ...], table: str, names: list[str]
 ) -> int:
-    """Fills ``names`` of ``table`` with the plain lines, and odd_lines with the others; returns how many are plain.
+    """Fill ``names`` of ``table`` with the plain lines, and odd_lines with the others; return how many are plain.
 
     Both get the line's number in the file: COPY counts the rows without values too, before it leaves them out.
     """
@@ -183,7 +183,7 @@ def _copy_lines(
 
 
 def _insert(cursor: psycopg.Cursor, target: Target, ingestion_id: int, values: Mapping[str, str], lines: str) -> int:
-    """Puts ``values`` of ``lines`` into the run's part of the target's table; returns how many."""
+    """Insert ``values`` of ``lines`` into the run's partition of the target's table; return how many."""
     insert = sql.SQL("INSERT INTO {} (line_number, {}) SELECT line_number, {} FROM {}").format(
         sql.Identifier(partition(target.table, ingestion_id)),
         sql.SQL(", ").join(map(sql.Identifier, target.columns)),

@@ -27,7 +27,7 @@ def open_digests(connection: psycopg.Connection, day: date, *, today: date) -> d
 
 
 def open_reports(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
-    """Reports of the last whole week (Monday to Sunday) before ``day``; silent when another week has ended since."""
+    """Enqueue reports of the last whole week (Monday to Sunday) before ``day``, unless another has ended since."""
     week_start = last_week(day)
     return _open(connection, "weekly_report", wanted=week_start == last_week(today), week_start=week_start)
 
@@ -42,7 +42,7 @@ def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: da
 
 
 def last_week(day: date) -> date:
-    """The Monday of the last week that was over on ``day``."""
+    """Return the Monday of the last week that had ended on ``day``."""
     return day - timedelta(days=day.weekday() + 7)
 
 

@@ -23,7 +23,7 @@ class CleanFailed(RuntimeError):
 
 
 def clean_airflow(url: str, *, before: datetime, dry_run: bool) -> None:
-    """Runs ``airflow db clean`` on the database at ``url`` (SQLAlchemy's form) for rows older than ``before``.
+    """Run ``airflow db clean`` on the database at ``url`` (SQLAlchemy's form) for rows older than ``before``.
 
     Nothing is kept in archive tables. Raises CleanFailed with the command's last words.
     """

@@ -155,7 +155,7 @@ def _last_failure(connection: psycopg.Connection, context: Mapping[str, Any]) ->
 
 
 def _business_date(connection: psycopg.Connection, context: Mapping[str, Any]) -> date | None:
-    """The date that a feed's run is for; None for other DAGs, whose next success makes good what one missed."""
+    """Return the date that a feed's run is for; None for other DAGs, whose next success makes good what one missed."""
     feed = feed_of_dag(context["dag"].dag_id)
     if feed is None:
         return None
@@ -212,7 +212,7 @@ def _silent_end(context: Mapping[str, Any]) -> str:
 
 
 def _what_to_do(doc_md: str | None) -> str:
-    """The paragraph of the DAG's own documentation that begins with "When it fails"."""
+    """Return the paragraph of the DAG's documentation that begins with "When it fails"."""
     found = re.search(r"\*\*When it fails\*\*(.*?)(?:\n\s*\n|\Z)", doc_md or "", re.DOTALL)
     advice = " ".join(found[1].split()) if found else "read the log, put right what it names, clear the failed task."
     return advice[:1].upper() + advice[1:]

@@ -11,5 +11,5 @@ QUEUES = ("admin-alerts", "api-property-lookup", "email-workflows", "sms-notific
 
 
 def record_queue_metrics(connection: psycopg.Connection) -> int:
-    """Writes one row of ``queue_metrics`` for each queue: what is there now, what has happened since the row before."""
+    """Write one row of ``queue_metrics`` for each queue: what is there now, what has happened since the row before."""
     return connection.execute(statement("operations/monitoring/queue_metrics"), {"queues": list(QUEUES)}).rowcount

@@ -47,7 +47,7 @@ class Contents:
 def archive_next(
     connection: psycopg.Connection, archive: Archive, rule: Rule, *, before: datetime, limit: int
 ) -> int | None:
-    """Archives and removes the next batch of at most ``limit`` rows; returns how many went, None when none is due.
+    """Archive and remove the next batch of at most ``limit`` rows; return how many were removed, None when none is due.
 
     Raises ArchiveDiffers, or what the archive raises; the batch stays open then.
     """
@@ -88,7 +88,7 @@ def _open_batch(
 def _write(
     connection: psycopg.Connection, archive: Archive, rule: Rule, name: str, row_ids: list[int]
 ) -> tuple[int, str] | None:
-    """Archives the rows; returns their count and checksum, None when an earlier run has archived them."""
+    """Archive the rows; return their count and checksum, None when an earlier run has archived them."""
     if _is_there(archive, name):
         log.info("batch_already_archived", object_name=name)
         return None

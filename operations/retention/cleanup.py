@@ -26,7 +26,7 @@ BATCH = 10_000
 def clean_up(
     connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
 ) -> dict[str, int]:
-    """Removes what is older at ``moment`` than its rule keeps it; returns the rows by rule, and ``staging`` tables.
+    """Remove what is older at ``moment`` than its rule keeps it; return the rows by rule, and ``staging`` tables.
 
     With ``dry_run`` only counts. Batches of ``batch`` rows are transactions of their own: locks are short, and a run
     that dies has done what it has done. Raises GiveUp when another clean-up runs or the archive is not as written.
@@ -93,7 +93,7 @@ def _delete(connection: psycopg.Connection, rule: Rule, before: datetime, batch:
 
 
 def _drop_staging(connection: psycopg.Connection, before: datetime, *, dry_run: bool) -> int:
-    """Drops staging partitions of runs that did not succeed and are older than ``before``."""
+    """Drop staging partitions of runs that did not succeed and are older than ``before``."""
     parts = connection.execute(statement("operations/retention/old_staging"), {"before": before}).fetchall()
     if dry_run:
         return len(parts)

@@ -63,7 +63,7 @@ def airflow(
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         environment = os.environ | variables | more
-        command = [Path(sys.executable).with_name("airflow"), *arguments]
+        command: list[str | Path] = [Path(sys.executable).with_name("airflow"), *arguments]
         return airflow_commands.run(command, environment=environment, folder=tmp_path, timeout=240)
 
     return run

@@ -54,7 +54,7 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
     }
     script = tmp_path / "runs.py"
     script.write_text(SCRIPT, "utf-8")
-    command = [script, ROOT / "dags", json.dumps(RUNS)]
+    command: list[str | Path] = [script, ROOT / "dags", json.dumps(RUNS)]
     done = airflow_commands.run(command, environment=os.environ | variables, folder=tmp_path, timeout=500)
     results = [json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if "RESULT " in line[:8]]
     assert [(dag_id, state) for dag_id, state, _ in results] == [(dag_id, "success") for dag_id, _ in RUNS], (
