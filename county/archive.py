@@ -20,11 +20,11 @@ from urllib.parse import unquote, urlsplit
 
 from county.errors import (
     STORAGE_FULL_ERRNOS,
-    ArchiveConflict,
     ArchiveUnavailable,
     IngestionError,
-    NotArchived,
     PermanentIngestionError,
+    archive_conflict,
+    not_archived,
 )
 
 #: Seconds after which a partial file belongs to a task that was killed: no task runs that long.
@@ -68,22 +68,6 @@ def open_archive(url: str) -> Archive:
     raise PermanentIngestionError(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
 
 
-def conflict(name: str) -> ArchiveConflict:
-    """Return the error for content that differs from the archived object."""
-    return ArchiveConflict(
-        f"{name} is already archived with another content. If the county corrected the file, run the date again with "
-        "the parameter refetch; the correction is archived beside it."
-    )
-
-
-def not_archived(name: str, where: str) -> NotArchived:
-    """Return the error for an object that is not in the archive."""
-    return NotArchived(
-        f"{name} is not in the archive {where} (any more). Restore it, or clear the task fetch of this run: it looks "
-        "for the file on the FTP server."
-    )
-
-
 class FileArchive:
     """An archive in a folder of this machine (or of a file system that all of them mount)."""
 
@@ -113,7 +97,7 @@ class FileArchive:
                 _sync_folder(target.parent)
             except FileExistsError:
                 if self.facts(name) != (os.fstat(source.fileno()).st_size, self.checksum(source)):
-                    raise conflict(name) from None
+                    raise archive_conflict(name) from None
 
     def facts(self, name: str) -> tuple[int, str]:
         """Return size (bytes) and checksum of a file."""
@@ -143,13 +127,13 @@ class FileArchive:
     def _trouble(self, error: OSError, what: str) -> IngestionError:
         said = f"cannot {what} in the archive {self.root}: {error.strerror}"
         if error.errno in STORAGE_FULL_ERRNOS:
-            return ArchiveUnavailable(f"{said}. Make room there; nothing was staged, the next try goes on.")
+            return ArchiveUnavailable(f"{said}. Free space there; nothing was staged; the next try continues.")
         if isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError) or error.errno == errno.EROFS:
             return PermanentIngestionError(
                 f"{said}. Let the user that Airflow runs as read and write there, or correct ARCHIVE_URL, then clear "
                 "this task; nothing was staged."
             )
-        return ArchiveUnavailable(f"{said}. Look at that disk; nothing was staged, the next try goes on.")
+        return ArchiveUnavailable(f"{said}. Check that disk; nothing was staged; the next try continues.")
 
     def _folder(self, folder: Path) -> None:
         missing = [f for f in (folder, *folder.parents) if not f.exists()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-#: A disk or a quota is full; the same step may succeed once somebody has made room.
+#: A disk or a quota is full; the same step may succeed once there is space again.
 STORAGE_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -49,7 +49,7 @@ class NotArchived(PermanentIngestionError):
 
 
 class IncompleteFile(IngestionError):
-    """What arrived is not what the server has; the next try may get it whole."""
+    """What arrived is not what the server has; the next try may receive all of it."""
 
 
 class FileStillChanging(IngestionError):
@@ -78,3 +78,19 @@ class StagingChanged(PermanentIngestionError):
 
 class SkipRun(Exception):
     """The business date is a holiday and there is no file: the run is skipped, not failed."""
+
+
+def archive_conflict(name: str) -> ArchiveConflict:
+    """Return the error for content that differs from the archived object."""
+    return ArchiveConflict(
+        f"{name} is already archived with another content. If the county corrected the file, run the date again with "
+        "the parameter refetch; the correction is archived beside it."
+    )
+
+
+def not_archived(name: str, where: str) -> NotArchived:
+    """Return the error for an object that is not in the archive."""
+    return NotArchived(
+        f"{name} is not in the archive {where} (any more). Restore it, or clear the task fetch of this run: it looks "
+        "for the file on the FTP server."
+    )

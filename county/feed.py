@@ -27,7 +27,7 @@ class FeedFile:
     """One file of a feed: its name on the server, and the staging tables that its lines go to.
 
     ``stem`` is the name without date and extension, in lower case; ``other_stems`` are stems that mean the same file.
-    A file that is not ``required`` may be missing: the run goes on with a warning.
+    A file that is not ``required`` may be missing: the run continues with a warning.
     """
 
     name: str

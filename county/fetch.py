@@ -219,7 +219,7 @@ def _room(name: str) -> Iterator[None]:
         raise StorageFull(
             f"{name} does not go into the temporary folder {folder} of {os.uname().nodename}: "
             f"{error.strerror or error}. Make room there or let TMPDIR name another folder; nothing was archived, the "
-            "next try goes on."
+            "next try continues."
         ) from error
 
 
@@ -234,7 +234,7 @@ def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> 
     if before != after or local.tell() != after[0]:
         raise FileStillChanging(
             f"{path} changed while it was read ({before[0]} bytes, then {after[0]}; {local.tell()} arrived): the "
-            "county is still writing it. Nothing was archived; the next try reads it anew."
+            "county is still writing it. Nothing was archived; the next try reads it again."
         )
 
 

@@ -128,7 +128,7 @@ class CountyFtp:
                 if attempt == self.resumptions:
                     raise ServerUnreachable(
                         f"{path}: the connection broke {attempt + 1} times, {target.tell()} bytes arrived ({error}). "
-                        "Nothing was archived; the next try starts anew."
+                        "Nothing was archived; the next try starts again."
                     ) from error
                 log.warning("download_resumed", path=path, received=target.tell(), reason=str(error))
             else:
@@ -137,7 +137,7 @@ class CountyFtp:
                 log.warning("download_resumed", path=path, received=target.tell(), size=size, reason="incomplete")
         raise IncompleteFile(
             f"{path}: {target.tell()} of {size} bytes arrived although the server reported success. Nothing was "
-            "archived; the next try reads it anew."
+            "archived; the next try reads it again."
         )
 
     def _receive(self, path: str, target: BinaryIO) -> None:

@@ -16,13 +16,12 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from county.archive import conflict, not_archived
-from county.errors import ArchiveUnavailable, IngestionError, PermanentIngestionError
+from county.errors import ArchiveUnavailable, IngestionError, PermanentIngestionError, archive_conflict, not_archived
 
 GOOGLE_CLOUD = "google_cloud_default"
 #: Bytes of one request, up and down; a multiple of 256 KiB.
 CHUNK = 8 << 20
-#: Bytes that whoever reads line by line takes out of a chunk at a time.
+#: Bytes that a reader of lines takes out of a chunk at a time.
 READ_AHEAD = 1 << 20
 
 
@@ -61,12 +60,12 @@ class GcsArchive:
             except api.PreconditionFailed:
                 # Also what a repeated request hears whose first try had arrived.
                 if self.facts(name) != expected:
-                    raise conflict(name) from None
+                    raise archive_conflict(name) from None
                 return
             if (blob.size, f"crc32c:{blob.crc32c}") != expected:
                 blob.delete(if_generation_match=blob.generation, retry=self._retry)
                 raise ArchiveUnavailable(
-                    f"{name} arrived damaged in {self.url} and was removed; nothing was staged, the next try goes on."
+                    f"{name} arrived damaged in {self.url} and was removed; nothing was staged; the next try continues."
                 )
 
     def facts(self, name: str) -> tuple[int, str]:
@@ -144,7 +143,7 @@ class GcsArchive:
             return PermanentIngestionError(f"{said}: {_first_line(error)}. Correct ARCHIVE_URL; nothing was staged.")
         return ArchiveUnavailable(
             f"{said}: {_first_line(error)}. If this stays, look at the service (or STORAGE_EMULATOR_HOST); nothing was "
-            "staged, the next try goes on."
+            "staged; the next try continues."
         )
 
 

@@ -22,7 +22,7 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Held by whoever drops a part of a staging table, one at a time.
+#: Held while a staging partition is dropped, one at a time.
 DROP_LOCK = "leads:drop-staging"
 
 #: A file with as few bad lines as this is never too bad, however small it is.
@@ -52,7 +52,7 @@ def stage_file(
 ) -> Staged:
     """Load one file in one transaction, replacing what an earlier try left, rejects of the day included.
 
-    Raises TooManyRejects after the rejects are committed, so that whoever looks finds them.
+    Raises TooManyRejects after the rejects are committed, so that they can be looked at.
     """
     columns = layout(file.name)
     with connection.transaction(), connection.cursor() as cursor:
@@ -83,8 +83,8 @@ def partition(table: str, ingestion_id: int) -> str:
 def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
     """Drop a run's partition of a staging table; return False if it is gone already or a lock was in the way.
 
-    That wants the whole table for a moment. A run that reads it goes first, and so does whoever drops a part already:
-    PostgreSQL answers the second of two who drop the same one with an internal error. ``timeout`` is how long to wait
+    That locks the whole table for a moment. A run that reads it goes first, and so does another session that drops one:
+    PostgreSQL answers the second of two that drop the same one with an internal error. ``timeout`` is how long to wait
     for each, as in ``lock_timeout``.
     """
     with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():

@@ -1,13 +1,13 @@
-"""# Daily digest: one mail a day for each subscriber who wants it
+"""# Daily digest: one e-mail a day for each subscriber who wants it
 
-Every day at 5:00 New York. Opens one delivery for each active or trialing subscriber whose preferences do not say no,
-due at the next `digest_time` in their `digest_timezone` (08:00 New York). Rows only: the notifier makes the content
-when it sends, and sends nothing when there is nothing new.
+Every day at 5:00 New York. Enqueues one delivery for each active or trialing subscriber whose preferences do not say
+no, due at the next `digest_time` in their `digest_timezone` (08:00 New York). It only writes rows: the notifier
+writes the content when it sends, and sends nothing when there is nothing new.
 
-**The business date** is part of the delivery's key, so a rerun opens nothing twice. A date that is over is silent:
-the next digest holds what it would have held.
+**The business date** is part of the delivery's key, so a rerun enqueues nothing twice. A past date enqueues nothing:
+the next digest has its leads.
 
-**When it fails** nobody gets a digest today until it has run. Read the task's log, put right what it names, and clear
+**When it fails** nobody gets a digest today until it has run. Read the task's log, correct what it names, and clear
 the task the same day: a digest whose time has passed goes out at once.
 """
 
@@ -23,7 +23,7 @@ from operations_dag import operations_dag, run_day, today
 
 @task(outlets=[DELIVERIES])
 def open_digests() -> dict[str, int]:
-    """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
+    """Enqueue the deliveries; return the counts ``opened`` and ``unpaid``."""
     from county.hooks import leads_connection
     from operations.mailings import scheduled
 

@@ -5,11 +5,12 @@ Every business day at 6:00 New York. Reads `Cases.exp` and `Parties.exp` (or the
 alert rows up to date. The notifier sends the alerts; this DAG only writes them.
 
 **A run is for one business date**: its logical date in New York, or the parameter `business_date`. A run whose files
-are archived reads the archive, so any archived date can be run again or backfilled, in any order; nobody is told twice.
+are archived reads the archive, so any archived date can be run again or backfilled, in any order; no subscriber is
+alerted twice.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
-`data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Put it right, then clear the failed
-task: the run goes on from there. Malformed lines are in `rejected_records`, records without a property in
+`data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Correct the cause, then clear the
+failed task: the run continues from there. Malformed lines are in `rejected_records`, records without a property in
 `unmatched_records`. Until it has run, subscribers get no new-homeowner and foreclosure leads of that day.
 """
 

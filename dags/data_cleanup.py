@@ -1,18 +1,18 @@
-"""# Data clean-up: what is past its retention goes
+"""# Data cleanup: archive and delete rows past their retention
 
 Every night at 3:00 New York. E-mail and text deliveries and API logs older than 90 days are archived as compressed
-JSON lines below `logs/` of the archive, read back and compared, and only then emptied (deliveries: what proves that
-something was sent and paid for stays) or deleted; so are providers' events that name no delivery of ours. Queue
+JSON lines below `logs/` of the archive, read back and compared, and only then emptied (deliveries keep what proves
+that something was sent and paid for) or deleted. The same holds for provider events without a delivery of ours. Queue
 metrics, closed dead letters, rejected and unmatched records older than 90 days are deleted, staging tables of failed
 runs after 14 days, Airflow's own metadata after 90 (`airflow db clean`, when the connection `airflow_db` is defined).
 `operations/retention/rules.py` has the table.
 
-**By hand it only counts**, unless the parameter `dry_run` is switched off. The business date bounds what goes: a run
-for an old date removes what was too old on that date, and no run removes what is younger today.
+**A manual run only counts** unless the parameter `dry_run` is off. The business date is the limit: a run for an old
+date removes what was too old on that date, and no run removes what is younger today.
 
-**When it fails** nothing is lost: a batch that was begun is in `cleanup_batches` and the next run finishes it first.
-Read the task's log (mostly the archive does not answer or is full), put right what it names, and clear the task, or
-leave it to the next night.
+**When it fails** nothing is lost: an unfinished batch is in `cleanup_batches`, and the next run finishes it first.
+Read the task's log (usually the archive does not answer or is full), correct what it names, and clear the task, or
+wait for the next night.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from leads.clock import now
 
 @task
 def clean_up() -> dict[str, int]:
-    """Archives and removes; returns the rows of each rule."""
+    """Archive and remove rows; return their number for each rule."""
     from county.archive import open_archive
     from county.hooks import leads_connection
     from county.settings import settings
@@ -43,7 +43,7 @@ def clean_up() -> dict[str, int]:
 
 @task(trigger_rule="all_done")
 def clean_airflow() -> None:
-    """Cleans Airflow's own database, if this Airflow is told its address."""
+    """Clean Airflow's own database, if the connection ``airflow_db`` gives its address."""
     from airflow.sdk import BaseHook
 
     from operations.monitoring import airflow_metadata
@@ -60,13 +60,13 @@ def clean_airflow() -> None:
 
 
 def _moment() -> datetime:
-    """The run's own moment, never in the future."""
+    """Return the run's logical date, never a time in the future."""
     logical_date = get_current_context()["dag_run"].logical_date
     return min(logical_date or now(), now())
 
 
 def _only_counts() -> bool:
-    """By hand unless told otherwise; on schedule only when the run's configuration says so."""
+    """Return whether to count only: the default of a manual run, not of a scheduled one."""
     context = get_current_context()
     if is_manual():
         return bool(context["params"]["dry_run"])

@@ -1,14 +1,14 @@
-"""# Freshness watch: what should be there and is not
+"""# Freshness watch: missing runs and stale data
 
-Every quarter of an hour. Compares the schedules of the feeds with `data_ingestion_logs` and tells on-call, once a
-cause and hour, of a run that never started (half an hour after its time) and of a feed whose newest data is too old;
-and tells when that is over. A row that still says `running` though Airflow's run has ended (the database was away at
-that moment) becomes `failed`. Also sends again what no address of on-call has taken yet.
+Every 15 minutes. Compares the schedules of the feeds with `data_ingestion_logs`. Alerts on-call of a run that never
+started (half an hour after its time) and of a feed whose newest data is too old, at most once an hour for each cause,
+and says when it is over. A row that still says `running` although Airflow's run has ended (the database was
+unreachable at that time) becomes `failed`. Also sends alerts again that no on-call address has accepted yet.
 
-**The business date does not matter**: a run looks at what is there at that moment.
+**The business date does not matter**: a run checks the current state.
 
-**When it fails** nobody is told of missing runs until the next quarter of an hour. The task's log says why; mostly
-the leads database does not answer.
+**When it fails** on-call hears of missing runs 15 minutes later. The task's log says why; usually the leads database
+does not answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from leads.clock import now
 
 @task
 def watch_feeds() -> dict[str, list[str]]:
-    """Ends what nobody could end, tells of missing runs and stale feeds; returns those."""
+    """End rows of runs that are over, alert on-call of missing runs and stale feeds; return those."""
     from county.hooks import leads_connection
     from leads.alert import send_pending_alerts
     from operations.monitoring import freshness

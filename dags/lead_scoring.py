@@ -1,14 +1,14 @@
-"""# Lead scoring: what each lead is worth today
+"""# Lead scoring: today's score of each lead
 
 Every night at 2:00 New York. Recalculates `leads.lead_score` of every lead that is `new` or `contacted` with the SQL
-function `calculate_lead_score`: base by type, less with age, more for equity and engagement. A score that stays is
+function `calculate_lead_score`: base by type, less with age, more for equity and engagement. An unchanged score is
 not rewritten; `last_score_update` is when it last changed.
 
 **The business date does not matter**: a lead's age counts from the day the run really happens, so a backfill or a
-rerun changes nothing. It waits for its turn in the pool `ingestion_merge` and never runs beside a merge.
+rerun changes nothing. It waits in the pool `ingestion_merge` and never runs beside a merge.
 
-**When it fails** scores stay those of yesterday; nothing is half-done and it is not tried again by itself. Read the
-task's log, put right what it names, and clear the task; or leave it: the next night makes good what this one missed.
+**When it fails** scores stay those of yesterday; nothing is half-done, and there is no automatic retry. Read the
+task's log, correct what it names, and clear the task; or wait: the next night's run recalculates everything.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from operations_dag import operations_dag
 
 @task(outlets=[LEADS])
 def score_leads() -> int:
-    """Brings the scores up to date; returns how many changed."""
+    """Bring the scores up to date; return how many changed."""
     from county import lead_scoring
     from county.hooks import leads_connection
 

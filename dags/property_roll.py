@@ -3,15 +3,15 @@
 On the 15th of each month at 4:00 New York. Takes the CSV of the parcel roll from the archive
 (`{ARCHIVE_URL}/roll/{business date}/`), else from `PARCEL_ROLL_URL`, archived first, and brings address, assessed
 value and building of every parcel up to date. Owner and sales of recorded documents stay; the equity of open leads is
-computed again. Records without a folio find their property among these parcels.
+recalculated. Records without a folio are matched to these parcels.
 
-**A run is for one business date**: its logical date in New York, or the parameter `business_date`. The address shows
-the newest roll only, so an earlier date needs its CSV in the archive; a roll older than one that is in is skipped.
+**A run is for one business date**: its logical date in New York, or the parameter `business_date`. The address offers
+only the newest roll, so an earlier date needs its CSV in the archive. A roll older than a loaded one is skipped.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
-`data_ingestion_logs.error_message` (type `property_roll`), in the failed task's log and in `failed_jobs`. Put it right,
-then clear the failed task. Malformed lines are in `rejected_records` (feed `roll`). Until it has run, properties keep
-last month's values.
+`data_ingestion_logs.error_message` (type `property_roll`), in the failed task's log and in `failed_jobs`. Correct the
+cause, then clear the failed task. Malformed lines are in `rejected_records` (feed `roll`). Until it has run,
+properties keep last month's values.
 """
 
 from __future__ import annotations

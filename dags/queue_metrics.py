@@ -1,13 +1,13 @@
 """# Queue metrics: how the notifier's queues are doing
 
-Every five minutes. Writes one row of `queue_metrics` for each of the notifier's queues: what waits, runs, is delayed
-and dead now; what was completed and failed since the row before. Read from PostgreSQL alone. The queues page draws
-its curves from it, and the notifier takes it for the sign that Airflow lives.
+Every five minutes. Writes one row of `queue_metrics` for each of the notifier's queues: how many jobs wait, run, are
+delayed and are dead now, and how many were completed and failed since the previous row. It reads only PostgreSQL. The
+notifier takes a new row as the sign that Airflow is running.
 
-**The business date does not matter**: a run writes what is there at that moment.
+**The business date does not matter**: a run writes the current numbers.
 
-**When it fails** nothing is lost but a point of the curves, and the next run counts from the last row on. If it keeps
-failing, look whether the leads database answers: the task's log says why it did not.
+**When it fails** one data point is missing, and the next run counts from the last row on. If it keeps failing, check
+the leads database: the task's log says why it did not answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operations_dag import operations_dag
 
 @task
 def record_queue_metrics() -> int:
-    """Writes the rows; returns how many."""
+    """Write the rows; return how many."""
     from county.hooks import leads_connection
     from operations.monitoring import queue_metrics
 

@@ -5,11 +5,12 @@ archives them, finds the property of each case by its address, and brings cases,
 notifier sends the alerts; this DAG only writes them. The contact of an eviction is the landlord, never the tenant.
 
 **A run is for one business date**: its logical date in New York, or the parameter `business_date`. A run whose files
-are archived reads the archive, so any archived week can be run again or backfilled, in any order; nobody is told twice.
+are archived reads the archive, so any archived week can be run again or backfilled, in any order; no subscriber is
+alerted twice.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
-`data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Put it right, then clear the failed
-task: the run goes on from there. An empty file is no failure, but a warning in the log's row. Malformed lines are in
+`data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Correct the cause, then clear the
+failed task: the run continues from there. An empty file is a warning, not a failure. Malformed lines are in
 `rejected_records`, cases without a property in `unmatched_records`, tried again by each run for 90 days. Until it has
 run, subscribers get no eviction and debt leads of that week.
 """

@@ -1,13 +1,13 @@
-"""# Weekly report: what became of the leads of last week
+"""# Weekly report: the outcome of last week's leads
 
-Every Monday at 9:00 New York. Opens one delivery for each active or trialing subscriber who was there in that week
-and whose preferences do not say no, for the week (Monday to Sunday) before. Rows only: the notifier makes the content
-when it sends.
+Every Monday at 9:00 New York. Enqueues one delivery for each active or trialing subscriber who was subscribed in that
+week and whose preferences do not say no, for the week (Monday to Sunday) before. It only writes rows: the notifier
+writes the content when it sends.
 
 **The business date** says which week: the last that was over. The week is part of the delivery's key, so a rerun
-opens nothing twice. It can be run again until the next week is over; older weeks are silent.
+enqueues nothing twice. It can be run again until the next week is over; older weeks enqueue nothing.
 
-**When it fails** nobody gets a report until it has run. Read the task's log, put right what it names, and clear the
+**When it fails** nobody gets a report until it has run. Read the task's log, correct what it names, and clear the
 task in the same week.
 """
 
@@ -23,7 +23,7 @@ from operations_dag import operations_dag, run_day, today
 
 @task(outlets=[DELIVERIES])
 def open_reports() -> dict[str, int]:
-    """Opens the deliveries; returns the counts ``opened`` and ``unpaid``."""
+    """Enqueue the deliveries; return the counts ``opened`` and ``unpaid``."""
     from county.hooks import leads_connection
     from operations.mailings import scheduled
 

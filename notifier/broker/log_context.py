@@ -25,7 +25,7 @@ class LogContext(Middleware):
     def after_process_message(
         self, broker: Any, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Forget them: the thread goes on with another message."""
+        """Forget them: the thread processes another message next."""
         clear_contextvars()
 
     def after_skip_message(self, broker: Any, message: MessageProxy) -> None:

@@ -1,9 +1,8 @@
-"""Mails that a day brings by itself. Rows only: the notifier composes each when it is due, and sends it.
+"""Scheduled e-mails. The batch side only writes rows: the notifier composes and sends each when it is due.
 
-Each function opens one delivery for each subscriber who wants the mail and returns the counts ``opened`` and ``unpaid``
-(too few tokens: the row says ``skipped``). A rerun opens nothing. A date that is over is silent: its mails would tell
-of a morning that has passed. What it would have told is not lost: the next digest holds its leads, the next run of the
-reminders makes up for it.
+Each function enqueues one delivery for each subscriber who wants the e-mail and returns the counts ``opened`` and
+``unpaid`` (too few tokens: the row says ``skipped``). A rerun enqueues nothing. Neither does a past date, whose e-mails
+would be out of date; the next digest has its leads, and the next run of the reminders sends what is still due.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ NOBODY = {"opened": 0, "unpaid": 0}
 
 
 def open_digests(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
-    """Digests of ``day``: due at each subscriber's ``digest_time`` in their ``digest_timezone`` after 5:00 New York."""
+    """Enqueue the digests of ``day``, due at each subscriber's next ``digest_time`` after 5:00 New York."""
     return _open(connection, "daily_digest", wanted=day == today, day=day)
 
 

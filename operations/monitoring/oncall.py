@@ -1,4 +1,4 @@
-"""How the end of a run is told to on-call: callbacks for Airflow, which hands them its context.
+"""Alerts on-call of runs that failed or are late: callbacks for Airflow, which passes its context.
 
 The DAG-level ones run in the dag-processor, where a killed task is seen too but no exception is at hand; so a failed
 task leaves its last words in ``task_failures`` first. A context may be minimal: only DAG and run are relied on. Every
@@ -79,7 +79,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
 
 def run_succeeded(context: Mapping[str, Any]) -> None:
-    """DAG level: closes what was told of this DAG (for a feed: of this date)."""
+    """Close the alerts of this DAG (for a feed: of this date) after a success (DAG level)."""
     from leads.alert import recovered
 
     dag_id = context["dag"].dag_id
@@ -93,7 +93,7 @@ def run_succeeded(context: Mapping[str, Any]) -> None:
 
 
 def run_is_late(context: Mapping[str, Any] | None = None) -> None:
-    """Deadline: tells that a run has not ended when it should have. A run that ended meanwhile is told otherwise."""
+    """Alert on-call of a run that has not ended by its deadline. A failed run has an alert of its own."""
     from leads.alert import alert
 
     run = dict((context or {}).get("dag_run") or {})
@@ -114,8 +114,8 @@ def run_is_late(context: Mapping[str, Any] | None = None) -> None:
             "critical",
             f"{dag_id} is late" + (f" for {day}" if day else ""),
             _lines(facts),
-            "Open the run's page. wait_for_files waits until 18:00 for files that the county has not written yet: ask "
-            "the county. A queued task waits for a worker or a pool; a running one says in its log what it does.",
+            "Open the run's page. wait_for_files waits until 18:00 for files that the county has not published yet: "
+            "ask the county. A queued task waits for a worker or a pool; see the log of a running one.",
             cause=f"late:{dag_id}:{run_id}",
             affects=[_affected(dag_id, day)],
             connection=connection,

@@ -108,7 +108,7 @@ def test_what_a_killed_task_has_left_is_no_object_and_goes_away(tmp_path: Path) 
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     archive = FileArchive(tmp_path / "archive")
     source = file(tmp_path, b"x" * 500_000)
-    with no_file_longer_than(100_000), pytest.raises(ArchiveUnavailable, match="Make room there"):
+    with no_file_longer_than(100_000), pytest.raises(ArchiveUnavailable, match="Free space there"):
         archive.put(CASES, source)
     assert list(archive.root.glob("**/*.exp")) + list(archive.root.glob("**/.partial-*")) == []
     archive.put(CASES, source)
@@ -204,8 +204,8 @@ def test_a_missing_bucket_is_named(object_storage: ObjectStorage, tmp_path: Path
     [
         (401, PermanentIngestionError, "roles Storage Object Creator and Viewer"),
         (403, PermanentIngestionError, "roles Storage Object Creator and Viewer"),
-        (429, ArchiveUnavailable, "the next try goes on"),
-        (503, ArchiveUnavailable, "the next try goes on"),
+        (429, ArchiveUnavailable, "the next try continues"),
+        (503, ArchiveUnavailable, "the next try continues"),
     ],
 )
 def test_what_the_service_refuses_is_told_apart_from_what_it_cannot_do_now(
