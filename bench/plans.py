@@ -24,8 +24,11 @@ class Plan:
 
 
 @contextmanager
-def explained(connection: psycopg.Connection) -> Iterator[list[Plan]]:
-    """Collects the plans of all statements of ``connection``, those inside functions too. Needs a superuser."""
+def explained(connection: psycopg.Connection, *, at_least: int = 0) -> Iterator[list[Plan]]:
+    """Collect the plans of the statements of ``connection``, those inside functions too. Needs a superuser.
+
+    Statements that take less than ``at_least`` milliseconds are left out.
+    """
     found: list[Plan] = []
 
     def keep(message: psycopg.errors.Diagnostic) -> None:
@@ -35,7 +38,12 @@ def explained(connection: psycopg.Connection) -> Iterator[list[Plan]]:
 
     connection.add_notice_handler(keep)
     connection.execute("LOAD 'auto_explain'")
-    options = {"log_min_duration": "0", "log_analyze": "on", "log_buffers": "on", "log_nested_statements": "on"}
+    options = {
+        "log_min_duration": str(at_least),
+        "log_analyze": "on",
+        "log_buffers": "on",
+        "log_nested_statements": "on",
+    }
     for name, value in options.items():
         connection.execute("SELECT set_config(%s, %s, false)", (f"auto_explain.{name}", value))
     connection.execute("SET client_min_messages = log")
