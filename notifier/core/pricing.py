@@ -12,7 +12,6 @@ from notifier.core.settings import settings
 
 #: How long (s) a phone rings before the call counts as not answered.
 RING_SECONDS = 30
-DEFAULT_MINUTES = 3
 
 
 def call_minutes() -> int:
