@@ -45,8 +45,8 @@ def test_what_a_step_said_itself_is_kept(database: Database, daily: Feed) -> Non
 
 
 def test_a_run_that_died_before_it_opened_its_row_has_one(database: Database, daily: Feed) -> None:
-    fail(database, daily, "open_run died without a word", FRIDAY)
-    assert rows(database) == [(RUN, FRIDAY, "failed", "open_run died without a word")]
+    fail(database, daily, "the process of open_run was killed", FRIDAY)
+    assert rows(database) == [(RUN, FRIDAY, "failed", "the process of open_run was killed")]
 
 
 def test_a_cleared_task_opens_the_row_again_and_success_settles_the_dead_letter(

@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_for_good_says_so_and_goes_on_when_its_task_is_cle
     ingestion.wait_until(run_id, "failed")
     hold.close()
     ((_, _, error),) = ingestion.wait_for_log(run_id, "failed")
-    assert error.startswith("merge died without a word (killed, or its machine went down)")
+    assert error.startswith("the process of merge was killed or its machine went down")
     letters = "SELECT count(*), min(state) FROM failed_jobs WHERE job_data ->> 'run_id' = %s"
     assert ingestion.rows(letters, run_id) == [(1, "open")]
 
