@@ -177,7 +177,7 @@ MONTHLY = Feed(
     stale_days=35,
 )
 
-#: The county's parcels; a CSV that ``county.parcel_roll`` turns into lines of these columns.
+#: The county's parcels: ``county.parcel_roll`` turns a CSV into lines with these columns.
 PARCEL_ROLL = Feed(
     name="roll",
     dag_id="property_roll",

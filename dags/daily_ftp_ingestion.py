@@ -20,5 +20,5 @@ from ingestion_dag import ingestion_dag
 
 from county.feeds import DAILY
 
-# A DAG of Airflow; what its tasks do is in the package county.
+# An Airflow DAG; its tasks are implemented in the package county.
 dag = ingestion_dag(DAILY, doc_md=__doc__)

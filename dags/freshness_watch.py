@@ -26,7 +26,7 @@ from leads.clock import now
 
 @task
 def watch_feeds() -> dict[str, list[str]]:
-    """End rows of runs that are over, alert on-call of missing runs and stale feeds; return those."""
+    """Close the rows of ended runs, alert on-call about missing runs and stale feeds; return the missing and stale."""
     from county.hooks import leads_connection
     from leads.alert import send_pending_alerts
     from operations.monitoring import freshness

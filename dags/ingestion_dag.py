@@ -120,7 +120,7 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
 
 
 def _deadline(feed: Feed) -> DeadlineAlert | None:
-    # At the end of a good run, `airflow dags test` (3.3) looks for the stored deadlines of a DAG that it never stored.
+    # After a successful run, `airflow dags test` (3.3) looks up the DAG's deadlines, although it never stored the DAG.
     if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))

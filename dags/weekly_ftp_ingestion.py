@@ -21,5 +21,5 @@ from ingestion_dag import ingestion_dag
 
 from county.feeds import WEEKLY
 
-# A DAG of Airflow; what its tasks do is in the package county.
+# An Airflow DAG; its tasks are implemented in the package county.
 dag = ingestion_dag(WEEKLY, doc_md=__doc__)
