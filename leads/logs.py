@@ -94,7 +94,12 @@ def _place_of_exception(logger: Any, method: str, event: EventDict) -> EventDict
     error = found[1] if isinstance(found, tuple) else found if isinstance(found, BaseException) else None
     if error is not None:
         event["exception"] = where(error)
-    event.pop("color_message", None)  # uvicorn's, with escape sequences for a terminal
+    for repeated in (
+        "color_message",
+        "message",
+        "asctime",
+    ):
+        event.pop(repeated, None)
     return event
 
 

@@ -47,6 +47,13 @@ def test_a_library_says_what_it_says_in_the_same_format() -> None:
     assert formatted("%s of %d", "one", 2)["event"] == "one of 2"
 
 
+def test_an_event_is_not_repeated_when_another_handler_has_formatted_the_record() -> None:
+    record = logging.makeLogRecord({"msg": "Started %s", "args": ("x",), "color_message": "Started \x1b[1mx"})
+    logging.Formatter("%(asctime)s %(message)s").format(record)
+    line = json.loads(logs.formatter(is_terminal=False).format(record))
+    assert set(line) == {"event", "timestamp", "level", "logger"}
+
+
 def test_bound_ids_are_on_every_line() -> None:
     with structlog.contextvars.bound_contextvars(queue="email-workflows"):
         assert formatted("of_a_library")["queue"] == "email-workflows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import permutations
+from threading import Event
 
 import psycopg
 import pytest
@@ -135,12 +136,16 @@ def test_events_stored_before_a_crash_are_applied_later(
 ) -> None:
     from notifier.deliveries import provider_events
 
+    died = Event()
+
     def die() -> None:
+        died.set()
         raise psycopg.OperationalError("the process is gone")
 
     delivery = call(system)
     monkeypatch.setattr(provider_events, "apply", die)
     report_call(twilio, delivery, "completed", CallDuration="10")
+    assert died.wait(10), "events are applied after the answer"
     assert system.state(delivery) == "accepted"
     monkeypatch.undo()
     provider_events.apply()
