@@ -32,7 +32,7 @@ def test_the_notifier_is_measured_by_one_benchmark_after_another() -> None:
     """Each with servers and workers of its own, whatever the one before has left in the process."""
     done = bench("notifier_email", "notifier_lookups", "--scale", "0.02")
     assert done.returncode == 0, done.stderr
-    for line in ("e-mails/s", "lookups: ms", "beside 500 e-mails", "share of a core", "messages that do nothing"):
+    for line in ("e-mails/s", "lookups: ms", "beside 500 e-mails", "share of a core", "wake-ups of an empty queue"):
         assert line in done.stdout
     assert "lost the database" not in done.stderr
 

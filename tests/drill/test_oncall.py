@@ -30,7 +30,7 @@ import os, signal, time
 from datetime import timedelta
 from airflow.sdk import DeadlineAlert, SyncCallback, task
 from run_deadlines import ScheduledSlot
-from upkeep import oncall
+from operations.monitoring import oncall
 from operations_dag import operations_dag
 
 @task
@@ -42,7 +42,9 @@ def dawdle():
     time.sleep(8)
 
 for name, step, schedule in [("probe_killed", die, "0 0 1 1 *"), ("probe_late", dawdle, "* * * * *")]:
-    with operations_dag(name, schedule=schedule, doc_md=__doc__, most=timedelta(minutes=5), tags=["drill"]) as dag:
+    with operations_dag(
+        name, description="A drill", schedule=schedule, doc_md=__doc__, max_duration=timedelta(minutes=5), tags=["drill"]
+    ) as dag:
         step()
     if name == "probe_late":
         dag.deadline = DeadlineAlert(
