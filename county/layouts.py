@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+LAYOUTS = Path(__file__).with_name("layouts.csv")
+
 #: type -> (check of a trimmed value that is not blank, what to say when it fails)
 _CHECKS = {
     "integer": (
@@ -155,7 +157,7 @@ class Column:
 @cache
 def layout(file: str) -> tuple[Column, ...]:
     """Return the columns of ``file`` (a name in ``layouts.csv``) in order; raises KeyError for an unknown file."""
-    with (Path(__file__).parent / "layouts.csv").open(encoding="utf-8", newline="") as rows:
+    with LAYOUTS.open(encoding="utf-8", newline="") as rows:
         columns = tuple(
             Column(
                 row["column"], int(row["position"]), row["type"], row["required"] == "yes", tuple(row["codes"].split())
