@@ -1,7 +1,7 @@
 """The leads database: its schema, its reference data, and the SQL functions that the batch side and the notifier share.
 
-``versions/`` changes tables, ``reference/`` fills the tables of rules, ``repeatable/`` makes functions, views, triggers
-and comments. README.md says how to change each.
+``versions/`` changes tables, ``reference/`` fills the tables of rules, ``repeatable/`` creates functions, views,
+triggers and comments. README.md explains how to change them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 class MigrationError(RuntimeError):
-    """Raised when a migration cannot go on; the message names the cause and the remedy."""
+    """Raised when a migration cannot continue; the message names the cause and the remedy."""
 
 
 def configuration(url: str | None = None) -> Config:
@@ -28,6 +28,6 @@ def configuration(url: str | None = None) -> Config:
         raise SystemExit("DATABASE_URL is not set: give the leads database as postgresql://user:password@host/name")
     config = Config()
     config.set_main_option("script_location", str(HERE))
-    # Whatever driver the address names (or none), migrations use the one that this project installs.
+    # Migrations always use the driver that this project installs, even if the address names another driver.
     config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
     return config

@@ -1,6 +1,6 @@
 """``python -m migrations upgrade`` brings the leads database at ``DATABASE_URL`` to the newest schema.
 
-``current`` and ``history`` show revisions. ``snapshot`` writes the schema of that database to ``schema.sql`` here.
+``current`` and ``history`` show revisions. ``snapshot`` writes the schema of the database to ``migrations/schema.sql``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from migrations import HERE, MigrationError, configuration
 from migrations.snapshot import take_snapshot
 
-AGAIN = "Whatever this run finished is kept. Run it again: that is safe."
+AGAIN = "The steps that this run finished are kept. It is safe to run the command again."
 
 
 def main() -> int:
@@ -41,18 +41,18 @@ def explain(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     match cause:
         case psycopg.errors.LockNotAvailable():
-            return f"another session used a table longer than the lock timeout: {cause}\nWait for it to end. {AGAIN}"
+            return f"another session held a lock on a table for too long: {cause}\nWait until it ends. {AGAIN}"
         case psycopg.errors.QueryCanceled():
-            return f"a statement took longer than the statement timeout: {cause}\nWait for a quiet time. {AGAIN}"
+            return f"a statement took too long: {cause}\nWait until the database is less busy. {AGAIN}"
         case psycopg.OperationalError():
             return f"cannot reach the database at DATABASE_URL: {cause}\nStart it, or correct DATABASE_URL. {AGAIN}"
         case CommandError():
             return (
-                f"{cause}\nA database at a revision that is not in migrations/versions was migrated by a newer version"
-                " of this project: deploy that version, or one that is newer still."
+                f"{cause}\nIf the revision is not in migrations/versions, a newer version of this project migrated the"
+                " database: deploy that version or a later one."
             )
         case MigrationError():
-            return f"{cause}\nThe reference data and functions are as before this run."
+            return f"{cause}\nThis run did not change the reference data or the functions."
         case _:
             return f"the database refused a statement: {cause}\nCorrect the revision. {AGAIN}"
 

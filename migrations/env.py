@@ -1,6 +1,7 @@
-"""Alembic's environment: runs revisions one transaction each, then applies reference data and repeatable files.
+"""Alembic's environment: runs each revision in its own transaction, then applies reference data and repeatable files.
 
-Only one migration runs at a time. A statement that waits for a lock gives up, instead of blocking everybody behind it.
+Only one migration runs at a time. A statement that waits too long for a lock fails, so that it does not block other
+sessions.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def _destination() -> Any:
 
 
 def _wait_for_other_migrations(connection: Connection) -> None:
-    # Several hosts may migrate at once. Asking again, instead of waiting inside PostgreSQL, holds no snapshot for which
-    # CREATE INDEX CONCURRENTLY in the other migration would wait. The lock ends with the connection.
+    # Several hosts may migrate at once. Poll for the lock: a statement that waits for it inside PostgreSQL holds a
+    # snapshot, and CREATE INDEX CONCURRENTLY in the other migration would wait for that snapshot. PostgreSQL releases
+    # the lock when the connection closes.
     while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('leads:migrations'))")):
         connection.rollback()
         time.sleep(0.2)
@@ -54,7 +56,7 @@ def _wait_for_other_migrations(connection: Connection) -> None:
 
 
 def _run_revisions(connection: Connection) -> tuple[str | None, str | None]:
-    """Run what Alembic was asked for; return the database's revisions before and after."""
+    """Run the command that Alembic was given; return the database's revisions before and after it."""
     context.configure(connection=connection, transaction_per_migration=True)
     before = context.get_context().get_current_revision()
     connection.rollback()

@@ -1,4 +1,4 @@
-"""Reference data: the tables of rules, which each migration makes equal to ``reference/<table>.csv``."""
+"""Reference data: tables of rules, which each migration makes equal to their files ``reference/<table>.csv``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def reference_files(folder: Path = REFERENCE) -> list[Path]:
 def load_reference(connection: psycopg.Connection[Any], path: Path) -> None:
     """Make the table equal to the CSV file: add and change rows, and remove those that the file no longer has.
 
-    Raises MigrationError when the file does not fit the table, or when another table refers to a row that it removes.
+    Raises MigrationError when the file does not fit the table, or when another table refers to a removed row.
     """
     try:
         removed, written = _load(connection, path.stem, path.read_text("utf-8"))
@@ -85,7 +85,7 @@ def _list(columns: list[str], table: str | None = None) -> sql.Composed:
 
 
 def _shape(connection: psycopg.Connection[Any], table: str) -> tuple[list[str], bool]:
-    """Return the columns of the table's primary key, and whether the table has the column of the mark."""
+    """Return the columns of the table's primary key, and whether the table has the column ``is_reference``."""
     row = connection.execute(
         "SELECT array_agg(a.attname) FILTER (WHERE a.attnum = ANY (i.indkey)), bool_or(a.attname = %s)"
         " FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"

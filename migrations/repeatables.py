@@ -1,11 +1,11 @@
-"""Repeatable files: functions, views, triggers and comments, applied again whenever a file or what it requires changes.
+"""Repeatable files: functions, views, triggers and comments that are applied again when they change.
 
-The first lines of ``repeatable/<name>.sql`` may say, as comments:
+The first lines of ``repeatable/<name>.sql`` may be header comments:
 
-- ``requires: a, b``: these files come first, and this file is applied again when one of them is;
-- ``data: t``: the file uses the reference table ``t``, so a change of ``reference/t.csv`` is a change of the file;
-- ``afterwards: CALL p()``: a statement that recalculates stored values. It runs when the file or what it requires has
-  changed, after everything is committed, and in a transaction of its own.
+- ``requires: a, b``: files ``a`` and ``b`` are applied before this file, and this file is applied again after them;
+- ``data: t``: the file uses the reference table ``t``, so a changed ``reference/t.csv`` counts as a change to the file;
+- ``afterwards: CALL p()``: a statement that recalculates stored values. When the file or a required file has changed,
+  the statement runs after the migration has committed, and in its own transaction.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = logging.getLogger("migrations")
 
 @dataclass(frozen=True)
 class RepeatableFile:
-    """One file of ``repeatable/``, with what it needs before and does afterwards."""
+    """A file in ``repeatable/``, with the files that it requires and the statement to run afterwards."""
 
     name: str
     text: str
@@ -41,14 +41,14 @@ class RepeatableFile:
 
     @property
     def path(self) -> str:
-        """Return its path below the migrations' folder."""
+        """Return the file's path below the folder ``migrations``."""
         return f"repeatable/{self.name}.sql"
 
 
 def read_repeatables(folder: Path = REPEATABLE, reference: Path = REFERENCE) -> list[RepeatableFile]:
-    """Return the files in the order in which they are applied: each after those that it requires.
+    """Return the files in the order in which to apply them: each file after the files that it requires.
 
-    Raises MigrationError when a file requires one that does not exist, or files require each other.
+    Raises MigrationError when a file requires a missing file, or when files require each other.
     """
     files = {path.stem: _read(path, reference) for path in sorted(folder.glob("*.sql"))}
     for file in files.values():
@@ -69,9 +69,9 @@ def apply_repeatables(
     folder: Path = REPEATABLE,
     reference: Path = REFERENCE,
 ) -> list[str]:
-    """Load the reference data and apply the repeatable files that changed, or ``everything``; return their names.
+    """Load changed reference data and apply changed repeatable files; return the names of the files.
 
-    The caller commits, and then calls ``run_pending_calls``.
+    ``everything`` applies all repeatable files. The caller commits, and then calls ``run_pending_calls``.
     """
     recorded: dict[str, str] = dict(connection.execute("SELECT name, checksum FROM schema_repeatables").fetchall())
     applied: list[tuple[str, str, str | None]] = []
@@ -91,7 +91,7 @@ def apply_repeatables(
 
 
 def run_pending_calls(connection: psycopg.Connection[Any]) -> None:
-    """Run the statements that files ask for afterwards, also those that an interrupted migration left.
+    """Run the ``afterwards`` statements, including those that an interrupted migration did not run.
 
     ``connection`` is in autocommit mode, because a procedure may commit its batches.
     """
@@ -121,7 +121,7 @@ def _checksum(*contents: bytes) -> str:
 
 
 def _changed(files: Iterable[RepeatableFile], recorded: dict[str, str]) -> set[str]:
-    """Return the names of files whose checksum differs from the recorded one, and of those that require them."""
+    """Return the names of files whose checksum changed, and of the files that require them."""
     changed: set[str] = set()
     for file in files:
         if recorded.get(file.path) != file.checksum or changed.intersection(file.requires):

@@ -53,13 +53,13 @@ CREATE TABLE document_versions (
     CONSTRAINT document_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
 );
 
-COMMENT ON TABLE document_versions IS 'Every version of a recorded document: the last line for it in the file of each business date.';
+COMMENT ON TABLE document_versions IS 'All versions of recorded documents. A version is the last line for the document in the file of a business date.';
 
-COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address for a record that names none.';
+COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
 
-COMMENT ON COLUMN document_versions.has_row_keys IS 'Whether the line came from the Clerk''s 42-column file, in which a document is live while one of its party rows is.';
+COMMENT ON COLUMN document_versions.has_row_keys IS 'True if the line came from the Clerk''s 42-column file. In that file a document is live as long as one of its party rows is live.';
 
-COMMENT ON COLUMN document_versions.is_live IS 'Whether this is the newest version of a document that is not deleted.';
+COMMENT ON COLUMN document_versions.is_live IS 'True if this is the newest version of a document that is not deleted.';
 
 CREATE TABLE party_versions (
     cfn_year bigint NOT NULL,
@@ -76,19 +76,19 @@ CREATE TABLE party_versions (
     CONSTRAINT party_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
 );
 
-COMMENT ON TABLE party_versions IS 'Every version of each party of a document, like document_versions.';
+COMMENT ON TABLE party_versions IS 'All versions of the parties of documents. The rows work like those of document_versions.';
 
-COMMENT ON COLUMN party_versions.party_key IS 'Identifies the party in its document: its sequence number, or the row key of the 42-column file.';
+COMMENT ON COLUMN party_versions.party_key IS 'Identifies the party within the document. The key is the party''s sequence number, or the row key from the 42-column file.';
 
 CREATE FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns whether the API''s answer of that day is newer than all files that mention the document. The file of a day is published before that day begins.';
+COMMENT ON FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns whether the API''s answer from the given day is newer than all files that mention the document. The county publishes the file of a day before that day begins.';
 
 CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION lead_base_score(lead_type text) IS 'Returns the base score of a lead type, as lead_types gives it; 0 for other types.';
+COMMENT ON FUNCTION lead_base_score(lead_type text) IS 'Returns the base score of a lead type from the table lead_types, and 0 for an unknown type.';
 
 CREATE FUNCTION new_york_day(moment timestamp with time zone) RETURNS date
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -96,12 +96,12 @@ CREATE FUNCTION new_york_day(moment timestamp with time zone) RETURNS date
 CREATE FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) RETURNS integer
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) IS 'Returns 0 to 100: the base score of the type times freshness (age in New York days), plus points for equity and engagement.';
+COMMENT ON FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) IS 'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York days), plus points for equity and engagement.';
 
 CREATE FUNCTION call_tokens(seconds integer) RETURNS integer
     LANGUAGE sql IMMUTABLE;
 
-COMMENT ON FUNCTION call_tokens(seconds integer) IS 'Returns the price of a call in tokens: 20 for up to three minutes, 5 for each further minute or part of one.';
+COMMENT ON FUNCTION call_tokens(seconds integer) IS 'Returns the price of a call in tokens: 20 for up to three minutes, and 5 for each further minute or part of a minute.';
 
 CREATE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint
     LANGUAGE plpgsql;
@@ -121,15 +121,15 @@ CREATE TABLE oncall_alerts (
     recovery text
 );
 
-COMMENT ON TABLE oncall_alerts IS 'One row for each cause, so that one cause is one alert.';
+COMMENT ON TABLE oncall_alerts IS 'Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.';
 
-COMMENT ON COLUMN oncall_alerts.affects IS 'DAGs, or dates of a feed, that still have the problem. The alert closes when the last of them has recovered.';
+COMMENT ON COLUMN oncall_alerts.affects IS 'DAGs, or dates of a feed, that still have the problem. The alert closes when the last DAG or date has recovered.';
 
-COMMENT ON COLUMN oncall_alerts.last_sent_at IS 'When an address last accepted the alert. An open alert is sent again while this is null or older than opened_at.';
+COMMENT ON COLUMN oncall_alerts.last_sent_at IS 'Time at which an on-call address last accepted the alert. While this is null or older than opened_at, an open alert is sent again.';
 
-COMMENT ON COLUMN oncall_alerts.sending_since IS 'When a process began to send the alert. After two minutes another process may send it.';
+COMMENT ON COLUMN oncall_alerts.sending_since IS 'Time at which a process began to send the alert. Two minutes later another process may send it.';
 
-COMMENT ON COLUMN oncall_alerts.recovery IS 'Message that the problem is over; null once an address has accepted it.';
+COMMENT ON COLUMN oncall_alerts.recovery IS 'Message that says that the problem is over. Null after an on-call address has accepted this message.';
 
 CREATE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts
     LANGUAGE sql;
@@ -139,39 +139,39 @@ COMMENT ON FUNCTION claim_untold_alerts() IS 'Claims the alerts and recoveries t
 CREATE FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) RETURNS integer
     LANGUAGE sql;
 
-COMMENT ON FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) IS 'Closes the alert of a cause, and alerts whose last affected DAG or feed has recovered. Returns their number.';
+COMMENT ON FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) IS 'Closes the alert for a cause, and alerts whose last affected DAG or feed has recovered. Returns the number of closed alerts.';
 
 CREATE FUNCTION common_address_key(address text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION common_address_key(address text) IS 'Returns the key of an address in the most common form, ten times as fast as parse_address; null for other forms.';
+COMMENT ON FUNCTION common_address_key(address text) IS 'Returns the key of an address in the most common form, and null for other forms. This is ten times as fast as parse_address.';
 
 CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text
     LANGUAGE sql STABLE;
 
-COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key for a template. A trial reminder (trial:{days}) and a low balance (low) need values from the database; other templates are keys already.';
+COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key for a template. The templates for trial reminders (trial:{days}) and low balances (low) need values from the database. Every other template is returned as the key.';
 
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION hold_tokens(delivery_ids bigint[]) IS 'Holds the price of each delivery from its subscriber''s balance, highest priority first. Returns the deliveries paid for.';
+COMMENT ON FUNCTION hold_tokens(delivery_ids bigint[]) IS 'Holds the price of each delivery from the subscriber''s balance, highest priority first. Returns the ids of the deliveries whose tokens are held.';
 
 CREATE FUNCTION is_misspelling(written text, meant text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION is_misspelling(written text, meant text) IS 'Returns whether a street name (without blanks) differs from another by one typing error, or two in a long name.';
+COMMENT ON FUNCTION is_misspelling(written text, meant text) IS 'Returns whether a street name differs from another by one typing error, or by two if the name is long. Both names must have no blanks.';
 
 CREATE FUNCTION is_person(name text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION is_person(name text) IS 'Returns whether a name is a person''s. False for companies, banks, trustees, associations, governments, estates and unknown persons, and when in doubt.';
+COMMENT ON FUNCTION is_person(name text) IS 'Returns whether a name is a person''s name. Returns false for companies, banks, trustees, associations, governments, estates and unknown persons, and for doubtful names.';
 
 CREATE FUNCTION last_house(first text, last text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Null when last is a unit.';
+COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Returns null when the second number is a unit.';
 
 CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE;
@@ -191,32 +191,32 @@ CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedup
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. A known dedupe key returns the existing delivery; without enough tokens the new delivery is skipped.';
+COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. If the dedupe key exists, returns the existing delivery. If the subscriber has too few tokens, the new delivery is skipped.';
 
 CREATE FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns house|direction|name|type of an address and the normal form of its unit. range_key is the key of the last house of a range such as 7538-40.';
+COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40.';
 
 CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS SETOF party_versions
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns the parties of a document according to the files up to that business date.';
+COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns the parties of a document, as the files up to the given business date name them.';
 
 CREATE FUNCTION phone_key(phone text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION phone_key(phone text) IS 'Returns the last ten digits, which are equal for all spellings of an American phone number.';
+COMMENT ON FUNCTION phone_key(phone text) IS 'Returns the last ten digits of a phone number, so that all spellings of an American number are equal.';
 
 CREATE FUNCTION plain_address(address text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION plain_address(address text) IS 'Returns the address in capitals, with one blank between words and without city, state and ZIP; parse_address reads it.';
+COMMENT ON FUNCTION plain_address(address text) IS 'Returns the address in capitals, with one blank between words and without city, state and ZIP. This is the input of parse_address.';
 
 CREATE FUNCTION plain_preferences(preferences jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION plain_preferences(preferences jsonb) IS 'Returns email_preferences with the texts "true" and "false" as booleans. A value that is not an object becomes {}.';
+COMMENT ON FUNCTION plain_preferences(preferences jsonb) IS 'Returns email_preferences with the strings "true" and "false" converted to booleans. A value that is not an object becomes {}.';
 
 CREATE FUNCTION properties_make_address_key() RETURNS trigger
     LANGUAGE plpgsql;
@@ -232,7 +232,7 @@ CREATE TABLE land_uses (
     property_type text NOT NULL
 );
 
-COMMENT ON TABLE land_uses IS 'Property types for the land uses in the parcel roll. The first pattern (regular expression) by rank that matches counts.';
+COMMENT ON TABLE land_uses IS 'Property types for the land uses in the parcel roll. Patterns are regular expressions, tried in the order of rank; the first match sets the type.';
 
 CREATE FUNCTION property_type(land_use text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE;
@@ -240,69 +240,69 @@ CREATE FUNCTION property_type(land_use text) RETURNS text
 CREATE PROCEDURE refresh_address_keys(IN batch_size integer DEFAULT 20000)
     LANGUAGE plpgsql;
 
-COMMENT ON PROCEDURE refresh_address_keys(IN batch_size integer) IS 'Recalculates the stored keys of all properties and commits after each batch of rows; writes only keys that changed.';
+COMMENT ON PROCEDURE refresh_address_keys(IN batch_size integer) IS 'Recalculates the stored address keys of all properties, writes the keys that changed, and commits after each batch of rows.';
 
 CREATE FUNCTION refresh_after_merge() RETURNS bigint
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION refresh_after_merge() IS 'Derives again the properties that the API reported during a merge. Returns their number; 0 while a merge is running.';
+COMMENT ON FUNCTION refresh_after_merge() IS 'Derives again the properties that the API reported during a merge. Returns the number of these properties, and 0 while a merge is running.';
 
 CREATE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Derives the properties of these folios from the live documents. Does not rewrite rows that are already right.';
+COMMENT ON FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Derives the properties of the given folios from the live documents. Writes only rows that change.';
 
 CREATE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void
     LANGUAGE sql;
 
-COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds the tokens spent on deliveries within the given time. Refunds each hold only once.';
+COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds tokens that deliveries spent within the given time. Refunds each token hold only once.';
 
 CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void
     LANGUAGE sql;
 
-COMMENT ON FUNCTION release_tokens(delivery_ids bigint[], why text) IS 'Returns the open holds of deliveries that were never sent. A hold ends only once.';
+COMMENT ON FUNCTION release_tokens(delivery_ids bigint[], why text) IS 'Releases the open token holds of deliveries that were never sent. A hold is settled or released only once.';
 
 CREATE FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date) RETURNS SETOF document_versions
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date) IS 'Returns the releases, known by that business date, that name the case or the file number of a lis pendens.';
+COMMENT ON FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date) IS 'Returns the releases of a lis pendens that were known by the given business date. A release names the case or the file number of the lis pendens.';
 
 CREATE FUNCTION replay_dead_letters(job_ids bigint[], scale double precision DEFAULT 1) RETURNS TABLE(job_id bigint, outcome text)
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision) IS 'Queues dead deliveries again, each with a new hold, and returns an outcome for each job. Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';
+COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision) IS 'Queues the deliveries of dead letters again, each with a new token hold, and returns an outcome for each job. Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';
 
 CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) RETURNS TABLE(claimed boolean, count integer, opened_at timestamp with time zone)
     LANGUAGE sql;
 
-COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report. claimed is true, at most once an hour, for the caller that must send the alert.';
+COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. claimed is true for the caller that must send the alert, at most once an hour.';
 
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the dollars paid: the consideration, else the price implied by the deed stamps ($0.60 per $100 in this county). Null for a nominal deed.';
+COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). Returns null for a nominal deed.';
 
 CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void
     LANGUAGE sql;
 
-COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[]) IS 'Spends the open holds of deliveries that the provider accepted. A hold ends only once.';
+COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[]) IS 'Settles the open token holds of deliveries that the provider accepted. A hold is settled or released only once.';
 
 CREATE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS void
     LANGUAGE sql;
 
-COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) IS 'Spends the given amount of each delivery''s open hold, at most all of it, and returns the rest to the balance.';
+COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) IS 'Settles the given amount of each delivery''s open token hold, at most the whole hold, and returns the rest to the balance.';
 
 CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio and derives the properties that it names by the rules of the batch merge.';
+COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio, and derives the properties that its documents name, by the rules of the batch merge.';
 
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION street_word(word text) IS 'Returns the kind of a word of an address and its short form, as street_words gives them; null for other words.';
+COMMENT ON FUNCTION street_word(word text) IS 'Returns the kind and the short form of an address word from the table street_words, and null for an unknown word.';
 
 CREATE FUNCTION token_entries_are_append_only() RETURNS trigger
     LANGUAGE plpgsql;
@@ -315,7 +315,7 @@ CREATE FUNCTION token_entries_move_balance() RETURNS trigger
 CREATE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS text
     LANGUAGE sql STABLE;
 
-COMMENT ON FUNCTION trial_key(subscriber bigint, days_remaining integer) IS 'Returns the dedupe key of a trial reminder. An extended trial gets a new key, so its subscriber is reminded again.';
+COMMENT ON FUNCTION trial_key(subscriber bigint, days_remaining integer) IS 'Returns the dedupe key of a trial reminder. When a trial is extended, the key changes, so the subscriber is reminded again.';
 
 CREATE FUNCTION unit_key(unit text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -341,9 +341,9 @@ CREATE TABLE api_documents (
     original_cfn_seq bigint
 );
 
-COMMENT ON TABLE api_documents IS 'The latest answer of the county''s API for each document. It is valid until a file of a later business date mentions the document.';
+COMMENT ON TABLE api_documents IS 'The latest answer from the county''s API for each document. An answer is valid until a file with a later business date mentions the document.';
 
-COMMENT ON COLUMN api_documents.day IS 'New York day of the answer, for comparison with business dates.';
+COMMENT ON COLUMN api_documents.day IS 'New York day of the API''s answer. Compare it with business dates.';
 
 CREATE TABLE document_types (
     code text NOT NULL,
@@ -353,19 +353,19 @@ CREATE TABLE document_types (
     releases_mortgage boolean DEFAULT false NOT NULL
 );
 
-COMMENT ON TABLE document_types IS 'The Clerk''s document codes and the transaction that each stands for. A code that is not listed counts as other.';
+COMMENT ON TABLE document_types IS 'The Clerk''s document codes and the transaction that each code stands for. An unlisted code counts as other.';
 
-COMMENT ON COLUMN document_types.releases_mortgage IS 'Whether the document ends a mortgage. A partial release or a satisfaction of judgment does not.';
+COMMENT ON COLUMN document_types.releases_mortgage IS 'True if the document ends a mortgage. It is false for a partial release and for a satisfaction of judgment.';
 
 CREATE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION was_sold(folio text, since date, known_on date) IS 'Returns whether a conveyance with a price or a certificate of title was recorded after since. Counts what the files and the county''s API had reported by the business date known_on.';
+COMMENT ON FUNCTION was_sold(folio text, since date, known_on date) IS 'Returns whether a conveyance with a price, or a certificate of title, was recorded after the date since. Only documents that the files or the county''s API had reported by the business date known_on count.';
 
 CREATE FUNCTION wipe_secret() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION wipe_secret() IS 'Deletes the secret of a delivery as soon as the delivery can no longer be sent.';
+COMMENT ON FUNCTION wipe_secret() IS 'Deletes the encrypted code of a delivery as soon as the delivery can no longer be sent.';
 
 CREATE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
     LANGUAGE plpgsql
@@ -373,7 +373,7 @@ CREATE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated 
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off';
 
-COMMENT ON FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Makes one attempt for refresh_properties. Raises unique_violation when another session inserts one of the rows.';
+COMMENT ON FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Derives and writes the properties of the given folios; refresh_properties calls it. Raises unique_violation when another session inserts one of the rows.';
 
 CREATE AGGREGATE newest(anyelement) (
     SFUNC = any_value_transfn,
@@ -413,7 +413,7 @@ CREATE TABLE api_balance_levels (
     crossings integer DEFAULT 0 NOT NULL
 );
 
-COMMENT ON TABLE api_balance_levels IS 'Unit balances below which on-call is alerted, once for each time the balance falls below the level.';
+COMMENT ON TABLE api_balance_levels IS 'Levels of the API''s unit balance. On-call is alerted once each time the balance falls below a level.';
 
 CREATE TABLE api_parties (
     cfn_year bigint NOT NULL,
@@ -424,7 +424,7 @@ CREATE TABLE api_parties (
     party_name text
 );
 
-COMMENT ON TABLE api_parties IS 'All parties of a document in the API''s answer. They replace all parties from the files.';
+COMMENT ON TABLE api_parties IS 'All parties that the API''s answer names for a document. These parties replace all parties from the files.';
 
 CREATE TABLE api_unit_budget (
     day date NOT NULL,
@@ -433,7 +433,7 @@ CREATE TABLE api_unit_budget (
     CONSTRAINT api_unit_budget_used_check CHECK ((used >= 0))
 );
 
-COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API used in each New York day.';
+COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API that were used on each New York day.';
 
 CREATE TABLE call_consents (
     id bigint NOT NULL,
@@ -444,7 +444,7 @@ CREATE TABLE call_consents (
     source text
 );
 
-COMMENT ON TABLE call_consents IS 'Phone numbers that may be called, and until when. Without a row that is not revoked, a number is not called.';
+COMMENT ON TABLE call_consents IS 'Consents to calls: a phone number and the time until which it may be called. The notifier calls only numbers whose consent is not revoked.';
 
 ALTER TABLE call_consents ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME call_consents_id_seq
@@ -461,7 +461,7 @@ CREATE TABLE call_pace (
     CONSTRAINT call_pace_only_row_check CHECK (only_row)
 );
 
-COMMENT ON TABLE call_pace IS 'When the next call may start, counted over all processes (CALLS_PER_SECOND).';
+COMMENT ON TABLE call_pace IS 'Time at which the next call may start. All processes share this row to keep to CALLS_PER_SECOND.';
 
 CREATE TABLE cleanup_batches (
     id bigint NOT NULL,
@@ -476,11 +476,11 @@ CREATE TABLE cleanup_batches (
     removed_at timestamp with time zone
 );
 
-COMMENT ON TABLE cleanup_batches IS 'Batches of rows past their retention period and the objects that archive them. A batch is finished before the next begins.';
+COMMENT ON TABLE cleanup_batches IS 'Batches of rows that are past their retention period, with the archived object for each batch. Cleanup finishes a batch before it begins another batch.';
 
-COMMENT ON COLUMN cleanup_batches.row_ids IS 'The rows of an unfinished batch.';
+COMMENT ON COLUMN cleanup_batches.row_ids IS 'Ids of the rows in an unfinished batch.';
 
-COMMENT ON COLUMN cleanup_batches.removed IS 'Number of rows removed. A row that changed after it was archived is kept and archived again later.';
+COMMENT ON COLUMN cleanup_batches.removed IS 'Number of rows removed. If a row changed after it was archived, cleanup keeps it and archives it again later.';
 
 ALTER TABLE cleanup_batches ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME cleanup_batches_id_seq
@@ -496,7 +496,7 @@ CREATE TABLE court_files (
     record_type text NOT NULL
 );
 
-COMMENT ON TABLE court_files IS 'The type of record, and of lead, in each file of a court feed.';
+COMMENT ON TABLE court_files IS 'The files of the court feeds, with the record type and the lead type of each file.';
 
 CREATE TABLE staging_evictions (
     ingestion_id bigint NOT NULL,
@@ -780,7 +780,7 @@ CREATE VIEW court_lines AS
             estates.zip
            FROM estates) all_lines;
 
-COMMENT ON VIEW court_lines IS 'Staged lines of all court files, in the columns of court_records.';
+COMMENT ON VIEW court_lines IS 'The staged lines of all court files, in the columns of court_records.';
 
 CREATE TABLE court_records (
     record_type text NOT NULL,
@@ -808,13 +808,13 @@ CREATE TABLE court_records (
     is_live boolean NOT NULL
 );
 
-COMMENT ON TABLE court_records IS 'Every version of every court case by business date of its file, one row for each tenant, defendant or decedent.';
+COMMENT ON TABLE court_records IS 'All versions of court cases, by the business date of the file. A version has one row for each tenant, defendant or decedent.';
 
-COMMENT ON COLUMN court_records.party_name IS 'Tenant, defendant or decedent. The record''s address is this person''s.';
+COMMENT ON COLUMN court_records.party_name IS 'Name of the tenant, defendant or decedent. The record''s address belongs to this person.';
 
-COMMENT ON COLUMN court_records.counterparty_name IS 'Landlord, plaintiff or petitioner.';
+COMMENT ON COLUMN court_records.counterparty_name IS 'Name of the landlord, plaintiff or petitioner.';
 
-COMMENT ON COLUMN court_records.is_live IS 'Whether the row belongs to the newest version of the case.';
+COMMENT ON COLUMN court_records.is_live IS 'True if the row belongs to the newest version of the case.';
 
 CREATE TABLE data_ingestion_logs (
     id bigint NOT NULL,
@@ -837,9 +837,9 @@ CREATE TABLE data_ingestion_logs (
     CONSTRAINT data_ingestion_logs_status_check CHECK ((status = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'skipped'::text])))
 );
 
-COMMENT ON TABLE data_ingestion_logs IS 'One row for each run, inserted when the run begins and updated when it ends.';
+COMMENT ON TABLE data_ingestion_logs IS 'Runs of the feeds'' DAGs. A row is inserted when a run begins, and updated when the run ends.';
 
-COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of staged lines of all files.';
+COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of lines staged from all files of the run.';
 
 ALTER TABLE data_ingestion_logs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME data_ingestion_logs_id_seq
@@ -882,29 +882,29 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text, 'failed'::text, 'unknown'::text, 'parked'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text])))
 );
 
-COMMENT ON TABLE deliveries IS 'One row for each message or call. The row decides what is sent; Redis only wakes a worker.';
+COMMENT ON TABLE deliveries IS 'Deliveries: one row for each e-mail, SMS or call. Workers send what these rows say; Redis only wakes a worker.';
 
-COMMENT ON COLUMN deliveries.attempts IS 'Attempts that reached, or may have reached, the provider, or that it refused. A reply 429 does not count.';
+COMMENT ON COLUMN deliveries.attempts IS 'Number of requests that reached the provider, or may have reached it. A request that the provider throttled (status 429) does not count.';
 
-COMMENT ON COLUMN deliveries.not_before IS 'Time from which a queued row is due. Retries and delays set it.';
+COMMENT ON COLUMN deliveries.not_before IS 'Time at which a queued delivery becomes due. Retries and deferrals move this time.';
 
-COMMENT ON COLUMN deliveries.due_at IS 'Time at which the row was first due. Its age counts from here; retries do not change it.';
+COMMENT ON COLUMN deliveries.due_at IS 'Time at which the delivery was first due. The delivery''s age counts from this time; retries do not change it.';
 
-COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except subscriber and lead. A verification code is stored encrypted under "secret".';
+COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted under "secret".';
 
-COMMENT ON COLUMN deliveries.priority IS 'Order within the kind, highest first. A lead alert has the score of its lead.';
+COMMENT ON COLUMN deliveries.priority IS 'Order among deliveries of the same kind: the highest priority is sent first. The priority of a lead alert is the lead''s score.';
 
-COMMENT ON COLUMN deliveries.recipient IS 'Address to which it was sent. Personal data: emptied after the retention period, like sender, body and params.';
+COMMENT ON COLUMN deliveries.recipient IS 'Address to which the delivery was sent. This is personal data: cleanup empties this column, sender, body and params after the retention period.';
 
-COMMENT ON COLUMN deliveries.body IS 'Text of an SMS as sent, with a verification code masked.';
+COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
 
-COMMENT ON COLUMN deliveries.claim IS 'Id of the claim of the worker that is sending. Only this claim may finish the delivery.';
+COMMENT ON COLUMN deliveries.claim IS 'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
 
-COMMENT ON COLUMN deliveries.check_at IS 'When to ask the provider about a call whose end is not known (set when the call starts) or about a parked SMS.';
+COMMENT ON COLUMN deliveries.check_at IS 'When to ask the provider about a parked SMS, or about a call whose end was not reported. The start of a call sets this time.';
 
 COMMENT ON COLUMN deliveries.resends IS 'Number of times an e-mail with an unknown outcome was sent again: at most one.';
 
-COMMENT ON COLUMN deliveries.replays IS 'How many times an operator replayed the delivery. Each replay counts attempts from zero.';
+COMMENT ON COLUMN deliveries.replays IS 'Number of times that operators replayed the delivery. Each replay sets attempts to zero.';
 
 ALTER TABLE deliveries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME deliveries_id_seq
@@ -928,7 +928,7 @@ CREATE TABLE delivery_events (
     applied_at timestamp with time zone
 );
 
-COMMENT ON TABLE delivery_events IS 'Every event that a provider reported for a delivery, stored once and then applied to the delivery''s state.';
+COMMENT ON TABLE delivery_events IS 'Events that providers reported about deliveries. An event is stored once, and then applied to the delivery''s state.';
 
 ALTER TABLE delivery_events ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME delivery_events_id_seq
@@ -954,13 +954,13 @@ CREATE TABLE delivery_kinds (
     CONSTRAINT delivery_kinds_tokens_check CHECK ((tokens >= 0))
 );
 
-COMMENT ON TABLE delivery_kinds IS 'Each kind of delivery: its queue, price, order within the queue, retry delays (seconds) and the age at which it expires.';
+COMMENT ON TABLE delivery_kinds IS 'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a delivery expires.';
 
-COMMENT ON COLUMN delivery_kinds.is_optional IS 'Whether a subscriber can unsubscribe from it. Other kinds stop only when the address cannot be used.';
+COMMENT ON COLUMN delivery_kinds.is_optional IS 'True if a subscriber can unsubscribe from the kind. Deliveries of other kinds are always sent, unless the address is suppressed for another reason.';
 
-COMMENT ON COLUMN delivery_kinds.is_owed IS 'Whether it is sent free of charge to an account with too few tokens, instead of being skipped.';
+COMMENT ON COLUMN delivery_kinds.is_owed IS 'True if a delivery is sent free of charge when the subscriber has too few tokens. Deliveries of other kinds are then skipped.';
 
-COMMENT ON COLUMN delivery_kinds.is_replayable IS 'Whether an operator may replay a dead one. False for kinds that are useless a moment later.';
+COMMENT ON COLUMN delivery_kinds.is_replayable IS 'True if an operator may replay a dead delivery of this kind. False for kinds that are useless soon after they were due.';
 
 CREATE TABLE suppressions (
     id bigint NOT NULL,
@@ -971,7 +971,7 @@ CREATE TABLE suppressions (
     CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text])))
 );
 
-COMMENT ON TABLE suppressions IS 'Addresses to which nothing may be sent, because of STOP, a bounce, a complaint or an unsubscribe.';
+COMMENT ON TABLE suppressions IS 'Addresses that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
 
 CREATE TABLE users (
     id bigint NOT NULL,
@@ -989,11 +989,11 @@ CREATE TABLE users (
     CONSTRAINT users_balance_never_negative CHECK ((token_balance >= 0))
 );
 
-COMMENT ON TABLE users IS 'Subscribers. The app owns the rows; the ledger owns token_balance.';
+COMMENT ON TABLE users IS 'Subscribers. The app writes the rows; the ledger writes token_balance.';
 
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
 
-COMMENT ON COLUMN users.token_balance IS 'Tokens left to spend. A trigger writes a grant or adjust entry for each change that the ledger did not make.';
+COMMENT ON COLUMN users.token_balance IS 'The subscriber''s balance in tokens. When the app changes the balance, a trigger writes a grant or adjust entry.';
 
 CREATE VIEW delivery_recipients AS
  SELECT d.id,
@@ -1028,7 +1028,7 @@ CREATE VIEW delivery_recipients AS
      JOIN delivery_kinds k ON ((k.kind = d.kind)))
      JOIN users u ON ((u.id = d.subscriber_id)));
 
-COMMENT ON VIEW delivery_recipients IS 'Each delivery with its subscriber''s current address, preferences, suppression and number of e-mails today.';
+COMMENT ON VIEW delivery_recipients IS 'Each delivery with its subscriber''s current address, preferences and suppression, and the number of e-mails sent to the subscriber today.';
 
 CREATE TABLE leads (
     id bigint NOT NULL,
@@ -1056,7 +1056,7 @@ COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was
 
 COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
 
-COMMENT ON COLUMN leads.announced_at IS 'When the lead''s alerts were written; null for leads of days without alerts.';
+COMMENT ON COLUMN leads.announced_at IS 'Time at which the lead''s alerts were written. Null if the run that made the lead wrote no alerts.';
 
 CREATE VIEW distressed_properties AS
  SELECT court_records.property_id,
@@ -1080,7 +1080,7 @@ UNION ALL
   WHERE ((leads.lead_type = 'foreclosure'::text) AND (leads.status <> 'closed'::text))
   GROUP BY leads.property_id, leads.lead_type, leads.source_reference;
 
-COMMENT ON VIEW distressed_properties IS 'Reasons why an investor may be interested in a property: one row for each court case and each open foreclosure.';
+COMMENT ON VIEW distressed_properties IS 'Reasons why an investor may be interested in a property. There is one row for each court case and for each open foreclosure.';
 
 CREATE VIEW document_parties AS
  SELECT p.cfn_year,
@@ -1112,7 +1112,7 @@ UNION ALL
      JOIN api_documents a USING (cfn_year, cfn_seq, group_id))
   WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
 
-COMMENT ON VIEW document_parties IS 'Current parties of the current documents.';
+COMMENT ON VIEW document_parties IS 'The parties of the current documents.';
 
 CREATE VIEW email_logs AS
  SELECT subscriber_id AS user_id,
@@ -1137,7 +1137,7 @@ CREATE TABLE event_meanings (
     suppresses boolean NOT NULL
 );
 
-COMMENT ON TABLE event_meanings IS 'The delivery state that each provider event stands for; null for none. Of several events the highest rank counts, then the latest.';
+COMMENT ON TABLE event_meanings IS 'The delivery state that each provider event implies, or null for none. If a delivery has several events, the event with the highest rank counts, then the latest event.';
 
 CREATE VIEW eviction_records AS
  SELECT case_number,
@@ -1155,7 +1155,7 @@ CREATE VIEW eviction_records AS
    FROM court_records
   WHERE ((record_type = 'eviction'::text) AND is_live);
 
-COMMENT ON COLUMN eviction_records.tenant_name IS 'Sensitive. Never used as the contact of a lead.';
+COMMENT ON COLUMN eviction_records.tenant_name IS 'Sensitive. A tenant is never the contact of a lead.';
 
 CREATE TABLE failed_jobs (
     id bigint NOT NULL,
@@ -1172,7 +1172,7 @@ CREATE TABLE failed_jobs (
     CONSTRAINT failed_jobs_state_check CHECK ((state = ANY (ARRAY['open'::text, 'replayed'::text, 'dismissed'::text])))
 );
 
-COMMENT ON COLUMN failed_jobs.job_key IS 'Identifies the dead job (a run, an attempt of a delivery or a message), so that each has one row.';
+COMMENT ON COLUMN failed_jobs.job_key IS 'Identifies the dead letter''s job: a run, an attempt at a delivery, or a message. The key is unique, so each job has one row.';
 
 ALTER TABLE failed_jobs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME failed_jobs_id_seq
@@ -1187,7 +1187,7 @@ CREATE TABLE folios_to_refresh (
     folio text NOT NULL
 );
 
-COMMENT ON TABLE folios_to_refresh IS 'Folios that the API reported while a merge was running. Neither side saw the other''s documents, so these properties are derived again.';
+COMMENT ON TABLE folios_to_refresh IS 'Folios that the API reported while a merge was running. The lookup and the merge did not see each other''s documents, so the leader derives these properties again.';
 
 CREATE VIEW indebtedness_cases AS
  SELECT case_number,
@@ -1221,7 +1221,7 @@ CREATE TABLE ingestion_files (
     lines_rejected bigint
 );
 
-COMMENT ON TABLE ingestion_files IS 'Archived objects that each run read, with the number of their lines.';
+COMMENT ON TABLE ingestion_files IS 'The archived files that each run read, with their numbers of lines.';
 
 CREATE TABLE lane_breakers (
     queue_name text NOT NULL,
@@ -1231,7 +1231,7 @@ CREATE TABLE lane_breakers (
     reason text
 );
 
-COMMENT ON TABLE lane_breakers IS 'Queues whose provider refuses everything (wrong key, suspended account). One trial a minute until one succeeds.';
+COMMENT ON TABLE lane_breakers IS 'Open breakers: queues whose provider refuses every request (wrong key, suspended account). Workers try one delivery a minute until a trial succeeds.';
 
 CREATE TABLE lane_status (
     process_id text NOT NULL,
@@ -1241,7 +1241,7 @@ CREATE TABLE lane_status (
     heartbeat_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE lane_status IS 'Heartbeat of each worker process, written every five seconds.';
+COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
 
 CREATE TABLE lead_types (
     lead_type text NOT NULL,
@@ -1252,7 +1252,7 @@ CREATE TABLE lead_types (
     CONSTRAINT lead_types_base_score_check CHECK (((base_score >= 0) AND (base_score <= 100)))
 );
 
-COMMENT ON TABLE lead_types IS 'The types of leads: their name in messages, why the owner may sell, the base score, and whether a new one is texted.';
+COMMENT ON TABLE lead_types IS 'Lead types: the name in messages, the reason why the owner may sell, the base score, and whether subscribers get an SMS about a new lead.';
 
 ALTER TABLE leads ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME leads_id_seq
@@ -1284,13 +1284,13 @@ CREATE TABLE lookups (
     CONSTRAINT lookups_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'asking'::text, 'answered'::text, 'failed'::text])))
 );
 
-COMMENT ON TABLE lookups IS 'One row for each lookup at the county''s API, whatever the number of callers that wait for it. Redis only wakes a worker.';
+COMMENT ON TABLE lookups IS 'Lookups at the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
 
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for it.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first. This subscriber pays for it.';
 
-COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the last call.';
+COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 
-COMMENT ON COLUMN lookups.units_consumed IS 'Units that the lookup''s calls took from the budget, including calls with an unknown outcome.';
+COMMENT ON COLUMN lookups.units_consumed IS 'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome counts too.';
 
 ALTER TABLE lookups ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME lookups_id_seq
@@ -1305,14 +1305,14 @@ CREATE TABLE low_balance_watch (
     user_id bigint NOT NULL
 );
 
-COMMENT ON TABLE low_balance_watch IS 'Subscribers who will be notified when spending takes their balance below their threshold. A grant that raises the balance to the threshold adds them.';
+COMMENT ON TABLE low_balance_watch IS 'Subscribers who will get a low_token_balance e-mail when their balance falls below their threshold. A grant that raises the balance to the threshold adds the subscriber again.';
 
 CREATE TABLE mailing_runs (
     mailing text NOT NULL,
     last_day date NOT NULL
 );
 
-COMMENT ON TABLE mailing_runs IS 'The newest day for which each mailing was enqueued. A later run enqueues what was due on the days since.';
+COMMENT ON TABLE mailing_runs IS 'The newest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
 
 CREATE UNLOGGED TABLE matched_records (
     ingestion_id bigint NOT NULL,
@@ -1321,7 +1321,7 @@ CREATE UNLOGGED TABLE matched_records (
     folio text NOT NULL
 );
 
-COMMENT ON TABLE matched_records IS 'Properties found for records without a folio. The match step writes them, the merge reads them.';
+COMMENT ON TABLE matched_records IS 'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
 
 CREATE TABLE miami_dade_api_logs (
     id bigint NOT NULL,
@@ -1352,7 +1352,7 @@ CREATE TABLE municipalities (
     CONSTRAINT municipalities_folio_prefix_check CHECK ((folio_prefix ~ '^\d\d$'::text))
 );
 
-COMMENT ON COLUMN municipalities.has_post_office IS 'Whether addresses name the municipality itself. Addresses in most others may say Miami.';
+COMMENT ON COLUMN municipalities.has_post_office IS 'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may say Miami.';
 
 ALTER TABLE oncall_alerts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME oncall_alerts_id_seq
@@ -1369,14 +1369,14 @@ CREATE TABLE pending_cases (
     case_number text NOT NULL
 );
 
-COMMENT ON TABLE pending_cases IS 'Court cases that a merge changed and whose leads are not up to date yet. Kept when the run dies before the lead step.';
+COMMENT ON TABLE pending_cases IS 'Court cases that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads step, the rows stay for the next run.';
 
 CREATE TABLE pending_folios (
     business_date date NOT NULL,
     folio text NOT NULL
 );
 
-COMMENT ON TABLE pending_folios IS 'Folios that a merge changed and whose leads are not up to date yet. Kept when the run dies before the lead step.';
+COMMENT ON TABLE pending_folios IS 'Folios that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads step, the rows stay for the next run.';
 
 CREATE VIEW probate_cases AS
  SELECT case_number,
@@ -1428,11 +1428,11 @@ CREATE TABLE properties (
 )
 WITH (fillfactor='80');
 
-COMMENT ON TABLE properties IS 'One row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
+COMMENT ON TABLE properties IS 'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
 
-COMMENT ON COLUMN properties.last_updated IS 'Time of the newest fact from a recorded document or the county''s API. A lookup is answered from a row younger than 30 days.';
+COMMENT ON COLUMN properties.last_updated IS 'Time of the newest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
 
-COMMENT ON COLUMN properties.document_facts IS 'Facts (owner, sale, mortgage, transaction, address) that came from recorded documents. Only these are removed when their document is deleted.';
+COMMENT ON COLUMN properties.document_facts IS 'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. When a document is deleted, only facts from documents are removed.';
 
 COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
 
@@ -1458,7 +1458,7 @@ CREATE TABLE queue_metrics (
     recorded_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON COLUMN queue_metrics.completed_count IS 'Deliveries that a provider accepted and lookups that were answered since the previous row. For admin-alerts, whose messages have no rows: alerts that an on-call address accepted; repeats within the hour do not count.';
+COMMENT ON COLUMN queue_metrics.completed_count IS 'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. For the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';
 
 ALTER TABLE queue_metrics ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME queue_metrics_id_seq
@@ -1518,7 +1518,7 @@ UNION ALL
      LEFT JOIN document_types t ON ((t.code = a.document_code)))
   WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
 
-COMMENT ON VIEW recorded_documents IS 'Current documents from the daily files and the API''s answers, without deleted ones.';
+COMMENT ON VIEW recorded_documents IS 'The current documents from the daily files and the API''s answers. Deleted documents are left out.';
 
 CREATE TABLE rejected_records (
     id bigint NOT NULL,
@@ -1532,7 +1532,7 @@ CREATE TABLE rejected_records (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE rejected_records IS 'Every line that could not be staged, unchanged, with its line number in the file and the reason.';
+COMMENT ON TABLE rejected_records IS 'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
 
 ALTER TABLE rejected_records ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME rejected_records_id_seq
@@ -1550,9 +1550,9 @@ CREATE TABLE schema_repeatables (
     pending_call text
 );
 
-COMMENT ON TABLE schema_repeatables IS 'Checksums of the files of reference/ and repeatable/ as migrations last applied them. A file that differs is applied again.';
+COMMENT ON TABLE schema_repeatables IS 'Checksums of the files in reference/ and repeatable/ that migrations last applied. A migration applies a file again when its checksum has changed.';
 
-COMMENT ON COLUMN schema_repeatables.pending_call IS 'Statement that must still run after the file was applied, such as recalculating stored values; null once it has run.';
+COMMENT ON COLUMN schema_repeatables.pending_call IS 'Statement that must still run after the file was applied, such as a recalculation of stored values. Null after the statement has run.';
 
 CREATE VIEW sms_logs AS
  SELECT subscriber_id AS user_id,
@@ -1639,7 +1639,7 @@ CREATE TABLE staging_parcel_roll (
 )
 PARTITION BY LIST (ingestion_id);
 
-COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Square feet.';
+COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Area of the lot in square feet.';
 
 CREATE TABLE staging_parties (
     ingestion_id bigint NOT NULL,
@@ -1661,9 +1661,9 @@ CREATE TABLE street_aliases (
     is_reference boolean DEFAULT false NOT NULL
 );
 
-COMMENT ON TABLE street_aliases IS 'Other names of numbered streets. Both columns are in the normal form of parse_address: direction|name|type.';
+COMMENT ON TABLE street_aliases IS 'Other names for numbered streets. Both columns have the normal form that parse_address returns: direction|name|type.';
 
-COMMENT ON COLUMN street_aliases.is_reference IS 'Whether the row came from reference/street_aliases.csv. Each migration removes marked rows that the file no longer has and leaves the other rows, which were added at run time, alone.';
+COMMENT ON COLUMN street_aliases.is_reference IS 'True if the row came from reference/street_aliases.csv. Each migration removes these rows when they are no longer in the file. Rows that were added at run time have the value false, and migrations do not change them.';
 
 CREATE TABLE street_words (
     word text NOT NULL,
@@ -1672,7 +1672,7 @@ CREATE TABLE street_words (
     CONSTRAINT street_words_kind_check CHECK ((kind = ANY (ARRAY['direction'::text, 'type'::text, 'unit'::text, 'number'::text])))
 );
 
-COMMENT ON TABLE street_words IS 'Words of addresses with their kind and short form. The function street_word is made from them.';
+COMMENT ON TABLE street_words IS 'Words in addresses, with their kind and short form. Migrations build the function street_word from this table.';
 
 CREATE TABLE subscriber_lead_criteria (
     id bigint NOT NULL,
@@ -1684,7 +1684,7 @@ CREATE TABLE subscriber_lead_criteria (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE subscriber_lead_criteria IS 'The leads that a subscriber receives. An empty list of cities means all cities; a subscriber may have several rows.';
+COMMENT ON TABLE subscriber_lead_criteria IS 'Criteria that select the leads for a subscriber. An empty list of cities means all cities. A subscriber may have several rows.';
 
 ALTER TABLE subscriber_lead_criteria ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME subscriber_lead_criteria_id_seq
@@ -1715,7 +1715,7 @@ CREATE TABLE task_failures (
     failed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE task_failures IS 'Last error of each failed task. The callback that alerts on-call runs in another process and does not get the exception.';
+COMMENT ON TABLE task_failures IS 'The last error of each failed task. The callback that alerts on-call reads it here, because the callback runs in another process and does not get the exception.';
 
 ALTER TABLE task_failures ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME task_failures_id_seq
@@ -1732,7 +1732,7 @@ SELECT
     NULL::integer AS token_balance,
     NULL::bigint AS by_entries;
 
-COMMENT ON VIEW token_balances IS 'Each balance and the sum of its entries. If they differ, the ledger is broken.';
+COMMENT ON VIEW token_balances IS 'Each subscriber''s balance and the sum of the ledger entries. If the two differ, the ledger is broken.';
 
 CREATE TABLE token_entries (
     id bigint NOT NULL,
@@ -1749,11 +1749,11 @@ CREATE TABLE token_entries (
     CONSTRAINT token_entries_entry_check CHECK ((entry = ANY (ARRAY['grant'::text, 'hold'::text, 'settle'::text, 'release'::text, 'refund'::text, 'adjust'::text])))
 );
 
-COMMENT ON TABLE token_entries IS 'The token ledger, append only. Balance = grants + adjusts - settled + refunds - open holds.';
+COMMENT ON TABLE token_entries IS 'The token ledger, which is append-only. Balance = grants + adjusts - settled + refunds - open holds.';
 
-COMMENT ON COLUMN token_entries.lookup_id IS 'The lookup of an entry that belongs to no delivery.';
+COMMENT ON COLUMN token_entries.lookup_id IS 'The lookup that the entry pays for. Null if the entry belongs to a delivery.';
 
-COMMENT ON COLUMN token_entries.hold_number IS 'Numbers the holds of one delivery from 1. Each replay makes a new hold.';
+COMMENT ON COLUMN token_entries.hold_number IS 'Number of the hold within its delivery, from 1. Each replay makes a new hold.';
 
 ALTER TABLE token_entries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME token_entries_id_seq
@@ -1806,7 +1806,7 @@ CREATE TABLE unmatched_records (
 
 COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. Each run tries them again for 90 days.';
 
-COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (court_records); 1 for documents.';
+COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
 
 ALTER TABLE unmatched_records ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME unmatched_records_id_seq
@@ -2046,7 +2046,7 @@ CREATE INDEX data_ingestion_logs_day ON data_ingestion_logs USING btree (ingesti
 
 CREATE INDEX deliveries_accepted ON deliveries USING btree (kind, accepted_at) WHERE (accepted_at IS NOT NULL);
 
-COMMENT ON INDEX deliveries_accepted IS 'Finds what was completed since the last row of queue_metrics.';
+COMMENT ON INDEX deliveries_accepted IS 'Finds deliveries that were completed since the last row of queue_metrics.';
 
 CREATE INDEX deliveries_calls ON deliveries USING btree (check_at) WHERE ((channel = 'voice'::text) AND (state = ANY (ARRAY['sending'::text, 'unknown'::text, 'accepted'::text, 'sent'::text])));
 
@@ -2066,7 +2066,7 @@ CREATE INDEX deliveries_subscriber ON deliveries USING btree (subscriber_id, cre
 
 CREATE INDEX deliveries_whole ON deliveries USING btree (created_at) WHERE (emptied_at IS NULL);
 
-COMMENT ON INDEX deliveries_whole IS 'Rows that the cleanup has not emptied yet. Emptied rows are kept and are many.';
+COMMENT ON INDEX deliveries_whole IS 'Finds rows that cleanup has not emptied yet. Cleanup keeps emptied rows, and most rows are empty.';
 
 CREATE INDEX delivery_events_delivery ON delivery_events USING btree (delivery_id);
 

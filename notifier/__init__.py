@@ -1,7 +1,7 @@
 """The notifier: ``import notifier`` to send, ``dramatiq notifier`` to run the workers.
 
-Importing it connects to nothing and reads no setting. Sending an actor writes a row to the database and then wakes a
-worker through Redis, so a message is never lost with Redis.
+Importing the package opens no connection and reads no setting. ``actor.send`` writes a row to the database and then
+wakes a worker through Redis. So losing Redis loses no delivery.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dramatiq
 
 from notifier.broker.redis_broker import make_broker, redis_url
 
-# Actors are declared on the broker that is set when their module is imported, so the broker comes first.
+# Set the broker before the imports: an actor registers with the broker that is set when its module is imported.
 _broker = make_broker(redis_url)
 dramatiq.set_broker(_broker)
 

@@ -1,17 +1,17 @@
 -- requires: names, street_words
 -- afterwards: CALL refresh_address_keys()
 --
--- Addresses. One function makes the key for both sides of a match. properties stores the keys of its addresses, so when
--- this file changes, the migration recalculates them (refresh_address_keys).
+-- Addresses. One function calculates the keys of both addresses in a match. The table properties stores the keys of its
+-- addresses, so when this file changes, the migration recalculates them (refresh_address_keys).
 
 CREATE OR REPLACE FUNCTION unit_key(unit text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
     upper(unit),
-    -- A building before a unit is part of the unit's number: BLDG 1 APT 5 is 1-5.
+    -- The building number becomes part of the unit number: BLDG 1 APT 5 is 1-5.
     '\m(?:BUILDING|BLDG|TOWER|TWR)[^A-Z0-9]*([A-Z0-9]+)[^A-Z0-9]+(?=[A-Z#]*[^A-Z0-9]*[0-9])', '\1-'),
     '\m(?:APARTMENT|APT|UNIT|SUITE|STE|NUMBER|NUM|NO|ROOM|RM)\.?(?![A-Z])', ' ', 'g'),
     '\m(P)ENT(H)OUSE\M|\m(T)OWN(H)OUSE\M|\m(FL)(?:OO)?R\M', '\1\2\3\4\5', 'g'),
-    -- Split between digits and letters: 11K, 11-K and 11 K are the same unit, 6-2 and 62 are not.
+    -- Split digits from letters, so that 11K, 11-K and 11 K are the same unit. 6-2 and 62 are different units.
     '([0-9])(?=[A-Z])|([A-Z])(?=[0-9])', '\1\2-', 'g'),
     '[^A-Z0-9]+', '-', 'g'), '-'),
     '(^|-)0+(?=[0-9])', '\1', 'g'), '');
@@ -22,12 +22,13 @@ DECLARE
     t text;
     short text;
 BEGIN
-    -- Remove dots (S.W. is SW), put blanks around '#', join a half to its number, replace other marks by a blank.
+    -- Remove dots (S.W. becomes SW), put blanks around '#', join 1/2 to its number, replace other punctuation with
+    -- blanks.
     t := replace(replace(replace(plain_upper(address), '.', ''), '''', ''), '#', ' # ');
     IF strpos(t, '/') > 0 THEN
         t := regexp_replace(t, '^\s*(\d+)[ -]+1/2\M', '\1½');
     END IF;
-    -- 1234 - 1236, 1234 & 1236
+    -- Write a range as 1234-1236, from 1234 - 1236 or 1234 & 1236.
     t := regexp_replace(t, '^\s*(\d+)(?:\s*[&-]\s*|/)(\d+)(?=\s)', '\1-\2');
     t := btrim(regexp_replace(t, '[^A-Z0-9#½-]+', ' ', 'g'));
     -- Remove state, ZIP and city at the end: other columns hold them.
@@ -40,13 +41,13 @@ BEGIN
         short := regexp_replace(short, '^(?:#|APT|APARTMENT|UNIT|STE|SUITE) ?# ?([A-Z0-9-]+) (\d.*)$', '\2 # \1');
         short := regexp_replace(short, '^(?:#|APT|APARTMENT|UNIT|STE|SUITE) ([A-Z0-9-]+) (\d.*)$', '\2 # \1');
     END IF;
-    -- N W 7 ST, NW7 ST
+    -- Write NW 7 ST for N W 7 ST and NW7 ST.
     short := regexp_replace(short, '^(\S+) (N|NORTH|S|SOUTH) (E|EAST|W|WEST) (?=\d)', '\1 \2\3 ');
     short := regexp_replace(short, '^(\S+) ([NS][EW]|[NSEW])(?=\d)', '\1 \2 ');
-    -- 22AVE, 8ST (an ordinal such as 1ST does not end this way)
+    -- Split 22AVE and 8ST, but not an ordinal such as 1ST.
     short := regexp_replace(short, '^(\S+ \S+ \d+)(AVE?|TERR?|CT|PL|LN)\M', '\1 \2');
     short := regexp_replace(short, '^(\S+ [NSEW]{1,2} \d*[04-9])ST(?= #| APT| UNIT|$)', '\1 ST');
-    -- Highways by number: US HIGHWAY 1, STATE ROAD 7, SR A1A
+    -- Write numbered highways as one word: US HIGHWAY 1 becomes US1, STATE ROAD 7 becomes SR7.
     IF short ~ '\m(?:US|SR|CR|STATE|COUNTY|HWY|HIGHWAY|U S)\M|A1A' THEN
         short := regexp_replace(short, '\m(?:US|U S)[ -]?(?:HWY|HIGHWAY|ROUTE|RTE|RT)?[ -]?(\d+)\M', 'US\1');
         short := regexp_replace(short, '\m(?:SR|STATE (?:ROAD|RD|ROUTE|HWY|HIGHWAY))[ -]?(\d+|A1A)\M', 'SR\1');
@@ -56,7 +57,8 @@ BEGIN
     RETURN short;
 END $$;
 COMMENT ON FUNCTION plain_address IS
-    'Returns the address in capitals, with one blank between words and without city, state and ZIP; parse_address reads it.';
+    'Returns the address in capitals, with one blank between words and without city, state and ZIP. This is the input '
+    'of parse_address.';
 
 CREATE OR REPLACE FUNCTION last_house(first text, last text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -65,7 +67,8 @@ RETURN CASE
         FROM (SELECT first::bigint AS a, (left(first, length(first) - length(last)) || last)::bigint AS b) ends)
 END;
 COMMENT ON FUNCTION last_house IS
-    'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Null when last is a unit.';
+    'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Returns null when the '
+    'second number is a unit.';
 
 CREATE OR REPLACE FUNCTION common_address_key(address text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -73,7 +76,8 @@ RETURN CASE
     THEN replace(address, ' ', '|')
 END;
 COMMENT ON FUNCTION common_address_key IS
-    'Returns the key of an address in the most common form, ten times as fast as parse_address; null for other forms.';
+    'Returns the key of an address in the most common form, and null for other forms. This is ten times as fast as '
+    'parse_address.';
 
 CREATE OR REPLACE FUNCTION parse_address(
     address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text
@@ -133,7 +137,7 @@ BEGIN
         ELSIF meaning LIKE 'u%' AND street <> '' THEN
             units := units || ' ' || word;
         ELSIF meaning LIKE 't%' AND street <> '' AND NOT (street ~ '^\d+$' AND types ~ ' ') THEN
-            -- Some streets have two types: AVE RD, ST CIR. TR after a number means terrace, not trail.
+            -- Some streets have two types, such as AVE RD or ST CIR. TR after a number means terrace, not trail.
             types := ltrim(types || ' ' || CASE WHEN word = 'TR' AND street ~ '^\d+$' THEN 'TER' ELSE short END);
         ELSIF types <> '' THEN
             IF word ~ '\d' OR length(word) = 1 OR street ~ '^\d+$' THEN
@@ -167,8 +171,8 @@ BEGIN
     unit_key := nullif(public.unit_key(coalesce(nullif(btrim(unit), ''), nullif(ltrim(units, '# '), ''))), house);
 END $$;
 COMMENT ON FUNCTION parse_address IS
-    'Returns house|direction|name|type of an address and the normal form of its unit. range_key is the key of the last house '
-    'of a range such as 7538-40.';
+    'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key '
+    'of the last house in a range such as 7538-40.';
 
 CREATE OR REPLACE FUNCTION properties_make_address_key() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -181,7 +185,7 @@ BEGIN
             RETURN NEW;
         END IF;
     END IF;
-    parsed := parse_address(NEW.address, NEW.unit);  -- twice as fast as a SELECT
+    parsed := parse_address(NEW.address, NEW.unit);  -- an assignment is twice as fast as SELECT INTO
     NEW.address_key := parsed.address_key;
     NEW.unit_key := parsed.unit_key;
     RETURN NEW;
@@ -217,14 +221,15 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON PROCEDURE refresh_address_keys IS
-    'Recalculates the stored keys of all properties and commits after each batch of rows; writes only keys that changed.';
+    'Recalculates the stored address keys of all properties, writes the keys that changed, and commits after each '
+    'batch of rows.';
 
 CREATE OR REPLACE FUNCTION is_misspelling(written text, meant text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE levenshtein_less_equal(written, meant, 2)
     WHEN 0 THEN true
     WHEN 1 THEN least(length(written), length(meant)) >= 5
     WHEN 2 THEN least(length(written), length(meant)) >= 9
-                -- Two adjacent letters that changed places count as one error.
+                -- Two swapped adjacent letters count as one error.
                 OR length(written) = length(meant) AND length(meant) >= 5 AND EXISTS (
                     SELECT FROM generate_series(1, length(meant) - 1) AS i
                     WHERE overlay(written PLACING substr(written, i + 1, 1) || substr(written, i, 1) FROM i FOR 2)
@@ -232,4 +237,5 @@ RETURN CASE levenshtein_less_equal(written, meant, 2)
     ELSE false
 END;
 COMMENT ON FUNCTION is_misspelling IS
-    'Returns whether a street name (without blanks) differs from another by one typing error, or two in a long name.';
+    'Returns whether a street name differs from another by one typing error, or by two if the name is long. Both '
+    'names must have no blanks.';

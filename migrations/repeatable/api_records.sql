@@ -2,17 +2,18 @@
 --
 -- Answers of the county's API.
 
--- All folios share one plan that uses indexes: planning each answer would take longer than storing it, and an answer has
--- too few rows for a sequential scan, whatever the planner estimates.
+-- All folios share one query plan that uses indexes. Planning for each answer would take longer than storing it. An
+-- answer has few rows, so an index scan is right even when the planner estimates otherwise.
 CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
-    -- A running merge may already have read the API's documents, and its own are not visible yet. Do not wait for it:
-    -- refresh_after_merge derives these properties again. Without a running merge, the lock keeps one from starting.
+    -- A running merge may have read the API's documents already, and the documents that the merge writes are not
+    -- visible here yet. Do not wait for the merge: refresh_after_merge derives these properties again. If no merge is
+    -- running, the lock keeps a merge from starting.
     is_merging boolean := NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'));
     touched text[];
 BEGIN
-    -- An answer has one record for each party of a document.
+    -- The API returns one record for each party of a document.
     WITH documents AS (
         SELECT DISTINCT ON (r.cfn_year, r.cfn_seq, r.group_id)
                r.cfn_year, r.cfn_seq, r.group_id, r.document_code, r.case_number, r.recorded_on, r.folio,
@@ -60,7 +61,7 @@ BEGIN
     SET party_code = excluded.party_code, party_name = excluded.party_name
     WHERE (p.party_code, p.party_name) IS DISTINCT FROM (excluded.party_code, excluded.party_name);
 
-    -- Folios that these documents name now or named in an earlier file.
+    -- Find the folios that these documents name now, or named in an earlier file.
     SELECT array_agg(folio) INTO touched
     FROM (
         SELECT r.folio
@@ -83,7 +84,8 @@ BEGIN
     WHERE folio_number = asked_folio AND (last_updated IS NULL OR last_updated < now());
 END $$;
 COMMENT ON FUNCTION store_api_records IS
-    'Stores the API''s answer for a folio and derives the properties that it names by the rules of the batch merge.';
+    'Stores the API''s answer for a folio, and derives the properties that its documents name, by the rules of the '
+    'batch merge.';
 
 CREATE OR REPLACE FUNCTION refresh_after_merge() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -98,4 +100,5 @@ BEGIN
     RETURN coalesce(cardinality(folios), 0);
 END $$;
 COMMENT ON FUNCTION refresh_after_merge IS
-    'Derives again the properties that the API reported during a merge. Returns their number; 0 while a merge is running.';
+    'Derives again the properties that the API reported during a merge. Returns the number of these properties, and 0 '
+    'while a merge is running.';

@@ -1,6 +1,6 @@
 -- requires: property_facts, recorded_documents
 --
--- What closes leads from court files.
+-- The conditions that close leads made from court files.
 
 CREATE OR REPLACE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -24,5 +24,5 @@ RETURN EXISTS (
        OR t.transaction = 'certificate_of_title'
 );
 COMMENT ON FUNCTION was_sold IS
-    'Returns whether a conveyance with a price or a certificate of title was recorded after since. Counts what the files '
-    'and the county''s API had reported by the business date known_on.';
+    'Returns whether a conveyance with a price, or a certificate of title, was recorded after the date since. Only '
+    'documents that the files or the county''s API had reported by the business date known_on count.';

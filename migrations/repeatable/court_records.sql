@@ -1,7 +1,7 @@
--- The court cases as the county's files give them, and the views that show them in the county's own words.
+-- Court cases as the county's files list them, and views that show them under the county's column names.
 
--- A party that a file names twice in one case counts once, by its last line. An estate is one record: the decedent's line,
--- which has the address, with the petitioner from the other line.
+-- If a file names a party twice in one case, only the last line counts. An estate is one record, made from two lines:
+-- the decedent's line, which has the address, and the petitioner's line.
 CREATE OR REPLACE VIEW court_lines AS
 WITH evictions AS (
     SELECT DISTINCT ON (ingestion_id, case_number, tenant_name)
@@ -53,14 +53,14 @@ SELECT row_number() OVER (PARTITION BY ingestion_id, record_type, case_number OR
        all_lines.*
 FROM (SELECT * FROM evictions UNION ALL SELECT * FROM debts
       UNION ALL SELECT * FROM verdicts UNION ALL SELECT * FROM estates) all_lines;
-COMMENT ON VIEW court_lines IS 'Staged lines of all court files, in the columns of court_records.';
+COMMENT ON VIEW court_lines IS 'The staged lines of all court files, in the columns of court_records.';
 
--- The county's own names for the columns.
+-- These views use the county's names for the columns.
 CREATE OR REPLACE VIEW eviction_records AS
 SELECT case_number, filed_on AS filing_date, disposition, judge_section, party_name AS tenant_name,
        address, city, state, zip, counterparty_name AS property_owner, property_id, business_date
 FROM court_records WHERE record_type = 'eviction' AND is_live;
-COMMENT ON COLUMN eviction_records.tenant_name IS 'Sensitive. Never used as the contact of a lead.';
+COMMENT ON COLUMN eviction_records.tenant_name IS 'Sensitive. A tenant is never the contact of a lead.';
 
 CREATE OR REPLACE VIEW indebtedness_cases AS
 SELECT case_number, case_type, judge_section, filed_on AS filing_date, counterparty_name AS plaintiff_name,
@@ -91,4 +91,5 @@ FROM leads
 WHERE lead_type = 'foreclosure' AND status <> 'closed'
 GROUP BY property_id, lead_type, source_reference;
 COMMENT ON VIEW distressed_properties IS
-    'Reasons why an investor may be interested in a property: one row for each court case and each open foreclosure.';
+    'Reasons why an investor may be interested in a property. There is one row for each court case and for each open '
+    'foreclosure.';

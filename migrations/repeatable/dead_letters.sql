@@ -1,4 +1,4 @@
--- Replay of dead letters.
+-- The function that replays dead letters.
 
 CREATE OR REPLACE FUNCTION replay_dead_letters(job_ids bigint[], scale double precision DEFAULT 1)
 RETURNS TABLE (job_id bigint, outcome text) LANGUAGE plpgsql AS $$
@@ -16,7 +16,7 @@ BEGIN
     SELECT f.id, d.id, d.tokens,
            CASE
                WHEN f.state <> 'open' THEN 'it is ' || f.state || ' already'
-               WHEN d.id IS NULL THEN 'it is no delivery: send it anew, or dismiss it'
+               WHEN d.id IS NULL THEN 'it belongs to no delivery: send the message again, or dismiss it'
                WHEN d.state NOT IN ('dead', 'failed', 'parked') THEN 'its delivery is ' || d.state
                WHEN NOT k.is_replayable THEN 'a ' || k.kind || ' is not sent again: it was for that moment'
                WHEN d.emptied_at IS NOT NULL OR now() > d.due_at + k.max_age * scale THEN 'it is too old'
@@ -45,5 +45,5 @@ BEGIN
     ORDER BY a.id;
 END $$;
 COMMENT ON FUNCTION replay_dead_letters IS
-    'Queues dead deliveries again, each with a new hold, and returns an outcome for each job. Refuses a job that was replayed '
-    'before, and a delivery that was sent, is too old or is not replayable.';
+    'Queues the deliveries of dead letters again, each with a new token hold, and returns an outcome for each job. '
+    'Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';

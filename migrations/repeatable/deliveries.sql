@@ -1,11 +1,13 @@
--- Dedupe keys of deliveries, and the functions that make and cancel deliveries.
+-- Functions that create and cancel deliveries, and the dedupe keys of deliveries.
 
 CREATE OR REPLACE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT 'trial:' || subscriber || ':' || coalesce(to_char(u.trial_ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
            || ':' || days_remaining
     FROM (SELECT (SELECT trial_ends_at FROM users WHERE id = subscriber)) AS u (trial_ends_at)
 $$;
-COMMENT ON FUNCTION trial_key IS 'Returns the dedupe key of a trial reminder. An extended trial gets a new key, so its subscriber is reminded again.';
+COMMENT ON FUNCTION trial_key IS
+    'Returns the dedupe key of a trial reminder. When a trial is extended, the key changes, so the subscriber is '
+    'reminded again.';
 
 CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
@@ -16,8 +18,8 @@ CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURN
     END
 $$;
 COMMENT ON FUNCTION delivery_key IS
-    'Returns the dedupe key for a template. A trial reminder (trial:{days}) and a low balance (low) need values from the '
-    'database; other templates are keys already.';
+    'Returns the dedupe key for a template. The templates for trial reminders (trial:{days}) and low balances (low) '
+    'need values from the database. Every other template is returned as the key.';
 
 CREATE OR REPLACE FUNCTION open_deliveries(requests delivery_request[])
 RETURNS TABLE (dedupe_key text, delivery_id bigint, state text, opened boolean)
@@ -57,8 +59,8 @@ BEGIN
     LEFT JOIN unnest(opened_ids) AS o (id) ON o.id = d.id;
 END $$;
 COMMENT ON FUNCTION open_deliveries IS
-    'Creates deliveries and holds their tokens. A known dedupe key returns the existing delivery; without enough tokens the '
-    'new delivery is skipped.';
+    'Creates deliveries and holds their tokens. If the dedupe key exists, returns the existing delivery. If the '
+    'subscriber has too few tokens, the new delivery is skipped.';
 
 CREATE OR REPLACE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -79,7 +81,8 @@ BEGIN
     NEW.params := NEW.params - 'secret';
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION wipe_secret IS 'Deletes the secret of a delivery as soon as the delivery can no longer be sent.';
+COMMENT ON FUNCTION wipe_secret IS
+    'Deletes the encrypted code of a delivery as soon as the delivery can no longer be sent.';
 
 CREATE OR REPLACE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW
     WHEN (NEW.state NOT IN ('queued', 'sending') AND NEW.params ? 'secret')

@@ -1,6 +1,6 @@
 -- requires: local_day
 --
--- The recipients of deliveries, for the code that composes messages.
+-- The recipients of deliveries. The code that composes messages reads this view.
 
 CREATE OR REPLACE FUNCTION plain_preferences(preferences jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -10,7 +10,8 @@ RETURN (
     FROM jsonb_each(CASE jsonb_typeof(preferences) WHEN 'object' THEN preferences ELSE '{}' END) AS p
 );
 COMMENT ON FUNCTION plain_preferences IS
-    'Returns email_preferences with the texts "true" and "false" as booleans. A value that is not an object becomes {}.';
+    'Returns email_preferences with the strings "true" and "false" converted to booleans. A value that is not an '
+    'object becomes {}.';
 
 CREATE OR REPLACE VIEW delivery_recipients AS
 SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at, d.attempts,
@@ -26,7 +27,7 @@ SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at,
            SELECT count(*) FROM deliveries o
            WHERE o.subscriber_id = d.subscriber_id
              AND o.kind IN ('new_lead_alert', 'daily_digest', 'weekly_report')
-             -- Count a batch that is being sent at the same time if it was claimed before this one.
+             -- Count the e-mails of other batches that are being sent now, if they were claimed before this batch.
              AND (new_york_day(o.accepted_at) = new_york_day(now())
                   OR o.state IN ('sending', 'unknown') AND o.claimed_at < d.claimed_at)
        ) END AS mailed_today
@@ -34,4 +35,5 @@ FROM deliveries d
 JOIN delivery_kinds k ON k.kind = d.kind
 JOIN users u ON u.id = d.subscriber_id;
 COMMENT ON VIEW delivery_recipients IS
-    'Each delivery with its subscriber''s current address, preferences, suppression and number of e-mails today.';
+    'Each delivery with its subscriber''s current address, preferences and suppression, and the number of e-mails '
+    'sent to the subscriber today.';

@@ -1,8 +1,8 @@
 -- requires: local_day
 -- data: lead_types
 --
--- The score of a lead. The base scores of the table lead_types become a constant inside the function, because a constant is
--- looked up far faster than a table.
+-- The score of a lead. This file copies the base scores from the table lead_types into the function as a constant,
+-- because reading a constant is far faster than reading a table.
 
 DO $make$
 BEGIN
@@ -11,7 +11,8 @@ BEGIN
         'RETURN coalesce((%L::jsonb ->> lead_type)::integer, 0)',
         (SELECT jsonb_object_agg(lead_type, base_score) FROM lead_types));
 END $make$;
-COMMENT ON FUNCTION lead_base_score IS 'Returns the base score of a lead type, as lead_types gives it; 0 for other types.';
+COMMENT ON FUNCTION lead_base_score IS
+    'Returns the base score of a lead type from the table lead_types, and 0 for an unknown type.';
 
 CREATE OR REPLACE FUNCTION calculate_lead_score(
     lead_type text, lead_date date, estimated_equity numeric, engagement_count integer
@@ -26,4 +27,5 @@ RETURN least(100, greatest(0,
     + CASE WHEN estimated_equity >= 100000 THEN 15 ELSE 0 END
     + least(2 * coalesce(engagement_count, 0), 10)));
 COMMENT ON FUNCTION calculate_lead_score IS
-    'Returns 0 to 100: the base score of the type times freshness (age in New York days), plus points for equity and engagement.';
+    'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York '
+    'days), plus points for equity and engagement.';

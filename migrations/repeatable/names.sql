@@ -1,7 +1,7 @@
 -- Names of persons and organizations.
 
 CREATE OR REPLACE FUNCTION plain_upper(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN upper(CASE WHEN octet_length(words) = char_length(words) THEN words  -- ten times as fast
+RETURN upper(CASE WHEN octet_length(words) = char_length(words) THEN words  -- ten times as fast as translate()
                   ELSE translate(words, 'ÁÀÂÄÃÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇáàâäãéèêëíìîïóòôöõúùûüñç',
                                         'AAAAAEEEEIIIIOOOOOUUUUNCaaaaaeeeeiiiiooooouuuunc') END);
 COMMENT ON FUNCTION plain_upper IS 'Returns the text in capitals without accents, independent of the database''s locale.';
@@ -15,7 +15,8 @@ RETURN (
 COMMENT ON FUNCTION name_key IS
     'Returns a key that is equal for two spellings of a name: word order, initials, accents and punctuation do not count.';
 
--- A name in the Clerk's index is a person's if it looks like LAST FIRST … and has no word of an organization.
+-- A name in the Clerk's index is a person's name if it has the form LAST FIRST … and contains no word such as LLC or
+-- BANK.
 CREATE OR REPLACE FUNCTION is_person(name text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     written text := plain_upper(name);
@@ -27,7 +28,8 @@ BEGIN
     IF written ~ '[^A-Z ]' THEN
         written := regexp_replace(written, '\W', ' ', 'g');
     END IF;
-    -- PostgreSQL hashes a long list once; a regular expression of as many words takes four times as long for each name.
+    -- PostgreSQL hashes this list once. A regular expression with the same words takes four times as long for each
+    -- name.
     FOREACH word IN ARRAY string_to_array(written, ' ') LOOP
         IF word = ANY ('{
             LLC,LLLP,LLP,PLLC,INC,INCORPORATED,CORP,CORPORATION,COMPANY,CO,LTD,LIMITED,LP,PA,PL,PLC,GMBH,SA,NV,BV,USA,
@@ -48,5 +50,5 @@ BEGIN
     RETURN written !~ '\mN A\M|\mL L C\M|\mP A\M|\mEST OF\M|^(CITY|TOWN|VILLAGE|STATE) OF\M|\mUNITED STATES\M|\mU S A\M';
 END $$;
 COMMENT ON FUNCTION is_person IS
-    'Returns whether a name is a person''s. False for companies, banks, trustees, associations, governments, estates and '
-    'unknown persons, and when in doubt.';
+    'Returns whether a name is a person''s name. Returns false for companies, banks, trustees, associations, '
+    'governments, estates and unknown persons, and for doubtful names.';

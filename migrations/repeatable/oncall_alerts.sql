@@ -1,4 +1,4 @@
--- Alerts to on-call: one row for each cause, so that one cause is one alert.
+-- Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.
 
 CREATE OR REPLACE FUNCTION report_alert(
     alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]
@@ -19,7 +19,8 @@ CREATE OR REPLACE FUNCTION report_alert(
             ELSE a.sending_since END
     RETURNING a.sending_since IS NOT DISTINCT FROM now(), a.count, a.opened_at
 $$;
-COMMENT ON FUNCTION report_alert IS 'Records a report. claimed is true, at most once an hour, for the caller that must send the alert.';
+COMMENT ON FUNCTION report_alert IS
+    'Records a report of an alert. claimed is true for the caller that must send the alert, at most once an hour.';
 
 CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) RETURNS integer LANGUAGE sql AS $$
     WITH better AS (
@@ -30,7 +31,7 @@ CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text
     ), closed AS (
         UPDATE oncall_alerts a
         SET closed_at = now(), affects = '{}', sending_since = NULL,
-            -- If the alert opened again within the hour and was not sent again, do not send its recovery either.
+            -- If an alert opened again within the hour and was not sent again, do not send the recovery message either.
             recovery = CASE WHEN a.last_sent_at IS NULL OR a.last_sent_at >= a.opened_at
                               OR a.last_sent_at < now() - interval '1 hour' THEN told END
         WHERE a.closed_at IS NULL
@@ -41,7 +42,8 @@ CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text
     SELECT count(*)::integer FROM closed
 $$;
 COMMENT ON FUNCTION close_alerts IS
-    'Closes the alert of a cause, and alerts whose last affected DAG or feed has recovered. Returns their number.';
+    'Closes the alert for a cause, and alerts whose last affected DAG or feed has recovered. Returns the number of '
+    'closed alerts.';
 
 CREATE OR REPLACE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts LANGUAGE sql AS $$
     UPDATE oncall_alerts a

@@ -1,6 +1,6 @@
 -- requires: addresses, recorded_documents
 --
--- Properties derived from recorded documents, for the batch merge and for the API's lookups.
+-- Functions that derive properties from recorded documents, for the batch merge and for lookups.
 
 CREATE OR REPLACE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -9,8 +9,8 @@ RETURN CASE
     WHEN deed_doc_tax / 0.60 * 100 > 100 THEN round(deed_doc_tax / 0.60 * 100, 2)
 END;
 COMMENT ON FUNCTION sale_price IS
-    'Returns the dollars paid: the consideration, else the price implied by the deed stamps ($0.60 per $100 in this county). '
-    'Null for a nominal deed.';
+    'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in '
+    'this county). Returns null for a nominal deed.';
 
 CREATE OR REPLACE AGGREGATE newest(anyelement) (SFUNC = any_value_transfn, STYPE = anyelement, PARALLEL = SAFE);
 COMMENT ON AGGREGATE newest(anyelement) IS 'Returns the first value that is not null. The rows must come from a subquery that sorts them newest first.';
@@ -20,9 +20,10 @@ RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date d
                document_code text, transaction text, address text, city text, zip text, mortgage_known boolean,
                mortgage_balance numeric, facts text[])
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    -- Newest first means by recording date, then by the clerk's file number. Documents are sorted once, and newest() takes
-    -- the first of each group. LATERAL with OFFSET makes the planner use the index for each folio; otherwise it reads the
-    -- whole history when a day touches enough folios.
+    -- The newest document is the document with the latest recording date, then with the highest clerk's file number.
+    -- The query sorts documents once, and newest() takes the first document of each group. LATERAL with OFFSET makes
+    -- the planner use the index for each folio. Without it, the planner reads all documents when a day's files name
+    -- many folios.
     WITH found AS MATERIALIZED (
         SELECT v.*
         FROM unnest(folios) AS f (folio)
@@ -77,7 +78,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             newest(d.transaction) FILTER (WHERE d.is_live AND d.transaction <> 'other') AS transaction,
             newest(ROW (d.property_address, d.property_city, d.property_zip)::recorded_address)
                 FILTER (WHERE d.is_live AND d.property_address IS NOT NULL) AS address,
-            -- The newest conveyance or mortgage decides; a conveyance ends an earlier mortgage.
+            -- The newest conveyance or mortgage sets the balance, because a conveyance ends an earlier mortgage.
             newest(ROW (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id, d.consideration_1,
                         d.transaction)::mortgage_event)
                 FILTER (WHERE d.is_live AND (d.is_conveyance OR d.transaction = 'mortgage')) AS mortgage
@@ -113,13 +114,14 @@ $$;
 COMMENT ON FUNCTION property_facts IS 'Returns what the live documents of each folio say about its property.';
 
 CREATE OR REPLACE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
--- Use indexes, even if the tables were small when the first batch was planned.
+-- The first batch's plan is reused, so it must use indexes even if the tables were small then.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     WITH facts AS MATERIALIZED (
         SELECT * FROM property_facts(folios)
     ), known AS MATERIALIZED (
-        -- Read once: this statement fills the table, and a lookup for each new row could scan all of it each time.
+        -- Read the rows of these folios once. This statement also inserts into the table, and a query for each new row
+        -- could scan the whole table.
         SELECT * FROM properties WHERE folio_number = ANY (folios)
     ), changed AS (
         UPDATE properties p
@@ -148,7 +150,7 @@ BEGIN
                    greatest(p.last_updated, f.newest_fact) AS last_updated
             FROM facts f
             JOIN known p ON p.folio_number = f.folio
-            -- A document does not overwrite a parcel's own address (from the roll, for example).
+            -- An address from a document does not overwrite an address from another source, such as the parcel roll.
             CROSS JOIN LATERAL (
                 SELECT 'address' = ANY (p.document_facts) OR p.address IS NULL AND f.address IS NOT NULL AS from_documents) a
         ) w
@@ -172,7 +174,8 @@ BEGIN
     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM changed) INTO created, updated;
 END $$;
 COMMENT ON FUNCTION write_properties IS
-    'Makes one attempt for refresh_properties. Raises unique_violation when another session inserts one of the rows.';
+    'Derives and writes the properties of the given folios; refresh_properties calls it. Raises unique_violation when '
+    'another session inserts one of the rows.';
 
 CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
 BEGIN
@@ -181,7 +184,8 @@ BEGIN
             SELECT w.created, w.updated INTO created, updated FROM write_properties(folios) w;
             RETURN;
         EXCEPTION WHEN unique_violation THEN
-            -- The next attempt updates the other session's row. ON CONFLICT would not update it and would slow every row.
+            -- Try again, and update the row that the other session inserted. ON CONFLICT would not update that row, and
+            -- would slow down every insert.
             IF attempt = 3 THEN
                 RAISE;
             END IF;
@@ -189,13 +193,13 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION refresh_properties IS
-    'Derives the properties of these folios from the live documents. Does not rewrite rows that are already right.';
+    'Derives the properties of the given folios from the live documents. Writes only rows that change.';
 
 CREATE OR REPLACE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date)
 RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT p.*
     FROM (
-        -- In reverse order of the primary key: one index scan for each document.
+        -- Sort in the reverse order of the primary key, so that PostgreSQL needs one index scan for each document.
         SELECT DISTINCT ON (v.party_key) v.*
         FROM party_versions v
         WHERE v.cfn_year = $1 AND v.cfn_seq = $2 AND v.group_id = $3 AND v.business_date <= $4
@@ -203,7 +207,8 @@ RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     ) p
     WHERE p.transaction_type <> 'D'
 $$;
-COMMENT ON FUNCTION parties_on IS 'Returns the parties of a document according to the files up to that business date.';
+COMMENT ON FUNCTION parties_on IS
+    'Returns the parties of a document, as the files up to the given business date name them.';
 
 CREATE OR REPLACE FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
 RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -218,4 +223,5 @@ RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
       AND t.transaction IN ('lis_pendens_release', 'release')
 $$;
 COMMENT ON FUNCTION releases_of IS
-    'Returns the releases, known by that business date, that name the case or the file number of a lis pendens.';
+    'Returns the releases of a lis pendens that were known by the given business date. A release names the case or '
+    'the file number of the lis pendens.';

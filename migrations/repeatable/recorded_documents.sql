@@ -1,4 +1,4 @@
--- The recorded documents as they stand now, from the county's files and its API.
+-- The current recorded documents, from the county's files and from its API.
 
 CREATE OR REPLACE FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -7,13 +7,13 @@ RETURN NOT EXISTS (
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (api_rules.cfn_year, api_rules.cfn_seq, api_rules.group_id)
       AND v.business_date > api_rules.day
 ) AND NOT EXISTS (
-    -- The Clerk's 42-column file deletes a document party by party.
+    -- The Clerk's 42-column file deletes the parties of a document one by one.
     SELECT FROM party_versions p
     WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (api_rules.cfn_year, api_rules.cfn_seq, api_rules.group_id)
       AND p.business_date > api_rules.day);
 COMMENT ON FUNCTION api_rules IS
-    'Returns whether the API''s answer of that day is newer than all files that mention the document. The file of a day is '
-    'published before that day begins.';
+    'Returns whether the API''s answer from the given day is newer than all files that mention the document. The '
+    'county publishes the file of a day before that day begins.';
 
 CREATE OR REPLACE VIEW recorded_documents AS
 SELECT d.cfn_year, d.cfn_seq, d.group_id, d.document_code, coalesce(t.transaction, 'other') AS transaction,
@@ -31,7 +31,8 @@ SELECT a.cfn_year, a.cfn_seq, a.group_id, a.document_code, coalesce(t.transactio
        a.original_cfn_year, a.original_cfn_seq, NULL, NULL
 FROM api_documents a LEFT JOIN document_types t ON t.code = a.document_code
 WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
-COMMENT ON VIEW recorded_documents IS 'Current documents from the daily files and the API''s answers, without deleted ones.';
+COMMENT ON VIEW recorded_documents IS
+    'The current documents from the daily files and the API''s answers. Deleted documents are left out.';
 
 CREATE OR REPLACE VIEW document_parties AS
 SELECT p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence, p.party_code, p.party_name, p.party_key,
@@ -47,4 +48,4 @@ UNION ALL
 SELECT p.cfn_year, p.cfn_seq, p.group_id, p.party_sequence, p.party_code, p.party_name, p.party_sequence, NULL, NULL
 FROM api_parties p JOIN api_documents a USING (cfn_year, cfn_seq, group_id)
 WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
-COMMENT ON VIEW document_parties IS 'Current parties of the current documents.';
+COMMENT ON VIEW document_parties IS 'The parties of the current documents.';

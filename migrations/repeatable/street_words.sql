@@ -1,7 +1,8 @@
 -- data: street_words
 --
--- street_word(word) returns 'direction NE', 'type ST', 'unit APT' or 'number 8' for a word of an address, or null. The rows
--- of the table street_words become a constant inside the function, because it is looked up far faster than a table.
+-- street_word(word) returns 'direction NE', 'type ST', 'unit APT' or 'number 8' for a word of an address, or null. This
+-- file copies the rows of the table street_words into the function as a constant, because reading a constant is far
+-- faster than reading a table.
 
 DO $make$
 BEGIN
@@ -11,4 +12,5 @@ BEGIN
         (SELECT jsonb_object_agg(word, kind || ' ' || short) FROM street_words));
 END $make$;
 COMMENT ON FUNCTION street_word IS
-    'Returns the kind of a word of an address and its short form, as street_words gives them; null for other words.';
+    'Returns the kind and the short form of an address word from the table street_words, and null for an unknown '
+    'word.';

@@ -1,173 +1,226 @@
--- What the tables, columns and indexes hold. Comments of functions and views are in the files that make them.
+-- Comments on tables, columns and indexes. Comments on functions and views are in the files that create them.
 
 -- ── Subscribers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-COMMENT ON TABLE users IS 'Subscribers. The app owns the rows; the ledger owns token_balance.';
+COMMENT ON TABLE users IS 'Subscribers. The app writes the rows; the ledger writes token_balance.';
 COMMENT ON COLUMN users.token_balance IS
-    'Tokens left to spend. A trigger writes a grant or adjust entry for each change that the ledger did not make.';
+    'The subscriber''s balance in tokens. When the app changes the balance, a trigger writes a grant or adjust entry.';
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
 COMMENT ON TABLE subscriber_lead_criteria IS
-    'The leads that a subscriber receives. An empty list of cities means all cities; a subscriber may have several rows.';
+    'Criteria that select the leads for a subscriber. An empty list of cities means all cities. A subscriber may have '
+    'several rows.';
 COMMENT ON TABLE lead_types IS
-    'The types of leads: their name in messages, why the owner may sell, the base score, and whether a new one is texted.';
+    'Lead types: the name in messages, the reason why the owner may sell, the base score, and whether subscribers get '
+    'an SMS about a new lead.';
 COMMENT ON TABLE call_consents IS
-    'Phone numbers that may be called, and until when. Without a row that is not revoked, a number is not called.';
+    'Consents to calls: a phone number and the time until which it may be called. The notifier calls only numbers '
+    'whose consent is not revoked.';
 COMMENT ON TABLE suppressions IS
-    'Addresses to which nothing may be sent, because of STOP, a bounce, a complaint or an unsubscribe.';
+    'Addresses that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
 
 -- ── Properties and documents ───────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE document_types IS
-    'The Clerk''s document codes and the transaction that each stands for. A code that is not listed counts as other.';
+    'The Clerk''s document codes and the transaction that each code stands for. An unlisted code counts as other.';
 COMMENT ON COLUMN document_types.releases_mortgage IS
-    'Whether the document ends a mortgage. A partial release or a satisfaction of judgment does not.';
+    'True if the document ends a mortgage. It is false for a partial release and for a satisfaction of judgment.';
 COMMENT ON COLUMN municipalities.has_post_office IS
-    'Whether addresses name the municipality itself. Addresses in most others may say Miami.';
+    'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may say Miami.';
 COMMENT ON TABLE properties IS
-    'One row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
+    'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s '
+    'API.';
 COMMENT ON COLUMN properties.last_updated IS
-    'Time of the newest fact from a recorded document or the county''s API. A lookup is answered from a row younger than 30 days.';
+    'Time of the newest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a '
+    'lookup returns the row without a call to the API.';
 COMMENT ON COLUMN properties.document_facts IS
-    'Facts (owner, sale, mortgage, transaction, address) that came from recorded documents. Only these are removed when '
-    'their document is deleted.';
+    'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. When a '
+    'document is deleted, only facts from documents are removed.';
 COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
 COMMENT ON TABLE document_versions IS
-    'Every version of a recorded document: the last line for it in the file of each business date.';
-COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address for a record that names none.';
+    'All versions of recorded documents. A version is the last line for the document in the file of a business date.';
+COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
 COMMENT ON COLUMN document_versions.has_row_keys IS
-    'Whether the line came from the Clerk''s 42-column file, in which a document is live while one of its party rows is.';
-COMMENT ON COLUMN document_versions.is_live IS 'Whether this is the newest version of a document that is not deleted.';
-COMMENT ON TABLE party_versions IS 'Every version of each party of a document, like document_versions.';
+    'True if the line came from the Clerk''s 42-column file. In that file a document is live as long as one of its '
+    'party rows is live.';
+COMMENT ON COLUMN document_versions.is_live IS 'True if this is the newest version of a document that is not deleted.';
+COMMENT ON TABLE party_versions IS
+    'All versions of the parties of documents. The rows work like those of document_versions.';
 COMMENT ON COLUMN party_versions.party_key IS
-    'Identifies the party in its document: its sequence number, or the row key of the 42-column file.';
+    'Identifies the party within the document. The key is the party''s sequence number, or the row key from the '
+    '42-column file.';
 COMMENT ON TABLE api_documents IS
-    'The latest answer of the county''s API for each document. It is valid until a file of a later business date mentions '
-    'the document.';
-COMMENT ON COLUMN api_documents.day IS 'New York day of the answer, for comparison with business dates.';
-COMMENT ON TABLE api_parties IS 'All parties of a document in the API''s answer. They replace all parties from the files.';
+    'The latest answer from the county''s API for each document. An answer is valid until a file with a later '
+    'business date mentions the document.';
+COMMENT ON COLUMN api_documents.day IS 'New York day of the API''s answer. Compare it with business dates.';
+COMMENT ON TABLE api_parties IS
+    'All parties that the API''s answer names for a document. These parties replace all parties from the files.';
 COMMENT ON TABLE folios_to_refresh IS
-    'Folios that the API reported while a merge was running. Neither side saw the other''s documents, so these properties '
-    'are derived again.';
+    'Folios that the API reported while a merge was running. The lookup and the merge did not see each other''s '
+    'documents, so the leader derives these properties again.';
 COMMENT ON TABLE street_aliases IS
-    'Other names of numbered streets. Both columns are in the normal form of parse_address: direction|name|type.';
+    'Other names for numbered streets. Both columns have the normal form that parse_address returns: '
+    'direction|name|type.';
 COMMENT ON COLUMN street_aliases.is_reference IS
-    'Whether the row came from reference/street_aliases.csv. Each migration removes marked rows that the file no longer has '
-    'and leaves the other rows, which were added at run time, alone.';
-COMMENT ON TABLE street_words IS 'Words of addresses with their kind and short form. The function street_word is made from them.';
+    'True if the row came from reference/street_aliases.csv. Each migration removes these rows when they are no '
+    'longer in the file. Rows that were added at run time have the value false, and migrations do not change them.';
+COMMENT ON TABLE street_words IS
+    'Words in addresses, with their kind and short form. Migrations build the function street_word from this table.';
 COMMENT ON TABLE land_uses IS
-    'Property types for the land uses in the parcel roll. The first pattern (regular expression) by rank that matches counts.';
+    'Property types for the land uses in the parcel roll. Patterns are regular expressions, tried in the order of '
+    'rank; the first match sets the type.';
 
 -- ── Ingestion ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-COMMENT ON TABLE data_ingestion_logs IS 'One row for each run, inserted when the run begins and updated when it ends.';
-COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of staged lines of all files.';
-COMMENT ON TABLE ingestion_files IS 'Archived objects that each run read, with the number of their lines.';
+COMMENT ON TABLE data_ingestion_logs IS
+    'Runs of the feeds'' DAGs. A row is inserted when a run begins, and updated when the run ends.';
+COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of lines staged from all files of the run.';
+COMMENT ON TABLE ingestion_files IS 'The archived files that each run read, with their numbers of lines.';
 COMMENT ON TABLE rejected_records IS
-    'Every line that could not be staged, unchanged, with its line number in the file and the reason.';
+    'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
 COMMENT ON TABLE unmatched_records IS
     'Records without a folio that match no property or more than one. Each run tries them again for 90 days.';
-COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (court_records); 1 for documents.';
-COMMENT ON TABLE matched_records IS 'Properties found for records without a folio. The match step writes them, the merge reads them.';
+COMMENT ON COLUMN unmatched_records.entry IS
+    'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
+COMMENT ON TABLE matched_records IS
+    'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
 COMMENT ON TABLE pending_folios IS
-    'Folios that a merge changed and whose leads are not up to date yet. Kept when the run dies before the lead step.';
+    'Folios that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads step, '
+    'the rows stay for the next run.';
 COMMENT ON TABLE pending_cases IS
-    'Court cases that a merge changed and whose leads are not up to date yet. Kept when the run dies before the lead step.';
-COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Square feet.';
-COMMENT ON TABLE court_files IS 'The type of record, and of lead, in each file of a court feed.';
+    'Court cases that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads '
+    'step, the rows stay for the next run.';
+COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Area of the lot in square feet.';
+COMMENT ON TABLE court_files IS 'The files of the court feeds, with the record type and the lead type of each file.';
 COMMENT ON TABLE court_records IS
-    'Every version of every court case by business date of its file, one row for each tenant, defendant or decedent.';
-COMMENT ON COLUMN court_records.party_name IS 'Tenant, defendant or decedent. The record''s address is this person''s.';
-COMMENT ON COLUMN court_records.counterparty_name IS 'Landlord, plaintiff or petitioner.';
-COMMENT ON COLUMN court_records.is_live IS 'Whether the row belongs to the newest version of the case.';
+    'All versions of court cases, by the business date of the file. A version has one row for each tenant, defendant '
+    'or decedent.';
+COMMENT ON COLUMN court_records.party_name IS
+    'Name of the tenant, defendant or decedent. The record''s address belongs to this person.';
+COMMENT ON COLUMN court_records.counterparty_name IS 'Name of the landlord, plaintiff or petitioner.';
+COMMENT ON COLUMN court_records.is_live IS 'True if the row belongs to the newest version of the case.';
 COMMENT ON TABLE task_failures IS
-    'Last error of each failed task. The callback that alerts on-call runs in another process and does not get the exception.';
+    'The last error of each failed task. The callback that alerts on-call reads it here, because the callback runs in '
+    'another process and does not get the exception.';
 
 -- ── Leads ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was made.';
 COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
-COMMENT ON COLUMN leads.announced_at IS 'When the lead''s alerts were written; null for leads of days without alerts.';
+COMMENT ON COLUMN leads.announced_at IS
+    'Time at which the lead''s alerts were written. Null if the run that made the lead wrote no alerts.';
 
 -- ── Lookups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lookups IS
-    'One row for each lookup at the county''s API, whatever the number of callers that wait for it. Redis only wakes a worker.';
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for it.';
-COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the last call.';
-COMMENT ON COLUMN lookups.units_consumed IS 'Units that the lookup''s calls took from the budget, including calls with an unknown outcome.';
-COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API used in each New York day.';
+    'Lookups at the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
+COMMENT ON COLUMN lookups.subscriber_id IS
+    'The subscriber who requested the lookup first. This subscriber pays for it.';
+COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
+COMMENT ON COLUMN lookups.units_consumed IS
+    'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome counts too.';
+COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API that were used on each New York day.';
 COMMENT ON TABLE api_balance_levels IS
-    'Unit balances below which on-call is alerted, once for each time the balance falls below the level.';
+    'Levels of the API''s unit balance. On-call is alerted once each time the balance falls below a level.';
 
 -- ── Deliveries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE delivery_kinds IS
-    'Each kind of delivery: its queue, price, order within the queue, retry delays (seconds) and the age at which it expires.';
+    'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a '
+    'delivery expires.';
 COMMENT ON COLUMN delivery_kinds.is_optional IS
-    'Whether a subscriber can unsubscribe from it. Other kinds stop only when the address cannot be used.';
-COMMENT ON COLUMN delivery_kinds.is_owed IS 'Whether it is sent free of charge to an account with too few tokens, instead of being skipped.';
-COMMENT ON COLUMN delivery_kinds.is_replayable IS 'Whether an operator may replay a dead one. False for kinds that are useless a moment later.';
+    'True if a subscriber can unsubscribe from the kind. Deliveries of other kinds are always sent, unless the '
+    'address is suppressed for another reason.';
+COMMENT ON COLUMN delivery_kinds.is_owed IS
+    'True if a delivery is sent free of charge when the subscriber has too few tokens. Deliveries of other kinds are '
+    'then skipped.';
+COMMENT ON COLUMN delivery_kinds.is_replayable IS
+    'True if an operator may replay a dead delivery of this kind. False for kinds that are useless soon after they '
+    'were due.';
 COMMENT ON TABLE event_meanings IS
-    'The delivery state that each provider event stands for; null for none. Of several events the highest rank counts, then '
-    'the latest.';
-COMMENT ON TABLE deliveries IS 'One row for each message or call. The row decides what is sent; Redis only wakes a worker.';
-COMMENT ON COLUMN deliveries.not_before IS 'Time from which a queued row is due. Retries and delays set it.';
-COMMENT ON COLUMN deliveries.due_at IS 'Time at which the row was first due. Its age counts from here; retries do not change it.';
+    'The delivery state that each provider event implies, or null for none. If a delivery has several events, the '
+    'event with the highest rank counts, then the latest event.';
+COMMENT ON TABLE deliveries IS
+    'Deliveries: one row for each e-mail, SMS or call. Workers send what these rows say; Redis only wakes a worker.';
+COMMENT ON COLUMN deliveries.not_before IS
+    'Time at which a queued delivery becomes due. Retries and deferrals move this time.';
+COMMENT ON COLUMN deliveries.due_at IS
+    'Time at which the delivery was first due. The delivery''s age counts from this time; retries do not change it.';
 COMMENT ON COLUMN deliveries.params IS
-    'The actor''s arguments by name, except subscriber and lead. A verification code is stored encrypted under "secret".';
-COMMENT ON COLUMN deliveries.replays IS 'How many times an operator replayed the delivery. Each replay counts attempts from zero.';
+    'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted '
+    'under "secret".';
+COMMENT ON COLUMN deliveries.replays IS
+    'Number of times that operators replayed the delivery. Each replay sets attempts to zero.';
 COMMENT ON COLUMN deliveries.attempts IS
-    'Attempts that reached, or may have reached, the provider, or that it refused. A reply 429 does not count.';
-COMMENT ON COLUMN deliveries.claim IS 'Id of the claim of the worker that is sending. Only this claim may finish the delivery.';
-COMMENT ON COLUMN deliveries.priority IS 'Order within the kind, highest first. A lead alert has the score of its lead.';
+    'Number of requests that reached the provider, or may have reached it. A request that the provider throttled '
+    '(status 429) does not count.';
+COMMENT ON COLUMN deliveries.claim IS
+    'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
+COMMENT ON COLUMN deliveries.priority IS
+    'Order among deliveries of the same kind: the highest priority is sent first. The priority of a lead alert is the '
+    'lead''s score.';
 COMMENT ON COLUMN deliveries.recipient IS
-    'Address to which it was sent. Personal data: emptied after the retention period, like sender, body and params.';
-COMMENT ON COLUMN deliveries.body IS 'Text of an SMS as sent, with a verification code masked.';
+    'Address to which the delivery was sent. This is personal data: cleanup empties this column, sender, body and '
+    'params after the retention period.';
+COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
 COMMENT ON COLUMN deliveries.check_at IS
-    'When to ask the provider about a call whose end is not known (set when the call starts) or about a parked SMS.';
+    'When to ask the provider about a parked SMS, or about a call whose end was not reported. The start of a call '
+    'sets this time.';
 COMMENT ON COLUMN deliveries.resends IS 'Number of times an e-mail with an unknown outcome was sent again: at most one.';
-COMMENT ON INDEX deliveries_whole IS 'Rows that the cleanup has not emptied yet. Emptied rows are kept and are many.';
-COMMENT ON INDEX deliveries_accepted IS 'Finds what was completed since the last row of queue_metrics.';
+COMMENT ON INDEX deliveries_whole IS
+    'Finds rows that cleanup has not emptied yet. Cleanup keeps emptied rows, and most rows are empty.';
+COMMENT ON INDEX deliveries_accepted IS 'Finds deliveries that were completed since the last row of queue_metrics.';
 COMMENT ON TABLE delivery_events IS
-    'Every event that a provider reported for a delivery, stored once and then applied to the delivery''s state.';
+    'Events that providers reported about deliveries. An event is stored once, and then applied to the delivery''s '
+    'state.';
 COMMENT ON TABLE mailing_runs IS
-    'The newest day for which each mailing was enqueued. A later run enqueues what was due on the days since.';
+    'The newest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
 
 -- ── Tokens ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE token_entries IS
-    'The token ledger, append only. Balance = grants + adjusts - settled + refunds - open holds.';
-COMMENT ON COLUMN token_entries.lookup_id IS 'The lookup of an entry that belongs to no delivery.';
-COMMENT ON COLUMN token_entries.hold_number IS 'Numbers the holds of one delivery from 1. Each replay makes a new hold.';
+    'The token ledger, which is append-only. Balance = grants + adjusts - settled + refunds - open holds.';
+COMMENT ON COLUMN token_entries.lookup_id IS
+    'The lookup that the entry pays for. Null if the entry belongs to a delivery.';
+COMMENT ON COLUMN token_entries.hold_number IS
+    'Number of the hold within its delivery, from 1. Each replay makes a new hold.';
 COMMENT ON TABLE low_balance_watch IS
-    'Subscribers who will be notified when spending takes their balance below their threshold. A grant that raises the '
-    'balance to the threshold adds them.';
+    'Subscribers who will get a low_token_balance e-mail when their balance falls below their threshold. A grant that '
+    'raises the balance to the threshold adds the subscriber again.';
 
 -- ── Queues, alerts and cleanup ─────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lane_breakers IS
-    'Queues whose provider refuses everything (wrong key, suspended account). One trial a minute until one succeeds.';
-COMMENT ON TABLE call_pace IS 'When the next call may start, counted over all processes (CALLS_PER_SECOND).';
-COMMENT ON TABLE lane_status IS 'Heartbeat of each worker process, written every five seconds.';
+    'Open breakers: queues whose provider refuses every request (wrong key, suspended account). Workers try one '
+    'delivery a minute until a trial succeeds.';
+COMMENT ON TABLE call_pace IS
+    'Time at which the next call may start. All processes share this row to keep to CALLS_PER_SECOND.';
+COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
 COMMENT ON COLUMN queue_metrics.completed_count IS
-    'Deliveries that a provider accepted and lookups that were answered since the previous row. For admin-alerts, whose '
-    'messages have no rows: alerts that an on-call address accepted; repeats within the hour do not count.';
-COMMENT ON TABLE oncall_alerts IS 'One row for each cause, so that one cause is one alert.';
+    'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. For '
+    'the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';
+COMMENT ON TABLE oncall_alerts IS
+    'Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.';
 COMMENT ON COLUMN oncall_alerts.affects IS
-    'DAGs, or dates of a feed, that still have the problem. The alert closes when the last of them has recovered.';
+    'DAGs, or dates of a feed, that still have the problem. The alert closes when the last DAG or date has recovered.';
 COMMENT ON COLUMN oncall_alerts.last_sent_at IS
-    'When an address last accepted the alert. An open alert is sent again while this is null or older than opened_at.';
+    'Time at which an on-call address last accepted the alert. While this is null or older than opened_at, an open '
+    'alert is sent again.';
 COMMENT ON COLUMN oncall_alerts.sending_since IS
-    'When a process began to send the alert. After two minutes another process may send it.';
-COMMENT ON COLUMN oncall_alerts.recovery IS 'Message that the problem is over; null once an address has accepted it.';
+    'Time at which a process began to send the alert. Two minutes later another process may send it.';
+COMMENT ON COLUMN oncall_alerts.recovery IS
+    'Message that says that the problem is over. Null after an on-call address has accepted this message.';
 COMMENT ON COLUMN failed_jobs.job_key IS
-    'Identifies the dead job (a run, an attempt of a delivery or a message), so that each has one row.';
+    'Identifies the dead letter''s job: a run, an attempt at a delivery, or a message. The key is unique, so each job '
+    'has one row.';
 COMMENT ON TABLE cleanup_batches IS
-    'Batches of rows past their retention period and the objects that archive them. A batch is finished before the next begins.';
-COMMENT ON COLUMN cleanup_batches.row_ids IS 'The rows of an unfinished batch.';
+    'Batches of rows that are past their retention period, with the archived object for each batch. Cleanup finishes '
+    'a batch before it begins another batch.';
+COMMENT ON COLUMN cleanup_batches.row_ids IS 'Ids of the rows in an unfinished batch.';
 COMMENT ON COLUMN cleanup_batches.removed IS
-    'Number of rows removed. A row that changed after it was archived is kept and archived again later.';
+    'Number of rows removed. If a row changed after it was archived, cleanup keeps it and archives it again later.';
 COMMENT ON TABLE schema_repeatables IS
-    'Checksums of the files of reference/ and repeatable/ as migrations last applied them. A file that differs is applied again.';
+    'Checksums of the files in reference/ and repeatable/ that migrations last applied. A migration applies a file '
+    'again when its checksum has changed.';
 COMMENT ON COLUMN schema_repeatables.pending_call IS
-    'Statement that must still run after the file was applied, such as recalculating stored values; null once it has run.';
+    'Statement that must still run after the file was applied, such as a recalculation of stored values. Null after '
+    'the statement has run.';

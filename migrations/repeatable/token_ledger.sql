@@ -1,4 +1,4 @@
--- The token ledger. Entries and balances cannot disagree: a change of either is written to the other by a trigger.
+-- The token ledger. Triggers keep entries and balances equal: a change to one also changes the other.
 
 CREATE OR REPLACE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE jsonb_typeof(preferences -> 'low_balance_threshold')
@@ -30,15 +30,15 @@ END $$;
 CREATE OR REPLACE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_balance ON users
     FOR EACH ROW EXECUTE FUNCTION users_record_balance();
 
--- Functions that run for one delivery and for thousands share one plan that uses indexes: a plan made while the tables
--- were small would read more rows with each delivery.
+-- These functions handle one delivery or thousands with the same query plan, which must use indexes. A plan made while
+-- the tables were small would scan whole tables, and slow down as they grow.
 
 CREATE OR REPLACE FUNCTION token_entries_move_balance() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     warnings delivery_request[];
 BEGIN
-    -- An entry that records a change of the balance must not change the balance again.
+    -- Do not change the balance for an entry that records a change to the balance.
     IF current_setting('leads.ledger', true) IS DISTINCT FROM 'recording' THEN
         PERFORM set_config('leads.ledger', 'moving', true);
         UPDATE users u
@@ -94,14 +94,15 @@ DECLARE
     held bigint[];
     all_held bigint[] := '{}';
 BEGIN
-    -- Lock in id order, so that two callers cannot deadlock. NO KEY, because the deliveries just inserted hold a
-    -- KEY SHARE lock on the user.
+    -- Lock users in id order, so that two callers cannot deadlock. Use NO KEY, because the new deliveries hold a KEY
+    -- SHARE lock on the user.
     PERFORM FROM users
         WHERE id = ANY (ARRAY (SELECT d.subscriber_id
                                FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id))
         ORDER BY id FOR NO KEY UPDATE;
-    -- Pay for the highest priority first. Skip a delivery that costs more than the rest of the balance, so that a
-    -- text that cannot be paid does not block an e-mail that can. Each price needs at most one more iteration.
+    -- Hold tokens for the highest priority first. Skip a delivery that costs more than the remaining balance, so that
+    -- an SMS that the subscriber cannot pay for does not block an e-mail that costs less. Each price adds at most one
+    -- iteration.
     LOOP
         WITH ranked AS (
             SELECT d.id, d.subscriber_id, d.tokens, u.token_balance,
@@ -128,7 +129,8 @@ BEGIN
     RETURN all_held;
 END $$;
 COMMENT ON FUNCTION hold_tokens IS
-    'Holds the price of each delivery from its subscriber''s balance, highest priority first. Returns the deliveries paid for.';
+    'Holds the price of each delivery from the subscriber''s balance, highest priority first. Returns the ids of the '
+    'deliveries whose tokens are held.';
 
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
@@ -138,7 +140,8 @@ CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LAN
     ORDER BY h.user_id
     ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
 $$;
-COMMENT ON FUNCTION settle_tokens(bigint[]) IS 'Spends the open holds of deliveries that the provider accepted. A hold ends only once.';
+COMMENT ON FUNCTION settle_tokens(bigint[]) IS
+    'Settles the open token holds of deliveries that the provider accepted. A hold is settled or released only once.';
 
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
@@ -149,7 +152,8 @@ CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[
     ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
 $$;
 COMMENT ON FUNCTION settle_tokens(bigint[], integer[]) IS
-    'Spends the given amount of each delivery''s open hold, at most all of it, and returns the rest to the balance.';
+    'Settles the given amount of each delivery''s open token hold, at most the whole hold, and returns the rest to '
+    'the balance.';
 
 CREATE OR REPLACE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
@@ -159,7 +163,8 @@ CREATE OR REPLACE FUNCTION release_tokens(delivery_ids bigint[], why text) RETUR
     ORDER BY h.user_id
     ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
 $$;
-COMMENT ON FUNCTION release_tokens IS 'Returns the open holds of deliveries that were never sent. A hold ends only once.';
+COMMENT ON FUNCTION release_tokens IS
+    'Releases the open token holds of deliveries that were never sent. A hold is settled or released only once.';
 
 CREATE OR REPLACE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
@@ -169,12 +174,15 @@ CREATE OR REPLACE FUNCTION refund_tokens(delivery_ids bigint[], why text, within
     ORDER BY s.user_id
     ON CONFLICT (delivery_id, hold_number) WHERE entry = 'refund' DO NOTHING
 $$;
-COMMENT ON FUNCTION refund_tokens IS 'Refunds the tokens spent on deliveries within the given time. Refunds each hold only once.';
+COMMENT ON FUNCTION refund_tokens IS
+    'Refunds tokens that deliveries spent within the given time. Refunds each token hold only once.';
 
 CREATE OR REPLACE FUNCTION call_tokens(seconds integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
     SELECT 20 + 5 * ceil(greatest(seconds - 180, 0) / 60.0)::integer
 $$;
-COMMENT ON FUNCTION call_tokens IS 'Returns the price of a call in tokens: 20 for up to three minutes, 5 for each further minute or part of one.';
+COMMENT ON FUNCTION call_tokens IS
+    'Returns the price of a call in tokens: 20 for up to three minutes, and 5 for each further minute or part of a '
+    'minute.';
 
 CREATE OR REPLACE VIEW token_balances AS
 SELECT u.id AS user_id, u.token_balance,
@@ -186,4 +194,5 @@ LEFT JOIN token_entries e ON e.user_id = u.id
 LEFT JOIN token_entries h ON e.entry = 'settle' AND h.entry = 'hold'
                          AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
 GROUP BY u.id;
-COMMENT ON VIEW token_balances IS 'Each balance and the sum of its entries. If they differ, the ledger is broken.';
+COMMENT ON VIEW token_balances IS
+    'Each subscriber''s balance and the sum of the ledger entries. If the two differ, the ledger is broken.';

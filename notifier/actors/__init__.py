@@ -1,1 +1,1 @@
-"""The Dramatiq actors: those that the app sends, and the ``drain`` actors by which workers send what is due."""
+"""The Dramatiq actors: the actors that the app sends, and the ``drain`` actors that send due deliveries."""

@@ -1,4 +1,4 @@
-"""The actor by which the app alerts on-call, on the queue ``admin-alerts``."""
+"""The actor ``admin_alert``, with which the app alerts on-call. It uses the queue ``admin-alerts``."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ log = get_logger(__name__)
 class AdminActor(dramatiq.Actor[Any, None]):
     """An actor that alerts on-call.
 
-    The texts of an alert may name a person, so its message carries them encrypted. When Redis does not take the
-    message, ``send`` alerts on-call from the caller's process and returns None: an alert must not depend on Redis.
+    The texts of an alert may name a person, so the Dramatiq message contains them encrypted. When Redis does not accept
+    the message, ``send`` alerts on-call from the caller's process and returns None, because an alert must not depend on
+    Redis.
     """
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[None]:
-        """Return the message of an alert, with its texts encrypted; takes the arguments of ``alert_on_call``."""
+        """Return the message for an alert, with encrypted texts; takes the arguments of ``alert_on_call``."""
         texts = inspect.signature(alert_on_call).bind(*args, **(kwargs or {})).arguments
         severity = texts.pop("severity")
         encrypted = encryption.encrypt("alerts", json.dumps(texts))
         return super().message_with_options(kwargs={"severity": severity, "encrypted": encrypted}, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
-        """Enqueue an alert, or alert on-call from this process; ``delay`` is in ms or a timedelta.
+        """Enqueue an alert, or alert on-call from this process when Redis is away; ``delay`` is in ms or a timedelta.
 
-        Return the message, or None when on-call was alerted from here. Raises TypeError for wrong arguments.
+        Return the Dramatiq message, or None when this process alerted on-call. Raises TypeError for wrong arguments.
         """
         given = inspect.signature(alert_on_call).bind(*args, **(kwargs or {}))
         try:
@@ -50,7 +51,7 @@ class AdminActor(dramatiq.Actor[Any, None]):
 
 
 def alert_on_call(severity: str, subject: str, message: str, action_required: str) -> None:
-    """Alert on-call, about the same subject once an hour; ``severity`` is ``info``, ``warning`` or ``critical``."""
+    """Alert on-call, at most once an hour for a subject; ``severity`` is ``info``, ``warning`` or ``critical``."""
     alert(severity, subject, message, action_required)
 
 
@@ -63,9 +64,10 @@ def admin_alert(
     encrypted: str = "",
     sealed: str = "",
 ) -> None:
-    """Alert on-call; ``encrypted`` holds the texts after ``severity`` as ``send`` puts them into Redis.
+    """Alert on-call; ``encrypted`` is the encrypted form of the three texts, which ``send`` puts into Redis.
 
-    ``sealed`` is its name in messages of the previous release; the first release after this one can remove it.
+    In messages from the previous release the argument ``encrypted`` is named ``sealed``. The next release can remove
+    ``sealed``.
     """
     if not (encrypted := encrypted or sealed):
         alert_on_call(severity, subject, message, action_required)
@@ -76,6 +78,6 @@ def admin_alert(
         texts = {
             "subject": "An alert from the app cannot be decrypted",
             "message": "The app sent it with a NOTIFIER_SECRET_KEY that this worker does not have.",
-            "action_required": "Set the same key for the app and the workers; look in the app for what the alert was.",
+            "action_required": "Set the same key for the app and the workers. Find the text of the alert in the app.",
         }
     alert_on_call(severity, **texts)

@@ -1,4 +1,4 @@
-"""The class of the actors that deliver something: sending one writes a row before it wakes a worker."""
+"""The class of the actors that send deliveries: ``send`` writes a row and then wakes a worker."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def enqueue(
     requests: Iterable[DeliveryRequest],
     write: Callable[[Sequence[DeliveryRequest]], list[EnqueueResult]] = enqueue_deliveries,
 ) -> list[EnqueueResult]:
-    """Enqueue deliveries, all or none, and wake their queues once if one is due now; ``write`` writes their rows.
+    """Enqueue all deliveries or none, with ``write``, and wake each queue once if a delivery is due now.
 
-    Return one result for each request, in their order. Raises what ``DeliveryActor`` says.
+    Return one result for each request, in the same order. Raises the errors that ``DeliveryActor`` lists.
     """
     wanted = list(requests)
     results = write(wanted)
@@ -41,20 +41,20 @@ def enqueue(
 
 
 class DeliveryActor(dramatiq.Actor[P, None]):
-    """An actor that delivers something to a subscriber.
+    """An actor that sends a delivery to a subscriber.
 
-    ``send`` and ``send_with_options`` do not return a Dramatiq message, because they do not enqueue one: in the
-    caller's process they write the delivery (row, token hold and ledger entry in one transaction), wake the workers of
-    its queue, and return the EnqueueResult. They succeed while Redis is away. The same delivery again returns the one
-    that exists. With too few tokens the delivery is ``skipped``. They raise UnknownRecipient for a subscriber or lead
-    that does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error when the database does not take
-    the row; nothing is enqueued then.
+    ``send`` and ``send_with_options`` do not enqueue a Dramatiq message. In the caller's process they write the
+    delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return the
+    EnqueueResult. Both methods succeed while Redis is away. If the delivery exists already, they return the existing
+    delivery. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise UnknownRecipient
+    for a subscriber or lead that does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error when
+    the database does not accept the row. After an error nothing is enqueued.
 
-    ``message`` and ``fn`` are Dramatiq's: a message for this actor, put into Redis by whatever means, has a worker run
-    the function, which enqueues the same delivery.
+    ``message`` and ``fn`` work as in Dramatiq: if a program puts a message for this actor into Redis, a worker runs the
+    function, which enqueues the same delivery.
 
-    Parameters, beside those of ``dramatiq.Actor``:
-      build_request: takes the actor's arguments and returns the delivery that they ask for.
+    Parameters, in addition to those of ``dramatiq.Actor``:
+      build_request: takes the actor's arguments and returns a delivery request.
       enqueue: enqueues such requests.
     """
 
@@ -72,7 +72,7 @@ class DeliveryActor(dramatiq.Actor[P, None]):
         self.__doc__ = fn.__doc__
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> EnqueueResult:  # type: ignore[override]  # see the class
-        """Enqueue the delivery that the arguments ask for, due now."""
+        """Enqueue a delivery for these arguments, due now."""
         return self.enqueue([self.build_request(*args, **kwargs)])[0]
 
     def send_with_options(  # type: ignore[override]  # see the class
@@ -83,9 +83,9 @@ class DeliveryActor(dramatiq.Actor[P, None]):
         delay: timedelta | float | None = None,
         **options: Any,
     ) -> EnqueueResult:
-        """Enqueue the delivery that ``args`` and ``kwargs`` ask for, due after ``delay`` (ms or a timedelta).
+        """Enqueue a delivery for ``args`` and ``kwargs``, due after ``delay`` (ms or a timedelta).
 
-        Other options are ignored: they would apply to a message, and none is enqueued.
+        Other options of Dramatiq are ignored, because no message is enqueued.
         """
         wait = delay if isinstance(delay, timedelta) else timedelta(milliseconds=delay or 0)
         return self.enqueue([replace(self.build_request(*args, **(kwargs or {})), delay=wait)])[0]
@@ -94,9 +94,10 @@ class DeliveryActor(dramatiq.Actor[P, None]):
 def delivery_actor(
     build_request: Callable[P, DeliveryRequest], *, enqueue: Enqueue = enqueue
 ) -> Callable[[Callable[P, None]], DeliveryActor[P]]:
-    """Declare a function as the actor of the delivery kind that it is named after (see ``core.queues.KINDS``).
+    """Declare a function as the actor for a delivery kind; both have the same name (see ``core.queues.KINDS``).
 
-    The function is what a worker runs when a message for the actor arrives: it enqueues what ``build_request`` returns.
+    A worker runs the function when it receives a message for the actor. The function enqueues the delivery that
+    ``build_request`` returns.
     """
 
     def declare(fn: Callable[P, None]) -> DeliveryActor[P]:
@@ -112,8 +113,8 @@ def delivery_actor(
 
 
 def send_many(actor: DeliveryActor[Any], rows: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-    """Enqueue thousands of deliveries in one statement, all or none; ``rows`` are keyword arguments of ``actor.send``.
+    """Enqueue many deliveries in one statement, all or none; ``rows`` are keyword arguments for ``actor.send``.
 
-    Return one result for each row, in their order.
+    Return one result for each row, in the same order.
     """
     return actor.enqueue([actor.build_request(**row) for row in rows])

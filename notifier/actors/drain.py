@@ -1,4 +1,4 @@
-"""The actors that send what is due: a wake-up runs the actor of its queue, which claims and sends until nothing is."""
+"""The drain actors. A wake-up runs the drain actor of its queue, which claims and sends until no delivery is due."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from notifier.voice import outbound, reconciliation
 
 log = get_logger(__name__)
 
-#: How many ids of a batch are logged.
+#: Number of delivery ids that are logged for a batch.
 LOGGED_IDS = 10
 
-#: How the claimed deliveries of each kind are sent.
+#: The function that sends the claimed deliveries of each kind.
 SENDERS: Mapping[str, Callable[[Claim], None]] = {
     **{kind.name: partial(email.send, kind) for kind in email.EMAIL_KINDS},
     **{kind.name: partial(sms.send, kind) for kind in sms.SMS_KINDS},
@@ -38,20 +38,20 @@ SENDERS: Mapping[str, Callable[[Claim], None]] = {
     "inbound_call": reconciliation.complete,
 }
 
-#: Set when the worker is to stop: the claims in hand are finished, and no new one is made.
+#: Set when the worker shuts down. The drain actors finish their current claims and make no new claim.
 stopping = Event()
 
 
 class StopDraining(Middleware):
-    """Has the drain actors of a worker that is to stop return after the claim in hand."""
+    """Stops the drain actors after their current claims when the worker shuts down."""
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
-        """Let the drain actors return."""
+        """Make the drain actors return after their current claims."""
         stopping.set()
 
 
 def drain_queue(queue: Queue) -> int:
-    """Send what is due in ``queue`` until nothing is, or the worker is to stop; return how many deliveries it claimed.
+    """Send due deliveries of ``queue`` until none is due or the worker shuts down; return how many were claimed.
 
     Raises psycopg.OperationalError when the database does not answer before a claim.
     """
@@ -65,7 +65,7 @@ def drain_queue(queue: Queue) -> int:
 
 
 def _send(claim: Claim, queue: Queue) -> None:
-    """Send a claim; an error of ours costs a try at most, and never sends again what may have been sent."""
+    """Send a claim; our own error costs one attempt at most, and never repeats a request that may have succeeded."""
     with bound_contextvars(kind=claim.kind, delivery_ids=claim.ids[:LOGGED_IDS]):
         _send_claim(claim, queue)
 
@@ -76,22 +76,23 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # Nothing was sent yet, and no delivery is at fault: it costs no try.
+        # No request went out, and no delivery caused the error. So the deliveries lose no attempt.
         lifecycle.requeue(
             claim, claim.ids, queue, Throttled("the database was away", code="database"), before_request=True
         )
     except MissingSetting as error:
-        # No delivery is at fault, and an operator has to act: as with a provider that refuses everything.
+        # No delivery caused the error, and an operator must set the setting. Treat it like a provider that refuses
+        # every request.
         unavailable = ProviderUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
         log.error("send_failed", error=where(error))
-        # Only the type is stored: the text may contain personal data.
+        # Store only the type of the error: its text may contain personal data.
         lifecycle.requeue(claim, claim.ids, queue, Refused(type(error).__name__, code="our_error"), before_request=True)
 
 
 def _drain(queue: Queue) -> None:
-    """Drain a queue; while the database is away do nothing, because the leader wakes the queue again."""
+    """Drain a queue; when the database is away, return, because the leader wakes the queue again."""
     try:
         drain_queue(queue)
     except (psycopg.OperationalError, OutcomeNotRecorded) as error:
@@ -112,7 +113,7 @@ def drain_sms_notifications() -> None:
 
 @dramatiq.actor(queue_name=VOICE.queue_name, max_retries=0)
 def drain_voice_assistant() -> None:
-    """Start the calls that are due, and ask Twilio about those that should have ended."""
+    """Start the calls that are due, and ask Twilio about calls that should have ended."""
     _drain(VOICE)
 
 
@@ -125,8 +126,8 @@ def reconcile_sms() -> None:
         log.warning("database_away", error=type(error).__name__, consequence="Twilio is asked about SMS later")
 
 
-# The names that workers of the previous release put into Redis, also while the workers are being upgraded. The first
-# release after the one that brought the names above can remove them.
+# Workers of the previous release put these actor names into Redis, also during an upgrade. The next release can remove
+# these names.
 dramatiq.actor(actor_name="ring_email_workflows", queue_name=EMAIL.queue_name, max_retries=0)(drain_email_workflows.fn)
 dramatiq.actor(actor_name="ring_sms_notifications", queue_name=SMS.queue_name, max_retries=0)(
     drain_sms_notifications.fn

@@ -1,4 +1,4 @@
-"""The actor that asks the county about one parcel, on the queue ``api-property-lookup``."""
+"""The actor that looks up a parcel at the county's API. Its queue is ``api-property-lookup``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from notifier.core.queues import LOOKUPS
 from notifier.lookups import client, worker
 from notifier.lookups.client import ACTOR, LookupFailed, RequestedLookup
 
-#: No caller waits longer for an answer (ms), so an older message is dropped.
+#: Longest time (ms) that a caller waits for an answer. Older messages are dropped.
 MAX_AGE_MS = 30_000
 
 
 class LookupActor(dramatiq.Actor[Any, None]):
     """An actor that looks up a property.
 
-    ``send`` does not return a Dramatiq message: it writes the request to the database, wakes a worker if the request is
-    new, and returns the RequestedLookup. It succeeds while Redis is away. A property whose facts are recent is
-    not requested again: the result then contains the answer. It raises what
-    ``notifier.lookups.client.request_lookup`` raises.
+    ``send`` does not return a Dramatiq message. It writes the request to the database, wakes a worker if the request is
+    new, and returns the RequestedLookup. ``send`` succeeds while Redis is away. If the stored property is recent, the
+    result contains the answer, and no request is written. ``send`` raises the errors of
+    ``notifier.lookups.client.request_lookup``.
     """
 
     def send(self, *args: Any, **kwargs: Any) -> RequestedLookup:  # type: ignore[override]  # see the class
@@ -36,14 +36,15 @@ class LookupActor(dramatiq.Actor[Any, None]):
 
 
 def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
-    """Declare a function as a LookupActor; ``dramatiq.actor`` alone loses the class in its type."""
+    """Declare a function as a LookupActor; the type that ``dramatiq.actor`` returns does not name this class."""
     declare = dramatiq.actor(
         actor_class=LookupActor,
         actor_name=ACTOR,
         queue_name=LOOKUPS.queue_name,
         priority=1,
         max_retries=len(client.RETRY_DELAYS),
-        # For failures that are not the county's, such as a database that restarts; the county's have their own delays.
+        # These delays apply to failures of our own, such as a restarted database. Failures of the county's API have
+        # other delays.
         min_backoff=2_000,
         max_backoff=8_000,
         max_age=MAX_AGE_MS,
@@ -54,8 +55,8 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
 
 @_lookup_actor
 def property_lookup(folio_number: str, subscriber_id: int | None, lookup_id: int | None = None) -> None:
-    """Ask the county's API and store the answer; costs the setting ``LOOKUP_TOKENS``.
+    """Ask the county's API and store the answer; costs ``LOOKUP_TOKENS`` tokens (a setting).
 
-    ``lookup_id`` names the request in the database; without it one is written first.
+    ``lookup_id`` identifies the request in the database. Without this id, a request is written first.
     """
     worker.answer(folio_number, subscriber_id, lookup_id)

@@ -1,8 +1,8 @@
-"""The deliveries that the actors' arguments ask for: one function for each kind, named after it.
+"""Functions that turn an actor's arguments into a delivery request, one function for each delivery kind.
 
 The DAGs enqueue deliveries with the SQL function ``open_deliveries`` instead, and must write the same dedupe key and
-the same ``params``: the actor's arguments besides subscriber and lead, by name. The content is made when a delivery is
-sent.
+the same ``params``. ``params`` are the actor's arguments by name, except the subscriber and the lead. The content of a
+delivery is composed when the delivery is sent.
 
 | kind | dedupe key | params |
 | --- | --- | --- |
@@ -38,54 +38,54 @@ def new_lead_alert(subscriber_id: int, lead_id: int) -> DeliveryRequest:
 
 
 def daily_digest(subscriber_id: int, day: str | date) -> DeliveryRequest:
-    """Return the request for a digest; ``day`` is an ISO date, and any other text raises ValueError."""
+    """Return the request for a digest; raises ValueError unless ``day`` is an ISO date."""
     iso = _iso(day)
     return DeliveryRequest("daily_digest", f"digest:{subscriber_id}:{iso}", int(subscriber_id), params={"day": iso})
 
 
 def weekly_report(subscriber_id: int, week_start: str | date) -> DeliveryRequest:
-    """Return the request for a report; ``week_start`` is an ISO date, and any other text raises ValueError."""
+    """Return the request for a report; raises ValueError unless ``week_start`` is an ISO date."""
     iso = _iso(week_start)
     key, params = f"report:{subscriber_id}:{iso}", {"week_start": iso}
     return DeliveryRequest("weekly_report", key, int(subscriber_id), params=params)
 
 
 def welcome_email(subscriber_id: int) -> DeliveryRequest:
-    """Return the request for a welcome, one for each subscriber."""
+    """Return the request for a welcome e-mail, of which each subscriber gets one."""
     return DeliveryRequest("welcome_email", f"welcome:{subscriber_id}", int(subscriber_id))
 
 
 def low_token_balance(subscriber_id: int) -> DeliveryRequest:
-    """Return the request for a warning; the database completes its key with the last settle entry."""
+    """Return the request for a low-balance warning; the database adds the last settle entry to the dedupe key."""
     return DeliveryRequest("low_token_balance", "low", int(subscriber_id))
 
 
 def call_failed(subscriber_id: int, delivery_id: int) -> DeliveryRequest:
-    """Return the request for the news that the call ``delivery_id`` failed."""
+    """Return the request for an e-mail that says that the call ``delivery_id`` failed."""
     key, params = f"call_failed:{delivery_id}", {"delivery_id": int(delivery_id)}
     return DeliveryRequest("call_failed", key, int(subscriber_id), params=params)
 
 
 def expiring_trial(subscriber_id: int, days_remaining: int) -> DeliveryRequest:
-    """Return the request for a reminder; the database completes its key with the end of the trial."""
+    """Return the request for a trial reminder; the database adds the end of the trial to the dedupe key."""
     days = int(days_remaining)
     return DeliveryRequest("expiring_trial", f"trial:{days}", int(subscriber_id), params={"days_remaining": days})
 
 
 def payment_receipt(subscriber_id: int, stripe_charge_id: str, amount: int, tokens_purchased: int) -> DeliveryRequest:
-    """Return the request for a receipt of ``amount`` cents, one for each charge."""
+    """Return the request for a receipt for ``amount`` cents; each charge gets one receipt."""
     params = {"stripe_charge_id": stripe_charge_id, "amount": int(amount), "tokens_purchased": int(tokens_purchased)}
     return DeliveryRequest("payment_receipt", f"receipt:{stripe_charge_id}", int(subscriber_id), params=params)
 
 
 def urgent_lead_sms(subscriber_id: int, lead_id: int) -> DeliveryRequest:
-    """Return the request for a text about a lead."""
+    """Return the request for an SMS about a lead."""
     key = f"lead:{lead_id}:user:{subscriber_id}:urgent_lead_sms"
     return DeliveryRequest("urgent_lead_sms", key, int(subscriber_id), int(lead_id))
 
 
 def verification_sms(subscriber_id: int, code: str) -> DeliveryRequest:
-    """Return the request for a text with a code, which is stored encrypted."""
+    """Return the request for an SMS with a verification code; the code is stored encrypted."""
     mark = links.mark("otp", f"{subscriber_id}:{code}")
     return DeliveryRequest(
         "verification_sms",
@@ -102,7 +102,7 @@ def outbound_call(subscriber_id: int, lead_id: int, script_id: int, request_id: 
 
 
 def campaign_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> DeliveryRequest:
-    """Return the request for a call to one lead of a campaign."""
+    """Return the request for a campaign's call to a lead."""
     return _call("campaign_call", subscriber_id, lead_id, script_id, request_id)
 
 
@@ -121,5 +121,5 @@ def _call(kind: str, subscriber_id: int, lead_id: int, script_id: int, request_i
 
 
 def _iso(day: str | date) -> str:
-    """Return an ISO date; raises ValueError for a text that is not one."""
+    """Return ``day`` as an ISO date; raises ValueError when a text is not an ISO date."""
     return (day if isinstance(day, date) else date.fromisoformat(day)).isoformat()

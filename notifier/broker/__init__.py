@@ -1,1 +1,1 @@
-"""Dramatiq on Redis: the broker, its consumer, wake-ups, dead letters and the heartbeat of a worker process."""
+"""Dramatiq on Redis: the broker, the consumer, wake-ups, dead letters, and the heartbeat of a worker process."""

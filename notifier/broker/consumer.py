@@ -1,4 +1,7 @@
-"""The consumer of one queue: Redis wakes it, and it holds no more messages than its process works on at once."""
+"""The consumer of a queue, which Redis wakes.
+
+A consumer holds only as many messages as its process can work on at once.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,9 @@ from notifier.broker import dramatiq_internals as internals
 
 log = get_logger(__name__)
 
-#: The longest wait (s) for a message: it bounds how late the consumer stops, and how rarely it refreshes the broker's
-#: sign of life in Redis.
+#: The longest wait (s) for a message. A longer wait would delay shutdown and the broker's own heartbeat in Redis.
 IDLE_SECONDS = 1
-#: While a delayed message is held, the consumer looks for new delayed ones this often (s).
+#: While the consumer holds a delayed message, it looks for new delayed messages at this interval (s).
 HOLDING_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
 #: The actor name given to bytes that cannot be decoded. No such actor exists, so Dramatiq rejects the message.
@@ -29,9 +31,9 @@ UNDECODABLE = "undecodable"
 
 
 class QueueConsumer(Consumer):
-    """Iterates over the messages of a queue, and holds at most ``limit`` unacknowledged ones.
+    """Iterates over the messages of a queue, and holds at most ``limit`` unacknowledged messages.
 
-    While Redis is away it waits and keeps what it holds; Dramatiq's own consumer would forget it.
+    While Redis is away, the consumer keeps the messages that it holds. Dramatiq's own consumer would forget them.
     """
 
     def __init__(self, broker: RedisBroker, queue_name: str, limit: int) -> None:
@@ -39,13 +41,13 @@ class QueueConsumer(Consumer):
         self._queue_name = queue_name
         self._limit = limit
         self._fetched: deque[bytes] = deque()
-        #: The Redis ids of the held messages, with the time (s since the epoch) until which a delayed one waits.
+        #: The Redis ids of the held messages, with the time (s since the epoch) at which a delayed message is due.
         self._held: dict[str, float] = {}
         self._freed = Event()
         self._connected = True
 
     def __next__(self) -> MessageProxy | None:
-        """Return the next message, or None after about a second without one."""
+        """Return the next message, or None when no message arrives for about a second."""
         try:
             message = self._next()
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -69,7 +71,7 @@ class QueueConsumer(Consumer):
             return None
         if not self._fetch(free):
             self._wait()
-            # Fetch at once instead of in the next call: a message may be what ended the wait.
+            # Fetch now instead of in the next call, because a message may have ended the wait.
             self._fetch(free)
         return self._take(self._fetched.popleft()) if self._fetched else None
 
@@ -78,13 +80,13 @@ class QueueConsumer(Consumer):
         return bool(self._fetched)
 
     def _wait(self) -> None:
-        """Wait for a message or for the first delayed one to be due, at most ``IDLE_SECONDS``."""
+        """Wait for a message, or until the first delayed message is due, at most ``IDLE_SECONDS``."""
         due = min((until for until in list(self._held.values()) if until), default=0.0)
         if due:
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
-            # Moving the head of a list onto itself changes nothing, loses nothing when the reply is lost, and blocks
-            # until the list has a head, however it was added.
+            # BLMOVE from the head of a list to the same place blocks until the list has an element. The command changes
+            # nothing, so a lost reply loses no message.
             key = internals.waiting_key(self._broker, self._queue_name)
             self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 
@@ -92,7 +94,7 @@ class QueueConsumer(Consumer):
         try:
             message = Message.decode(data)
             redis_id, due = internals.redis_id_of(message), internals.due_time_of(message)
-            if message.queue_name != self._queue_name:  # it would end the worker's thread
+            if message.queue_name != self._queue_name:  # such a message would end the worker thread
                 raise ValueError("it names another queue")
         except (DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
             message, due = self._undecodable(data, error), 0.0
@@ -101,7 +103,7 @@ class QueueConsumer(Consumer):
         return MessageProxy(message)
 
     def _undecodable(self, data: bytes, error: Exception) -> Message[Any]:
-        """Return a message that stands for bytes that cannot be decoded, so that they are rejected like any other."""
+        """Return a placeholder message for bytes that cannot be decoded, so that Dramatiq can reject them."""
         log.error("message_undecodable", bytes=len(data), queue=self._queue_name, error=type(error).__name__)
         return internals.message_with_redis_id(
             self._id_of(data),
@@ -119,11 +121,11 @@ class QueueConsumer(Consumer):
         return next((name for name, found in zip(ids, stored, strict=True) if found == data), "unknown")
 
     def ack(self, message: MessageProxy) -> None:
-        """Remove a processed message; raises ConnectionClosed while Redis is away, and Dramatiq then tries again."""
+        """Remove a processed message; raises ConnectionClosed while Redis is away, so that Dramatiq tries again."""
         self._end(message, internals.acknowledge)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a failed message to the rejected ones; raises ConnectionClosed as ``ack`` does."""
+        """Move a failed message to the rejected messages; raises ConnectionClosed while Redis is away."""
         self._end(message, internals.reject)
 
     def _end(self, message: MessageProxy, command: Callable[[RedisBroker, str, str], None]) -> None:
@@ -133,16 +135,16 @@ class QueueConsumer(Consumer):
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         finally:
-            # Also when it is to be tried again: the message is done, and another one can be fetched.
+            # Free the slot even if the command must be tried again, because the message is processed.
             self._held.pop(redis_id, None)
             self._freed.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Put messages that no thread has begun back at the end of their queue."""
+        """Put messages that no thread has started back at the end of their queue."""
         internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:
-        """Put back what was fetched and not handed out; raises ConnectionClosed while Redis is away."""
+        """Return fetched messages that no thread received to Redis; raises ConnectionClosed while Redis is away."""
         waiting = [self._take(self._fetched.popleft()) for _ in range(len(self._fetched))]
         try:
             self.requeue(waiting)

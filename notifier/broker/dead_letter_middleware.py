@@ -1,6 +1,6 @@
-"""The dead-letter middleware: each rejected message leaves one row in ``failed_jobs``, without personal data.
+"""The dead-letter middleware writes one row to ``failed_jobs`` for each rejected message, without personal data.
 
-The row is written before Redis rejects the message, so that a crash between the two leaves no message without a row.
+It writes the row before Redis rejects the message, so that a crash in between leaves no rejected message without a row.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from notifier.core.redaction import ids_of
 
 log = get_logger(__name__)
 
-#: How far back (s) rejected messages are searched for those that left no row.
+#: How far back (s) to look for rejected messages without a dead letter.
 LOOK_BACK = 3600
 
 
 class DeadLetterMiddleware(Middleware):
-    """Records dead letters, and keeps the texts of exceptions out of Redis."""
+    """Records dead letters, and keeps exception texts out of Redis."""
 
     def before_enqueue(self, broker: Any, message: Message[Any], delay: int | None) -> None:
-        """Remove the traceback that Retries has put into the message."""
+        """Remove the traceback that the Retries middleware added to the message."""
         internals.forget_traceback(message)
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
-        """Record the dead letter; ``recover_dead_letters`` does it later when the database is away."""
+        """Record the dead letter; if the database is away, ``recover_dead_letters`` records it later."""
         try:
             record_dead_letter(message, internals.exception_of(message))
         except Exception as error:
@@ -45,7 +45,7 @@ class DeadLetterMiddleware(Middleware):
 
 
 def record_dead_letter(message: internals.AnyMessage, error: BaseException | None) -> None:
-    """Write the dead letter of a message, unless it has one."""
+    """Write a dead letter for the message, unless one exists."""
     with transaction() as cursor:
         cursor.execute(
             "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, traceback, retry_count, job_key)"
@@ -76,7 +76,7 @@ def recover_dead_letters() -> int:
         for data in client.hmget(internals.dead_messages_key(broker, queue), ids) if ids else []:
             try:
                 message = Message.decode(data)
-            except Exception:  # the consumer has recorded it as undecodable
+            except Exception:  # the consumer rejected these bytes, and their dead letter is written
                 continue
             record_dead_letter(message, None)
             found += 1
@@ -84,7 +84,7 @@ def recover_dead_letters() -> int:
 
 
 def _retries(message: internals.AnyMessage, error: BaseException | None) -> int:
-    """Return how often the message was tried after the first time."""
+    """Return how many times the message was retried after the first attempt."""
     failures = internals.failures_of(message)
     is_final = isinstance(error, internals.final_exceptions(dramatiq.get_broker(), message.actor_name))
     return failures if is_final else max(failures - 1, 0)

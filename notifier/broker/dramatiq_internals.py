@@ -1,8 +1,8 @@
-"""Everything inside Dramatiq that the notifier relies on beyond the documented interface.
+"""All internals of Dramatiq that the notifier uses, beyond the documented interface.
 
-Each dependency is one small function that says why it is needed. No other module touches these attributes, Redis keys
-or message options. ``tests/notifier/broker/test_dramatiq_internals.py`` checks each of them against the installed
-version; after an upgrade, read the functions again, run that test, and change ``READ_VERSION``.
+Each function wraps one dependency and says why the notifier needs it. No other module uses these attributes, Redis keys
+or message options. ``tests/notifier/broker/test_dramatiq_internals.py`` checks each function against the installed
+version. After an upgrade of Dramatiq, review these functions, run that test, and change ``READ_VERSION``.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dramatiq import Broker, Message, MessageProxy, Worker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
 
-#: The version of Dramatiq whose source these functions were written against.
+#: The version of Dramatiq for which these functions were written and reviewed.
 READ_VERSION = "2.2.1"
 
 AnyMessage = Message[Any] | MessageProxy
 
 
-# ── Redis keys: the notifier reads and waits on lists that only Dramatiq's Lua script documents ──
+# ── Redis keys: only Dramatiq's Lua script documents them ──
 
 
 def waiting_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the list of Redis ids that wait in a queue.
 
-    The consumer waits on this list and the broker counts it: Dramatiq itself would poll.
+    The consumer blocks on this list, because Dramatiq's own consumer would poll. The broker counts the list's elements.
     """
     return f"{broker.namespace}:{queue_name}"
 
@@ -35,7 +35,7 @@ def waiting_key(broker: RedisBroker, queue_name: str) -> str:
 def messages_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the hash from Redis id to encoded message, for a queue's waiting and unacknowledged messages.
 
-    Wake-ups are written here together with the list, without the broker's script and its long timeouts.
+    The notifier writes wake-ups directly to this hash and the list, to avoid the long timeouts of the broker's script.
     """
     return f"{waiting_key(broker, queue_name)}.msgs"
 
@@ -43,7 +43,7 @@ def messages_key(broker: RedisBroker, queue_name: str) -> str:
 def dead_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the sorted set of a queue's rejected Redis ids, scored by the time of rejection (ms).
 
-    It is searched for messages whose dead letter could not be written when they were rejected.
+    ``recover_dead_letters`` searches this set for messages whose dead letter was not written.
     """
     return f"{waiting_key(broker, queue_name)}.XQ"
 
@@ -56,19 +56,20 @@ def dead_messages_key(broker: RedisBroker, queue_name: str) -> str:
 def unacknowledged_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the set of Redis ids that this process has fetched and not acknowledged.
 
-    Bytes that cannot be decoded do not contain their Redis id; it is looked up here so that they can be rejected.
+    Bytes that cannot be decoded do not show their Redis id. The consumer finds the id in this set, so that it can
+    reject them.
     """
     return f"{broker.namespace}:__acks__.{broker.broker_id}.{queue_name}"
 
 
-# ── Commands: the broker's attributes ``do_<command>`` run its Lua script; only its own consumer is meant to ──
+# ── Commands: the broker's attributes ``do_<command>`` run Dramatiq's Lua script, for its own consumer only ──
 
 
 def fetch(broker: RedisBroker, queue_name: str, limit: int) -> list[bytes]:
     """Fetch at most ``limit`` encoded messages, which are then unacknowledged.
 
-    The notifier's consumer is its own, because Dramatiq's forgets what it has fetched when Redis goes away. A message
-    whose bytes are gone from Redis is left out.
+    The notifier has its own consumer, because Dramatiq's consumer forgets fetched messages when Redis goes away. A
+    message whose bytes are missing from Redis is left out.
     """
     return [data for data in broker.do_fetch(queue_name, limit) if data is not None]
 
@@ -89,13 +90,13 @@ def return_to_queue(broker: RedisBroker, queue_name: str, redis_ids: Iterable[st
         broker.do_requeue(queue_name, *ids)
 
 
-# ── Messages: what the broker and the Retries middleware write into a message ──
+# ── Messages: the fields that the broker and the Retries middleware write into a message ──
 
 
 def encode_for_redis(message: Message[Any]) -> tuple[str, bytes]:
     """Return a new Redis id and the message's bytes with that id in them, as ``RedisBroker.enqueue`` writes them.
 
-    Wake-ups are written with their own client and short timeouts, so that a sender never waits long for Redis.
+    The notifier writes wake-ups through a separate Redis client with short timeouts, so that a sender never waits long.
     """
     redis_id = str(uuid4())
     return redis_id, message.copy(options={"redis_message_id": redis_id}).encode()
@@ -110,7 +111,7 @@ def redis_id_of(message: AnyMessage) -> str:
 
 
 def message_with_redis_id(redis_id: str, **fields: Any) -> Message[Any]:
-    """Return a message that stands for bytes in Redis that cannot be decoded, so that Dramatiq can reject them."""
+    """Return a placeholder message for bytes in Redis that cannot be decoded, so that Dramatiq can reject them."""
     return Message(**fields, options={"redis_message_id": redis_id})
 
 
@@ -123,48 +124,48 @@ def due_time_of(message: AnyMessage) -> float:
 
 
 def queue_name_of(message: AnyMessage) -> str:
-    """Return the queue's name also for a delayed message, whose own queue name ends in ``.DQ``."""
+    """Return the name of the message's queue, without the suffix ``.DQ`` of a delayed message."""
     return str(q_name(message.queue_name))
 
 
 def failures_of(message: AnyMessage) -> int:
-    """Return how often Retries has counted a failure; it does not count an exception in the actor's ``throws``."""
+    """Return the failures that Retries has counted; it does not count exceptions that the actor lists in ``throws``."""
     return int(message.options.get("retries") or 0)
 
 
 def forget_traceback(message: AnyMessage) -> None:
-    """Remove the traceback that Retries adds: its text may contain personal data, and would be stored in Redis."""
+    """Remove the traceback that Retries adds; its text may contain personal data, and Redis would store it."""
     message.options.pop("traceback", None)
 
 
 def exception_of(message: MessageProxy) -> BaseException | None:
-    """Return the exception that a message failed with.
+    """Return the exception with which a message failed.
 
-    ``before_nack`` is the only hook that every rejected message passes, and it is not given the exception.
+    ``before_nack`` is the only hook that runs for every rejected message, and Dramatiq does not pass it the exception.
     """
     error: BaseException | None = message._exception
     return error
 
 
 def final_exceptions(broker: Broker, actor_name: str) -> tuple[type[BaseException], ...]:
-    """Return the exceptions after which an actor is not retried; empty when there is no such actor."""
+    """Return the exceptions after which an actor is not retried; empty when the actor does not exist."""
     actor = broker.actors.get(actor_name)
     throws = actor.options.get("throws", ()) if actor is not None else ()
     return throws if isinstance(throws, tuple) else (throws,)
 
 
-# ── Worker: it is configured on the command line only, before it knows which queues it serves ──
+# ── Worker: the command line configures a worker before the worker knows which queues it serves ──
 
 
 def served_queues(worker: Worker, queue_names: Iterable[str]) -> list[str]:
-    """Return those of ``queue_names`` that a worker serves: all of them unless it was started with ``--queues``."""
+    """Return the queues in ``queue_names`` that a worker serves: all, unless it was started with ``--queues``."""
     only: Collection[str] | None = worker.consumer_whitelist
     return [name for name in queue_names if not only or name in only]
 
 
 def require_threads(worker: Worker, threads: int) -> None:
-    """Have a worker start at least ``threads`` threads; works in ``before_worker_boot`` only.
+    """Make a worker start at least ``threads`` threads; works in ``before_worker_boot`` only.
 
-    With fewer threads than its queues run at once, a full queue would hold up the others.
+    With fewer threads than its queues can run at once, a full queue would block the other queues.
     """
     worker.worker_threads = max(worker.worker_threads, threads)

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker process: how much waits in each of its queues, and how much it is working on."""
+"""The heartbeat of a worker process: the due deliveries in each queue, and the messages that the process works on."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Activity(Middleware):
         self._active: Counter[str] = Counter()
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
-        """Count the message in."""
+        """Add one to the queue's active messages."""
         with self._lock:
             self._active[message.queue_name] += 1
 
     def after_process_message(self, broker: Any, message: MessageProxy, **outcome: Any) -> None:
-        """Count the message out."""
+        """Subtract one from the queue's active messages."""
         with self._lock:
             self._active[message.queue_name] -= 1
 
@@ -52,5 +52,5 @@ def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
 
 
 def process_id() -> str:
-    """Return the name of this process in ``lane_status``: host and process number."""
+    """Return the name of this process in ``lane_status``: the host name and the process id."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The ids of a message on every line that is logged while a worker processes it."""
+"""Adds the ids of a message to every line that is logged while a worker processes the message."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class LogContext(Middleware):
     """Configures a worker process's logs, and binds queue, actor and message id while a message is processed."""
 
     def after_process_boot(self, broker: Any) -> None:
-        """Replace the format that Dramatiq has set up."""
+        """Replace the log format that Dramatiq configured."""
         configure_logs()
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
-        """Bind the ids in the worker's thread."""
+        """Bind the message's ids in the worker's thread."""
         bind_contextvars(queue=message.queue_name, actor=message.actor_name, message_id=message.message_id)
 
     def after_process_message(
         self, broker: Any, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Forget them: the thread processes another message next."""
+        """Unbind the ids, because the thread will process another message."""
         clear_contextvars()
 
     def after_skip_message(self, broker: Any, message: MessageProxy) -> None:
-        """Forget them for a message that was not processed."""
+        """Unbind the ids of a message that was skipped."""
         clear_contextvars()

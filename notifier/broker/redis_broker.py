@@ -1,4 +1,4 @@
-"""The Dramatiq broker. Redis carries wake-ups only; what must not be lost is in PostgreSQL."""
+"""The Dramatiq broker. Redis carries wake-ups only. Everything that must not be lost is in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from notifier.core import db
 from notifier.core.queues import QUEUES, Queue
 from notifier.core.settings import settings
 
-#: Delayed messages are few (retries of lookups) and are held in memory.
+#: The consumer holds delayed messages in memory. They are few, because only lookups are retried with a delay.
 MAX_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
 
 
 def redis_url() -> str:
-    """Return the address of Redis, from the setting ``REDIS_URL`` as it is now."""
+    """Return the URL of Redis from the current value of the setting ``REDIS_URL``."""
     return settings.redis_url.get_secret_value()
 
 
 class NotifierBroker(RedisBroker):
-    """A Redis broker that prefetches at most as many messages of a queue as one process works on at once.
+    """A Redis broker that prefetches only as many messages of a queue as one process can work on at once.
 
-    ``address`` returns the URL of Redis. It is called whenever a connection is made, and not before.
+    ``address`` returns the URL of Redis. The broker calls this function each time it opens a connection.
     """
 
     def __init__(self, address: Callable[[], str], **options: Any) -> None:
@@ -52,29 +52,30 @@ class NotifierBroker(RedisBroker):
         return int(self.client.llen(waiting_key(self, queue.queue_name)))
 
     def close(self) -> None:
-        """Close all connections to Redis. The next use opens new ones, to the address of that moment."""
+        """Close all connections to Redis. The next use opens new connections to the current address."""
         pool = self.client.connection_pool
         pool.disconnect()
         pool.reset()
 
 
 class ThreadsPerQueue(Middleware):
-    """Gives a worker the threads and database connections that its queues need, whatever ``--threads`` says."""
+    """Gives a worker the threads and database connections that its queues need, even if ``--threads`` is lower."""
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
-        """Raise the threads and connections to what the worker's queues need."""
+        """Raise the worker's threads and connections to the number that its queues need."""
         queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
         require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))
 
 
 def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
-    """Return a broker for the Redis whose URL ``address`` returns; nothing is connected before it is used."""
+    """Return a broker for the Redis at the URL that ``address`` returns; the broker connects on first use."""
     return NotifierBroker(
         address,
         heartbeat_timeout=30_000,
         maintenance_chance=20_000,
-        # The after-hooks run from last to first: TimeLimit comes late so that it cannot interrupt Retries' enqueue.
+        # Dramatiq runs the after-hooks in reverse order. TimeLimit is near the end, so that it cannot interrupt
+        # Retries.
         middleware=[
             LogContext(),
             DeadLetterMiddleware(),
@@ -90,9 +91,9 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
 
 
 def _connection_pool(address: Callable[[], str]) -> redis.BlockingConnectionPool:
-    """Return the broker's pool.
+    """Return the broker's connection pool.
 
-    A process may have 50 connections to Redis: 36 here, 8 for wake-ups, and the rest for others.
+    A process may have 50 connections to Redis: 36 in this pool, 8 for wake-ups, and the rest for other clients.
     """
 
     def connect(**options: Any) -> AbstractConnection:

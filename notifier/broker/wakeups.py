@@ -1,6 +1,6 @@
-"""Wake-ups: messages that tell the workers of a queue that deliveries may be due. They name no delivery.
+"""Wake-ups: messages that tell the workers of a queue that deliveries may be due. A wake-up names no delivery.
 
-A lost wake-up delays a delivery by about a second: the leader wakes every queue in which something is due.
+If a wake-up is lost, its deliveries are about a second late, because the leader wakes every queue with due deliveries.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from notifier.core.queues import QUEUES, SMS, Queue
 
 log = get_logger(__name__)
 
-#: Adds messages to a queue while fewer than ARGV[1] wait in it; ARGV[2…] are pairs of Redis id and encoded message.
+#: Adds messages to a queue while fewer than ARGV[1] messages wait; ARGV[2…] are pairs of Redis id and encoded message.
 _PUSH_SCRIPT = """
 local free = tonumber(ARGV[1]) - redis.call("llen", KEYS[1])
 local added = 0
@@ -36,15 +36,15 @@ for i = 2, #ARGV, 2 do
 end
 return added
 """
-#: A sender waits for Redis no longer than this (s).
+#: Longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3
-#: After Redis has not answered, senders do not ask it for this long (s).
+#: Time (s) for which senders skip Redis after it did not answer.
 RETRY_AFTER_SECONDS = 1.0
-#: Connections for wake-ups, out of the 50 that one process may have.
+#: Number of connections for wake-ups, of the 50 that one process may have.
 CONNECTIONS = 8
-#: The limit of a queue for messages that are not wake-ups: none of them may be left out.
+#: The queue limit for messages that are not wake-ups. All of these messages must be enqueued.
 UNLIMITED = 1_000_000
-#: The actor that asks the provider about texts whose outcome is unknown (see ``notifier.actors.drain``).
+#: The actor that asks Twilio about SMS whose outcome is unknown (see ``notifier.actors.drain``).
 RECONCILE_SMS = "reconcile_sms"
 
 _retry_at = 0.0
@@ -62,7 +62,7 @@ _turns = {name: _Turn() for name in QUEUES}
 
 
 def wake(queue: Queue, times: int = 1) -> None:
-    """Add up to ``times`` wake-ups to a queue while fewer wait in it than one process works on at once.
+    """Add up to ``times`` wake-ups, until as many wait in the queue as one process works on at once.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -70,7 +70,7 @@ def wake(queue: Queue, times: int = 1) -> None:
 
 
 def wake_sms_reconciliation() -> None:
-    """Have a worker of the SMS queue ask the provider about texts whose outcome is unknown.
+    """Wake a worker of the SMS queue to ask Twilio about SMS whose outcome is unknown.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -78,9 +78,9 @@ def wake_sms_reconciliation() -> None:
 
 
 def try_wake(queues: Iterable[Queue]) -> None:
-    """Wake queues, or leave it to the leader when Redis does not answer: what is due is a row already.
+    """Wake queues; when Redis does not answer, the leader does so later.
 
-    Threads that call this at once share one wake-up: one that begins after the call covers it.
+    Threads that call this at the same time share one wake-up, if it begins after their calls.
     """
     for queue in queues:
         turn = _turns[queue.queue_name]
@@ -92,7 +92,7 @@ def try_wake(queues: Iterable[Queue]) -> None:
 
 
 def push(message: dramatiq.Message[Any]) -> None:
-    """Enqueue a message that is not a wake-up, within the timeout of one.
+    """Enqueue a message that is not a wake-up, with the same short timeout.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -100,7 +100,7 @@ def push(message: dramatiq.Message[Any]) -> None:
 
 
 def _message(queue: Queue, actor_name: str) -> dramatiq.Message[Any]:
-    """Return a message for an actor by its name: the actors are declared in a package above this one."""
+    """Return a message for the named actor; the actors are in a higher layer, which this package may not import."""
     return dramatiq.Message(queue_name=queue.queue_name, actor_name=actor_name, args=(), kwargs={}, options={})
 
 

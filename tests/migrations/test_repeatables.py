@@ -68,7 +68,7 @@ def test_a_changed_function_reaches_a_migrated_database_without_a_revision(
 
 
 def test_files_that_require_a_changed_file_are_applied_after_it(database: Database, folders: tuple[Path, Path]) -> None:
-    edit(folders[0] / "recorded_documents.sql", "-- The recorded documents as", "-- Recorded documents as")
+    edit(folders[0] / "recorded_documents.sql", "-- The current recorded documents", "-- Current recorded documents")
 
     applied = migrate(database, folders)
 

@@ -1,4 +1,4 @@
--- What waits in a queue is counted from its due rows; the messages in Redis are wake-ups and say nothing about it.
+-- Count the deliveries that wait in a queue from its due rows. The wake-ups in Redis do not show this number.
 WITH silent AS (
     DELETE FROM lane_status WHERE heartbeat_at < now() - interval '1 day'
 ), due AS (

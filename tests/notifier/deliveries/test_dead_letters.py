@@ -120,7 +120,10 @@ def test_a_replay_that_fails_leaves_another_dead_letter(system: System) -> None:
         ("UPDATE deliveries SET due_at = now() - interval '16 minutes'", "it is too old"),
         ("UPDATE failed_jobs SET state = 'dismissed'", "it is dismissed already"),
         ("UPDATE deliveries SET state = 'queued'", "its delivery is queued"),
-        ("UPDATE failed_jobs SET delivery_id = NULL", "it is no delivery: send it anew, or dismiss it"),
+        (
+            "UPDATE failed_jobs SET delivery_id = NULL",
+            "it belongs to no delivery: send the message again, or dismiss it",
+        ),
     ],
 )
 def test_a_replay_is_refused_with_its_reason(system: System, change: str, why: str) -> None:
