@@ -19,22 +19,23 @@ from notifier.deliveries.queue_status import queue_statuses
 from notifier.maintenance import tasks
 from notifier.maintenance.sweep import sweep
 
-DESCRIPTION = """Inspect and operate the notifier. Needs DATABASE_URL; no command needs Redis.
+DESCRIPTION = """Inspect and operate the notifier. All commands need DATABASE_URL; no command needs Redis.
 
-Every message is a row in `deliveries`. A message that could not be sent is also a row in `failed_jobs`, called a dead
-letter. It stays open until you replay or dismiss it."""
+Every delivery is a row in `deliveries`. A delivery that could not be sent also has a row in `failed_jobs`, called a
+dead letter. A dead letter stays open until you replay or dismiss it."""
 
 REPLAY = """Try deliveries again, each with a new token hold. A dead letter can be replayed once.
 
-Refused for a delivery that the provider has accepted, for one that is too old, for verification codes and inbound
-calls, and for a subscriber with too few tokens."""
+The command refuses a delivery that the provider has accepted or that is too old, a verification code, an inbound call,
+and a delivery whose subscriber has too few tokens."""
 
-SWEEP = """Do once what the workers do every second: expire what is too old, park or send again what has no known
-outcome, and apply the events that providers have sent. Useful while no worker runs."""
+SWEEP = """Do one round of the work that the leader does every second: expire deliveries that are too old, park or
+resend deliveries whose outcome is unknown, and apply the events that providers have sent. Use this while no worker
+runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 1 when it was refused or found a problem, 2 for wrong arguments."""
+    """Run a command; return the exit code: 0, 1 if it was refused or found a problem, 2 for wrong arguments."""
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
@@ -50,19 +51,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m notifier", description=DESCRIPTION, formatter_class=raw)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    status = commands.add_parser("status", help="show what waits in each queue, its workers and its dead letters")
+    status = commands.add_parser("status", help="show the deliveries, workers and dead letters of each queue")
     status.set_defaults(run=_status)
 
-    letters = commands.add_parser("dead-letters", help="list, show, replay or dismiss what could not be sent")
+    letters = commands.add_parser("dead-letters", help="list, show, replay or dismiss dead letters")
     actions = letters.add_subparsers(title="actions", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list dead letters, newest first")
     listing.add_argument(
         "--state",
         choices=["open", "replayed", "dismissed", "all"],
         default="open",
-        help="list only those in this state (default: open)",
+        help="list only dead letters in this state (default: open)",
     )
-    listing.add_argument("--queue", choices=sorted(QUEUES), help="list only those of one queue")
+    listing.add_argument("--queue", choices=sorted(QUEUES), help="list only dead letters of one queue")
     listing.add_argument("--limit", "--most", type=int, default=50, metavar="N", help="list at most N (default: 50)")
     listing.set_defaults(run=_list)
     show = actions.add_parser("show", help="show a dead letter with its delivery, ledger entries and provider events")
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sweeping = commands.add_parser(
         "sweep",
-        help="do once what the workers do every second, such as expiring what is too old",
+        help="do one round of the work that the leader does every second",
         description=SWEEP,
         formatter_class=raw,
     )
@@ -146,7 +147,7 @@ def _replay(given: argparse.Namespace) -> int:
 
 def _dismiss(given: argparse.Namespace) -> int:
     dismissed = dead_letters.dismiss(given.ids)
-    rest = "" if dismissed == len(given.ids) else " The others are not open."
+    rest = "" if dismissed == len(given.ids) else " The other dead letters are not open."
     print(f"Dismissed {dismissed} of {len(given.ids)}.{rest}")
     return 0
 

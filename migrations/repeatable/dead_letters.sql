@@ -15,11 +15,11 @@ BEGIN
     INSERT INTO replay_candidates
     SELECT f.id, d.id, d.tokens,
            CASE
-               WHEN f.state <> 'open' THEN 'it is ' || f.state || ' already'
-               WHEN d.id IS NULL THEN 'it belongs to no delivery: send the message again, or dismiss it'
-               WHEN d.state NOT IN ('dead', 'failed', 'parked') THEN 'its delivery is ' || d.state
-               WHEN NOT k.is_replayable THEN 'a ' || k.kind || ' is not sent again: it was for that moment'
-               WHEN d.emptied_at IS NOT NULL OR now() > d.due_at + k.max_age * scale THEN 'it is too old'
+               WHEN f.state <> 'open' THEN 'the dead letter is already ' || f.state
+               WHEN d.id IS NULL THEN 'the dead letter belongs to no delivery: send the message again, or dismiss the dead letter'
+               WHEN d.state NOT IN ('dead', 'failed', 'parked') THEN 'the delivery is ' || d.state
+               WHEN NOT k.is_replayable THEN 'a ' || k.kind || ' cannot be replayed: it was useful only when it was due'
+               WHEN d.emptied_at IS NOT NULL OR now() > d.due_at + k.max_age * scale THEN 'the delivery is too old'
            END
     FROM failed_jobs f
     LEFT JOIN deliveries d ON d.id = f.delivery_id
@@ -40,7 +40,7 @@ BEGIN
     UPDATE failed_jobs f SET state = 'replayed' FROM replay_candidates c WHERE f.id = c.job_id AND c.refusal IS NULL;
 
     RETURN QUERY
-    SELECT a.id, CASE WHEN c.job_id IS NULL THEN 'there is none' ELSE coalesce(c.refusal, 'replayed') END
+    SELECT a.id, CASE WHEN c.job_id IS NULL THEN 'there is no such dead letter' ELSE coalesce(c.refusal, 'replayed') END
     FROM unnest(job_ids) AS a (id) LEFT JOIN replay_candidates c ON c.job_id = a.id
     ORDER BY a.id;
 END $$;

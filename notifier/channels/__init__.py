@@ -1,1 +1,1 @@
-"""E-mail and SMS: the kinds of each, who is eligible for them, how they are sent, and SMS reconciliation."""
+"""E-mail and SMS: kinds, eligibility, sending, and SMS reconciliation."""

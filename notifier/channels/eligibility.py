@@ -1,4 +1,4 @@
-"""Who must not be contacted, at the moment of sending: suppressions, preferences, the lead's state, the daily cap."""
+"""Eligibility at the time of sending: suppressions, preferences, the lead's state and the daily cap."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from notifier.deliveries.lifecycle import Claim
 
 log = get_logger(__name__)
 
-#: Addresses that SendGrid's package sends to unchanged. It splits or drops parts of all others.
+#: E-mail addresses that SendGrid's package does not change. The package splits other addresses, or drops parts of them.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
-#: One composed delivery, with the columns that its statement selects for its template.
+#: A composed delivery: the columns that the SQL statement of its kind selects.
 Row = Mapping[str, Any]
 
 
 class Rejection(NamedTuple):
-    """Why a delivery is not sent: the state in which it ends, and the reason as ``deliveries.error_code``."""
+    """The reason why a delivery is not sent, as ``deliveries.error_code``, and the final state of the delivery."""
 
     state: State
     code: str
@@ -49,22 +49,22 @@ def digest_rejection(row: Row, preferences: Preferences) -> Rejection | None:
 
 @dataclass(frozen=True)
 class EligibilityPolicy:
-    """How a kind's deliveries are composed, and what forbids one."""
+    """The SQL that composes the deliveries of a kind, and the rules that decide which of them are eligible."""
 
     statement: str
-    """The SQL file that selects what the kind's wording and this policy need."""
+    """The SQL file that selects the columns for the kind's wording and for this policy."""
     address: str
     """The column with the recipient's address: ``email`` or ``phone_number``."""
     preference: str = ""
     """The field of Preferences that turns the kind off."""
     is_capped: bool = False
-    """Whether the kind counts toward ``max_daily_emails``."""
+    """True if the kind counts toward ``max_daily_emails``."""
     rejection: Callable[[Row, Preferences], Rejection | None] = lambda row, preferences: None
-    """The kind's own reasons not to send."""
+    """Returns a further reason not to send a delivery of this kind."""
 
 
 def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
-    """Return the composed rows of the claim's deliveries that may be sent, by priority; end the others."""
+    """Return the composed rows of the claim's eligible deliveries, by priority; finish the other deliveries."""
     with transaction() as cursor:
         composed = rows(cursor, policy.statement, ids=list(claim.ids))
     sending: Counter[int] = Counter()
@@ -80,13 +80,13 @@ def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
     for (state, code), ids in rejected.items():
         lifecycle.end(claim, ids, state, code)
     if missing := set(claim.ids) - {row["id"] for row in composed}:
-        # Rows written without the notifier may lack the lead or the subscriber that their kind requires.
-        lifecycle.end(claim, missing, State.FAILED, "incomplete", "its subscriber, lead or property is missing")
+        # Rows that other programs wrote may lack the lead or the subscriber that the kind requires.
+        lifecycle.end(claim, missing, State.FAILED, "incomplete", "the subscriber, lead or property does not exist")
     return kept
 
 
 def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection | None:
-    """Return why a delivery must not be sent. ``sending`` counts the subscriber's others in the same claim."""
+    """Return why a delivery must not be sent. ``sending`` counts the subscriber's other e-mails in the same claim."""
     preferences = Preferences.of(row["preferences"])
     if not row[policy.address]:
         return Rejection(State.FAILED, f"no_{policy.address}")
@@ -105,9 +105,9 @@ def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection |
 
 
 def compose_each(claim: Claim, batch: Sequence[Row], compose: Callable[[Row], Any]) -> list[tuple[int, Any]]:
-    """Return each row's delivery id and what ``compose`` makes of it.
+    """Return a pair for each row: the delivery id and the result of ``compose``.
 
-    A row that cannot be composed fails alone; the rest of the batch is sent.
+    If a row cannot be composed, only its delivery fails; the rest of the batch is sent.
     """
     composed = []
     for row in batch:

@@ -1,4 +1,4 @@
-"""The e-mail kinds, and how a batch of one kind is sent: one request, its outcome, the rest."""
+"""The e-mail kinds, and the code that sends a batch of one kind."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from notifier.providers import sendgrid
 
 @dataclass(frozen=True)
 class EmailKind:
-    """An e-mail kind: its sender, its template's fields, and who is eligible."""
+    """An e-mail kind: its sender, the fields of its template, and its eligibility policy."""
 
     name: str
     sender: str
-    """The purpose of the address that it comes from (``SENDGRID_FROM_…``)."""
+    """The purpose of the sender address, as in the setting ``SENDGRID_FROM_{purpose}``."""
     fields: Callable[[Row], Mapping[str, Any]]
     policy: EligibilityPolicy
     is_optional: bool = False
-    """Whether mail programs offer to unsubscribe from it."""
+    """True if the e-mail has headers with which mail programs offer to unsubscribe."""
 
 
 _account_policy = EligibilityPolicy("channels/compose_account_messages", "email")
@@ -74,7 +74,8 @@ def _compose(kind: EmailKind, row: Row) -> sendgrid.Email:
 def _send_batch(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email]) -> None:
     """Send the e-mails in one request.
 
-    When SendGrid rejects the batch, send the rest without the e-mails at fault, or in halves when it names none.
+    When SendGrid rejects the batch, send it again without the e-mails that SendGrid names, or in two halves if SendGrid
+    names none.
     """
     request = sendgrid.request(kind.name, kind.sender, emails)
     sent = [SentRecord(email.delivery_id, email.recipient) for email in emails]
@@ -92,7 +93,7 @@ def _send_rest(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email], 
         half = len(emails) // 2
         parts = [list(emails[:half]), list(emails[half:])]
     for part in filter(None, parts):
-        # Time has passed, so the leader may have taken the claim back.
+        # The first request took time, so the leader may have ended the claim.
         still_claimed = set(lifecycle.renew(claim, [email.delivery_id for email in part]))
         if rest := [email for email in part if email.delivery_id in still_claimed]:
             _send_batch(kind, claim, rest)

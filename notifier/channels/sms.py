@@ -1,4 +1,4 @@
-"""The SMS kinds, and how one SMS is sent. An SMS is sent at most once: an unknown outcome stays unknown."""
+"""The SMS kinds, and the code that sends an SMS. An SMS is sent at most once, even if its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ CODE_SECONDS = 600
 
 @dataclass(frozen=True)
 class SmsKind:
-    """An SMS kind: its text, who is eligible, and how long it is worth sending."""
+    """An SMS kind: its text, its eligibility policy, and the time for which Twilio may try to deliver it."""
 
     name: str
     text: Callable[[Row], str]
     stored_text: Callable[[Row], str]
-    """The text as the delivery row keeps it, without secrets."""
+    """Returns the text for the delivery row, without secrets."""
     policy: EligibilityPolicy
     seconds: int | None = None
-    """The time after which the provider may drop an SMS that it has not delivered."""
+    """The time (s) after which Twilio may drop an undelivered SMS."""
 
 
 _lead_policy = EligibilityPolicy("channels/compose_lead_messages", "phone_number", rejection=lead_rejection)
@@ -71,7 +71,7 @@ def _send_one(kind: SmsKind, claim: Claim, row: Row, text: str) -> None:
 
 
 def _reject(claim: Claim, row: Row, error: PermanentFailure) -> None:
-    """End a rejected SMS, and suppress its number when the recipient has opted out."""
+    """Finish a rejected SMS, and suppress the number if the recipient has opted out."""
     if error.suppress:
         suppress("sms", row["phone_number"], f"provider code {error.code}")
     state = State.SUPPRESSED if error.suppress else State.FAILED

@@ -1,4 +1,7 @@
-"""Ask Twilio for the outcome of SMS. A match is proof; a miss proves nothing, because Twilio's lists lag behind."""
+"""Asks Twilio for the outcome of SMS.
+
+A match proves that an SMS was sent. No match proves nothing, because Twilio's lists lag behind.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ from notifier.providers.twilio_sms import SmsRecord
 
 log = get_logger(__name__)
 
-#: The most SMS that one run asks about.
+#: Largest number of SMS that one run asks about.
 LIMIT = 50
-#: How far Twilio's clock may differ from ours.
+#: Largest difference between Twilio's clock and ours.
 TOLERANCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class UnconfirmedSms:
-    """A delivery whose outcome Twilio has not reported."""
+    """An SMS delivery whose outcome Twilio has not reported."""
 
     id: int
     kind: str
@@ -40,7 +43,7 @@ class UnconfirmedSms:
 
 
 def reconcile_sms() -> int:
-    """Ask Twilio about unconfirmed SMS until it throttles us. Returns how many it could report on."""
+    """Ask Twilio about unconfirmed SMS until Twilio throttles us. Returns the number of SMS that Twilio found."""
     with transaction() as cursor:
         parameters = {"scale": settings.notifier_time_scale, "limit": LIMIT}
         unconfirmed = records(cursor, UnconfirmedSms, "channels/unconfirmed_sms", **parameters)
@@ -68,7 +71,7 @@ def reconcile_sms() -> int:
 
 
 def _find(sms: UnconfirmedSms) -> SmsRecord | None:
-    """Return Twilio's record of the delivery; None when it has none, or several that could be it."""
+    """Return Twilio's record of the SMS; None if no record or more than one record matches."""
     if sms.provider_id:
         return twilio_sms.fetch_sms(sms.provider_id)
     if not sms.recipient:
@@ -82,7 +85,7 @@ def _find(sms: UnconfirmedSms) -> SmsRecord | None:
 def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
     """Return whether the record has the delivery's text and time.
 
-    A worker that died before it recorded the text leaves no body. Then the link to the lead identifies the SMS.
+    If a worker died before it stored the text, the delivery has no body. Then the link to the lead identifies the SMS.
     """
     first, last = sms.claimed_at - TOLERANCE, sms.claimed_at + TOLERANCE
     last += timedelta(seconds=settings.provider_timeout_seconds)

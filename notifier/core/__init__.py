@@ -1,1 +1,1 @@
-"""The foundation of the notifier: database access, queues, states, errors, prices, redaction."""
+"""The lowest layer of the notifier: database access, queues, states, errors, prices, redaction."""

@@ -1,4 +1,4 @@
-"""The notifier's connection pool, and how it runs its SQL files."""
+"""The notifier's connection pool, and functions that run SQL files."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _pools: list[ConnectionPool] = []
 
 @contextmanager
 def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
-    """Yield a cursor in a transaction that commits at the end of the block, or rolls back with its exception.
+    """Yield a cursor in a transaction that commits at the end of the block, and rolls back on an exception.
 
-    Waits ``timeout`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
+    Waits ``timeout`` seconds for a free connection (default: 10), then raises psycopg_pool.PoolTimeout.
     """
     with _pool().connection(timeout) as connection, connection.transaction():
         yield connection.cursor(row_factory=dict_row)
@@ -36,21 +36,22 @@ def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow
 
 @contextmanager
 def pipeline() -> Iterator[psycopg.Connection]:
-    """Yield a connection in a transaction whose statements are sent together, with one wait for the server at the end.
+    """Yield a connection in a transaction that sends its statements together and waits for the server once, at the end.
 
-    Use one cursor for each statement whose rows you need, and fetch them after the block.
+    If you need the rows of a statement, give the statement its own cursor, and fetch the rows after the block.
     """
     with _pool().connection() as connection, connection.pipeline():
-        # psycopg's own transaction block waits for the server once more. The pool rolls back after an exception.
+        # Do not use psycopg's transaction block, which waits for the server once more. The pool rolls back after an
+        # exception.
         connection.execute("BEGIN")
         yield connection
         connection.execute("COMMIT")
 
 
 def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
-    """Run a transaction again when it loses a race for rows, and for ``timeout`` seconds while the database is away.
+    """Retry a transaction after a deadlock or conflict, and for ``timeout`` seconds while the database is away.
 
-    Pass only what may run twice: a commit whose answer was lost runs again too.
+    The transaction must be safe to run twice, because it runs again if the reply to its commit was lost.
     """
     end = time.monotonic() + timeout
     races = 3
@@ -62,14 +63,14 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
             if not races and time.monotonic() >= end:
                 raise
             time.sleep(0.05)
-        except psycopg.OperationalError:  # PoolTimeout is one too
+        except psycopg.OperationalError:  # including PoolTimeout
             if time.monotonic() >= end:
                 raise
             time.sleep(0.5)
 
 
 def run(name: str, **parameters: Any) -> list[DictRow]:
-    """Run ``sql/<name>.sql`` of a package (``deliveries/claim``) in its own transaction and one round trip.
+    """Run a package's ``.sql`` file (``deliveries/claim``) in its own transaction, in one round trip.
 
     Returns its rows.
     """
@@ -104,13 +105,13 @@ def _pool() -> ConnectionPool:
 
 
 def limit(connections: int) -> None:
-    """Set how many connections this process opens at most, from its next pool on."""
+    """Set the largest number of connections in this process's next pool."""
     global _size
     _size = connections
 
 
 def close() -> None:
-    """Close the pool. The next use opens a new one."""
+    """Close the pool. The next use opens a new pool."""
     with _lock:
         while _pools:
             _pools.pop().close()

@@ -1,4 +1,4 @@
-"""Encryption, under NOTIFIER_SECRET_KEY, of values that must not be readable where they wait."""
+"""Encrypts values with NOTIFIER_SECRET_KEY, so that they are not readable in the database and in Redis."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["InvalidToken", "decrypt", "encrypt"]
 
 
 def encrypt(purpose: str, text: str) -> str:
-    """Return ``text`` encrypted for one ``purpose``.
+    """Return the encrypted ``text`` for one ``purpose``.
 
-    Raises MissingSetting when there is no key.
+    Raises MissingSetting when no key is set.
     """
     return _cipher(purpose).encrypt(text.encode()).decode()
 
 
 def decrypt(purpose: str, token: str) -> str:
-    """Return the text that ``encrypt`` was given for the same ``purpose``.
+    """Return the text that was encrypted for the same ``purpose``.
 
-    Raises InvalidToken when the key has changed or the purpose differs.
+    Raises InvalidToken when the key has changed or the purpose is different.
     """
     return _cipher(purpose).decrypt(token.encode()).decode()
 

@@ -1,4 +1,4 @@
-"""What a provider's answer means for a delivery, whichever provider gave it."""
+"""Errors that say what the answer of any provider means for a delivery."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class UnknownRecipient(ValueError):
 class ProviderError(Exception):
     """A request to a provider failed.
 
-    ``code`` is the provider's own code. The message holds no personal data.
+    ``code`` is the provider's own code. The error's text contains no personal data.
     """
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
@@ -21,7 +21,7 @@ class ProviderError(Exception):
 
 
 class Refused(ProviderError):
-    """Nothing was sent. A later attempt may succeed."""
+    """Nothing was sent. Nothing was sent, but a later attempt may succeed."""
 
 
 class Throttled(ProviderError):
@@ -38,8 +38,8 @@ class Throttled(ProviderError):
 class PermanentFailure(ProviderError):
     """Nothing was sent, and no later attempt can succeed.
 
-    ``suppress`` is true when the recipient has opted out. ``positions`` maps the positions at fault in a batch to their
-    reasons; it is empty when the provider names none.
+    ``suppress`` is true when the recipient has opted out. ``positions`` maps each rejected position in a batch to the
+    reason. It is empty when the provider names no position.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class PermanentFailure(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider refuses every request: wrong key, account suspended, or sender not registered."""
+    """The provider refuses every request, because of a wrong key, a suspended account or an unregistered sender."""
 
 
 class OutcomeUnknown(ProviderError):
-    """The request went out and no answer came back, so it may or may not have been sent."""
+    """The request went out and no answer came back, so the provider may or may not have carried it out."""
 
 
 class OutcomeNotRecorded(Exception):
-    """A request may have gone out and its outcome could not be written. The delivery stays ``sending``."""
+    """A request may have gone out, but its outcome could not be stored. The delivery stays ``sending``."""

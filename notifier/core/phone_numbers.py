@@ -1,4 +1,4 @@
-"""Phone numbers: their E.164 form, and the time zones in which the people who own them may be."""
+"""Phone numbers: E.164 form, and the time zones in which a number may be."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from notifier.core.settings import settings
 
 _E164 = re.compile(r"\+[1-9]\d{7,14}")
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d\d)[2-9]\d{6}")
-#: The zones of a number whose area code says only that it is North American. The window must be open in all of them.
+#: Time zones of a number whose area code shows only that the number is North American. The call window must be open in
+#: all of these zones.
 EVERYWHERE = (
     "America/St_Johns",
     "America/New_York",
@@ -29,7 +30,7 @@ _DAY = timedelta(days=1)
 def e164(number: str | None) -> str | None:
     """Return a number in E.164 (``+13055550123``), or None when it is not a phone number.
 
-    Accepts any punctuation. Ten digits are a North American number.
+    Accepts any punctuation. A number with ten digits counts as North American.
     """
     text = number or ""
     digits = re.sub(r"\D", "", text)
@@ -40,19 +41,19 @@ def e164(number: str | None) -> str | None:
 
 
 def zones(number: str) -> tuple[str, ...]:
-    """Return the time zones that an E.164 number may be in; none for a number outside the North American plan.
+    """Return the possible time zones of an E.164 number; empty for a number outside the North American plan.
 
-    An area code that spans two zones returns both. Toll-free and unknown codes return all zones.
+    If an area code spans two zones, the result has both. For toll-free and unknown codes, the result has all zones.
     """
     match = _NORTH_AMERICAN.fullmatch(number)
     return _area_codes().get(match[1], EVERYWHERE) if match else ()
 
 
 def next_opening(number: str, moment: datetime) -> datetime | None:
-    """Return the first moment from ``moment`` on when ``CALL_WINDOW`` is open in every zone of ``number``.
+    """Return the first time, at or after ``moment``, at which ``CALL_WINDOW`` is open in all zones of ``number``.
 
-    Returns ``moment`` itself when the window is open, and None when it never opens, as for a number outside North
-    America. The window's end is exclusive. Raises ValueError when the setting is malformed.
+    Returns ``moment`` itself when the window is open, and None for a number outside North America or a window that
+    never opens. The closing time is outside the window. Raises ValueError when the setting is malformed.
     """
     opens, closes = settings.call_window
     local_zones = [ZoneInfo(zone) for zone in zones(number)]
@@ -70,7 +71,7 @@ def _opening(zone: ZoneInfo, opens: time, closes: time, moment: datetime) -> dat
     if opens <= local.time() < closes:
         return moment
     day = local.date() if local.time() < opens else local.date() + _DAY
-    # By way of UTC, because a change of clocks may skip this local time.
+    # Convert through UTC, because daylight saving time may skip this local time.
     return datetime.combine(day, opens, zone).astimezone(moment.tzinfo)
 
 

@@ -1,4 +1,7 @@
-"""What a subscriber wants, as ``users.email_preferences`` holds it. The app writes it, so it may hold anything."""
+"""A subscriber's preferences, from ``users.email_preferences``.
+
+The app writes this column, so it may contain any JSON.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preferences:
-    """A subscriber's preferences. A default also replaces a stored value of the wrong type."""
+    """A subscriber's preferences. Defaults also replace stored values of the wrong type."""
 
     lead_alerts: bool = True
     daily_digest: bool = True

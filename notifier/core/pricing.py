@@ -1,6 +1,6 @@
-"""How long a call may last, and how many tokens are held for it.
+"""The longest duration of a call, and the number of tokens to hold for it.
 
-The price itself is declared once, in the SQL function ``call_tokens``.
+The price is declared only in the SQL function ``call_tokens``.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from functools import cache
 from notifier.core.db import run
 from notifier.core.settings import settings
 
-#: How long (s) a phone rings before the call counts as not answered.
+#: Time (s) for which a phone rings before the call counts as not answered.
 RING_SECONDS = 30
 
 
 def call_minutes() -> int:
-    """Return the length of the longest call, in minutes (``CALL_MAX_MINUTES``, at least 1)."""
+    """Return the longest duration of a call in minutes (``CALL_MAX_MINUTES``, at least 1)."""
     return settings.call_max_minutes
 
 
 def longest_seconds() -> int:
-    """Return the seconds after which a call must be over, even when no callback says so."""
+    """Return the seconds after which a call must be over, even if no callback reported its end."""
     return RING_SECONDS + 60 * call_minutes() + 60
 
 
 def call_hold() -> int:
-    """Return the tokens to hold for a call: the price of the longest one.
+    """Return the tokens to hold for a call: the price of a call with the longest duration.
 
-    Asks the database once in the life of a process; raises psycopg.Error when it does not answer.
+    Queries the database once in each process; raises psycopg.Error when the database does not answer.
     """
     return _price(60 * call_minutes())
 

@@ -1,4 +1,4 @@
-"""The logs of the notifier's processes: the common format, and nothing of a message but its id."""
+"""The logs of the notifier's processes. They have the common format, and show a message only by its id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ log = logs.get_logger(__name__)
 
 
 def configure_logs() -> None:
-    """Give this process the common format of logs, and report its malformed settings."""
+    """Set the common log format for this process, and report malformed settings."""
     logs.configure(hide_arguments)
     for problem in NotifierSettings.problems():
         log.error("setting_malformed", problem=problem)

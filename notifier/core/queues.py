@@ -1,4 +1,4 @@
-"""The declaration of the queues and of the kinds of deliveries that are sent through them.
+"""Declares the queues, and the kinds of deliveries that are sent through each queue.
 
 The database declares the same kinds in ``delivery_kinds``, with their prices and retry delays; a test compares the two.
 """
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class Channel(StrEnum):
-    """How a delivery reaches its recipient."""
+    """The channel by which a delivery reaches its recipient."""
 
     EMAIL = "email"
     SMS = "sms"
@@ -21,9 +21,9 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue, and how much of it one process works on at once.
+    """A queue with its limits for one process.
 
-    Each queue has its own limits, so that a backlog in one does not slow down another.
+    Each queue has its own limits, so that a backlog in one queue does not slow down another queue.
     """
 
     queue_name: str
@@ -45,7 +45,7 @@ class Queue:
 LOOKUPS = Queue("api-property-lookup", 10)
 VOICE = Queue("voice-assistant", 5, Channel.VOICE)
 SMS = Queue("sms-notifications", 20, Channel.SMS)
-# A batch is much work for the database: more connections are no faster and slow down every other process.
+# A batch is much work for the database. More connections would not be faster, and would slow down other processes.
 EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=4)
 ADMIN = Queue("admin-alerts", 2)
 
@@ -53,7 +53,7 @@ QUEUES: Mapping[str, Queue] = MappingProxyType(
     {queue.queue_name: queue for queue in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}
 )
 
-#: The queue of each delivery kind. A kind has the name of the actor that enqueues it.
+#: The queue for each delivery kind. A kind and the actor that enqueues it have the same name.
 KINDS: Mapping[str, Queue] = {
     "new_lead_alert": EMAIL,
     "daily_digest": EMAIL,

@@ -1,4 +1,4 @@
-"""What may be written to logs and dead letters about a message or an exception: ids and code locations only."""
+"""Redaction for logs and dead letters: only ids and code locations of messages and exceptions may be written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 from dramatiq import Message, MessageProxy
 
-#: Arguments that identify a thing and reveal nothing about a person.
+#: Names of arguments that are ids and contain no personal data.
 IDS = frozenset(
     {
         "subscriber_id",
@@ -34,7 +34,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_:-]{1,40}")
 
 
 def ids_of(message: Message[Any] | MessageProxy) -> dict[str, Any]:
-    """Return the message's arguments that are ids, by name, and as ``hidden`` the number of the others."""
+    """Return the message's arguments that are ids, by name; ``hidden`` is the number of other arguments."""
     given = _by_name(message)
     known = {name: value for name, value in given.items() if name in IDS and _is_harmless(value)}
     hidden = len(message.args) + len(message.kwargs) - len(known)
@@ -45,7 +45,7 @@ def _by_name(message: Message[Any] | MessageProxy) -> Mapping[str, Any]:
     try:
         actor = dramatiq.get_broker().get_actor(message.actor_name)
         return dict(inspect.signature(actor.fn).bind(*message.args, **message.kwargs).arguments)
-    except Exception:  # the actor is unknown, or these are not its arguments
+    except Exception:  # the actor is unknown, or the arguments do not fit it
         return dict(message.kwargs)
 
 
@@ -54,7 +54,7 @@ def _is_harmless(value: Any) -> bool:
 
 
 def hide_arguments(record: logging.LogRecord) -> bool:
-    """Reduce the messages in a record to their ids, because their arguments may hold personal data."""
+    """Replace the messages in a log record by their ids, because message arguments may contain personal data."""
     if isinstance(record.args, tuple) and any(isinstance(a, Message | MessageProxy) for a in record.args):
         record.args = tuple(_name(a) if isinstance(a, Message | MessageProxy) else a for a in record.args)
     return True

@@ -1,4 +1,4 @@
-"""The settings of the notifier, one small class for each subject and ``settings``, which has them all."""
+"""The settings of the notifier. Each subject has a small class, and ``settings`` has all settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leads.settings import EnvironmentSettings, SharedSettings, setting
 
 
 class CallWindow(NamedTuple):
-    """When leads may be called, in their own time zone; ``closes`` is outside the window."""
+    """The time of day at which leads may be called, in their own time zone; ``closes`` is exclusive."""
 
     opens: time
     closes: time
@@ -25,12 +25,12 @@ def _call_window(text: object) -> CallWindow:
     except ValueError:
         opens = closes = time.min
     if not opens < closes:
-        raise ValueError("set it to opening and closing time of one day, such as 08:00-20:00")
+        raise ValueError("set it to an opening and a closing time on one day, such as 08:00-20:00")
     return CallWindow(opens, closes)
 
 
 def _whole_minutes(text: object) -> object:
-    """Round minutes up; what is no number is left to the type's own check."""
+    """Round minutes up; leave a value that is not a number to the type's check."""
     try:
         return max(1, math.ceil(float(str(text))))
     except (ValueError, OverflowError):
@@ -38,7 +38,7 @@ def _whole_minutes(text: object) -> object:
 
 
 class RedisSettings(EnvironmentSettings):
-    """The Redis that wakes the workers."""
+    """The Redis server that wakes the workers."""
 
     model_config = SettingsConfigDict(title="Servers")
 
@@ -58,17 +58,17 @@ class CountyApiSettings(EnvironmentSettings):
     )
     miami_dade_auth_key: SecretStr = setting("Key of the Clerk's developer API.", example="change-me")
     miami_dade_daily_unit_cap: NonNegativeInt = setting(
-        "How many units of the API may be spent on one New York day.", 500, unit="units"
+        "Number of API units that may be spent on one New York day.", 500, unit="units"
     )
 
 
 class SendGridSettings(EnvironmentSettings):
-    """The account, the senders and the templates of e-mails."""
+    """The SendGrid account, and the senders and templates of e-mails."""
 
     model_config = SettingsConfigDict(title="SendGrid")
 
     sendgrid_api_key: SecretStr = setting("Key of SendGrid's API, with the right to send mail.", example="change-me")
-    sendgrid_api_url: str = setting("Address of SendGrid's API; another one is for tests.", "https://api.sendgrid.com")
+    sendgrid_api_url: str = setting("Address of SendGrid's API; tests use another address.", "https://api.sendgrid.com")
     sendgrid_webhook_public_key: SecretStr = setting(
         "Public key that checks the signatures of SendGrid's event webhook.", example="change-me"
     )
@@ -89,24 +89,24 @@ class SendGridSettings(EnvironmentSettings):
         "Dynamic template of the warning that few tokens are left.", example="d-change-me"
     )
     sendgrid_template_call_failed: str = setting(
-        "Dynamic template of the e-mail that a call could not be made.", example="d-change-me"
+        "Dynamic template of the e-mail about a call that could not be made.", example="d-change-me"
     )
     sendgrid_template_expiring_trial: str = setting(
-        "Dynamic template of the reminder that a trial ends.", example="d-change-me"
+        "Dynamic template of the reminder that a trial will end.", example="d-change-me"
     )
     sendgrid_template_payment_receipt: str = setting("Dynamic template of a receipt.", example="d-change-me")
 
     def template(self, kind: str) -> str:
-        """Return SendGrid's id of the dynamic template for a kind of e-mail, such as ``daily_digest``."""
+        """Return the id of SendGrid's dynamic template for an e-mail kind, such as ``daily_digest``."""
         return str(getattr(self, f"sendgrid_template_{kind.lower()}"))
 
     def sender(self, purpose: str) -> str:
-        """Return the address that e-mails of a purpose come from: leads, welcome, digest, billing or support."""
+        """Return the sender address for a purpose: leads, welcome, digest, billing or support."""
         return str(getattr(self, f"sendgrid_from_{purpose.lower()}"))
 
 
 class TwilioSettings(EnvironmentSettings):
-    """The account that texts and calls go through."""
+    """The Twilio account for SMS and calls."""
 
     model_config = SettingsConfigDict(title="Twilio")
 
@@ -117,11 +117,11 @@ class TwilioSettings(EnvironmentSettings):
     twilio_api_url: str = setting(
         "Address that replaces Twilio's own, for tests.", "", example="https://api.twilio.com", production=False
     )
-    twilio_sms_number: str = setting("Number that texts are sent from.", example="+13055550100")
+    twilio_sms_number: str = setting("Number from which SMS are sent.", example="+13055550100")
 
 
 class AppSettings(EnvironmentSettings):
-    """The app, the addresses in messages, and the keys that both share."""
+    """The app's address, the notifier's public address, and the keys that the app and the notifier share."""
 
     model_config = SettingsConfigDict(title="The app and the public addresses")
 
@@ -145,29 +145,29 @@ class AppSettings(EnvironmentSettings):
 
 
 class SendingSettings(EnvironmentSettings):
-    """Prices, limits and times of what is sent."""
+    """Prices, limits and times for deliveries and lookups."""
 
     model_config = SettingsConfigDict(title="Sending")
 
-    lookup_tokens: NonNegativeInt = setting("What a property lookup costs the subscriber.", 0, unit="tokens")
-    verification_sms_tokens: NonNegativeInt = setting("What a verification text costs.", 10, unit="tokens")
+    lookup_tokens: NonNegativeInt = setting("Price of a property lookup.", 0, unit="tokens")
+    verification_sms_tokens: NonNegativeInt = setting("Price of an SMS with a verification code.", 10, unit="tokens")
     call_window: Annotated[CallWindow, BeforeValidator(_call_window)] = setting(
-        "When leads may be called, in the time zone of the called number.", "08:00-20:00"
+        "Time of day at which leads may be called, in the time zone of the called number.", "08:00-20:00"
     )
     call_max_minutes: Annotated[int, BeforeValidator(_whole_minutes)] = setting(
-        "How long a call may last at most.", 3, unit="minutes"
+        "Longest duration of a call.", 3, unit="minutes"
     )
-    calls_per_second: NonNegativeFloat = setting("How many calls may be started in one second.", 1, unit="calls")
+    calls_per_second: NonNegativeFloat = setting("Largest number of calls to start in a second.", 1, unit="calls")
     call_recording: Literal["off", "announced"] = setting(
         "Whether calls are recorded: off, or announced to all parties first.", "off"
     )
     call_responder: str = setting(
-        "Who answers on calls after the greeting, as module:class; notifier/voice/responders.py says what it must do.",
+        "Class that replies on calls after the greeting, as module:class; see notifier/voice/responders.py.",
         "notifier.voice.responders:ScriptResponder",
     )
-    provider_timeout_seconds: PositiveFloat = setting("How long a provider may take to answer.", 10, unit="seconds")
+    provider_timeout_seconds: PositiveFloat = setting("Timeout for the answer of a provider.", 10, unit="seconds")
     notifier_time_scale: NonNegativeFloat = setting(
-        "Multiplies retry delays and ages, for drills and tests; 1 in production. Timeouts of requests stay.", 1
+        "Factor for retry delays and ages in drills and tests, but not for request timeouts; 1 in production.", 1
     )
 
 

@@ -1,4 +1,4 @@
-"""The states of a delivery, the groups of states that code asks about, and the allowed transitions."""
+"""The states of a delivery, groups of states, and the allowed transitions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """A delivery's state, as ``deliveries.state`` holds it."""
+    """The state of a delivery, with the values of ``deliveries.state``."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -24,19 +24,19 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-#: The provider has accepted the delivery, so its tokens are spent.
+#: In these states the provider has accepted the delivery, so its tokens are settled.
 ACCEPTED_STATES = frozenset({State.ACCEPTED, State.SENT, State.DELIVERED, State.UNDELIVERED})
-#: The delivery was never sent, or its outcome stays unknown. Its tokens are released.
+#: In these states the delivery was never sent, or its outcome stays unknown, so its tokens are released.
 RELEASED_STATES = frozenset(
     {State.FAILED, State.DEAD, State.PARKED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
 )
-#: The delivery leaves a dead letter for an operator.
+#: In these states the delivery has a dead letter, which an operator must handle.
 DEAD_LETTER_STATES = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
-#: The provider's report that it accepted a delivery is proof and overrides what we believed. So every state, except the
-#: later ones of an accepted delivery, may change to an accepted one. A replay returns ``dead``, ``failed`` and
-#: ``parked`` to ``queued``.
+#: A provider's report that it accepted a delivery is proof and overrides the stored state. So a state may change to an
+#: accepted state, unless the delivery already has a later state. A replay changes ``dead``, ``failed`` and ``parked``
+#: to ``queued``.
 ALLOWED: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
     State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
@@ -58,6 +58,6 @@ ALLOWED: dict[State, frozenset[State]] = {
 
 
 def transitions() -> tuple[list[str], list[str]]:
-    """Return all allowed transitions as two columns for SQL: from and to."""
+    """Return all allowed transitions as two lists for SQL: the old states and the new states."""
     pairs = [(state.value, target.value) for state, targets in ALLOWED.items() for target in sorted(targets)]
     return [source for source, _ in pairs], [target for _, target in pairs]

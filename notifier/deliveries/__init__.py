@@ -1,1 +1,1 @@
-"""The life of a delivery row: enqueue, claim, dispatch, provider events, dead letters, and the ledger check."""
+"""The life cycle of a delivery: enqueue, claim, dispatch, provider events, dead letters, and the ledger check."""

@@ -1,4 +1,4 @@
-"""The number of calls in progress over all processes, which the database counts."""
+"""Call capacity. The database counts the calls in progress over all processes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from notifier.core.queues import VOICE
 
 
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
-    """Return how many calls may start now, over all processes, until the cursor's transaction ends.
+    """Return how many calls may start now, and block other processes until the cursor's transaction ends.
 
-    When none may, the due deliveries of ``kinds`` are deferred for a few seconds.
+    If no call may start, the due deliveries of ``kinds`` are deferred for a few seconds.
     """
-    # A statement of its own: the next one must see what the lock's last holder has committed.
+    # Take the lock in a separate statement, so that the next statement sees the rows that the previous holder
+    # committed.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:calls'))")
     limits = {"limit": VOICE.concurrency, "longest": pricing.longest_seconds()}
     free = int(rows(cursor, "deliveries/free_call_capacity", **limits)[0]["free"])

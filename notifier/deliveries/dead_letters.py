@@ -1,4 +1,4 @@
-"""Dead letters, for operators: list, show, replay, dismiss."""
+"""Operators' actions on dead letters: list, show, replay, dismiss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.core.settings import settings
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A job that ended for good. ``retry_count`` counts the attempts after the first."""
+    """A run, delivery or message that failed for good. ``retry_count`` counts the attempts after the first attempt."""
 
     id: int
     state: str
@@ -42,13 +42,13 @@ class DeadLetterDetails(DeadLetter):
 
 
 def find(*, state: str | None = "open", queue: str | None = None, limit: int = 50) -> list[DeadLetter]:
-    """Return the newest dead letters with ``state`` (None: any) of ``queue`` (None: any)."""
+    """Return the newest dead letters by ``state`` (None for any) and ``queue`` (None for any)."""
     with transaction() as cursor:
         return records(cursor, DeadLetter, "deliveries/list_dead_letters", state=state, queue=queue, limit=limit)
 
 
 def details(job_id: int) -> DeadLetterDetails | None:
-    """Return all that is known about a dead letter; None when it does not exist."""
+    """Return a dead letter with all its details; None when it does not exist."""
     with transaction() as cursor:
         found = records(cursor, DeadLetterDetails, "deliveries/show_dead_letter", id=job_id)
     return found[0] if found else None
@@ -57,7 +57,7 @@ def details(job_id: int) -> DeadLetterDetails | None:
 def replay(job_ids: Sequence[int]) -> dict[int, str]:
     """Requeue the deliveries of dead letters, with new token holds. The leader wakes their queues.
 
-    Returns for each id ``replayed``, or why it was not.
+    Returns ``replayed`` or the reason of the refusal for each id.
     """
     with transaction() as cursor:
         cursor.execute("SELECT * FROM replay_dead_letters(%s, %s)", (list(job_ids), settings.notifier_time_scale))

@@ -1,6 +1,6 @@
-"""The one place where a request to a provider is made for claimed deliveries and its outcome recorded.
+"""Makes a request to a provider for claimed deliveries, and records its outcome.
 
-It lies below the channels and voice, so that all of them use it, and knows no provider: the request is a function.
+The packages ``channels`` and ``voice`` call this module, and pass the request to a provider as a function.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def dispatch(
     """Make one provider request for the claimed deliveries in ``sent`` and record its outcome.
 
     ``request`` returns the provider's id or raises a ProviderError. ``on_permanent_failure`` replaces the default
-    handling of a PermanentFailure, which fails every delivery. Raises MissingSetting, after which nothing was sent and
-    nothing is recorded, and OutcomeNotRecorded.
+    handling of a PermanentFailure, which fails every delivery. Raises MissingSetting, if nothing was sent and nothing
+    was recorded, and OutcomeNotRecorded.
     """
     ids = [one.delivery_id for one in sent]
     try:
@@ -52,5 +52,5 @@ def dispatch(
 def end_rejected(
     claim: Claim, queue: Queue, ids: Sequence[int], error: PermanentFailure, state: State = State.FAILED
 ) -> None:
-    """End deliveries that the provider rejected for good with ``state`` and the provider's code."""
+    """Finish deliveries that the provider rejected for good; record ``state`` and the provider's code."""
     lifecycle.end(claim, ids, state, error.code or "refused", str(error), rejected_by=queue)

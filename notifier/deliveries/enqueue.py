@@ -1,7 +1,7 @@
 """Enqueue deliveries: write their rows, token holds and ledger entries in one transaction.
 
-Threads that enqueue one delivery each at the same moment share a transaction, because the statement and its commit cost
-nearly the same for one as for eight.
+Threads that enqueue single deliveries at the same time share a transaction, because eight rows in one transaction take
+hardly longer than one row.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from notifier.core.states import State
 
 @dataclass(frozen=True)
 class EnqueueResult:
-    """What ``.send()`` returns. ``is_new`` is false when a delivery with the same dedupe key existed."""
+    """The result of ``actor.send``. ``is_new`` is false when a delivery with the same dedupe key existed."""
 
     delivery_id: int
     state: State
@@ -35,10 +35,10 @@ class EnqueueResult:
 class DeliveryRequest:
     """A delivery to enqueue.
 
-    ``params`` are the actor's arguments besides subscriber and lead, by name. ``priority`` orders deliveries of one
-    kind and defaults to the lead's score; ``tokens`` defaults to the kind's price. The delivery is due ``delay`` after
-    ``not_before``, which defaults to now. The database completes the dedupe keys ``trial:{days}`` and ``low`` (see the
-    SQL function ``delivery_key``).
+    ``params`` are the actor's arguments by name, except the subscriber and the lead. ``priority`` orders deliveries of
+    one kind; its default is the lead's score. The default of ``tokens`` is the kind's price. The delivery is due
+    ``delay`` after ``not_before``, whose default is now. The SQL function ``delivery_key`` completes the dedupe keys
+    ``trial:{days}`` and ``low``.
     """
 
     kind: str
@@ -54,14 +54,15 @@ class DeliveryRequest:
 
 @dataclass(eq=False)
 class _Pending:
-    """One thread's request, and its result once another thread has enqueued it."""
+    """The request of one thread, and its result after any thread has enqueued it."""
 
     request: DeliveryRequest
     result: EnqueueResult | None = None
     error: psycopg.Error | None = None
 
 
-#: How long a shared transaction waits for a locked subscriber row. After that each thread waits for its own row.
+#: The time for which a shared transaction waits for a locked subscriber row. After this time each thread enqueues its
+#: own request.
 LOCK_TIMEOUT = "200ms"
 
 _waiting: deque[_Pending] = deque()
@@ -69,9 +70,10 @@ _batching = Lock()
 
 
 def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
-    """Enqueue a delivery for each request, all or none, with their token holds. A dedupe key that exists adds nothing.
+    """Enqueue deliveries with their token holds, all or none. A request whose dedupe key exists adds no row.
 
-    Returns one result for each request, in order. Raises UnknownRecipient when a subscriber or lead does not exist.
+    Returns one result for each request, in the same order. Raises UnknownRecipient when a subscriber or lead does not
+    exist.
     """
     if len(requests) != 1:
         return _enqueue(requests) if requests else []
@@ -82,12 +84,12 @@ def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResul
             _enqueue_waiting()
     if pending.error is not None:
         raise pending.error
-    # One request may have failed the whole batch, so each thread retries its own, in parallel, and gets its own error.
+    # One request may have failed the whole batch. So each thread retries its own request and gets its own error.
     return [pending.result] if pending.result is not None else _enqueue(requests)
 
 
 def _enqueue_waiting() -> None:
-    """Enqueue all that waits. When the database is away, every thread gets the error at once."""
+    """Enqueue all waiting requests. When the database is away, every waiting thread gets the error at once."""
     batch = [_waiting.popleft() for _ in range(len(_waiting))]
     try:
         results = _enqueue([pending.request for pending in batch], LOCK_TIMEOUT)

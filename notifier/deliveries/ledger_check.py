@@ -1,4 +1,4 @@
-"""Whether the token ledger adds up: every balance with its entries, every hold with its delivery."""
+"""Checks the token ledger: balances against entries, and token holds against deliveries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.core.db import records
 
 @dataclass(frozen=True)
 class Finding:
-    """A contradiction in the ledger: ``problem`` in words, and the kind and id of the row that it concerns."""
+    """A contradiction in the ledger: a description of the problem, and the kind and id of the row."""
 
     problem: str
     subject: str
@@ -21,19 +21,19 @@ class Finding:
 
 
 def check(connection: psycopg.Connection[Any]) -> list[Finding]:
-    """Return every contradiction in the ledger as of one moment; none when it adds up."""
+    """Return all contradictions in the ledger at one moment; empty when balances, entries and deliveries agree."""
     with connection.transaction(), connection.cursor() as cursor:
         return records(cursor, Finding, "deliveries/check_ledger")
 
 
 def watch(connection: psycopg.Connection[Any]) -> None:
-    """Alert on-call when the ledger does not add up."""
+    """Alert on-call when the ledger contradicts itself."""
     if found := check(connection):
         first = found[0]
         alert(
             "critical",
             "The token ledger does not add up",
-            f"{len(found)} findings; the first: {first.problem} ({first.subject} {first.subject_id}).",
-            "Run `python -m notifier ledger check`. Correct with adjust or refund entries; never change entries.",
+            f"{len(found)} problems; the first: {first.problem} ({first.subject} {first.subject_id}).",
+            "Run `python -m notifier ledger check`. Add adjust or refund entries; never change existing entries.",
             cause="ledger drift",
         )

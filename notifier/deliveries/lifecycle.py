@@ -1,7 +1,7 @@
-"""The state machine of a delivery after it is enqueued: claimed, sent, finished. Each step is a conditional statement.
+"""The state machine of an enqueued delivery: claim, send, finish. Each step is a conditional UPDATE statement.
 
-A claim is committed before its request goes out, and only its holder may end it. Tokens move in the same transaction as
-the state.
+A worker commits a claim before the request goes out, and only the claim's holder may finish it. State and tokens change
+in the same transaction.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ log = get_logger(__name__)
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: Claims of this process whose commit was not confirmed. They may have been committed.
+#: Claims of this process whose commit was not confirmed. The database may have committed them.
 _unconfirmed_claims: deque[UUID] = deque()
-#: How long (s) to keep trying to record an outcome while the database is away. After that the leader finds out.
+#: Time (s) for which a worker retries to record an outcome while the database is away. After this time the leader marks
+#: the deliveries as unknown.
 RECORD_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Deliveries of one kind that this process, and no other, may send now."""
+    """Deliveries of one kind that only this process may send now."""
 
     key: UUID
     kind: str
@@ -47,7 +48,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class SentRecord:
-    """What the delivery row keeps of what was sent, for the readers of the logs, until its retention ends."""
+    """The address, sender and text that the delivery row stores for operators, until the retention period ends."""
 
     delivery_id: int
     recipient: str
@@ -56,7 +57,7 @@ class SentRecord:
 
 
 def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
-    """Claim due deliveries of one of ``kinds``, at most the queue's batch. Returns None when none is due."""
+    """Claim due deliveries of one of ``kinds``, at most one batch. Returns None when no delivery is due."""
     key = uuid4()
     try:
         return _claim(key, queue, kinds)
@@ -66,7 +67,7 @@ def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def requeue_unconfirmed_claims(cursor: Cursor) -> None:
-    """Requeue what this process claimed without a confirmed commit because it lost the database."""
+    """Requeue deliveries that this process claimed before it lost the database, if the commit was not confirmed."""
     if keys := list(_unconfirmed_claims):
         rows(cursor, "deliveries/requeue_unconfirmed_claims", keys=keys)
         for _ in keys:
@@ -78,7 +79,8 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
         if queue is VOICE and not free_call_capacity(cursor, kinds):
             return None
         if queue is EMAIL:
-            # One claim at a time, so that each batch counts the e-mails of the others toward the daily cap.
+            # Allow one e-mail claim at a time, so that each batch counts the e-mails of other batches toward the daily
+            # cap.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
         claimed = rows(
             cursor,
@@ -95,7 +97,7 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
     """Record that the provider accepted ``sent``: settle their tokens and close the queue's breaker.
 
-    Every function that ends a claim keeps trying while the database is away, for RECORD_TIMEOUT seconds, then raises
+    Functions that finish a claim retry for RECORD_TIMEOUT seconds while the database is away, and then raise
     OutcomeNotRecorded.
     """
 
@@ -115,9 +117,9 @@ def end(
     *,
     rejected_by: Queue | None = None,
 ) -> None:
-    """End deliveries that were not sent, with ``state`` and the reason ``code``, and release their tokens.
+    """Finish deliveries that were not sent: record ``state`` and the reason ``code``, and release their tokens.
 
-    ``rejected_by`` is the queue whose provider rejected these deliveries alone. That provider works, so the queue's
+    ``rejected_by`` is the queue whose provider rejected only these deliveries. Since that provider works, the queue's
     breaker closes.
     """
 
@@ -130,7 +132,7 @@ def end(
 
 
 def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderError) -> None:
-    """Record that ``sent`` may or may not have been sent. They keep their token holds until somebody finds out."""
+    """Record that the outcome of ``sent`` is unknown. Their tokens stay held until the outcome is known."""
     _record(
         lambda cursor: _finish(cursor, claimed, State.UNKNOWN, sent, code=error.code, message=str(error)),
     )
@@ -139,11 +141,11 @@ def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderErro
 def requeue(
     claimed: Claim, ids: Collection[int], queue: Queue, error: Exception, *, before_request: bool = False
 ) -> None:
-    """Return deliveries that were not sent to the queue, due when the kind's retry delays or the provider says.
+    """Requeue deliveries that were not sent; the kind's retry delays or the provider set the due time.
 
-    A throttled delivery, or one whose provider is unavailable, loses no attempt. An unavailable provider opens the
-    queue's breaker and alerts on-call. With ``before_request`` no request went out for the deliveries that are still
-    ``sending``; the others of ``ids`` keep the outcome that they have.
+    A throttled delivery loses no attempt, nor does a delivery whose provider is unavailable. If the provider is
+    unavailable, the queue's breaker opens and on-call is alerted. ``before_request`` says that no request went out:
+    only deliveries that are still ``sending`` are requeued, and other deliveries in ``ids`` keep their outcome.
     """
     scale = settings.notifier_time_scale
     is_attempt = not isinstance(error, Throttled | ProviderUnavailable)
@@ -172,13 +174,13 @@ def requeue(
         alert(
             "critical",
             f"{queue.queue_name}: the provider refuses everything",
-            f"{error}. Nothing is lost: the deliveries wait, and the notifier tries one each minute.",
-            "Check the provider's key, sender and account. Sending resumes by itself when a trial succeeds.",
+            f"{error}. No delivery is lost: deliveries wait, and the notifier tries one delivery a minute.",
+            "Check the provider's key, sender and account. Sending resumes automatically when a trial succeeds.",
         )
 
 
 def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
-    """Renew the claim before another request for ``ids``. Returns those that are still claimed."""
+    """Renew the claim before another request for ``ids``. Returns the ids that are still claimed."""
 
     def record(cursor: Cursor) -> list[int]:
         cursor.execute(
@@ -192,7 +194,7 @@ def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
 
 
 def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
-    """Requeue deliveries until ``until``, with the reason ``code``. They lose no attempt."""
+    """Requeue deliveries so that they are due at ``until``, with the reason ``code``; they lose no attempt."""
     _record(lambda cursor: rows(cursor, "deliveries/defer", ids=list(ids), claim=claimed.key, until=until, code=code))
 
 
@@ -251,9 +253,9 @@ def _finish(
 
 
 def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: str | None) -> None:
-    """Move the tokens of deliveries as ``state`` requires, and record a dead letter where an operator must look."""
+    """Settle or release the tokens of deliveries, as ``state`` requires, and record dead letters for operators."""
     if state in ACCEPTED_STATES:
-        # A call settles when it ends, at the price of its length.
+        # Do not settle calls here: the tokens of a call settle when it ends, by its duration.
         cursor.execute(
             "SELECT settle_tokens(ARRAY (SELECT id FROM deliveries WHERE id = ANY (%s) AND channel <> 'voice'))",
             (list(ids),),
@@ -265,7 +267,7 @@ def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: 
 
 
 def record_dead_letters(cursor: Cursor, ids: Sequence[int], reason: str) -> None:
-    """Release the tokens of ended deliveries, record a dead letter for each, and notify the subscribers of calls."""
+    """Release tokens, record a dead letter for each delivery, and notify the subscribers of failed calls."""
     if ids:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), reason))
         cursor.execute(statement("deliveries/record_dead_letters"), {"ids": list(ids)})

@@ -1,7 +1,7 @@
-"""What providers report afterward: store each event once, then apply it to its delivery, in whatever order they come.
+"""Events from providers: each event is stored once, and then applied to its delivery; events may arrive in any order.
 
-The web process stores a callback before it answers and applies it after. The leader applies what a web process stored
-and did not live to apply. The table ``event_meanings`` says what each event means.
+The web process stores a callback's event before it answers, and applies the event after the answer. If the web process
+ends too early, the leader applies the event. The table ``event_meanings`` says what each event means.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from notifier.core.states import ACCEPTED_STATES, State, transitions
 
 log = get_logger(__name__)
 
-#: An SMS or e-mail that turns out undelivered within this time is refunded.
+#: If an SMS or e-mail turns out undelivered within this time, its tokens are refunded.
 REFUND_WITHIN = timedelta(hours=72)
-#: The most deliveries that one transaction changes.
+#: Largest number of deliveries that one transaction changes.
 BATCH = 2_000
 
 
@@ -32,9 +32,9 @@ BATCH = 2_000
 class Event:
     """One event that a provider reported.
 
-    ``key`` identifies the event at its provider and is the same when the provider repeats it. ``delivery_id`` is the id
-    that we gave the provider to return; without it ``provider_id`` (a SID) identifies the delivery. ``details`` may
-    hold ``code`` (the provider's error) and ``seconds`` (the length of an ended call), and no personal data.
+    ``key`` identifies the event, and is the same when the provider repeats the event. ``delivery_id`` is the id that we
+    gave the provider in the request. Without this id, ``provider_id`` (a SID) identifies the delivery. ``details`` may
+    contain ``code`` (the provider's error) and ``seconds`` (the duration of an ended call), but no personal data.
     """
 
     event: str
@@ -47,7 +47,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Change:
-    """A delivery whose state an event changed. ``seconds`` is the length of an ended call."""
+    """A delivery whose state an event changed. ``seconds`` is the duration of an ended call."""
 
     delivery_id: int
     channel: str
@@ -63,7 +63,7 @@ class Change:
 
 
 def store(provider: str, events: Sequence[Event]) -> list[int]:
-    """Store the events of ``provider`` (``sendgrid``, ``twilio`` or ``notifier``). Returns the ids of the new ones."""
+    """Store events from ``provider`` (``sendgrid``, ``twilio`` or ``notifier``). Returns the ids of the new events."""
     if not events:
         return []
     with transaction() as cursor:
@@ -84,9 +84,9 @@ def store(provider: str, events: Sequence[Event]) -> list[int]:
 def apply() -> list[Change]:
     """Apply all stored events that are not yet applied. Returns the changes.
 
-    A provider's report is proof and overrides whatever state we believed, tokens included. It settles an open hold (a
-    call's by its seconds); a hold that was released stays released; what ends undelivered in time is refunded once.
-    Bounces, complaints and unsubscribes suppress the address.
+    A provider's report is proof and overrides the stored state. The report settles an open token hold, for a call by
+    its seconds. A released hold stays released. If a delivery turns out undelivered within REFUND_WITHIN, its tokens
+    are refunded once. Bounces, complaints and unsubscribes suppress the address.
     """
     changes: list[Change] = []
     while True:
@@ -110,7 +110,7 @@ def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
     ]
     if late:
         cursor.execute(statement("deliveries/close_dead_letters"), {"ids": late})
-        log.warning("late_proof", delivery_ids=late[:20], consequence="they were sent; nobody is charged again")
+        log.warning("late_proof", delivery_ids=late[:20], consequence="subscribers are not charged again")
     return changes
 
 

@@ -1,4 +1,4 @@
-"""What waits in each queue, for operators."""
+"""The status of the queues, for operators."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from notifier.core.db import records, transaction
 
 @dataclass(frozen=True)
 class QueueStatus:
-    """The number of a queue's deliveries in each state, its workers and dead letters.
+    """The status of a queue: deliveries by state, workers, and dead letters.
 
-    ``oldest`` is the age (s) of the oldest due delivery. ``breaker`` is the provider's code while the breaker is open.
+    ``oldest`` is the age (s) of the oldest due delivery. While the breaker is open, ``breaker`` is the provider's error
+    code.
     """
 
     queue_name: str

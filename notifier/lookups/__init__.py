@@ -1,4 +1,4 @@
-"""Property lookups: the app's function, the worker that calls the county's API, and the wait for its answer."""
+"""Property lookups: the function for the app, the worker that calls the county's API, and the wait for the answer."""
 
 from __future__ import annotations
 

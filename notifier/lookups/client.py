@@ -1,7 +1,7 @@
-"""Look up one parcel: from ``properties`` when that row is recent enough, otherwise from the county's API.
+"""Looks up a parcel: from the table ``properties`` if its row is recent, otherwise from the county's API.
 
-A request to the API is a row of ``lookups``. Each folio has one open request at a time, however many processes want it.
-A worker answers it (``notifier.lookups.worker``), and PostgreSQL wakes the callers (``notifier.lookups.listener``).
+A request to the API is a row in ``lookups``. Each folio has at most one open request, which all callers share. A worker
+answers the request (``notifier.lookups.worker``), and PostgreSQL wakes the callers (``notifier.lookups.listener``).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from notifier.lookups import listener
 log = get_logger(__name__)
 
 ACTOR = "property_lookup"
-#: A lookup is answered from ``properties`` when the row is younger.
+#: Rows of ``properties`` that are younger than this answer a lookup.
 MAX_AGE_DAYS = 30
-#: The delay (s) before each retry. A call takes 3 s at most, so a lookup ends within 26 s.
+#: The delay (s) before each retry. A call to the API takes at most 3 s, so a lookup ends within 26 s.
 RETRY_DELAYS = (2, 4, 8)
 CALLS_SECONDS = 16
-#: How often (s) a waiting caller looks without a wake-up, in case one is lost.
+#: Interval (s) at which a waiting caller looks for the answer without a wake-up, in case a wake-up is lost.
 LOOK_AGAIN_SECONDS = 2.0
 
 PROPERTY_FIELDS = (
@@ -48,11 +48,11 @@ PROPERTY_FIELDS = (
 
 
 class MalformedFolio(ValueError):
-    """The text is not a folio: 13 digits, with or without dashes, not all of them zero."""
+    """The text is not a folio. A folio has 13 digits, with or without dashes, and is not zero."""
 
 
 class LookupPending(Exception):
-    """The answer is not here yet. Ask again with ``notifier.lookups.result(lookup_id)``, or over HTTP."""
+    """The lookup has no answer yet. Ask again with ``notifier.lookups.result(lookup_id)``, or over HTTP."""
 
     def __init__(self, lookup_id: int) -> None:
         super().__init__(f"lookup {lookup_id} has no answer yet: ask again with this id")
@@ -60,7 +60,7 @@ class LookupPending(Exception):
 
 
 class LookupFailed(Exception):
-    """The lookup failed. ``code`` says why; ``retry_after`` (s) says when to try again, None means at once."""
+    """The lookup failed. ``code`` is the reason. ``retry_after`` (s) says when to try again; None means at once."""
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -70,7 +70,7 @@ class LookupFailed(Exception):
 
 @dataclass(frozen=True)
 class RequestedLookup:
-    """Either the ``answer`` from the cache, or the ``lookup_id`` to wait for, which is new when ``is_new``."""
+    """The result of a request: an ``answer`` from the cache, or the ``lookup_id`` of a new or existing lookup."""
 
     folio: str
     lookup_id: int | None
@@ -79,14 +79,14 @@ class RequestedLookup:
 
 
 class AnswerWait:
-    """One caller's wait for an answer: everything but the waiting itself, which threads and event loops do differently.
+    """The wait of one caller for an answer, for use by threads and by event loops.
 
-    Enter ``registered``, call ``begin``, then wait up to ``seconds_to_wait`` for the wake-up and ``look``, until there
-    is an ``answer``.
+    The caller enters ``registered`` and calls ``begin``. Then it waits up to ``seconds_to_wait`` for the wake-up and
+    calls ``look``, until ``answer`` is set.
     """
 
     def __init__(self, folio_number: str, subscriber_id: int, timeout: float) -> None:
-        """Find the cached answer, or request one; raises what ``request_lookup`` raises. ``timeout`` is in seconds."""
+        """Find the cached answer or request a lookup, like ``request_lookup``; ``timeout`` is in seconds."""
         self._deadline = time.monotonic() + timeout
         self._subscriber_id = subscriber_id
         self._request = request_lookup(folio_number, subscriber_id)
@@ -98,22 +98,22 @@ class AnswerWait:
         return self._request.lookup_id
 
     def registered(self, wake: Callable[[], object]) -> AbstractContextManager[None]:
-        """Have ``wake`` called, from another thread, whenever the answer may be there."""
+        """Register ``wake``, which another thread calls whenever the answer may be available."""
         return listener.registered(self._request.folio, wake)
 
     def begin(self) -> None:
-        """Wake a worker for a new request; look at once for the answer to an older one."""
+        """Wake a worker for a new request, or look for the answer to an existing request."""
         if self._request.is_new:
             wake(self._request.folio, self._subscriber_id, self._lookup_id)
         else:
             self.look()
 
     def look(self) -> None:
-        """Read the answer, if it is there; raises LookupFailed when there will be none."""
+        """Read the answer if it is available; raises LookupFailed when the lookup failed."""
         self.answer = result(self._lookup_id)
 
     def seconds_to_wait(self) -> float:
-        """Return how long to wait before the next ``look``; raises LookupPending when the time is up."""
+        """Return the seconds to wait before the next ``look``; raises LookupPending after the timeout."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise LookupPending(self._lookup_id)
@@ -121,12 +121,12 @@ class AnswerWait:
 
 
 def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[str, Any]:
-    """Return what is known of a parcel, waiting up to ``timeout`` seconds for the county's API.
+    """Return the known facts about a parcel; wait up to ``timeout`` seconds for the county's API.
 
-    The answer has ``property`` (a dict of the table's columns, or None when the county has nothing), ``source``
-    (``cached`` or ``api``), ``age_days``, ``total_records`` (rows of the county's answer, None when cached),
-    ``units_consumed`` and ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient, LookupPending after
-    the timeout, and LookupFailed when the county's API fails or may not be called.
+    The answer has ``property`` (a dict of the columns of ``properties``, or None if the county has no record),
+    ``source`` (``cached`` or ``api``), ``age_days``, ``total_records`` (rows in the county's answer, None for a cached
+    answer), ``units_consumed`` and ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient,
+    LookupPending after the timeout, and LookupFailed when the county's API fails or may not be called.
     """
     wait = AnswerWait(folio_number, subscriber_id, timeout)
     if wait.answer is not None:
@@ -142,7 +142,7 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
 
 
 def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLookup:
-    """Find the cached answer, join the open request for the folio, or open one and hold its price.
+    """Find the cached answer or join the folio's open request; otherwise write a request and hold its price.
 
     Wakes no worker. Raises MalformedFolio, UnknownRecipient, and LookupFailed (``insufficient_tokens``).
     """
@@ -174,9 +174,9 @@ def _hold(cursor: psycopg.Cursor[DictRow], lookup_id: int, subscriber_id: int | 
 
 
 def result(lookup_id: int) -> dict[str, Any] | None:
-    """Return the answer of a lookup as ``lookup`` returns it; None while there is none.
+    """Return the answer to a lookup, in the form that ``lookup`` returns; None while the answer is pending.
 
-    Raises LookupFailed when there will be none, and KeyError when the lookup does not exist.
+    Raises LookupFailed when the lookup failed, and KeyError when the lookup does not exist.
     """
     found = run("lookups/read_lookup", id=lookup_id)
     if not found:
@@ -191,7 +191,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
 
 
 def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
-    """Send a worker the message for a lookup. When Redis is away, the leader sends it later."""
+    """Send the message for a lookup to a worker. When Redis is away, the leader sends the message later."""
     message = dramatiq.Message[None](
         queue_name=LOOKUPS.queue_name,
         actor_name=ACTOR,
@@ -219,7 +219,7 @@ def normal_form(folio_number: str) -> str:
 
 
 def seconds_until_midnight() -> float:
-    """Return the seconds until the next New York day, with its new units, begins."""
+    """Return the seconds until the next New York day begins, which has new units."""
     now = datetime.now(UTC)
     tomorrow = (now.astimezone(NEW_YORK) + timedelta(days=1)).date()
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=NEW_YORK)

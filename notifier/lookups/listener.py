@@ -1,4 +1,4 @@
-"""PostgreSQL wakes the callers that wait for an answer: one listening connection in a process, opened on first use."""
+"""Wakes callers that wait for an answer, through one PostgreSQL connection that listens for notifications."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECONNECT_SECONDS = 0.5
 
 
 class Listener:
-    """Calls the registered functions of a folio whenever one of its lookups ends. Safe for several threads."""
+    """Calls the functions that are registered for a folio when a lookup of the folio ends; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -32,7 +32,7 @@ class Listener:
     def registered(self, folio: str, wake: Callable[[], object]) -> Iterator[None]:
         """Call ``wake`` from the listener's thread whenever a lookup of ``folio`` ends, until the block ends.
 
-        It is also called each time the listener connects, because notifications before that are lost.
+        The listener also calls ``wake`` each time it connects, because PostgreSQL keeps no earlier notifications.
         """
         self._start()
         with self._lock:
@@ -46,7 +46,7 @@ class Listener:
                     del self._wakers[folio]
 
     def close(self) -> None:
-        """Close the connection. The next caller opens a new one."""
+        """Close the connection. The next caller opens a new connection."""
         with self._lock:
             self._stop.set()
             self._process = 0
@@ -55,13 +55,13 @@ class Listener:
         with self._lock:
             if self._process == os.getpid():
                 return
-            # A forked child has the object but not the thread.
+            # After a fork, the child process has this object but not the thread.
             self._process = os.getpid()
             self._stop = Event()
             Thread(target=self._listen, args=(self._stop,), name="listener", daemon=True).start()
 
     def _listen(self, stop: Event) -> None:
-        """Reconnect whenever the database was away."""
+        """Listen for notifications, and reconnect after the database was away."""
         while not stop.is_set():
             try:
                 with database.connect("listener") as connection:

@@ -1,4 +1,4 @@
-"""Answer a lookup: call the county's API within the day's units, store the answer, and wake the callers."""
+"""Answers a lookup: calls the county's API within the day's units, stores the answer, and wakes the callers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RETRYABLE = (Refused, Throttled, OutcomeUnknown)
 
 @dataclass(frozen=True)
 class LookupRequest:
-    """A lookup that this process, and no other, sends to the API now. ``attempt`` counts from 1."""
+    """A lookup that only this process sends to the API now. ``attempt`` counts from 1."""
 
     lookup_id: int
     folio: str
@@ -33,11 +33,11 @@ class LookupRequest:
 
 
 def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) -> None:
-    """Answer a lookup; do nothing when it is answered or another worker has it. Without an id, open the lookup first.
+    """Answer a lookup, unless it is answered or claimed by another worker; without an id, request the lookup first.
 
-    Raises dramatiq's Retry when the API must be called again, and LookupFailed when there will be no answer.
+    Raises dramatiq's Retry when the API must be called again, and LookupFailed when the lookup failed.
     """
-    if lookup_id is None:  # the message was enqueued by the actor's name, without a row
+    if lookup_id is None:  # another program enqueued the message, without a row
         requested = client.request_lookup(folio_number, subscriber_id)
         if requested.lookup_id is None:
             return
@@ -61,7 +61,7 @@ def _claim(lookup_id: int) -> LookupRequest | None:
     """Claim the lookup and reserve a unit for it; returns None when no call is needed."""
     cap = settings.miami_dade_daily_unit_cap
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
-    if not claimed or claimed[0]["is_too_old"]:  # the leader ends it
+    if not claimed or claimed[0]["is_too_old"]:  # the leader marks the lookup as failed
         return None
     row = claimed[0]
     if row["is_reserved"]:
@@ -111,7 +111,7 @@ def _retry(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _fail(request: LookupRequest, error: ProviderError) -> None:
-    """End the lookup without an answer; always raises LookupFailed."""
+    """Mark the lookup as failed; always raises LookupFailed."""
     give_back = _costs_nothing(error)
     status, balance = ("Failed", error.balance) if isinstance(error, Denied) else (error.code, None)
     with transaction() as cursor:
@@ -131,14 +131,14 @@ def _fail(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _costs_nothing(error: ProviderError) -> bool:
-    """Return whether the unit is given back. It is not when the outcome of the call is unknown."""
+    """Return whether the reserved unit is returned to the budget: not when the outcome of the call is unknown."""
     return not isinstance(error, OutcomeUnknown)
 
 
 def _call(
     request: LookupRequest, status: str, balance: int | None, records: int | None, *, give_back: bool
 ) -> dict[str, Any]:
-    """Return the parameters of ``record_county_call.sql``."""
+    """Return the parameters for ``record_county_call.sql``."""
     return {
         "id": request.lookup_id,
         "status": status,
@@ -160,7 +160,7 @@ def _end(
     charged: bool = False,
     give_back: bool = False,
 ) -> dict[str, Any]:
-    """Return the parameters of ``finish_lookup.sql``."""
+    """Return the parameters for ``finish_lookup.sql``."""
     return {
         "id": lookup_id,
         "state": state,
@@ -186,7 +186,7 @@ def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
 
 
 def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
-    """Send the messages of lookups again that were lost, and end the lookups that no worker took in time."""
+    """Resend lost messages of lookups, and mark lookups as failed that no worker claimed in time."""
     for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
         if row["is_due"]:
             client.wake(row["folio_number"], row["subscriber_id"], row["id"])

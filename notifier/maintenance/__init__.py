@@ -1,1 +1,1 @@
-"""The work that one elected worker process does at regular intervals: periodic tasks and the Airflow watchdog."""
+"""The work of the leader, which is one worker process: periodic tasks and the Airflow watchdog."""

@@ -1,4 +1,4 @@
-"""Alerts on-call when Airflow has stopped. Airflow watches everything else, and cannot report that it does not run."""
+"""Alerts on-call when Airflow has stopped, because Airflow cannot report that it does not run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAUSE = "airflow is quiet"
 
 
 class AirflowWatchdog:
-    """Checks Airflow once a minute, in its own thread: an on-call address that hangs must not delay maintenance."""
+    """Checks Airflow once a minute, in a separate thread, so that a slow on-call address does not delay maintenance."""
 
     def __init__(self) -> None:
         self._since = datetime.now(UTC)
@@ -47,7 +47,7 @@ class AirflowWatchdog:
 def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
     """Alert on-call, once an hour, while the newest row of ``queue_metrics`` is older than 15 minutes.
 
-    Report the recovery when there is a new row. A system without any row is given 15 minutes from ``since`` on. Return
+    Report the recovery when there is a new row. If the table has no row, the 15 minutes count from ``since``. Return
     whether Airflow is quiet.
     """
     row = connection.execute(

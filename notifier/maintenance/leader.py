@@ -1,6 +1,7 @@
-"""The leader is the one worker process that runs the periodic tasks; a thread in every worker process stands for it.
+"""The maintenance thread of a worker process.
 
-The same thread writes the heartbeat of its process and requeues its unconfirmed claims, elected or not.
+In one process, the leader, it also runs the periodic tasks. In every process the thread writes the heartbeat and
+requeues unconfirmed claims.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ log = get_logger(__name__)
 
 INTERVAL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-#: The name of the advisory lock that the leader holds. Do not change it: during an upgrade, workers of the old and the
-#: new release must exclude each other.
+#: The name of the leader's advisory lock. Do not change this name: during an upgrade, only one worker of the old and
+#: the new release may be the leader.
 LEADER_LOCK = "notifier:sweeper"
 
 
 class LeaderMiddleware(Middleware):
-    """Runs the maintenance thread of a worker process, from its start to its end."""
+    """Runs the maintenance thread of a worker process until the worker shuts down."""
 
     def __init__(self) -> None:
         self._stop = Event()
@@ -49,13 +50,13 @@ class LeaderMiddleware(Middleware):
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
-        """Stop the maintenance thread and wait up to 5 s for its end."""
+        """Stop the maintenance thread and wait up to 5 s until it ends."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
 
     def _run(self, queues: list[str]) -> None:
-        """Connect again whenever the connection is lost; losing it also gives up the lock."""
+        """Run maintenance, and reconnect when the connection is lost. A lost connection releases the leader's lock."""
         while not self._stop.is_set():
             try:
                 with database.connect("maintenance", options=LIMITS) as connection:
@@ -85,6 +86,6 @@ class LeaderMiddleware(Middleware):
 
 
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
-    """Return whether this connection now holds the leader's lock; it holds it until it closes."""
+    """Try to take the leader's lock, which a connection holds until it closes; return whether this succeeded."""
     cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS is_taken", (LEADER_LOCK,))
     return bool((cursor.fetchone() or {})["is_taken"])

@@ -1,4 +1,4 @@
-"""Runs periodic tasks, each at its interval, on the caller's connection or on the task's own."""
+"""Runs periodic tasks at their intervals, on the caller's connection or on a separate connection."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-#: No statement of a task may run, or wait for a lock, longer than this (ms).
+#: Timeouts (ms) for the statements of periodic tasks and their waits for locks.
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000"
 
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """Work that is done every ``seconds``; 0 means at each look of the scheduler."""
+    """A task that runs every ``seconds``; 0 means in each round of the scheduler."""
 
     name: str
     run: Callable[[Connection], object]
     seconds: float = 0.0
     is_scaled: bool = False
-    """The interval is multiplied by ``NOTIFIER_TIME_SCALE``."""
+    """True if ``NOTIFIER_TIME_SCALE`` multiplies the interval."""
     has_own_thread: bool = False
-    """It may take long, because another service has to answer or there is much to read: it must not delay the rest."""
+    """True for a task that may take long, so that it does not delay the other tasks."""
 
 
 class Scheduler:
-    """Runs each task when it is due. A task that fails is logged and does not keep the others from running."""
+    """Runs each task when it is due. A failed task is logged, and the other tasks still run."""
 
     def __init__(self, tasks: Iterable[PeriodicTask]) -> None:
         self._due_at = dict.fromkeys(tasks, 0.0)
@@ -61,7 +61,7 @@ class Scheduler:
                 log.error("periodic_task_failed", task=task.name, error=where(error))
 
     def _start(self, task: PeriodicTask) -> None:
-        """Run a task in its own thread and on its own connection, unless its last run has not ended yet."""
+        """Run a task in a separate thread with its own connection, unless the previous run has not ended yet."""
         last = self._threads.get(task)
         if last is None or not last.is_alive():
             self._threads[task] = Thread(target=_run_alone, args=(task,), name=task.name, daemon=True)

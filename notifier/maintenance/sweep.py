@@ -1,4 +1,4 @@
-"""The sweep: moves deliveries on when only time has passed, by the rules in ``sql/sweep_*.sql``."""
+"""The sweep changes the state of deliveries after a certain time. The rules are in ``sql/sweep_*.sql``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.maintenance.scheduler import Connection
 
 log = get_logger(__name__)
 
-#: The statements of a sweep, in their order, with the state into which each moves deliveries.
+#: The statements of a sweep, in order, with the new state that each statement sets.
 STATEMENTS = (
     ("maintenance/sweep_stale", State.UNKNOWN),
     ("maintenance/sweep_resend", State.QUEUED),
@@ -23,7 +23,7 @@ STATEMENTS = (
 
 
 def sweep(connection: Connection) -> dict[str, int]:
-    """Move deliveries on, one transaction for each statement; return how many moved into each state."""
+    """Run each statement in its own transaction; return how many deliveries changed to each state."""
     moved = {}
     for name, state in STATEMENTS:
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:

@@ -22,13 +22,13 @@ PARKED_ALERT_SECONDS = 10.0
 
 
 def apply_events(connection: Connection) -> None:
-    """Apply provider events that a web process stored and did not apply, because it ended before."""
+    """Apply provider events that a web process stored but did not apply before it ended."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         provider_events.apply_some(cursor)
 
 
 def wake_due_queues(connection: Connection) -> None:
-    """Wake each queue in which something is due, once for each claim that it takes to send it."""
+    """Wake each queue that has due deliveries, with one wake-up for each batch."""
     with connection.cursor(row_factory=dict_row) as cursor:
         due = rows(cursor, "maintenance/due_queues", kinds=list(KINDS))
     for row in due:
@@ -41,18 +41,18 @@ def wake_due_queues(connection: Connection) -> None:
 
 
 def sweep_lookups(connection: Connection) -> None:
-    """Wake a worker again for lookups whose message was lost, and end those that are too old."""
+    """Wake a worker again for lookups whose message was lost, and mark lookups as failed that are too old."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         worker.sweep(cursor)
 
 
 def refresh_after_merge(connection: Connection) -> None:
-    """Derive again the properties that a merge and an answer of the county's API changed at the same time."""
+    """Derive properties again if a merge and an answer from the county's API changed them at the same time."""
     connection.execute("SELECT refresh_after_merge()")
 
 
 def reconcile_sms(connection: Connection) -> None:
-    """Have a worker ask the provider about texts whose outcome is unknown or has not been reported for long."""
+    """Wake a worker to ask Twilio about SMS whose outcome is unknown or is overdue."""
     with connection.cursor(row_factory=dict_row) as cursor:
         unconfirmed = rows(cursor, "channels/unconfirmed_sms", scale=settings.notifier_time_scale, limit=1)
     if unconfirmed:
@@ -60,7 +60,7 @@ def reconcile_sms(connection: Connection) -> None:
 
 
 def alert_on_parked(connection: Connection) -> None:
-    """Alert on-call about deliveries that were parked a moment ago."""
+    """Alert on-call about deliveries that were parked recently."""
     row = connection.execute(
         "SELECT count(*) FROM failed_jobs WHERE state = 'open' AND job_data ->> 'state' = 'parked'"
         " AND failed_at > now() - make_interval(secs => %s)",
@@ -70,7 +70,7 @@ def alert_on_parked(connection: Connection) -> None:
         alert(
             "critical",
             f"{row[0]} deliveries are parked",
-            "Whether they were sent is unknown: the provider did not answer and sent no callback.",
+            "The provider did not answer and sent no callback, so these deliveries may or may not have been sent.",
             "Run `python -m notifier dead-letters list`, compare with the provider's log, and replay those that did "
             "not arrive.",
             cause="parked deliveries",

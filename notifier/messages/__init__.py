@@ -1,1 +1,1 @@
-"""Wording only: each function makes a template's fields or an SMS's text from one composed row."""
+"""The wording of messages: functions that make template fields and SMS texts from composed rows."""

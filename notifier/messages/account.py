@@ -12,7 +12,7 @@ from notifier.messages import links
 from notifier.messages.wording import long_date, street_address
 
 Row = Mapping[str, Any]
-#: Why a call was not made, by the delivery's error code.
+#: The reasons why a call was not made, by the error code of the delivery.
 CALL_ERRORS = {
     "no_phone_number": "the lead has no phone number",
     "no_consent": "we have no consent to call this number",
@@ -32,7 +32,10 @@ def welcome(row: Row) -> dict[str, Any]:
 
 
 def receipt(row: Row) -> dict[str, Any]:
-    """Return the fields of ``payment_receipt``. The balance includes the purchase, which is booked before."""
+    """Return the fields of ``payment_receipt``.
+
+    The balance includes the purchased tokens, which the app adds before it sends the receipt.
+    """
     charge = row["params"]["stripe_charge_id"]
     return {
         "customer_name": row["first_name"] or "",
@@ -69,7 +72,7 @@ def low_balance(row: Row) -> dict[str, Any]:
 
 
 def call_failed(row: Row) -> dict[str, Any]:
-    """Return the fields of ``call_failed``: which call, why it was not made, and the tokens returned."""
+    """Return the fields of ``call_failed``: the call, the reason why it was not made, and the returned tokens."""
     return {
         "subscriber_name": row["first_name"] or "",
         "property_address": street_address(row),

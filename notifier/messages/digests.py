@@ -38,7 +38,7 @@ def _line(lead: Row) -> dict[str, Any]:
 
 
 def report(row: Row) -> dict[str, Any]:
-    """Return the fields of ``weekly_report``: the leads sent in the week, and their outcome."""
+    """Return the fields of ``weekly_report``: the leads sent in the week, and their results."""
     total = row["total_leads"]
     return {
         "subscriber_name": row["first_name"] or "",

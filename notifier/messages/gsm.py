@@ -1,4 +1,4 @@
-"""The GSM 03.38 alphabet: an SMS segment holds 160 of its septets; one other letter doubles the size of all of them."""
+"""The GSM 03.38 alphabet: an SMS segment holds 160 of its characters, but only 70 if one character is not in it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-#: These take two septets: an escape and a code.
+#: Characters that take two septets: an escape and a code.
 _EXTENSION = frozenset("^{}\\[~]|€\f")
 
 
 def is_gsm(text: str) -> bool:
-    """Return whether the alphabet has all characters of ``text``."""
+    """Return whether all characters of ``text`` are in the GSM alphabet."""
     return all(character in _BASIC or character in _EXTENSION for character in text)
 
 
 def septets(text: str) -> int:
-    """Return the length of ``text`` in septets. The alphabet must have all its characters."""
+    """Return the length of ``text`` in septets. All characters must be in the GSM alphabet."""
     return len(text) + sum(character in _EXTENSION for character in text)
 
 
 def plain(text: str) -> str:
-    """Return ``text`` in characters of one septet each: without accents and rare marks."""
+    """Return ``text`` without accents and rare characters, so that each character takes one septet."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return "".join(character for character in ascii_text if character in _BASIC)

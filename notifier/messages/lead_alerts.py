@@ -41,9 +41,9 @@ def alert(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def urgent_sms(row: Mapping[str, Any]) -> str:
-    """Return the text of ``urgent_lead_sms`` in one segment.
+    """Return the text of ``urgent_lead_sms``, which fits into one segment.
 
-    To fit, it shortens the address, then drops the STOP notice, then the link.
+    If the text is too long, the function shortens the address, then drops the STOP notice, then the link.
     """
     head = f"{row['lead_type_label']} lead (score {row['lead_score']}): "
     address = gsm.plain(street_address(row) or "address unknown")

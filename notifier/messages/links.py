@@ -1,4 +1,4 @@
-"""The links in messages, and the signatures that make them impossible to forge."""
+"""The links in messages, and the signatures that prevent forged links."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from notifier.core.settings import settings
 
 
 def app(path: str) -> str:
-    """Return the address of a page of the app."""
+    """Return the address of a page in the app."""
     return f"{settings.frontend_url}/{path}"
 
 
 def mark(purpose: str, text: str) -> str:
-    """Return an HMAC over ``text`` for one ``purpose``; raises MissingSetting when there is no key."""
+    """Return an HMAC of ``text`` for one ``purpose``; raises MissingSetting when no key is set."""
     key = settings.notifier_secret_key.get_secret_value().encode()
     return hmac.new(key, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def unsubscribe_url(subscriber_id: int) -> str:
-    """Return a subscriber's unsubscribe link, which nobody else can make."""
+    """Return a subscriber's unsubscribe link, which is signed."""
     address = settings.api_url if settings.is_set("api_url") else "http://localhost:8000"
     return f"{address}/unsubscribe?token={unsubscribe_token(subscriber_id)}"
 
 
 def unsubscribe_token(subscriber_id: int) -> str:
-    """Return the token of an unsubscribe link: the subscriber's id and an HMAC over it."""
+    """Return the token for an unsubscribe link: the subscriber's id and an HMAC of the id."""
     return f"{subscriber_id}.{mark('unsubscribe', str(subscriber_id))}"
 
 
 def unsubscribe_headers(subscriber_id: int) -> dict[str, str]:
-    """Return the headers by which mail programs offer one-click unsubscribing (RFC 8058)."""
+    """Return the headers with which mail programs offer one-click unsubscribing (RFC 8058)."""
     return {
         "List-Unsubscribe": f"<{unsubscribe_url(subscriber_id)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

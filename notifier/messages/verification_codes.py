@@ -1,4 +1,4 @@
-"""Verification codes: encrypted while they wait, masked in everything that is kept."""
+"""Verification codes: encrypted until they are sent, and masked in stored texts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from notifier.core import encryption
 
-#: A code has ASCII letters and digits only, so that its SMS stays one segment.
+#: A code has only ASCII letters and digits, so that the SMS fits into one segment.
 _CODE = re.compile(r"[A-Za-z0-9]{3,12}")
-#: How every SMS with a code begins; reconciliation recognizes it by this.
+#: The beginning of every SMS with a code. Reconciliation recognizes the SMS by this text.
 SMS_PREFIX = "Your verification code is "
 
 
 def encrypted(code: str) -> str:
-    """Return the code as a delivery row may hold it; raises ValueError when it is malformed."""
+    """Return the encrypted code for the delivery row; raises ValueError when the code is malformed."""
     if not _CODE.fullmatch(code):
         raise ValueError("a verification code has 3 to 12 letters or digits")
     return encryption.encrypt("codes", code)
@@ -27,7 +27,7 @@ def sms(row: Mapping[str, Any]) -> str:
 
 
 def masked_sms(row: Mapping[str, Any]) -> str:
-    """Return the same text with the code masked, as the delivery row keeps it."""
+    """Return the text of ``verification_sms`` with the code masked, for the delivery row."""
     return _text("******")
 
 

@@ -15,7 +15,7 @@ def street_address(row: Mapping[str, Any]) -> str:
 
 
 def dollars(amount: Decimal | float | None) -> str:
-    """Return an amount in US dollars without cents; empty when it is not known."""
+    """Return an amount in US dollars without cents; empty when the amount is not known."""
     if amount is None:
         return ""
     return f"-${-amount:,.0f}" if amount < 0 else f"${amount:,.0f}"

@@ -1,1 +1,4 @@
-"""One module for each provider: the meaning of its answers as data, and one function for each kind of request."""
+"""One module for each provider.
+
+A module declares the meaning of the provider's answers as data, and has one function for each kind of request.
+"""

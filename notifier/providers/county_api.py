@@ -1,7 +1,7 @@
-"""The Clerk's developer API: the records of one folio.
+"""Client of the Clerk's developer API, which returns the records of a folio.
 
-The API answers with HTTP 200 whether or not a call succeeded; the body says which. The key is part of the address, so
-nothing that contains an address may leave this module.
+The API always answers with HTTP 200; the body says whether the call succeeded. The API key is part of the request's
+URL, so this module must not log or return URLs.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from notifier.core.queues import LOOKUPS
 from notifier.core.settings import settings
 from notifier.providers.http import refusal
 
-# At debug level urllib3 logs addresses, and the key with them.
+# At debug level, urllib3 would log URLs, which contain the API key.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 ADDRESS = "https://www2.miamidadeclerk.gov/Developers/api"
 CALL_SECONDS = 3.0
 SUCCESS = {"SUCCESSFUL", "OK"}
-#: Words in a refusal that concern the account rather than the folio: the key, or no units left.
+#: Words in a refusal that is about the account (its key or its units) and not about the folio.
 ACCOUNT_WORDS = ("authkey", "auth key", "unit")
 NO_DATE = "1900-01-01"
 
 
 class Denied(PermanentFailure):
-    """The API answered Failed: it returned nothing and charged nothing. ``balance`` is the units left, if given."""
+    """The API answered "Failed", returned no records and charged no unit.
+
+    ``balance`` is the remaining units, if known.
+    """
 
     def __init__(self, message: str, *, balance: int | None = None) -> None:
         super().__init__(message, code="county_failed")
@@ -47,16 +50,16 @@ class Denied(PermanentFailure):
 
 @dataclass(frozen=True)
 class Answer:
-    """The API's answer: one record for each party of each document, by our names, and the units left."""
+    """The API's answer: one record for each party of each document, with our field names, and the remaining units."""
 
     records: list[dict[str, Any]]
     balance: int | None
 
 
 def official_records(folio: str) -> Answer:
-    """Return everything recorded on ``folio`` (13 digits), within about 3 s.
+    """Return all official records of ``folio`` (13 digits), within about 3 s.
 
-    Raises a ProviderError (OutcomeUnknown when a unit may have been spent), or MissingSetting.
+    Raises MissingSetting or a ProviderError, which is OutcomeUnknown when a unit may have been spent.
     """
     key = settings.miami_dade_auth_key.get_secret_value()
     address = settings.miami_dade_api_url.rstrip("/")
@@ -74,7 +77,7 @@ def official_records(folio: str) -> Answer:
 
 
 def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
-    """Return the parsed body; raises OutcomeUnknown when all of it has not arrived by ``deadline``."""
+    """Return the parsed body; raises OutcomeUnknown when the whole body has not arrived by ``deadline``."""
     parts = []
     while part := answer.read1(decode_content=True):
         parts.append(part)
@@ -118,7 +121,7 @@ def _parse(body: Any, folio: str, key: str) -> Answer:
 
 
 def _record(row: Mapping[str, Any], folio: str) -> dict[str, Any] | None:
-    """Return one row by our names; None when it identifies no document."""
+    """Return a row with our field names; None when the row identifies no document."""
     year, sequence = _number(row.get("CFN_YEAR")), _number(row.get("CFN_SEQ"))
     if year is None or sequence is None:
         return None
@@ -156,9 +159,9 @@ def _number(value: Any) -> int | None:
 
 @cache
 def _connections(address: str) -> urllib3.PoolManager:
-    """Return the connection pool for the county, through the environment's proxy if there is one.
+    """Return the connection pool for the county, through the environment's proxy if a proxy is set.
 
-    A session of ``requests`` would spend as much time on preparing a call as the rest of the call takes.
+    The pool is urllib3's: a session of ``requests`` takes as long to prepare a call as the rest of the call takes.
     """
     options: dict[str, Any] = {
         "maxsize": LOOKUPS.concurrency,

@@ -1,4 +1,4 @@
-"""HTTP for all providers: one pooled session in a process, a timeout on every wait, and no automatic retries."""
+"""HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONNECT_TIMEOUT = 3.0
 
 
 def pooled_session(connections: int) -> requests.Session:
-    """Return a session that keeps as many as ``connections`` connections open for its threads."""
+    """Return a session that keeps up to ``connections`` connections open for its threads."""
     session = requests.Session()
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
     session.mount("http://", adapter)
@@ -20,14 +20,14 @@ def pooled_session(connections: int) -> requests.Session:
 
 
 def broken_exchange(error: requests.RequestException) -> ProviderError:
-    """Return what a broken exchange means: nothing was sent without a connection; after it the outcome is unknown."""
+    """Return Refused when no connection was made; otherwise OutcomeUnknown, because the request may have gone out."""
     if isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error):
         return Refused("the provider does not accept connections", code="connect")
     return OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer")
 
 
 def refusal(status: int, message: str, code: str | None, retry_after: str | None) -> ProviderError | None:
-    """Return what an unsuccessful answer's status means; None for a 4xx that only the provider's code can explain."""
+    """Return the error for an HTTP status; None for a 4xx status that only the provider's code can explain."""
     if status == 429:
         return throttled(message, code, retry_after)
     if status == 503:
@@ -40,7 +40,7 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
 
 
 def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
-    """Return the error for requests that came too fast; ``retry_after`` is the header's value, in seconds."""
+    """Return the error for requests that came too fast; ``retry_after`` is the value of the header, in seconds."""
     return Throttled(message, code=code, retry_after=_seconds(retry_after))
 
 

@@ -1,7 +1,7 @@
-"""SendGrid: many personal e-mails of one template in one request.
+"""Sends e-mails through SendGrid: one request sends many personal e-mails with one template.
 
-SendGrid's package builds the request, but it opens a connection for each call and has no timeout. So we send the
-request over our own session, with a pool and timeouts. Status 202 means accepted; 200 means accepted in sandbox mode.
+SendGrid's package builds the request. The package has no timeout and opens a connection for each call, so we send the
+request over our own session. Status 202 means accepted; 200 means accepted in sandbox mode.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from notifier.core.queues import EMAIL
 from notifier.core.settings import settings
 from notifier.providers.http import CONNECT_TIMEOUT, broken_exchange, pooled_session, refusal
 
-#: How an answer names the position of the e-mail that it rejects.
+#: The pattern by which SendGrid's answer names the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Email:
-    """One e-mail of a batch. Every event about it returns its ``delivery_id``."""
+    """An e-mail in a batch. Every event about the e-mail returns its ``delivery_id``."""
 
     delivery_id: int
     recipient: str
@@ -36,7 +36,7 @@ class Email:
 
 
 def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
-    """Return a request with 1 to 1,000 e-mails of one kind; raises MissingSetting without a sender or template."""
+    """Return a request with 1 to 1,000 e-mails of a kind; raises MissingSetting when no sender or template is set."""
     mail = Mail(from_email=From(settings.sender(purpose)))
     mail.template_id = settings.template(kind)
     for position, email in enumerate(emails):
@@ -46,15 +46,15 @@ def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
         person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
         for name, value in email.headers.items():
             person.add_header(Header(name, value))
-        # Without a position the package inserts at the front, and errors would name the wrong e-mail.
+        # Without a position, the package inserts at the front, and SendGrid's errors would name the wrong e-mail.
         mail.add_personalization(person, position)
     return mail.get()
 
 
 def send(request: Any) -> str:
-    """Send a request. Returns SendGrid's message id, which all its e-mails share.
+    """Send a request. Returns SendGrid's message id, which all e-mails in the request share.
 
-    Raises a ProviderError, or MissingSetting without a key.
+    Raises a ProviderError, or MissingSetting when no key is set.
     """
     url = settings.sendgrid_api_url + "/v3/mail/send"
     headers = {"Authorization": f"Bearer {settings.sendgrid_api_key.get_secret_value()}"}
@@ -74,7 +74,7 @@ def _error(answer: requests.Response) -> Exception:
     except (ValueError, KeyError, TypeError):
         errors = []
     code = f"http_{answer.status_code}"
-    # The provider's sentences may quote an address, so keep only the names of the fields.
+    # SendGrid's error texts may quote an address, so keep only the names of the fields.
     fields = [str(error.get("field")) for error in errors if error.get("field")]
     message = f"SendGrid answered {answer.status_code}" + (f" about {', '.join(fields[:5])}" if fields else "")
     retry_after = answer.headers.get("Retry-After") or _seconds_until(answer.headers.get("X-RateLimit-Reset"))
@@ -88,11 +88,11 @@ def _error(answer: requests.Response) -> Exception:
 
 
 def _seconds_until(moment: str | None) -> str | None:
-    """Return the seconds until a moment that SendGrid gives as seconds since 1970."""
+    """Return the seconds until ``moment``, which SendGrid gives in seconds since 1970."""
     return str(max(int(moment) - time.time(), 0)) if moment and moment.isdigit() else None
 
 
 @cache
 def session() -> requests.Session:
-    """Return the process's session for SendGrid."""
+    """Return the session for SendGrid, which all threads of the process share."""
     return pooled_session(EMAIL.concurrency)

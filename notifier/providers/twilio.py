@@ -1,4 +1,7 @@
-"""Twilio: send SMS and start calls. The meaning of its codes is data; other codes mean what their HTTP status means."""
+"""Sends SMS and starts calls through Twilio.
+
+The meanings of some error codes are declared as data. For other codes the HTTP status decides.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,15 @@ from notifier.core.queues import SMS, VOICE
 from notifier.core.settings import settings
 from notifier.providers.http import broken_exchange, pooled_session, refusal, throttled
 
-#: The recipient has opted out (https://www.twilio.com/docs/api/errors).
+#: Error codes that say that the recipient has opted out (https://www.twilio.com/docs/api/errors).
 OPTED_OUT = {21610}
-#: The credentials, the sender or the account is at fault, so every request fails.
+#: Error codes for wrong credentials, sender or account: every request would fail.
 UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
 THROTTLED = {20429, 14107}
 
 
 def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None = None) -> str:
-    """Send one SMS, which Twilio may drop after ``seconds``. Returns its SID.
+    """Send an SMS, which Twilio may drop after ``seconds``. Returns the SID.
 
     Raises a ProviderError, or MissingSetting.
     """
@@ -44,10 +47,10 @@ def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None
 
 
 def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> str:
-    """Start a call of at most ``minutes``. Returns its SID before the phone rings.
+    """Start a call of at most ``minutes``. Returns the SID before the phone rings.
 
-    Twilio requests what to say from ``API_URL`` once it knows whether a person or a machine answered; for a machine,
-    after its beep. Raises a ProviderError, or MissingSetting.
+    When a person answers, or after the beep of a machine, Twilio asks the web service at ``API_URL`` what to say.
+    Raises a ProviderError, or MissingSetting.
     """
     with translated_errors():
         call = client().calls.create(
@@ -65,7 +68,7 @@ def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> s
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise an exception of Twilio's package or of its HTTP exchange as the ProviderError that it means."""
+    """Translate exceptions from Twilio's package and from HTTP into ProviderErrors."""
     try:
         yield
     except TwilioRestException as error:
@@ -75,13 +78,13 @@ def translated_errors() -> Iterator[None]:
 
 
 def _callback(path: str, delivery_id: int) -> str:
-    """Return the address to which Twilio reports on a delivery. Its fragment asks for five retries of any failure."""
+    """Return the callback URL for a delivery; its fragment makes Twilio retry a failed callback five times."""
     return f"{settings.api_url.rstrip('/')}/twilio/{path}?delivery_id={delivery_id}#rc=5&rp=all"
 
 
 def _error(error: TwilioRestException) -> ProviderError:
     code = int(error.code or 0)
-    # Twilio's own sentence quotes the phone number.
+    # Do not use Twilio's error text, because it quotes the phone number.
     message = f"Twilio answered {error.status}" + (f" with code {code}" if code else "")
     if code in OPTED_OUT:
         return PermanentFailure(message, code=str(code), suppress=True)
@@ -94,13 +97,13 @@ def _error(error: TwilioRestException) -> ProviderError:
 
 
 class PooledHttpClient(HttpClient):  # type: ignore[misc]
-    """Twilio's interface for HTTP over our own session.
+    """An HTTP client for Twilio's package that uses our own session.
 
-    The package's client has a smaller pool, logs phone numbers, and drops the header that says how long to wait.
+    The package's own client has a smaller pool, logs phone numbers, and drops the header Retry-After.
     """
 
     def __init__(self, connections: int, timeout: float) -> None:
-        """``timeout`` is in seconds, for the connection and for each read."""
+        """Make a client; ``timeout`` (s) applies to the connection and to each read."""
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
         self._session = pooled_session(connections)
 
@@ -115,7 +118,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Send one request; raises Throttled for a 429, and requests.RequestException."""
+        """Send a request; raises Throttled for status 429, and requests.RequestException."""
         answer = self._session.request(
             method.upper(),
             uri,
@@ -133,7 +136,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
 
 @cache
 def client() -> Client:
-    """Return the process's client for the configured account; raises MissingSetting."""
+    """Return the client for the configured account, which all threads share; raises MissingSetting."""
     http = PooledHttpClient(SMS.concurrency + VOICE.concurrency, settings.provider_timeout_seconds)
     made = Client(settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value(), http_client=http)
     if address := settings.twilio_api_url:

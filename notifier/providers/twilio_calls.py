@@ -1,4 +1,4 @@
-"""Twilio's records of calls."""
+"""Reads Twilio's records of calls."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from notifier.core.errors import PermanentFailure
 from notifier.core.phone_numbers import e164
 from notifier.providers.twilio import client, translated_errors
 
-#: The most recent calls between two numbers that a search considers.
+#: Largest number of recent calls between two numbers that a search reads.
 LIMIT = 50
 
 
 @dataclass(frozen=True)
 class CallRecord:
-    """A call as Twilio knows it. ``duration`` is in seconds, empty until the call ends; numbers are in E.164."""
+    """Twilio's record of a call. ``duration`` is in seconds, and empty until the call ends. Numbers are in E.164."""
 
     sid: str
     status: str
@@ -29,7 +29,7 @@ class CallRecord:
 
 
 def fetch_call(sid: str) -> CallRecord | None:
-    """Return one call; None when Twilio does not know it. Raises a ProviderError."""
+    """Return the record of a call; None when Twilio has no record. Raises a ProviderError."""
     try:
         with translated_errors():
             return _record(client().calls(sid).fetch())
@@ -38,8 +38,8 @@ def fetch_call(sid: str) -> CallRecord | None:
 
 
 def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]:
-    """Return the calls between two numbers made from ``since`` on. An empty list proves nothing."""
-    # Twilio compares days only.
+    """Return the calls between two numbers since ``since``. An empty list does not prove that there was no call."""
+    # Twilio compares only the day, so search from the day before.
     day_before = since - timedelta(days=1)
     with translated_errors():
         found = client().calls.list(to=recipient, from_=sender, start_time_after=day_before, limit=LIMIT)
@@ -48,7 +48,7 @@ def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]
 
 
 def _record(call: CallInstance) -> CallRecord:
-    # The package has no public attribute for the caller's number but this one, formatted for display.
+    # The package's only public attribute for the caller's number is formatted for display.
     caller = str(call.from_formatted or "")
     return CallRecord(
         str(call.sid),

@@ -1,4 +1,4 @@
-"""Twilio's records of the SMS that it was given."""
+"""Reads Twilio's records of SMS."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from notifier.core.errors import Refused
 from notifier.providers.twilio import client, translated_errors
 
-#: The most recent SMS to one number that a search considers.
+#: Largest number of recent SMS to a number that a search reads.
 LIMIT = 50
 
 
 @dataclass(frozen=True)
 class SmsRecord:
-    """An SMS as Twilio knows it."""
+    """Twilio's record of an SMS."""
 
     sid: str
     status: str
@@ -29,13 +29,13 @@ class SmsRecord:
 
 
 def fetch_sms(sid: str) -> SmsRecord:
-    """Return one SMS; raises a ProviderError, also when Twilio does not know it."""
+    """Return the record of an SMS; raises a ProviderError, also when Twilio has no record."""
     with _translated_errors():
         return _record(client().messages(sid).fetch())
 
 
 def find_sms(recipient: str) -> list[SmsRecord]:
-    """Return the newest SMS to a number; the list may lag behind. Raises a ProviderError."""
+    """Return the newest SMS to a number; Twilio's list may lag behind. Raises a ProviderError."""
     with _translated_errors():
         return [_record(found) for found in client().messages.list(to=recipient, limit=LIMIT)]
 
@@ -47,7 +47,7 @@ def _translated_errors() -> Iterator[None]:
             yield
         except TwilioRestException:
             raise
-        except TwilioException:  # for a list the package gives no status
+        except TwilioException:  # when a list request fails, the package gives no status
             raise Refused("Twilio does not list its SMS", code="list") from None
 
 

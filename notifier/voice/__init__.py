@@ -1,1 +1,1 @@
-"""Calls: start them, answer Twilio during them, and reconcile them with Twilio's records afterward."""
+"""Calls: starts calls, answers Twilio during a call, and reconciles calls with Twilio's records."""

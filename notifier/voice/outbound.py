@@ -1,4 +1,7 @@
-"""Outbound calls: enqueue them, decide at the moment of the call whether it may be made, and start it at most once."""
+"""Enqueues and starts outbound calls.
+
+A call's eligibility is decided when the call starts. A call starts at most once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from notifier.providers import twilio
 
 @dataclass(frozen=True)
 class OutboundCall:
-    """What a call needs and what may forbid it, as of now."""
+    """An outbound call with the data for the call and for its eligibility."""
 
     id: int
     twilio_phone_number: str | None
@@ -36,7 +39,7 @@ class OutboundCall:
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a call is not made now: ``until`` when it is deferred, ``state`` when it ends."""
+    """The reason why a call must not start now; either ``until`` defers the call, or ``state`` finishes it."""
 
     code: str
     state: State | None = None
@@ -44,7 +47,10 @@ class Objection:
 
 
 def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
-    """Enqueue calls to leads. A call to a lead without a phone number ends ``failed`` at once and holds no tokens."""
+    """Enqueue calls to leads.
+
+    A call to a lead without a phone number becomes ``failed`` at once and holds no tokens.
+    """
     with transaction() as cursor:
         found = rows(cursor, "voice/leads_without_number", leads=[request.lead_id for request in requests])
     unreachable = {row["id"] for row in found}
@@ -62,13 +68,13 @@ def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
 
 
 def send(claim: Claim) -> None:
-    """Start the claimed calls that may be made now, at the configured pace; defer or end the others."""
+    """Start the eligible calls of the claim at the configured pace; defer or finish the other calls."""
     for call in _compose(claim.ids):
         if found := objection(call, datetime.now(UTC)):
             _apply(claim, call, found)
             continue
         time.sleep(_seconds_until_start(call.id))
-        # Consent, script and call window may have changed while it waited.
+        # Consent, script and call window may have changed during the wait.
         for current in _compose([call.id]):
             if found := objection(current, datetime.now(UTC)):
                 _apply(claim, current, found)
@@ -82,7 +88,7 @@ def _compose(ids: Sequence[int]) -> list[OutboundCall]:
 
 
 def objection(call: OutboundCall, moment: datetime) -> Objection | None:
-    """Return what forbids this call at ``moment``; None when nothing does."""
+    """Return the reason why a call must not start at ``moment``; None when the call may start."""
     number = e164(call.phone_number)
     if number is None:
         return Objection("no_phone_number", State.FAILED)
@@ -118,7 +124,7 @@ def _start(claim: Claim, call: OutboundCall) -> None:
 
 
 def _seconds_until_start(delivery_id: int) -> float:
-    """Take the next turn to start a call, over all processes. Returns the seconds until then."""
+    """Reserve the next start time for a call, over all processes. Returns the seconds until that time."""
     scale, longest = settings.notifier_time_scale, pricing.longest_seconds()
     pause = 1 / max(settings.calls_per_second, 0.01)
     with transaction() as cursor:

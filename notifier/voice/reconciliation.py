@@ -1,4 +1,4 @@
-"""Ask Twilio about calls whose end was not reported. A match is proof; a miss proves nothing."""
+"""Asks Twilio about calls whose end was not reported. A match proves that a call was made. No match proves nothing."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from notifier.voice import session
 
 log = get_logger(__name__)
 
-#: The final statuses of a call that never connected.
+#: Final statuses for calls that never connected.
 NEVER_CONNECTED = frozenset({"failed", "busy", "no-answer", "canceled"})
 FINAL_STATUSES = NEVER_CONNECTED | {"completed"}
-#: Our own event for a call whose end nobody reported within 72 hours.
+#: Our own event for a call whose end was not reported within 72 hours.
 END_UNKNOWN = "never_told"
-#: Twilio's clock counts whole seconds and may differ from ours.
+#: Tolerance for Twilio's times, which are in whole seconds and come from another clock.
 TOLERANCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class DueCheck:
-    """A call to ask Twilio about. ``is_overdue`` says that it is given up unless Twilio knows its end."""
+    """A call to ask Twilio about. If ``is_overdue`` is true and Twilio does not know the end, the call is given up."""
 
     id: int
     provider_id: str | None
@@ -46,7 +46,7 @@ class DueCheck:
 
 
 def check_due() -> None:
-    """Ask Twilio about each call that should have ended or may never have started, until no check is due."""
+    """Ask Twilio about calls that should have ended or may never have started, until no check is due."""
     while due := _claim_check():
         try:
             call = twilio_calls.fetch_call(due.provider_id) if due.provider_id else _find(due)
@@ -60,13 +60,13 @@ def check_due() -> None:
 
 
 def check_now(delivery_ids: Sequence[int]) -> None:
-    """Make the checks of these calls due at once."""
+    """Make the checks of the given calls due now."""
     with transaction() as cursor:
         rows(cursor, "voice/check_calls_now", ids=list(delivery_ids))
 
 
 def complete(claim: Claim) -> None:
-    """Complete the records of inbound calls that the webhook did not open."""
+    """Complete the records of inbound calls that the webhook did not record."""
     with transaction() as cursor:
         cursor.execute(
             "SELECT id, params ->> 'call_sid' AS sid FROM deliveries WHERE id = ANY (%s)", (list(claim.ids),)
@@ -79,13 +79,13 @@ def complete(claim: Claim) -> None:
             lifecycle.requeue(claim, [row["id"]], VOICE, error)
             continue
         if call is None:
-            lifecycle.end(claim, [row["id"]], State.FAILED, "no_such_call", "Twilio knows of no such call")
+            lifecycle.end(claim, [row["id"]], State.FAILED, "no_such_call", "Twilio has no record of this call")
         else:
             _complete(claim, row["id"], call)
 
 
 def record(delivery_id: int, call: CallRecord) -> None:
-    """Store and apply what ``call`` says, as if Twilio had called back."""
+    """Store and apply the status of ``call``, as for a callback from Twilio."""
     provider_events.store("twilio", [event(call.status, call.sid, delivery_id, call.duration)])
     if call.answered_by == "human":
         session.human_answered(call.sid, delivery_id)
@@ -93,21 +93,21 @@ def record(delivery_id: int, call: CallRecord) -> None:
 
 
 def _give_up(delivery_id: int) -> None:
-    """End a call in the subscriber's favor: release its tokens. A later report charges nobody."""
+    """Give up a call and release its tokens. A later report does not charge the subscriber."""
     key = f"{END_UNKNOWN}:{delivery_id}"
     provider_events.store("notifier", [Event(END_UNKNOWN, key, delivery_id, details={"code": END_UNKNOWN})])
     provider_events.apply()
     alert(
         "warning",
         "Twilio never reported the end of a call",
-        f"Delivery {delivery_id} was given up after 72 hours: no callback came and Twilio does not know its end.",
+        f"Twilio sent no callback for delivery {delivery_id} within 72 hours, and does not know the end of the call.",
         "Compare the call with Twilio's log, and check that Twilio's callbacks reach API_URL.",
         cause="calls without an end",
     )
 
 
 def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event:
-    """Return the event of a call's status: with its code when it never connected, with its length when it ended."""
+    """Return the event for a call's status, with a code if the call never connected, or its duration if it ended."""
     details: dict[str, str | int] = {}
     if status in NEVER_CONNECTED:
         details["code"] = status
@@ -123,7 +123,7 @@ def _claim_check() -> DueCheck | None:
 
 
 def _find(due: DueCheck) -> CallRecord | None:
-    """Return the one call that can be this delivery's: its numbers, its time, and no other delivery's SID."""
+    """Return the only call whose numbers and time match the delivery and whose SID no other delivery has."""
     recipient, sender, began = e164(due.recipient), e164(due.sender), due.claimed_at
     if not recipient or not sender:
         return None

@@ -1,4 +1,7 @@
-"""What the assistant says on a call after the greeting, turn by turn. ``CALL_RESPONDER`` plugs in another responder."""
+"""Responders make the assistant's replies on a call after the greeting.
+
+The setting ``CALL_RESPONDER`` names the responder.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Script:
-    """The texts of a subscriber's script."""
+    """The texts in a subscriber's script."""
 
     name: str
     greeting: str
@@ -24,7 +27,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Turn:
-    """What the other person said on a call. ``number`` counts turns from 1; ``said`` is empty for silence."""
+    """The words that the other person said in a turn. ``number`` counts turns from 1; ``said`` is empty for silence."""
 
     call_sid: str
     number: int
@@ -35,24 +38,24 @@ class Turn:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the assistant says next, and whether it then ends the call."""
+    """The assistant's next words, and whether the assistant then ends the call."""
 
     words: str
     hangs_up: bool = False
 
 
 class Responder(Protocol):
-    """Replies on all calls. Many threads share one responder, and each reply has ten seconds."""
+    """The interface of responders. Many threads share one responder, and a reply may take up to ten seconds."""
 
     def reply(self, turn: Turn) -> Reply:
-        """Return what to say after ``turn``."""
+        """Return the reply to ``turn``."""
 
 
 class ScriptResponder:
-    """Follows the script: thank the person once, ask once more, say goodbye."""
+    """Thanks the person and asks for more in the first turn, and then says goodbye."""
 
     def reply(self, turn: Turn) -> Reply:
-        """Return what the script says after ``turn``."""
+        """Return the fixed reply to ``turn``."""
         if not turn.said:
             if turn.number == 1:
                 return Reply(f"I am sorry, I did not hear you. {turn.script.greeting}")
@@ -63,18 +66,18 @@ class ScriptResponder:
 
 
 def reply(turn: Turn) -> Reply:
-    """Return what the configured responder says, or the script's reply when the responder fails."""
+    """Return the configured responder's reply, or the script responder's reply if the configured responder fails."""
     try:
         return responder(settings.call_responder).reply(turn)
     except Exception as error:
-        # The exception's text may quote what the person said.
+        # Log only the type: the exception's text may quote the person.
         log.error("responder_failed", error=type(error).__name__, call_sid=turn.call_sid, consequence="script used")
         return ScriptResponder().reply(turn)
 
 
 @cache
 def responder(name: str) -> Responder:
-    """Return the responder that calling ``module:name`` makes; raises ImportError or AttributeError."""
+    """Return a responder, made by calling ``module:name``; raises ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
     made: Responder = getattr(import_module(module), attribute)()
     return made

@@ -1,4 +1,4 @@
-"""A call in progress: whose it is, what it may say, and what an answer means for the lead."""
+"""Voice sessions: the delivery and the script of a call in progress, and the effects of answers on the lead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.core.settings import settings
 from notifier.deliveries.suppressions import suppress
 from notifier.voice.responders import Script
 
-#: A person who says this wants no more calls.
+#: Words with which a person asks for no more calls.
 _OPT_OUT = re.compile(
     r"\b(do not|don't|dont|stop|quit|never) call|\b(remove|take) me\b|\bunsubscribe\b|\bno call list\b|^stop\W*$",
     re.IGNORECASE,
@@ -22,7 +22,7 @@ _OPT_OUT = re.compile(
 
 @dataclass(frozen=True)
 class Call:
-    """A call in progress."""
+    """A call in progress, with its script."""
 
     delivery_id: int
     script: Script
@@ -31,7 +31,7 @@ class Call:
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether it has lasted as long as the held tokens pay for."""
+        """True if the call has lasted as long as its held tokens pay for."""
         return datetime.now(UTC) > self.started_at + timedelta(minutes=pricing.call_minutes())
 
 
@@ -53,14 +53,14 @@ class _CallRow:
 
 
 def find(delivery_id: int | None, sid: str) -> Call | None:
-    """Return the call of this delivery or SID; None when it is not ours or has no script."""
+    """Return the call for a delivery id or SID; None when no delivery or no script matches."""
     with transaction() as cursor:
         found = records(cursor, _CallRow, "voice/find_call", delivery=delivery_id, sid=sid)
     return found[0].call() if found else None
 
 
 def open_inbound(sid: str, caller: str, called: str) -> Call | None:
-    """Enqueue the delivery of an inbound call with its hold, in one transaction. The same SID returns the same call.
+    """Enqueue an inbound call with its token hold, in one transaction. A repeated SID returns the same call.
 
     Returns None when the called number belongs to no subscriber, or its subscriber has no active script or too few
     tokens.
@@ -86,7 +86,7 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
 
 
 def human_answered(sid: str, delivery_id: int | None = None) -> None:
-    """Record once for each call that a person answered: the lead is contacted and its engagement grows by one."""
+    """Record once for each call that a person answered, mark the lead as contacted and count its engagement."""
     with transaction() as cursor:
         rows(cursor, "voice/human_answered", sid=sid, delivery=delivery_id)
 

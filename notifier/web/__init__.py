@@ -1,7 +1,7 @@
-"""The notifier's web service, ``uvicorn notifier.web:app``; each concern is one module with its router.
+"""The notifier's web service: ``uvicorn notifier.web:app``.
 
-It answers provider callbacks, the app's lookups, unsubscribing, health and metrics. Importing it opens no connection.
-While the database is away requests get a 503, so that providers retry callbacks.
+Each module has one router: for provider callbacks, lookups, unsubscribing, health or metrics. Importing the package
+opens no connection. While the database is away, the service answers 503, so that providers retry their callbacks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROUTERS = (
 
 
 def without_query(record: logging.LogRecord) -> bool:
-    """Remove the query string from uvicorn's access log, because it holds the tokens of unsubscribe links."""
+    """Remove query strings from uvicorn's access log, because they contain the tokens of unsubscribe links."""
     if isinstance(record.args, tuple) and len(record.args) == 5:
         client, method, path, version, status = record.args
         record.args = (client, method, str(path).partition("?")[0], version, status)
@@ -47,7 +47,7 @@ def without_query(record: logging.LogRecord) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Set up the logs; close the listener and the pool at the end."""
+    """Configure the logs at startup, and close the listener and the pool at shutdown."""
     configure_logs()
     logging.getLogger("uvicorn.access").addFilter(without_query)
     yield
@@ -69,7 +69,7 @@ async def setting_is_missing(request: Request, error: Exception) -> JSONResponse
 
 def make_app() -> FastAPI:
     """Return the app with all routers and error handlers."""
-    # No API pages: this app faces the internet.
+    # Serve no API documentation, because this service is on the public internet.
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None)
     made.add_middleware(RequestContext)
     for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):

@@ -1,4 +1,4 @@
-"""Authentication of the app by its token, for the routes that are not for providers."""
+"""Authentication of the app by its token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from notifier.core.settings import settings
 
 
 def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
-    """Accept a request with ``Authorization: Bearer {APP_API_TOKEN}``; answer 401 to any other."""
+    """Accept a request with ``Authorization: Bearer {APP_API_TOKEN}``; answer 401 to any other request."""
     scheme, _, token = authorization.partition(" ")
     expected = settings.app_api_token.get_secret_value()
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):

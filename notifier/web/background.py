@@ -1,4 +1,4 @@
-"""Work after a callback was answered. If the process dies before it is done, the leader does it."""
+"""Background work after the answer to a callback. If the process dies first, the leader does this work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _applying = Lock()
 
 
 def apply_events() -> None:
-    """Apply the stored events. Of several callbacks at once, one applies the events of all."""
+    """Apply stored events. When several callbacks arrive at once, one thread applies the events of all callbacks."""
     _requested.set()
     while _requested.is_set() and _applying.acquire(blocking=False):
         try:

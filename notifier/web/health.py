@@ -1,4 +1,7 @@
-"""``GET /health``: whether every part that sending needs is up. It is open and shows only the names of parts."""
+"""``GET /health``: whether each part that sending needs is up.
+
+The page needs no token and shows only the names of parts.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ from notifier.maintenance.leader import LEADER_LOCK
 log = get_logger(__name__)
 router = APIRouter()
 
-#: Workers send a heartbeat every five seconds. A queue without one for this long (s) counts as down.
+#: Workers send a heartbeat every five seconds. A queue without a heartbeat for this time (s) counts as down.
 HEARTBEAT_SECONDS = 30
-#: How long (s) a part may take to answer.
+#: Time (s) within which a part must answer.
 TIMEOUT = 2.0
 
 
 @dataclass(frozen=True)
 class NotifierHealth:
-    """Whether a worker process leads, and which queues have a recent heartbeat."""
+    """True in ``has_leader`` if a worker process is the leader; ``queues`` are the queues with a recent heartbeat."""
 
     has_leader: bool
     queues: list[str]
@@ -35,7 +38,7 @@ class NotifierHealth:
 
 @router.get("/health")
 def health() -> JSONResponse:
-    """Answer 200 when every part is up, otherwise 503. The body says which parts are."""
+    """Answer 200 when every part is up, otherwise 503. The body says which parts are up."""
     parts = {**_database(), "redis": _redis()}
     healthy = all(all(part.values()) if isinstance(part, dict) else part for part in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}
@@ -65,7 +68,7 @@ def _redis() -> bool:
 
 @cache
 def _redis_client() -> redis.Redis:
-    """Return a client of its own, because the broker's waits longer than a health check may."""
+    """Return a separate Redis client, because the broker's client waits longer than a health check may take."""
     pool = redis.BlockingConnectionPool.from_url(
         settings.redis_url.get_secret_value(),
         max_connections=2,

@@ -1,8 +1,8 @@
 """``POST /api/properties/lookup`` and ``GET /api/properties/lookup/{id}``, for the app's search.
 
-200 with the answer; 202 with ``status_url`` when it takes longer; 402 when the balance is too small; 404 for an unknown
-lookup; 422 for a malformed folio or unknown subscriber; 429 with Retry-After when the day's units are used; 502 when
-the lookup fails.
+The status is 200 with an answer, 202 with ``status_url`` when the answer takes longer, 402 when the balance is too
+small, 404 for an unknown lookup, 422 for a malformed folio or unknown subscriber, 429 with Retry-After when the day's
+units are used up, and 502 when the lookup fails.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from notifier.web.authentication import ONLY_THE_APP
 PATH = "/api/properties/lookup"
 router = APIRouter(prefix=PATH, dependencies=[ONLY_THE_APP])
 
-#: The HTTP status of each failure that is not the county's. The others are 502.
+#: The HTTP status for each failure that the county's API did not cause. Other failures have status 502.
 STATUSES = {"unit_cap": 429, "insufficient_tokens": 402}
 
 
 class LookupQuery(BaseModel):
-    """A parcel and the subscriber who looks it up. ``timeout`` (s) is how long the caller waits."""
+    """A parcel and the subscriber who looks it up. ``timeout`` (s) is the longest time that the caller waits."""
 
     folio_number: str
     subscriber_id: int
@@ -40,7 +40,7 @@ class LookupQuery(BaseModel):
 
 @router.post("")
 async def look_up(query: LookupQuery) -> JSONResponse:
-    """Answer when the lookup does, without holding a thread while it waits."""
+    """Answer when the lookup has an answer or the timeout is over; the wait uses no thread."""
     try:
         return _answered(await _lookup(query))
     except LookupPending as error:
@@ -53,7 +53,7 @@ async def look_up(query: LookupQuery) -> JSONResponse:
 
 @router.get("/{lookup_id}")
 def look_again(lookup_id: int) -> JSONResponse:
-    """Answer with the result of a lookup, or 202 while there is none."""
+    """Answer with the result of a lookup, or with 202 while the lookup is pending."""
     try:
         answer = client.result(lookup_id)
     except KeyError:
@@ -64,7 +64,7 @@ def look_again(lookup_id: int) -> JSONResponse:
 
 
 async def _lookup(query: LookupQuery) -> dict[str, Any]:
-    """Do what ``notifier.lookup`` does, on the event loop."""
+    """Look up a parcel like ``notifier.lookup``, but wait on the event loop."""
     wait = await run_in_threadpool(AnswerWait, query.folio_number, query.subscriber_id, query.timeout)
     if wait.answer is not None:
         return wait.answer

@@ -1,6 +1,7 @@
-"""``GET /metrics`` for Prometheus, read from PostgreSQL, so that every process answers the same.
+"""``GET /metrics`` for Prometheus.
 
-Like ``/health`` it is open: it shows counts and the names of kinds, and no personal data.
+The metrics come from PostgreSQL, so every web process gives the same answer. Like ``/health``, this page needs no
+token: it shows counts and the names of kinds, but no personal data.
 """
 
 from __future__ import annotations
@@ -22,20 +23,32 @@ from notifier.core.settings import settings
 
 router = APIRouter()
 
-#: The description of each metric, and its labels in the order of the SQL's values.
+#: The description and the labels of each metric. The SQL returns label values in the same order.
 METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_deliveries": (
-        "Deliveries enqueued within 24 hours, and older ones that are not finished",
+        "Deliveries enqueued within 24 hours, and older deliveries that are not finished",
         ("channel", "kind", "state"),
     ),
-    "notifier_wait_seconds": ("Time from due to first claim, in the last hour", ("channel", "kind", "quantile")),
-    "notifier_send_seconds": ("Time from claim to acceptance, in the last hour", ("channel", "kind", "quantile")),
-    "notifier_callback_lag_seconds": ("Time from event to callback, in the last hour", ("provider", "quantile")),
-    "notifier_lookup_seconds": ("Time from lookup to answer of the county's API, in the last hour", ("quantile",)),
+    "notifier_wait_seconds": (
+        "Time from the due time of a delivery to its first claim, in the last hour",
+        ("channel", "kind", "quantile"),
+    ),
+    "notifier_send_seconds": (
+        "Time from the claim to acceptance by the provider, in the last hour",
+        ("channel", "kind", "quantile"),
+    ),
+    "notifier_callback_lag_seconds": (
+        "Time from a provider's event to its callback, in the last hour",
+        ("provider", "quantile"),
+    ),
+    "notifier_lookup_seconds": ("Time from a lookup to the county API's answer, in the last hour", ("quantile",)),
     "notifier_queue_due": ("Deliveries and lookups that are due now", ("queue",)),
     "notifier_queue_oldest_age_seconds": ("Age of the oldest due delivery or lookup", ("queue",)),
     "notifier_lane_processes": ("Worker processes with a heartbeat within 30 seconds", ("queue",)),
-    "notifier_breaker_open": ("Whether the queue's provider refuses everything", ("queue",)),
+    "notifier_breaker_open": (
+        "1 if the queue's breaker is open, because its provider refuses every request",
+        ("queue",),
+    ),
     "notifier_unknown": ("Deliveries whose outcome is unknown", ()),
     "notifier_parked": ("Deliveries that wait for an operator", ()),
     "notifier_dead_letters_open": ("Open dead letters", ("queue",)),
@@ -46,13 +59,13 @@ METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_ledger_drift": ("Balances that differ from the sum of their entries (up to 5 minutes old)", ()),
     "notifier_open_holds": ("Token holds neither settled nor released (up to 5 minutes old)", ()),
 }
-#: How long (s) a query may take, so that metrics never overload the database.
+#: Timeout (s) for a query, so that metrics never overload the database.
 TIMEOUT = 5
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One value of a metric, with the values of its labels."""
+    """A value of a metric, with the values of its labels."""
 
     metric: str
     labels: list[str]
@@ -61,7 +74,7 @@ class Sample:
 
 @dataclass
 class CachedSamples:
-    """The samples of ``read``, read again when they are older than ``seconds``. Concurrent callers share one read."""
+    """A cache for the samples that ``read`` returns, for ``seconds``. Concurrent callers share one read."""
 
     read: Callable[[], list[Sample]]
     seconds: float
@@ -78,7 +91,7 @@ class CachedSamples:
             return self._samples
 
     def clear(self) -> None:
-        """Have the next call read again."""
+        """Clear the cache, so that the next call reads again."""
         self._read_at = float("-inf")
 
 
@@ -95,7 +108,7 @@ def _read_ledger() -> list[Sample]:
 
 
 class MetricsCollector(Collector):
-    """Collects every metric of METRICS when Prometheus asks."""
+    """Collects the values of all METRICS when Prometheus requests them."""
 
     def __init__(self) -> None:
         self.sources = (CachedSamples(_read_current, 5), CachedSamples(_read_ledger, 300))

@@ -1,4 +1,4 @@
-"""``POST /sendgrid/events``: SendGrid's reports on our e-mails, in signed batches."""
+"""``POST /sendgrid/events``: receives signed batches of SendGrid's events about our e-mails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter()
 
 @router.post("/sendgrid/events")
 async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response:
-    """Store each event of the batch once. Malformed events are skipped."""
+    """Store each event in the batch once, and skip malformed events."""
     try:
         batch = json.loads(body)
     except (ValueError, RecursionError):
@@ -40,14 +40,14 @@ async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Re
 
 
 def _event(item: Any) -> Event | None:
-    """Return the event that an element of a batch describes; None when it is malformed."""
+    """Return the event from an element of the batch; None when the element is malformed."""
     try:
         name, moment = str(item["event"]), int(item["timestamp"])
         message, unique = str(item.get("sg_message_id") or ""), str(item.get("sg_event_id") or "")
         if not (name and (message or unique)) or "\0" in name + message + unique:
             return None
         if name == "bounce" and item.get("type") == "blocked":
-            name = "blocked"  # the receiving server refused this e-mail only; the address may be good
+            name = "blocked"  # the receiving server refused only this e-mail; the address may be valid
         delivery = item.get("delivery_id")
         return Event(
             name,
@@ -62,6 +62,6 @@ def _event(item: Any) -> Event | None:
 
 
 def _details(item: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code of a failure, without its sentence, which may quote the address."""
+    """Return the code of a failure, without SendGrid's text, which may quote the address."""
     code = str(item.get("status") or item.get("type") or "")
     return {"code": code} if re.fullmatch(r"[\w.-]{1,20}", code) else {}

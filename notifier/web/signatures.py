@@ -1,6 +1,6 @@
-"""Signatures of callbacks. A body is read up to a limit and verified before anything of it is parsed, stored or logged.
+"""Signatures of callbacks: a body is verified before any part of it is parsed, stored or logged.
 
-A wrong, malformed or absent signature gets a 403 and never raises another exception. Too large a body gets a 413.
+A wrong, malformed or missing signature gets a 403, and raises no other exception. A body that is too large gets a 413.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from leads.settings import MissingSetting
 from notifier.core.settings import settings
 
 TWILIO_BYTES = 64 * 1024
-#: SendGrid posts batches of up to about a megabyte.
+#: SendGrid posts batches of up to about one megabyte.
 SENDGRID_BYTES = 4 * 1024 * 1024
-#: A signed request is valid for this long (s), so that nobody can replay a recorded one later.
+#: Time (s) for which a signed request is valid, so that nobody can replay a recorded request later.
 SENDGRID_AGE = 300
 
 FORGED = HTTPException(403, "the signature is not the provider's")
 
-#: The fields of a form that Twilio posted.
+#: The fields in a form that Twilio posted.
 Form = ImmutableMultiDict[str, str]
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Return the raw body; answer 413 as soon as it exceeds ``limit`` bytes."""
+    """Return the raw body; answer 413 as soon as the body exceeds ``limit`` bytes."""
     declared = request.headers.get("content-length", "0")
     body = bytearray()
     if not declared.isdigit() or int(declared) <= limit:
@@ -47,22 +47,22 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def twilio_form(request: Request) -> Form:
-    """Return the fields of a request that Twilio signed for our public address; answer 403 to any other."""
+    """Return the form fields if Twilio signed the request for our public address; otherwise answer 403."""
     text = (await read_body(request, TWILIO_BYTES)).decode("utf-8", "replace")
     pairs = parse_qsl(text, keep_blank_values=True)
-    # The address that Twilio was given; a proxy may have changed it.
+    # Verify with the URL that we gave Twilio, because a proxy may have changed the URL of this request.
     address = settings.api_url.rstrip("/") + request.url.path
     if request.url.query:
         address += f"?{request.url.query}"
     validator = RequestValidator(settings.twilio_auth_token.get_secret_value())
     if not validator.validate(address, ImmutableMultiDict(pairs), request.headers.get("x-twilio-signature", "")):
         raise FORGED
-    # PostgreSQL cannot store NUL, but the signature covers it.
+    # Remove NUL after the verification: the signature covers NUL characters, but PostgreSQL cannot store them.
     return ImmutableMultiDict([(name.replace("\0", ""), value.replace("\0", "")) for name, value in pairs])
 
 
 async def sendgrid_body(request: Request) -> bytes:
-    """Return the raw body of a request that SendGrid signed in the last five minutes; answer 403 to any other."""
+    """Return the raw body if SendGrid signed the request within the last five minutes; otherwise answer 403."""
     verifier = _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     body = await read_body(request, SENDGRID_BYTES)
     signature = request.headers.get(EventWebhookHeader.SIGNATURE, "")

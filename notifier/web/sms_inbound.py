@@ -1,4 +1,4 @@
-"""``POST /twilio/sms/inbound``: STOP, START and HELP, with the keywords that carriers require."""
+"""``POST /twilio/sms/inbound``: receives STOP, START and HELP, and the other keywords that carriers require."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ ANSWERS = {
 
 @router.post("/inbound")
 def sms_inbound(form: TwilioForm) -> Response:
-    """Suppress SMS and calls to the sender's number on STOP, and lift that on START; each SMS counts once."""
+    """Suppress SMS and calls to the sender's number on STOP, and allow them on START; each SMS counts once."""
     keyword, sender = _keyword(form.get("Body", "")), e164(form.get("From"))
     answer = MessagingResponse()
     if keyword and sender:
         if keyword != "help":
             with transaction() as cursor:
                 rows(cursor, f"web/sms_{keyword}", sid=form.get("MessageSid") or uuid4().hex, number=sender)
-        # With OptOutType Twilio has answered already.
+        # If the form has OptOutType, Twilio has answered the sender already.
         if not form.get("OptOutType"):
             answer.message(ANSWERS[keyword])
     return Response(str(answer), media_type="text/xml")

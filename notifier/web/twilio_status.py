@@ -1,7 +1,7 @@
-"""``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/recording``: Twilio's reports on SMS and calls.
+"""``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/recording`` receive Twilio's reports on SMS and calls.
 
-The address that we gave Twilio contains the delivery's id. So a callback may come before our own commit, or be the only
-proof that an SMS or call was made.
+The callback URL contains the delivery's id. So a callback identifies its delivery even if it arrives before our own
+commit, or is the only proof that an SMS or call was made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from notifier.web.signatures import Form, TwilioForm
 
 router = APIRouter(prefix="/twilio")
 
-#: The id in a callback's address. It is text, because FastAPI would reject a malformed id with an error.
+#: The delivery's id in a callback URL. The type is text, because FastAPI would answer a malformed number with an error.
 DeliveryId = Annotated[str, Query()]
 
 
@@ -36,7 +36,7 @@ def sms_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliv
 
 @router.post("/voice/status")
 def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Store Twilio's report on a call, and that a person answered it."""
+    """Store Twilio's report on a call, and whether a person answered."""
     sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
     details = reconciliation.event(status, sid, delivery(delivery_id), form.get("CallDuration", "")).details
     answer = _store(background, form, sid, status, delivery_id, details)
@@ -47,7 +47,7 @@ def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Del
 
 @router.post("/voice/recording")
 def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Store the recording's SID. Twilio keeps the recording and serves it to the account's key only."""
+    """Store the recording's SID. The recording itself stays at Twilio, and only the account's key can read it."""
     recording, status = form.get("RecordingSid", ""), form.get("RecordingStatus", "")
     if not (recording and status):
         return Response(status_code=204)
@@ -76,7 +76,7 @@ def _store(
 
 
 def delivery(text: str) -> int | None:
-    """Return the delivery's id from a callback's address; None when it is malformed."""
+    """Return the delivery's id from the text in a callback URL; None when the text is malformed."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

@@ -1,6 +1,6 @@
 """``/unsubscribe``: GET shows a page with a button; POST unsubscribes, for people and for mail programs (RFC 8058).
 
-GET changes nothing, because scanners and previews follow every link in an e-mail.
+GET changes nothing, because mail scanners and previews follow every link in an e-mail.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Subscriber:
-    """The subscriber of an unsubscribe link."""
+    """The subscriber that an unsubscribe link belongs to."""
 
     email: str
     is_unsubscribed: bool
@@ -34,7 +34,7 @@ class Subscriber:
 
 @router.get("/unsubscribe")
 def show(token: str = "") -> HTMLResponse:
-    """Ask the reader to confirm."""
+    """Show a page that asks the reader to confirm."""
     subscriber = _run("web/show_subscriber", token)
     if subscriber is None:
         return _bad_link()
@@ -44,7 +44,7 @@ def show(token: str = "") -> HTMLResponse:
         "Stop these e-mails?",
         f"<p>We will send no more lead alerts, digests, reports or reminders to"
         f" <strong>{_masked(subscriber.email)}</strong>.</p>"
-        # A form without an action posts to the page's own address, token included.
+        # A form without an action posts to the page's own URL, which includes the token.
         '<form method="post"><button type="submit">Unsubscribe</button></form>'
         f"<p>Getting too many? {_settings_link('Choose which e-mails you get')}.</p>",
     )
@@ -52,15 +52,15 @@ def show(token: str = "") -> HTMLResponse:
 
 @router.post("/unsubscribe")
 def unsubscribe(token: str = "") -> HTMLResponse:
-    """Suppress the subscriber's address. Repeating it changes nothing."""
+    """Suppress the subscriber's address. A repeated request changes nothing."""
     subscriber = _run("web/unsubscribe", token)
     return _bad_link() if subscriber is None else _done(subscriber.email)
 
 
 def subscriber_of(token: str) -> int | None:
-    """Return the id of the subscriber in an unsubscribe link's token; None when we did not sign it."""
+    """Return the subscriber's id from the token of an unsubscribe link; None when we did not sign the token."""
     number, _, _ = token.partition(".")
-    # int() accepts other digits than ASCII's, and longer numbers than an id.
+    # Check first: int() would accept digits that are not ASCII, and numbers that are longer than an id.
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         return None
     genuine = unsubscribe_token(int(number))
@@ -100,7 +100,7 @@ def _settings_link(words: str) -> str:
 
 
 def _masked(email: str) -> str:
-    """Return the address so that its owner recognizes it and nobody else can read it."""
+    """Return a masked e-mail address that only its owner recognizes."""
     name, _, domain = email.partition("@")
     return escape(f"{name[:1]}…@{domain}")
 

@@ -1,4 +1,4 @@
-"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: what the assistant says on a call, as TwiML."""
+"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: the assistant's words on a call, as TwiML."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ NOT_AVAILABLE = "We are sorry, nobody is available to take your call. Please try
 OPTED_OUT = "I am sorry to have disturbed you. We will not call you again. Goodbye."
 OUT_OF_TIME = "I am afraid our time is up. Somebody will get back to you. Goodbye."
 RECORDED = "This call is recorded."
-#: How long (s) to wait for the beep of a machine that Twilio has just recognized.
+#: Time (s) to wait for the beep after Twilio has recognized an answering machine.
 SECONDS_UNTIL_BEEP = 8
-#: The most turns of one call, whatever its responder says.
+#: Largest number of turns in a call, for any responder.
 MAX_TURNS = 40
 
 
 @router.post("/outbound")
 def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Answer for an outbound call that was picked up: greet a person, leave a machine the voicemail after its beep."""
+    """Answer when an outbound call is picked up: greet a person, or leave a voicemail after a machine's beep."""
     sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy", "")
-    # This request is proof that the call was made.
+    # This request proves that the call was made.
     if provider_events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
         background.add_task(apply_events)
     call = session.find(delivery(delivery_id), sid)
@@ -48,14 +48,14 @@ def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliver
 
 @router.post("/inbound")
 def inbound(form: TwilioForm) -> Response:
-    """Answer an inbound call with the subscriber's script, if the balance pays for it."""
+    """Answer an inbound call with the subscriber's script, if the subscriber has enough tokens."""
     call = session.open_inbound(form.get("CallSid", ""), form.get("From", ""), form.get("To", ""))
     return _goodbye(NOT_AVAILABLE) if call is None or not call.script.greeting else _greet(call)
 
 
 @router.post("/process")
 def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> Response:
-    """Answer with the responder's reply to what the person said, or to silence."""
+    """Answer with the responder's reply to the person's words, or to silence."""
     sid, said = form.get("CallSid", ""), form.get("SpeechResult", "").strip()
     call = session.find(delivery(delivery_id), sid)
     number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MAX_TURNS
@@ -82,7 +82,7 @@ def _greet(call: Call) -> Response:
 
 
 def _listen(response: VoiceResponse, call: Call, reply: Reply, turn: int) -> Response:
-    """Say the reply and listen. Twilio reports silence too, as an empty result."""
+    """Say the reply and listen to the person. Twilio reports silence as an empty result."""
     gather = Gather(
         input="speech", action=_address("process", call, turn=turn), method="POST", speech_timeout="auto",
         action_on_empty_result=True,

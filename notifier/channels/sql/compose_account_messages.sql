@@ -1,4 +1,4 @@
--- Select what account e-mails and SMS say. The tokens used are those settled minus those refunded.
+-- Select the content of account e-mails and SMS. tokens_used is the number of settled tokens minus the refunded tokens.
 SELECT r.*,
        CASE WHEN r.kind = 'expiring_trial' THEN (
            SELECT coalesce(sum(CASE e.entry WHEN 'settle' THEN e.tokens ELSE -e.tokens END), 0)

@@ -1,4 +1,4 @@
--- Select what the e-mail about a call that could not be made says.
+-- Select the content of e-mails about calls that could not be made.
 SELECT r.*, c.created_at AS called_at, c.error_code AS call_error, c.tokens AS call_tokens, p.address, p.unit, p.city
 FROM delivery_recipients r
 LEFT JOIN deliveries c ON c.id = (r.params ->> 'delivery_id')::bigint AND c.subscriber_id = r.subscriber_id

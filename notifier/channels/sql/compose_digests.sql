@@ -1,9 +1,10 @@
--- Select each digest: the subscriber's matching open leads announced since the previous digest, at most seven days back.
+-- Select the content of digests: the open leads that match the subscriber's criteria and were announced since the
+-- previous digest, at most seven days ago.
 WITH digest AS MATERIALIZED (
     SELECT r.*, greatest(r.due_at - interval '7 days', (
         SELECT max(b.due_at) FROM deliveries b
         WHERE b.subscriber_id = r.subscriber_id AND b.kind = 'daily_digest' AND b.due_at < r.due_at
-          -- A digest that was never sent does not count as the previous one.
+          -- Skip digests that were never sent.
           AND (b.accepted_at IS NOT NULL OR b.error_code = 'no_new_leads')
     )) AS since
     FROM delivery_recipients r

@@ -1,4 +1,4 @@
--- Select each weekly report: the leads that the subscriber was notified of in the week, and their outcome.
+-- Select the content of weekly reports: the leads that the subscriber was notified of in the week, and their status.
 WITH report AS MATERIALIZED (
     SELECT r.*, (r.params ->> 'week_start')::date AS first_day
     FROM delivery_recipients r

@@ -1,5 +1,5 @@
--- Record that Twilio was asked, so that the next run asks about another SMS first. A parked SMS is checked each hour for a
--- day, counted from when it was parked, so its updated_at stays.
+-- Record that Twilio was asked about an SMS, so that the next run asks about other SMS first. A parked SMS is checked
+-- each hour for a day. The day counts from updated_at, so this statement does not change it.
 UPDATE deliveries
 SET updated_at = CASE state WHEN 'parked' THEN updated_at ELSE now() END,
     check_at = CASE state WHEN 'parked' THEN now() + make_interval(hours => 1) * %(scale)s END

@@ -1,2 +1,2 @@
--- Return the price (tokens) of a call that lasts so many seconds.
+-- Return the price (tokens) of a call that lasts the given number of seconds.
 SELECT call_tokens(%(seconds)s) AS tokens

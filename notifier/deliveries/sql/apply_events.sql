@@ -1,5 +1,5 @@
--- Apply stored events to their deliveries and suppress addresses. The new state follows from all events of a delivery,
--- so neither order nor repetition matters. A delivery that another transaction has locked is left for the next run.
+-- Apply stored events to their deliveries and suppress addresses. All events of a delivery together determine its new
+-- state, so order and repetition do not matter. Deliveries that another transaction has locked wait for the next run.
 WITH locked AS MATERIALIZED (
     SELECT d.id, d.state, d.channel, d.recipient, d.subscriber_id
     FROM deliveries d
@@ -30,7 +30,8 @@ WITH locked AS MATERIALIZED (
                               ELSE coalesce(l.recipient, u.phone_number) END AS address
     ) target
     WHERE target.address IS NOT NULL
-    -- A bounce or complaint replaces an unsubscribe: it stops all e-mail, an unsubscribe only the optional kinds.
+    -- A bounce or complaint replaces an unsubscribe, because it stops all e-mail. An unsubscribe stops only optional
+    -- kinds.
     ON CONFLICT (channel, address) DO UPDATE SET reason = excluded.reason
         WHERE suppressions.reason LIKE '%%unsubscribe%%' AND excluded.reason NOT LIKE '%%unsubscribe%%'
 )

@@ -1,9 +1,10 @@
--- Every contradiction in the ledger and the row it concerns. One statement, so that all of it is seen at one moment.
-SELECT 'its balance is ' || token_balance || ', its entries say ' || by_entries AS problem,
+-- Return every contradiction in the ledger, with the kind and id of its row. A single statement reads the whole ledger
+-- at one moment.
+SELECT 'the balance is ' || token_balance || ', but the entries add up to ' || by_entries AS problem,
        'user' AS subject, user_id AS subject_id
 FROM token_balances WHERE token_balance <> by_entries
 UNION ALL
-SELECT 'it is ' || d.state || ' and still holds ' || h.tokens || ' tokens', 'delivery', d.id
+SELECT 'the delivery is ' || d.state || ' and still holds ' || h.tokens || ' tokens', 'delivery', d.id
 FROM deliveries d
 JOIN token_entries h ON h.delivery_id = d.id AND h.entry = 'hold'
 WHERE (d.state IN ('failed', 'dead', 'parked', 'skipped', 'suppressed', 'expired', 'cancelled')
@@ -11,7 +12,7 @@ WHERE (d.state IN ('failed', 'dead', 'parked', 'skipped', 'suppressed', 'expired
   AND NOT EXISTS (SELECT FROM token_entries e WHERE e.delivery_id = h.delivery_id AND e.hold_number = h.hold_number
                                                 AND e.entry IN ('settle', 'release'))
 UNION ALL
-SELECT 'it was never accepted and has a settle entry', 'delivery', d.id
+SELECT 'the delivery was never accepted, but has a settle entry', 'delivery', d.id
 FROM deliveries d JOIN token_entries e ON e.delivery_id = d.id AND e.entry = 'settle'
 WHERE d.state IN ('queued', 'sending', 'unknown', 'failed', 'dead', 'skipped', 'suppressed', 'expired', 'cancelled')
   AND d.replays = 0

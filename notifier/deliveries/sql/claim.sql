@@ -1,4 +1,4 @@
--- Claim due deliveries of one kind: first the kinds that people wait for, then by priority and age. While the queue's
+-- Claim due deliveries of one kind, by priority and age. Kinds that people wait for come first. While the queue's
 -- breaker is open, claim only one trial a minute.
 WITH trial AS (
     UPDATE lane_breakers

@@ -1,4 +1,4 @@
--- Requeue claimed deliveries until a moment. They lose no attempt.
+-- Requeue claimed deliveries so that they are due at the given time. The deliveries lose no attempt.
 UPDATE deliveries
 SET state = 'queued', attempts = attempts - 1, not_before = %(until)s, error_code = %(code)s, error_message = NULL,
     claim = NULL, updated_at = now()

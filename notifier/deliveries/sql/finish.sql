@@ -1,5 +1,5 @@
--- End a claim. Only its holder may, even after the leader marked the delivery unknown. A state that the provider has
--- reported meanwhile stays, and the recipient, sender and body are kept in any case.
+-- Finish a claim. Only the claim's holder may finish it, even after the leader marked the delivery unknown. If the
+-- provider has reported a state in the meantime, that state stays. The recipient, sender and body are always stored.
 UPDATE deliveries d
 SET state = CASE WHEN d.state IN ('sending', 'unknown') OR d.state = 'parked' AND %(state)s = 'accepted'
                  THEN %(state)s ELSE d.state END,

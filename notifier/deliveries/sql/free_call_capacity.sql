@@ -1,5 +1,6 @@
--- Return how many calls may start now. The caller holds a lock until its claim is committed, so that two processes do
--- not both take the last free place. A call whose end was never reported counts only as long as it can last.
+-- Return how many calls may start now. The caller holds a lock until its claim is committed, so that two processes
+-- cannot both start the last allowed call. If the end of a call was never reported, the call counts until the longest
+-- duration has passed.
 SELECT %(limit)s - count(*) AS free
 FROM deliveries
 WHERE channel = 'voice' AND state IN ('sending', 'unknown', 'accepted', 'sent')

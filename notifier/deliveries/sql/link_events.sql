@@ -1,5 +1,5 @@
--- Link events that came before their delivery had its provider id. E-mails of one request share an id, so it identifies
--- none of them.
+-- Link events to deliveries by the provider's id, for events that arrived before the delivery stored this id. E-mails
+-- are left out, because all e-mails in a request share one id.
 UPDATE delivery_events e
 SET delivery_id = d.id
 FROM deliveries d

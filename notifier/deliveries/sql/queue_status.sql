@@ -1,4 +1,4 @@
--- One row for each queue: what waits and for how long, its workers, and what an operator must look at.
+-- Return one row for each queue: deliveries by state, the age of the oldest due delivery, workers and dead letters.
 SELECT q.queue_name,
        coalesce(d.due, 0) AS due, coalesce(d.later, 0) AS later, coalesce(d.sending, 0) AS sending,
        coalesce(d.unknown, 0) AS unknown, coalesce(d.parked, 0) AS parked,

@@ -1,4 +1,4 @@
--- Record a dead letter for each delivery that ended for good: ids only, no personal data.
+-- Record a dead letter for each delivery that failed for good. Dead letters contain ids and no personal data.
 INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, retry_count, delivery_id, job_key)
 SELECT k.queue_name, d.kind,
        jsonb_strip_nulls(jsonb_build_object('delivery_id', d.id, 'subscriber_id', d.subscriber_id,

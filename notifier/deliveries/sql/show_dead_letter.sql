@@ -1,4 +1,4 @@
--- A dead letter with its delivery, the delivery's ledger entries, and the provider's events.
+-- Return a dead letter with its delivery, the delivery's ledger entries, and the provider's events.
 SELECT f.id, f.state, f.queue_name, f.job_name, f.job_data, f.error_message, f.retry_count, f.failed_at, f.traceback,
        d.id AS delivery_id, d.state AS delivery_state, d.attempts, d.replays, d.created_at, d.due_at, d.error_code,
        (SELECT jsonb_agg(jsonb_build_object('entry', e.entry, 'tokens', e.tokens, 'at', e.created_at) ORDER BY e.id)

@@ -1,5 +1,5 @@
--- Store each event once. An event that names a delivery that does not exist is stored without it. An event that names no
--- delivery is linked by the provider's id as soon as that is known (link_events).
+-- Store each event once. If the delivery that an event names does not exist, the event is stored without a delivery. If
+-- an event names no delivery, link_events links it by the provider's id, as soon as the delivery has stored this id.
 INSERT INTO delivery_events (delivery_id, provider, event, event_key, provider_id, occurred_at, details)
 SELECT d.id, %(provider)s, e.event, e.key, e.provider_id, e.occurred_at, e.details::jsonb
 FROM unnest(%(deliveries)s::bigint[], %(events)s::text[], %(keys)s::text[], %(provider_ids)s::text[],

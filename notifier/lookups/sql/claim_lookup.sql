@@ -1,12 +1,14 @@
--- Claim a lookup and reserve the unit that its call may cost, in one statement: both or neither. The day's cap and the
--- setting both apply. Concurrent claims wait for the day's row and then see what is left.
+-- Claim a lookup and reserve a unit for its call, in one statement, so that both happen or neither. The lower of the
+-- day's cap and the setting applies. Concurrent claims wait for the lock on the day's row, and then see the remaining
+-- units.
 WITH target AS MATERIALIZED (
-    -- A delayed message arrives on time by its sender's clock, which may run ahead of the database's.
+    -- A delayed message is due by the worker's clock, which may run ahead of the database's clock. So allow 250 ms.
     SELECT l.id, l.folio_number, l.created_at, l.expires_at FROM lookups l
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
     FOR UPDATE
 ), known AS (
-    -- Another lookup that was answered while this row was inserted: request_lookup could not see it.
+    -- Find a lookup of the same folio that was answered while request_lookup inserted this row and could not see the
+    -- answer.
     SELECT k.id FROM target t
     JOIN lookups k ON k.folio_number = t.folio_number AND k.state = 'answered'
                   AND k.finished_at > t.created_at - interval '1 second'

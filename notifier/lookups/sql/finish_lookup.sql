@@ -1,4 +1,4 @@
--- End a lookup and its token hold, and wake the callers that wait for the folio.
+-- Finish a lookup, settle or release its token hold, and wake the callers that wait for the folio.
 WITH finished AS (
     UPDATE lookups l
     SET state = %(state)s, finished_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s,

@@ -1,4 +1,4 @@
--- Too old to be of use. The age is counted from when a delivery was first due.
+-- Expire deliveries that are too old to be useful. A delivery's age counts from the time when it was first due.
 UPDATE deliveries d
 SET state = 'expired', error_code = 'too_old', updated_at = now()
 FROM delivery_kinds k

@@ -1,5 +1,5 @@
--- The outcome is not going to be known: an operator decides. Texts and calls are parked after an hour, an e-mail ten
--- minutes after it was sent again.
+-- Park deliveries whose outcome stays unknown, so that an operator decides. SMS and calls are parked after an hour. An
+-- e-mail is parked ten minutes after it was resent.
 UPDATE deliveries
 SET state = 'parked', updated_at = now(),
     check_at = CASE channel WHEN 'sms' THEN now() + make_interval(secs => 3600 * %(scale)s) END

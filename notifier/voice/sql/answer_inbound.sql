@@ -1,4 +1,4 @@
--- Accept an inbound call as soon as its tokens are held: the call is already in progress.
+-- Mark an inbound call as accepted as soon as its tokens are held, because the call is already in progress.
 UPDATE deliveries
 SET state = 'accepted', attempts = 1, provider_id = %(sid)s, sender = %(caller)s, recipient = %(called)s,
     claimed_at = now(), accepted_at = now(), updated_at = now(),

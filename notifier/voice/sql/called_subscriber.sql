@@ -1,4 +1,4 @@
--- Find the subscriber whose number was called, and the script that answers.
+-- Find the subscriber whose number was called, and the subscriber's active script.
 SELECT u.id AS subscriber_id, s.id AS script_id
 FROM users u
 JOIN ai_scripts s ON s.subscriber_id = u.id AND s.is_active

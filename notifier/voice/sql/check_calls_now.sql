@@ -1,4 +1,4 @@
--- Make the checks of calls due at once.
+-- Make the checks of the given calls due now.
 UPDATE deliveries SET check_at = now()
 WHERE id = ANY (%(ids)s) AND state IN ('unknown', 'accepted', 'sent')
 RETURNING id

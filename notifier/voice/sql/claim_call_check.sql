@@ -1,4 +1,4 @@
--- Claim one due check of a call. Only the claiming process asks Twilio about it for the next five minutes.
+-- Claim a due check of a call. For the next five minutes, only this process asks Twilio about the call.
 UPDATE deliveries d
 SET check_at = now() + make_interval(secs => %(scale)s * 300)
 FROM (

@@ -1,4 +1,4 @@
--- Select what calls need and what may forbid them, as of now.
+-- Select the data for calls and for their eligibility.
 SELECT d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
        coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
        EXISTS (SELECT FROM suppressions x

@@ -1,4 +1,4 @@
--- Enqueue the delivery of an inbound call, with its token hold; the same call again returns the same delivery.
+-- Enqueue the delivery of an inbound call, with its token hold. A repeated call SID returns the same delivery.
 SELECT delivery_id
 FROM open_deliveries(ARRAY[ROW (
     'inbound_call', %(subscriber)s, NULL, 'inbound:' || %(sid)s, 0, NULL,

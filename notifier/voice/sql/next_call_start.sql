@@ -1,4 +1,5 @@
--- Take the next turn to start a call and return the seconds until then. A check is due when the call should be over.
+-- Reserve the next start time for a call, and return the seconds until that time. A check with Twilio becomes due when
+-- the call should be over.
 WITH turn AS (
     UPDATE call_pace
     SET next_start_at = greatest(next_start_at, clock_timestamp()) + make_interval(secs => %(pause)s)

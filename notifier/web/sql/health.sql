@@ -1,4 +1,4 @@
--- Return whether a worker process leads (the leader holds the lock), and which queues have a recent heartbeat.
+-- Return whether a worker process is the leader (holds the leader's lock), and which queues have a recent heartbeat.
 SELECT EXISTS (
            SELECT FROM pg_locks l
            WHERE l.locktype = 'advisory' AND l.granted

@@ -1,4 +1,4 @@
--- Lift the suppressions that STOP caused, here (stop) or at Twilio (21610). Suppressions for other reasons stay.
+-- Delete suppressions that STOP caused: our own (stop) and Twilio's (21610). Suppressions for other reasons stay.
 WITH recorded AS (
     INSERT INTO delivery_events (provider, event, event_key, provider_id, applied_at)
     VALUES ('twilio', 'start', %(sid)s || ':start', %(sid)s, now())

@@ -1,4 +1,4 @@
--- Suppress SMS and calls to a number, both as Twilio writes it and as its subscriber wrote it.
+-- Suppress SMS and calls to a number, in Twilio's spelling and in the subscriber's spelling.
 WITH recorded AS (
     INSERT INTO delivery_events (provider, event, event_key, provider_id, applied_at)
     VALUES ('twilio', 'stop', %(sid)s || ':stop', %(sid)s, now())

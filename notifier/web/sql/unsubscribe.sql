@@ -1,4 +1,4 @@
--- Suppress a subscriber's e-mail address. An address suppressed by a bounce or complaint keeps that reason.
+-- Suppress a subscriber's e-mail address. If a bounce or complaint suppressed the address before, that reason stays.
 WITH subscriber AS (
     SELECT u.email FROM users u WHERE u.id = %(subscriber)s AND u.email IS NOT NULL
 ), suppressed AS (

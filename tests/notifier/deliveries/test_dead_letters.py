@@ -94,7 +94,7 @@ def dead(system: System, **columns: Any) -> int:
 def test_a_replay_is_a_new_attempt_with_a_new_hold_and_works_once(system: System) -> None:
     letter = dead(system, tokens=10)
     assert dead_letters.replay([letter]) == {letter: "replayed"}
-    assert dead_letters.replay([letter]) == {letter: "it is replayed already"}
+    assert dead_letters.replay([letter]) == {letter: "the dead letter is already replayed"}
     drain.drain_queue(SMS)
     delivery = system.value("SELECT id FROM deliveries")
     assert system.state(delivery) == "accepted"
@@ -117,12 +117,12 @@ def test_a_replay_that_fails_leaves_another_dead_letter(system: System) -> None:
     ("change", "why"),
     [
         ("UPDATE users SET token_balance = 9", "the subscriber has too few tokens"),
-        ("UPDATE deliveries SET due_at = now() - interval '16 minutes'", "it is too old"),
-        ("UPDATE failed_jobs SET state = 'dismissed'", "it is dismissed already"),
-        ("UPDATE deliveries SET state = 'queued'", "its delivery is queued"),
+        ("UPDATE deliveries SET due_at = now() - interval '16 minutes'", "the delivery is too old"),
+        ("UPDATE failed_jobs SET state = 'dismissed'", "the dead letter is already dismissed"),
+        ("UPDATE deliveries SET state = 'queued'", "the delivery is queued"),
         (
             "UPDATE failed_jobs SET delivery_id = NULL",
-            "it belongs to no delivery: send the message again, or dismiss it",
+            "the dead letter belongs to no delivery: send the message again, or dismiss the dead letter",
         ),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_delivery_that_was_sent_after_all_is_not_replayed(system: System) -> N
     delivery = system.value("SELECT id FROM deliveries")
     provider_events.store("twilio", [Event("delivered", "SM1:delivered", delivery, "SM1")])
     provider_events.apply()
-    assert dead_letters.replay([letter]) == {letter: "it is dismissed already"}
+    assert dead_letters.replay([letter]) == {letter: "the dead letter is already dismissed"}
     assert system.state(delivery) == "delivered"
 
 
@@ -146,7 +146,7 @@ def test_a_code_is_never_replayed(system: System) -> None:
     notifier.verification_sms.send(system.subscriber(), "482913")
     drain.drain_queue(SMS)
     (outcome,) = dead_letters.replay([system.value("SELECT id FROM failed_jobs")]).values()
-    assert outcome == "a verification_sms is not sent again: it was for that moment"
+    assert outcome == "a verification_sms cannot be replayed: it was useful only when it was due"
 
 
 def test_the_command_line_shows_replays_and_dismisses(system: System, capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,10 +169,10 @@ def test_the_command_line_shows_replays_and_dismisses(system: System, capsys: py
     system.database.connection.execute("UPDATE users SET token_balance = 5")
     system.database.connection.execute("ALTER TABLE users DISABLE TRIGGER users_record_balance")
     system.database.connection.execute("UPDATE users SET token_balance = 6 WHERE id = (SELECT min(id) FROM users)")
-    assert "its balance is 6, its entries say 5" in said("ledger", "check", code=1)
+    assert "the balance is 6, but the entries add up to 5" in said("ledger", "check", code=1)
     with leads_database.connect("watch") as connection:
         ledger_check.watch(connection)
-    assert "its balance is 6" in str(system.received("oncall"))
+    assert "the balance is 6" in str(system.received("oncall"))
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     assert "dead-letters" in capsys.readouterr().out
