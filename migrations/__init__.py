@@ -19,7 +19,7 @@ class MigrationError(RuntimeError):
 
 
 def configuration(url: str | None = None) -> Config:
-    """Return Alembic's configuration for ``url`` (default: ``DATABASE_URL``), a ``postgresql://`` address.
+    """Return Alembic's configuration for ``url``, a ``postgresql://`` address; the default is ``DATABASE_URL``.
 
     Raises SystemExit with the remedy when no address is given.
     """

@@ -101,7 +101,7 @@ COMMENT ON FUNCTION calculate_lead_score(lead_type text, lead_date date, estimat
 CREATE FUNCTION call_tokens(seconds integer) RETURNS integer
     LANGUAGE sql IMMUTABLE;
 
-COMMENT ON FUNCTION call_tokens(seconds integer) IS 'Returns the price of a call in tokens: 20 for up to three minutes, and 5 for each further minute or part of a minute.';
+COMMENT ON FUNCTION call_tokens(seconds integer) IS 'Returns the price of a call, which is 20 tokens for up to three minutes, and 5 for each further minute or part of a minute.';
 
 CREATE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint
     LANGUAGE plpgsql;
@@ -171,7 +171,7 @@ COMMENT ON FUNCTION is_person(name text) IS 'Returns whether a name is a person'
 CREATE FUNCTION last_house(first text, last text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Returns null when the second number is a unit.';
+COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house number of a range on one side of a street, such as 7540 for 7538 and 40. Returns null when the second number is a unit.';
 
 CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE;
@@ -320,7 +320,7 @@ COMMENT ON FUNCTION trial_key(subscriber bigint, days_remaining integer) IS 'Ret
 CREATE FUNCTION unit_key(unit text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit: 6-2 for "APT #06-2" and for "unit 6-2".';
+COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2".';
 
 CREATE FUNCTION users_record_balance() RETURNS trigger
     LANGUAGE plpgsql;
@@ -343,7 +343,7 @@ CREATE TABLE api_documents (
 
 COMMENT ON TABLE api_documents IS 'The latest answer from the county''s API for each document. An answer is valid until a file with a later business date mentions the document.';
 
-COMMENT ON COLUMN api_documents.day IS 'New York day of the API''s answer. Compare it with business dates.';
+COMMENT ON COLUMN api_documents.day IS 'New York day of the API''s answer, for comparison with business dates.';
 
 CREATE TABLE document_types (
     code text NOT NULL,
@@ -355,7 +355,7 @@ CREATE TABLE document_types (
 
 COMMENT ON TABLE document_types IS 'The Clerk''s document codes and the transaction that each code stands for. An unlisted code counts as other.';
 
-COMMENT ON COLUMN document_types.releases_mortgage IS 'True if the document ends a mortgage. It is false for a partial release and for a satisfaction of judgment.';
+COMMENT ON COLUMN document_types.releases_mortgage IS 'True if the document ends a mortgage. A partial release or a satisfaction of judgment does not end a mortgage.';
 
 CREATE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE;
@@ -424,7 +424,7 @@ CREATE TABLE api_parties (
     party_name text
 );
 
-COMMENT ON TABLE api_parties IS 'All parties that the API''s answer names for a document. These parties replace all parties from the files.';
+COMMENT ON TABLE api_parties IS 'All parties that the API''s answer names for a document. The API''s parties replace all parties from the files.';
 
 CREATE TABLE api_unit_budget (
     day date NOT NULL,
@@ -461,7 +461,7 @@ CREATE TABLE call_pace (
     CONSTRAINT call_pace_only_row_check CHECK (only_row)
 );
 
-COMMENT ON TABLE call_pace IS 'Time at which the next call may start. All processes share this row to keep to CALLS_PER_SECOND.';
+COMMENT ON TABLE call_pace IS 'Time at which the next call may start. All processes use this row, so that together they start at most CALLS_PER_SECOND.';
 
 CREATE TABLE cleanup_batches (
     id bigint NOT NULL,
@@ -886,13 +886,13 @@ COMMENT ON TABLE deliveries IS 'Deliveries: one row for each e-mail, SMS or call
 
 COMMENT ON COLUMN deliveries.attempts IS 'Number of requests that reached the provider, or may have reached it. A request that the provider throttled (status 429) does not count.';
 
-COMMENT ON COLUMN deliveries.not_before IS 'Time at which a queued delivery becomes due. Retries and deferrals move this time.';
+COMMENT ON COLUMN deliveries.not_before IS 'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
 
 COMMENT ON COLUMN deliveries.due_at IS 'Time at which the delivery was first due. The delivery''s age counts from this time; retries do not change it.';
 
 COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted under "secret".';
 
-COMMENT ON COLUMN deliveries.priority IS 'Order among deliveries of the same kind: the highest priority is sent first. The priority of a lead alert is the lead''s score.';
+COMMENT ON COLUMN deliveries.priority IS 'Order among deliveries of the same kind. The delivery with the highest priority is sent first. The priority of a lead alert is the lead''s score.';
 
 COMMENT ON COLUMN deliveries.recipient IS 'Address to which the delivery was sent. This is personal data: cleanup empties this column, sender, body and params after the retention period.';
 
@@ -956,7 +956,7 @@ CREATE TABLE delivery_kinds (
 
 COMMENT ON TABLE delivery_kinds IS 'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a delivery expires.';
 
-COMMENT ON COLUMN delivery_kinds.is_optional IS 'True if a subscriber can unsubscribe from the kind. Deliveries of other kinds are always sent, unless the address is suppressed for another reason.';
+COMMENT ON COLUMN delivery_kinds.is_optional IS 'True if a subscriber can unsubscribe from this kind of delivery. An unsubscribe does not stop other kinds.';
 
 COMMENT ON COLUMN delivery_kinds.is_owed IS 'True if a delivery is sent free of charge when the subscriber has too few tokens. Deliveries of other kinds are then skipped.';
 
@@ -1286,7 +1286,7 @@ CREATE TABLE lookups (
 
 COMMENT ON TABLE lookups IS 'Lookups at the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
 
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first. This subscriber pays for it.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for the lookup.';
 
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 
@@ -1732,7 +1732,7 @@ SELECT
     NULL::integer AS token_balance,
     NULL::bigint AS by_entries;
 
-COMMENT ON VIEW token_balances IS 'Each subscriber''s balance and the sum of the ledger entries. If the two differ, the ledger is broken.';
+COMMENT ON VIEW token_balances IS 'Each subscriber''s balance and the sum of the ledger entries. If balance and sum differ, the ledger is broken.';
 
 CREATE TABLE token_entries (
     id bigint NOT NULL,
@@ -1804,7 +1804,7 @@ CREATE TABLE unmatched_records (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. Each run tries them again for 90 days.';
+COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. Each run tries to match these records again, for 90 days.';
 
 COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
 

@@ -27,7 +27,7 @@ def run_sql(*names: str) -> None:
 def run_sql_outside_transaction(*names: str) -> None:
     """Run files with one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without timeouts.
 
-    If a statement fails, it may leave an invalid index, and the revision runs again from the start. So put ``DROP INDEX
+    If a statement fails, it may leave an invalid index, and the revision runs again from the start. Put ``DROP INDEX
     CONCURRENTLY IF EXISTS`` in a file before the file that creates an index.
     """
     with op.get_context().autocommit_block():
@@ -52,7 +52,7 @@ def load_csv(revision: str, *tables: str) -> None:
 
 
 def driver_connection() -> psycopg.Connection[Any]:
-    """Return psycopg's connection under Alembic's: SQLAlchemy would read ``:name`` and ``%`` in SQL as its own."""
+    """Return Alembic's psycopg connection; SQLAlchemy would take ``:name`` and ``%`` in SQL as its own parameters."""
     connection = op.get_bind().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection

@@ -1,7 +1,7 @@
-"""The notifier: ``import notifier`` to send, ``dramatiq notifier`` to run the workers.
+"""The notifier: The app imports ``notifier`` to send, and ``dramatiq notifier`` runs the workers.
 
 Importing the package opens no connection and reads no setting. ``actor.send`` writes a row to the database and then
-wakes a worker through Redis. So losing Redis loses no delivery.
+wakes a worker through Redis. No delivery is lost when Redis loses its data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs the command line of the notifier: ``python -m notifier``."""
+"""Runs the notifier's command line, ``python -m notifier``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The command line for operators: ``python -m notifier``."""
+"""The operators' command line, ``python -m notifier``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit code: 0, 1 if it was refused or found a problem, 2 for wrong arguments."""
+    """Run a command; return 0, 1 if the command was refused or found a problem, or 2 for wrong arguments."""
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))

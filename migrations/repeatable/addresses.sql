@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION unit_key(unit text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
     upper(unit),
-    -- The building number becomes part of the unit number: BLDG 1 APT 5 is 1-5.
+    -- The building number becomes part of the unit number, so BLDG 1 APT 5 is 1-5.
     '\m(?:BUILDING|BLDG|TOWER|TWR)[^A-Z0-9]*([A-Z0-9]+)[^A-Z0-9]+(?=[A-Z#]*[^A-Z0-9]*[0-9])', '\1-'),
     '\m(?:APARTMENT|APT|UNIT|SUITE|STE|NUMBER|NUM|NO|ROOM|RM)\.?(?![A-Z])', ' ', 'g'),
     '\m(P)ENT(H)OUSE\M|\m(T)OWN(H)OUSE\M|\m(FL)(?:OO)?R\M', '\1\2\3\4\5', 'g'),
@@ -15,7 +15,7 @@ RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(
     '([0-9])(?=[A-Z])|([A-Z])(?=[0-9])', '\1\2-', 'g'),
     '[^A-Z0-9]+', '-', 'g'), '-'),
     '(^|-)0+(?=[0-9])', '\1', 'g'), '');
-COMMENT ON FUNCTION unit_key IS 'Returns the normal form of a unit: 6-2 for "APT #06-2" and for "unit 6-2".';
+COMMENT ON FUNCTION unit_key IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2".';
 
 CREATE OR REPLACE FUNCTION plain_address(address text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -47,7 +47,7 @@ BEGIN
     -- Split 22AVE and 8ST, but not an ordinal such as 1ST.
     short := regexp_replace(short, '^(\S+ \S+ \d+)(AVE?|TERR?|CT|PL|LN)\M', '\1 \2');
     short := regexp_replace(short, '^(\S+ [NSEW]{1,2} \d*[04-9])ST(?= #| APT| UNIT|$)', '\1 ST');
-    -- Write numbered highways as one word: US HIGHWAY 1 becomes US1, STATE ROAD 7 becomes SR7.
+    -- Write numbered highways as one word, such as US1 for US HIGHWAY 1 and SR7 for STATE ROAD 7.
     IF short ~ '\m(?:US|SR|CR|STATE|COUNTY|HWY|HIGHWAY|U S)\M|A1A' THEN
         short := regexp_replace(short, '\m(?:US|U S)[ -]?(?:HWY|HIGHWAY|ROUTE|RTE|RT)?[ -]?(\d+)\M', 'US\1');
         short := regexp_replace(short, '\m(?:SR|STATE (?:ROAD|RD|ROUTE|HWY|HIGHWAY))[ -]?(\d+|A1A)\M', 'SR\1');
@@ -57,8 +57,8 @@ BEGIN
     RETURN short;
 END $$;
 COMMENT ON FUNCTION plain_address IS
-    'Returns the address in capitals, with one blank between words and without city, state and ZIP. This is the input '
-    'of parse_address.';
+    'Returns the address in capitals, with one blank between words and without city, state and ZIP. '
+    'This is the input of parse_address.';
 
 CREATE OR REPLACE FUNCTION last_house(first text, last text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -67,8 +67,8 @@ RETURN CASE
         FROM (SELECT first::bigint AS a, (left(first, length(first) - length(last)) || last)::bigint AS b) ends)
 END;
 COMMENT ON FUNCTION last_house IS
-    'Returns the last house number of a range on one side of a street: 7540 for 7538 and 40. Returns null when the '
-    'second number is a unit.';
+    'Returns the last house number of a range on one side of a street, such as 7540 for 7538 and 40. '
+    'Returns null when the second number is a unit.';
 
 CREATE OR REPLACE FUNCTION common_address_key(address text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
@@ -76,8 +76,8 @@ RETURN CASE
     THEN replace(address, ' ', '|')
 END;
 COMMENT ON FUNCTION common_address_key IS
-    'Returns the key of an address in the most common form, and null for other forms. This is ten times as fast as '
-    'parse_address.';
+    'Returns the key of an address in the most common form, and null for other forms. '
+    'This is ten times as fast as parse_address.';
 
 CREATE OR REPLACE FUNCTION parse_address(
     address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text
@@ -141,13 +141,13 @@ BEGIN
             types := ltrim(types || ' ' || CASE WHEN word = 'TR' AND street ~ '^\d+$' THEN 'TER' ELSE short END);
         ELSIF types <> '' THEN
             IF word ~ '\d' OR length(word) = 1 OR street ~ '^\d+$' THEN
-                units := units || ' ' || word;       -- unit without a word: 3822 SW 79 AVE 105
+                units := units || ' ' || word;       -- a unit without a unit word, such as 105 in 3822 SW 79 AVE 105
             ELSE
                 street := street || ' ' || types || ' ' || word;  -- not the type: AVENUE OF PALMS
                 types := '';
             END IF;
         ELSIF word ~ '\d' AND street ~ '^\D+ \D+$' THEN
-            units := units || ' ' || word;           -- street without a type: CALLE OCHO 3H
+            units := units || ' ' || word;           -- a street without a type, such as CALLE OCHO 3H
         ELSIF word IN ('TH', 'ND') AND street ~ '^\d+$' THEN
             CONTINUE;                                -- 8 TH ST
         ELSE
@@ -171,8 +171,7 @@ BEGIN
     unit_key := nullif(public.unit_key(coalesce(nullif(btrim(unit), ''), nullif(ltrim(units, '# '), ''))), house);
 END $$;
 COMMENT ON FUNCTION parse_address IS
-    'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key '
-    'of the last house in a range such as 7538-40.';
+    'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40.';
 
 CREATE OR REPLACE FUNCTION properties_make_address_key() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -221,8 +220,7 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON PROCEDURE refresh_address_keys IS
-    'Recalculates the stored address keys of all properties, writes the keys that changed, and commits after each '
-    'batch of rows.';
+    'Recalculates the stored address keys of all properties, writes the keys that changed, and commits after each batch of rows.';
 
 CREATE OR REPLACE FUNCTION is_misspelling(written text, meant text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE levenshtein_less_equal(written, meant, 2)
@@ -237,5 +235,5 @@ RETURN CASE levenshtein_less_equal(written, meant, 2)
     ELSE false
 END;
 COMMENT ON FUNCTION is_misspelling IS
-    'Returns whether a street name differs from another by one typing error, or by two if the name is long. Both '
-    'names must have no blanks.';
+    'Returns whether a street name differs from another by one typing error, or by two if the name is long. '
+    'Both names must have no blanks.';

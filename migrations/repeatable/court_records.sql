@@ -91,5 +91,5 @@ FROM leads
 WHERE lead_type = 'foreclosure' AND status <> 'closed'
 GROUP BY property_id, lead_type, source_reference;
 COMMENT ON VIEW distressed_properties IS
-    'Reasons why an investor may be interested in a property. There is one row for each court case and for each open '
-    'foreclosure.';
+    'Reasons why an investor may be interested in a property. '
+    'There is one row for each court case and for each open foreclosure.';

@@ -6,8 +6,8 @@ CREATE OR REPLACE FUNCTION trial_key(subscriber bigint, days_remaining integer) 
     FROM (SELECT (SELECT trial_ends_at FROM users WHERE id = subscriber)) AS u (trial_ends_at)
 $$;
 COMMENT ON FUNCTION trial_key IS
-    'Returns the dedupe key of a trial reminder. When a trial is extended, the key changes, so the subscriber is '
-    'reminded again.';
+    'Returns the dedupe key of a trial reminder. '
+    'When a trial is extended, the key changes, so the subscriber is reminded again.';
 
 CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
@@ -18,8 +18,9 @@ CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURN
     END
 $$;
 COMMENT ON FUNCTION delivery_key IS
-    'Returns the dedupe key for a template. The templates for trial reminders (trial:{days}) and low balances (low) '
-    'need values from the database. Every other template is returned as the key.';
+    'Returns the dedupe key for a template. '
+    'The templates for trial reminders (trial:{days}) and low balances (low) need values from the database. '
+    'Every other template is returned as the key.';
 
 CREATE OR REPLACE FUNCTION open_deliveries(requests delivery_request[])
 RETURNS TABLE (dedupe_key text, delivery_id bigint, state text, opened boolean)
@@ -59,8 +60,8 @@ BEGIN
     LEFT JOIN unnest(opened_ids) AS o (id) ON o.id = d.id;
 END $$;
 COMMENT ON FUNCTION open_deliveries IS
-    'Creates deliveries and holds their tokens. If the dedupe key exists, returns the existing delivery. If the '
-    'subscriber has too few tokens, the new delivery is skipped.';
+    'Creates deliveries and holds their tokens. If the dedupe key exists, returns the existing delivery. '
+    'If the subscriber has too few tokens, the new delivery is skipped.';
 
 CREATE OR REPLACE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

@@ -10,8 +10,8 @@ RETURN (
     FROM jsonb_each(CASE jsonb_typeof(preferences) WHEN 'object' THEN preferences ELSE '{}' END) AS p
 );
 COMMENT ON FUNCTION plain_preferences IS
-    'Returns email_preferences with the strings "true" and "false" converted to booleans. A value that is not an '
-    'object becomes {}.';
+    'Returns email_preferences with the strings "true" and "false" converted to booleans. '
+    'A value that is not an object becomes {}.';
 
 CREATE OR REPLACE VIEW delivery_recipients AS
 SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at, d.attempts,
@@ -35,5 +35,4 @@ FROM deliveries d
 JOIN delivery_kinds k ON k.kind = d.kind
 JOIN users u ON u.id = d.subscriber_id;
 COMMENT ON VIEW delivery_recipients IS
-    'Each delivery with its subscriber''s current address, preferences and suppression, and the number of e-mails '
-    'sent to the subscriber today.';
+    'Each delivery with its subscriber''s current address, preferences and suppression, and the number of e-mails sent to the subscriber today.';

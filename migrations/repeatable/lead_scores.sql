@@ -27,5 +27,4 @@ RETURN least(100, greatest(0,
     + CASE WHEN estimated_equity >= 100000 THEN 15 ELSE 0 END
     + least(2 * coalesce(engagement_count, 0), 10)));
 COMMENT ON FUNCTION calculate_lead_score IS
-    'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York '
-    'days), plus points for equity and engagement.';
+    'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York days), plus points for equity and engagement.';

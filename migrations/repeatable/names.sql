@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION plain_upper(words text) RETURNS text LANGUAGE sql IMM
 RETURN upper(CASE WHEN octet_length(words) = char_length(words) THEN words  -- ten times as fast as translate()
                   ELSE translate(words, 'ÁÀÂÄÃÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÑÇáàâäãéèêëíìîïóòôöõúùûüñç',
                                         'AAAAAEEEEIIIIOOOOOUUUUNCaaaaaeeeeiiiiooooouuuunc') END);
-COMMENT ON FUNCTION plain_upper IS 'Returns the text in capitals without accents, independent of the database''s locale.';
+COMMENT ON FUNCTION plain_upper IS
+    'Returns the text in capitals without accents, independent of the database''s locale.';
 
 CREATE OR REPLACE FUNCTION name_key(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
@@ -50,5 +51,5 @@ BEGIN
     RETURN written !~ '\mN A\M|\mL L C\M|\mP A\M|\mEST OF\M|^(CITY|TOWN|VILLAGE|STATE) OF\M|\mUNITED STATES\M|\mU S A\M';
 END $$;
 COMMENT ON FUNCTION is_person IS
-    'Returns whether a name is a person''s name. Returns false for companies, banks, trustees, associations, '
-    'governments, estates and unknown persons, and for doubtful names.';
+    'Returns whether a name is a person''s name. '
+    'Returns false for companies, banks, trustees, associations, governments, estates and unknown persons, and for doubtful names.';

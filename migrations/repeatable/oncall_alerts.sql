@@ -42,8 +42,8 @@ CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text
     SELECT count(*)::integer FROM closed
 $$;
 COMMENT ON FUNCTION close_alerts IS
-    'Closes the alert for a cause, and alerts whose last affected DAG or feed has recovered. Returns the number of '
-    'closed alerts.';
+    'Closes the alert for a cause, and alerts whose last affected DAG or feed has recovered. '
+    'Returns the number of closed alerts.';
 
 CREATE OR REPLACE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts LANGUAGE sql AS $$
     UPDATE oncall_alerts a
@@ -54,4 +54,5 @@ CREATE OR REPLACE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts LAN
       AND (a.sending_since IS NULL OR a.sending_since < now() - interval '2 minutes')
     RETURNING a.*
 $$;
-COMMENT ON FUNCTION claim_untold_alerts IS 'Claims the alerts and recoveries that no address has accepted yet; the caller must send them.';
+COMMENT ON FUNCTION claim_untold_alerts IS
+    'Claims the alerts and recoveries that no address has accepted yet; the caller must send them.';

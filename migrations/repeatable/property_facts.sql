@@ -9,11 +9,12 @@ RETURN CASE
     WHEN deed_doc_tax / 0.60 * 100 > 100 THEN round(deed_doc_tax / 0.60 * 100, 2)
 END;
 COMMENT ON FUNCTION sale_price IS
-    'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in '
-    'this county). Returns null for a nominal deed.';
+    'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). '
+    'Returns null for a nominal deed.';
 
 CREATE OR REPLACE AGGREGATE newest(anyelement) (SFUNC = any_value_transfn, STYPE = anyelement, PARALLEL = SAFE);
-COMMENT ON AGGREGATE newest(anyelement) IS 'Returns the first value that is not null. The rows must come from a subquery that sorts them newest first.';
+COMMENT ON AGGREGATE newest(anyelement) IS
+    'Returns the first value that is not null. The rows must come from a subquery that sorts them newest first.';
 
 CREATE OR REPLACE FUNCTION property_facts(folios text[])
 RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date date, sale_price numeric,
@@ -174,8 +175,8 @@ BEGIN
     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM changed) INTO created, updated;
 END $$;
 COMMENT ON FUNCTION write_properties IS
-    'Derives and writes the properties of the given folios; refresh_properties calls it. Raises unique_violation when '
-    'another session inserts one of the rows.';
+    'Derives and writes the properties of the given folios; refresh_properties calls it. '
+    'Raises unique_violation when another session inserts one of the rows.';
 
 CREATE OR REPLACE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql AS $$
 BEGIN
@@ -223,5 +224,5 @@ RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
       AND t.transaction IN ('lis_pendens_release', 'release')
 $$;
 COMMENT ON FUNCTION releases_of IS
-    'Returns the releases of a lis pendens that were known by the given business date. A release names the case or '
-    'the file number of the lis pendens.';
+    'Returns the releases of a lis pendens that were known by the given business date. '
+    'A release names the case or the file number of the lis pendens.';

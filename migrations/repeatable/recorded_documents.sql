@@ -12,8 +12,8 @@ RETURN NOT EXISTS (
     WHERE (p.cfn_year, p.cfn_seq, p.group_id) = (api_rules.cfn_year, api_rules.cfn_seq, api_rules.group_id)
       AND p.business_date > api_rules.day);
 COMMENT ON FUNCTION api_rules IS
-    'Returns whether the API''s answer from the given day is newer than all files that mention the document. The '
-    'county publishes the file of a day before that day begins.';
+    'Returns whether the API''s answer from the given day is newer than all files that mention the document. '
+    'The county publishes the file of a day before that day begins.';
 
 CREATE OR REPLACE VIEW recorded_documents AS
 SELECT d.cfn_year, d.cfn_seq, d.group_id, d.document_code, coalesce(t.transaction, 'other') AS transaction,

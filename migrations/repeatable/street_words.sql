@@ -1,8 +1,8 @@
 -- data: street_words
 --
--- street_word(word) returns 'direction NE', 'type ST', 'unit APT' or 'number 8' for a word of an address, or null. This
--- file copies the rows of the table street_words into the function as a constant, because reading a constant is far
--- faster than reading a table.
+-- The function street_word(word) returns 'direction NE', 'type ST', 'unit APT' or 'number 8' for a word in an address,
+-- or null. This file copies the rows of the table street_words into the function as a constant, because reading a
+-- constant is far faster than reading a table.
 
 DO $make$
 BEGIN
@@ -12,5 +12,4 @@ BEGIN
         (SELECT jsonb_object_agg(word, kind || ' ' || short) FROM street_words));
 END $make$;
 COMMENT ON FUNCTION street_word IS
-    'Returns the kind and the short form of an address word from the table street_words, and null for an unknown '
-    'word.';
+    'Returns the kind and the short form of an address word from the table street_words, and null for an unknown word.';

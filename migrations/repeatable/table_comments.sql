@@ -7,14 +7,13 @@ COMMENT ON COLUMN users.token_balance IS
     'The subscriber''s balance in tokens. When the app changes the balance, a trigger writes a grant or adjust entry.';
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
 COMMENT ON TABLE subscriber_lead_criteria IS
-    'Criteria that select the leads for a subscriber. An empty list of cities means all cities. A subscriber may have '
-    'several rows.';
+    'Criteria that select the leads for a subscriber. An empty list of cities means all cities. '
+    'A subscriber may have several rows.';
 COMMENT ON TABLE lead_types IS
-    'Lead types: the name in messages, the reason why the owner may sell, the base score, and whether subscribers get '
-    'an SMS about a new lead.';
+    'Lead types: the name in messages, the reason why the owner may sell, the base score, and whether subscribers get an SMS about a new lead.';
 COMMENT ON TABLE call_consents IS
-    'Consents to calls: a phone number and the time until which it may be called. The notifier calls only numbers '
-    'whose consent is not revoked.';
+    'Consents to calls: a phone number and the time until which it may be called. '
+    'The notifier calls only numbers whose consent is not revoked.';
 COMMENT ON TABLE suppressions IS
     'Addresses that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
 
@@ -23,51 +22,51 @@ COMMENT ON TABLE suppressions IS
 COMMENT ON TABLE document_types IS
     'The Clerk''s document codes and the transaction that each code stands for. An unlisted code counts as other.';
 COMMENT ON COLUMN document_types.releases_mortgage IS
-    'True if the document ends a mortgage. It is false for a partial release and for a satisfaction of judgment.';
+    'True if the document ends a mortgage. A partial release or a satisfaction of judgment does not end a mortgage.';
 COMMENT ON COLUMN municipalities.has_post_office IS
     'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may say Miami.';
 COMMENT ON TABLE properties IS
-    'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s '
-    'API.';
+    'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
 COMMENT ON COLUMN properties.last_updated IS
-    'Time of the newest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a '
-    'lookup returns the row without a call to the API.';
+    'Time of the newest fact from a recorded document or the county''s API. '
+    'If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
 COMMENT ON COLUMN properties.document_facts IS
-    'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. When a '
-    'document is deleted, only facts from documents are removed.';
+    'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. '
+    'When a document is deleted, only facts from documents are removed.';
 COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
 COMMENT ON TABLE document_versions IS
     'All versions of recorded documents. A version is the last line for the document in the file of a business date.';
 COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
 COMMENT ON COLUMN document_versions.has_row_keys IS
-    'True if the line came from the Clerk''s 42-column file. In that file a document is live as long as one of its '
-    'party rows is live.';
+    'True if the line came from the Clerk''s 42-column file. '
+    'In that file a document is live as long as one of its party rows is live.';
 COMMENT ON COLUMN document_versions.is_live IS 'True if this is the newest version of a document that is not deleted.';
 COMMENT ON TABLE party_versions IS
     'All versions of the parties of documents. The rows work like those of document_versions.';
 COMMENT ON COLUMN party_versions.party_key IS
-    'Identifies the party within the document. The key is the party''s sequence number, or the row key from the '
-    '42-column file.';
+    'Identifies the party within the document. '
+    'The key is the party''s sequence number, or the row key from the 42-column file.';
 COMMENT ON TABLE api_documents IS
-    'The latest answer from the county''s API for each document. An answer is valid until a file with a later '
-    'business date mentions the document.';
-COMMENT ON COLUMN api_documents.day IS 'New York day of the API''s answer. Compare it with business dates.';
+    'The latest answer from the county''s API for each document. '
+    'An answer is valid until a file with a later business date mentions the document.';
+COMMENT ON COLUMN api_documents.day IS 'New York day of the API''s answer, for comparison with business dates.';
 COMMENT ON TABLE api_parties IS
-    'All parties that the API''s answer names for a document. These parties replace all parties from the files.';
+    'All parties that the API''s answer names for a document. The API''s parties replace all parties from the files.';
 COMMENT ON TABLE folios_to_refresh IS
-    'Folios that the API reported while a merge was running. The lookup and the merge did not see each other''s '
-    'documents, so the leader derives these properties again.';
+    'Folios that the API reported while a merge was running. '
+    'The lookup and the merge did not see each other''s documents, so the leader derives these properties again.';
 COMMENT ON TABLE street_aliases IS
-    'Other names for numbered streets. Both columns have the normal form that parse_address returns: '
-    'direction|name|type.';
+    'Other names for numbered streets. '
+    'Both columns have the normal form that parse_address returns: direction|name|type.';
 COMMENT ON COLUMN street_aliases.is_reference IS
-    'True if the row came from reference/street_aliases.csv. Each migration removes these rows when they are no '
-    'longer in the file. Rows that were added at run time have the value false, and migrations do not change them.';
+    'True if the row came from reference/street_aliases.csv. '
+    'Each migration removes these rows when they are no longer in the file. '
+    'Rows that were added at run time have the value false, and migrations do not change them.';
 COMMENT ON TABLE street_words IS
     'Words in addresses, with their kind and short form. Migrations build the function street_word from this table.';
 COMMENT ON TABLE land_uses IS
-    'Property types for the land uses in the parcel roll. Patterns are regular expressions, tried in the order of '
-    'rank; the first match sets the type.';
+    'Property types for the land uses in the parcel roll. '
+    'Patterns are regular expressions, tried in the order of rank; the first match sets the type.';
 
 -- ── Ingestion ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,29 +77,30 @@ COMMENT ON TABLE ingestion_files IS 'The archived files that each run read, with
 COMMENT ON TABLE rejected_records IS
     'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
 COMMENT ON TABLE unmatched_records IS
-    'Records without a folio that match no property or more than one. Each run tries them again for 90 days.';
+    'Records without a folio that match no property or more than one. '
+    'Each run tries to match these records again, for 90 days.';
 COMMENT ON COLUMN unmatched_records.entry IS
     'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
 COMMENT ON TABLE matched_records IS
     'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
 COMMENT ON TABLE pending_folios IS
-    'Folios that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads step, '
-    'the rows stay for the next run.';
+    'Folios that a merge changed and whose leads are not up to date yet. '
+    'If a run dies before the make_leads step, the rows stay for the next run.';
 COMMENT ON TABLE pending_cases IS
-    'Court cases that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads '
-    'step, the rows stay for the next run.';
+    'Court cases that a merge changed and whose leads are not up to date yet. '
+    'If a run dies before the make_leads step, the rows stay for the next run.';
 COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Area of the lot in square feet.';
 COMMENT ON TABLE court_files IS 'The files of the court feeds, with the record type and the lead type of each file.';
 COMMENT ON TABLE court_records IS
-    'All versions of court cases, by the business date of the file. A version has one row for each tenant, defendant '
-    'or decedent.';
+    'All versions of court cases, by the business date of the file. '
+    'A version has one row for each tenant, defendant or decedent.';
 COMMENT ON COLUMN court_records.party_name IS
     'Name of the tenant, defendant or decedent. The record''s address belongs to this person.';
 COMMENT ON COLUMN court_records.counterparty_name IS 'Name of the landlord, plaintiff or petitioner.';
 COMMENT ON COLUMN court_records.is_live IS 'True if the row belongs to the newest version of the case.';
 COMMENT ON TABLE task_failures IS
-    'The last error of each failed task. The callback that alerts on-call reads it here, because the callback runs in '
-    'another process and does not get the exception.';
+    'The last error of each failed task. '
+    'The callback that alerts on-call reads it here, because the callback runs in another process and does not get the exception.';
 
 -- ── Leads ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,8 +113,7 @@ COMMENT ON COLUMN leads.announced_at IS
 
 COMMENT ON TABLE lookups IS
     'Lookups at the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
-COMMENT ON COLUMN lookups.subscriber_id IS
-    'The subscriber who requested the lookup first. This subscriber pays for it.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for the lookup.';
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 COMMENT ON COLUMN lookups.units_consumed IS
     'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome counts too.';
@@ -125,53 +124,52 @@ COMMENT ON TABLE api_balance_levels IS
 -- ── Deliveries ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE delivery_kinds IS
-    'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a '
-    'delivery expires.';
+    'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a delivery expires.';
 COMMENT ON COLUMN delivery_kinds.is_optional IS
-    'True if a subscriber can unsubscribe from the kind. Deliveries of other kinds are always sent, unless the '
-    'address is suppressed for another reason.';
+    'True if a subscriber can unsubscribe from this kind of delivery. An unsubscribe does not stop other kinds.';
 COMMENT ON COLUMN delivery_kinds.is_owed IS
-    'True if a delivery is sent free of charge when the subscriber has too few tokens. Deliveries of other kinds are '
-    'then skipped.';
+    'True if a delivery is sent free of charge when the subscriber has too few tokens. '
+    'Deliveries of other kinds are then skipped.';
 COMMENT ON COLUMN delivery_kinds.is_replayable IS
-    'True if an operator may replay a dead delivery of this kind. False for kinds that are useless soon after they '
-    'were due.';
+    'True if an operator may replay a dead delivery of this kind. '
+    'False for kinds that are useless soon after they were due.';
 COMMENT ON TABLE event_meanings IS
-    'The delivery state that each provider event implies, or null for none. If a delivery has several events, the '
-    'event with the highest rank counts, then the latest event.';
+    'The delivery state that each provider event implies, or null for none. '
+    'If a delivery has several events, the event with the highest rank counts, then the latest event.';
 COMMENT ON TABLE deliveries IS
     'Deliveries: one row for each e-mail, SMS or call. Workers send what these rows say; Redis only wakes a worker.';
 COMMENT ON COLUMN deliveries.not_before IS
-    'Time at which a queued delivery becomes due. Retries and deferrals move this time.';
+    'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
 COMMENT ON COLUMN deliveries.due_at IS
     'Time at which the delivery was first due. The delivery''s age counts from this time; retries do not change it.';
 COMMENT ON COLUMN deliveries.params IS
-    'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted '
-    'under "secret".';
+    'The actor''s arguments by name, except the subscriber and the lead. '
+    'A verification code is stored encrypted under "secret".';
 COMMENT ON COLUMN deliveries.replays IS
     'Number of times that operators replayed the delivery. Each replay sets attempts to zero.';
 COMMENT ON COLUMN deliveries.attempts IS
-    'Number of requests that reached the provider, or may have reached it. A request that the provider throttled '
-    '(status 429) does not count.';
+    'Number of requests that reached the provider, or may have reached it. '
+    'A request that the provider throttled (status 429) does not count.';
 COMMENT ON COLUMN deliveries.claim IS
     'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
 COMMENT ON COLUMN deliveries.priority IS
-    'Order among deliveries of the same kind: the highest priority is sent first. The priority of a lead alert is the '
-    'lead''s score.';
+    'Order among deliveries of the same kind. The delivery with the highest priority is sent first. '
+    'The priority of a lead alert is the lead''s score.';
 COMMENT ON COLUMN deliveries.recipient IS
-    'Address to which the delivery was sent. This is personal data: cleanup empties this column, sender, body and '
-    'params after the retention period.';
+    'Address to which the delivery was sent. '
+    'This is personal data: cleanup empties this column, sender, body and params after the retention period.';
 COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
 COMMENT ON COLUMN deliveries.check_at IS
-    'When to ask the provider about a parked SMS, or about a call whose end was not reported. The start of a call '
-    'sets this time.';
-COMMENT ON COLUMN deliveries.resends IS 'Number of times an e-mail with an unknown outcome was sent again: at most one.';
+    'When to ask the provider about a parked SMS, or about a call whose end was not reported. '
+    'The start of a call sets this time.';
+COMMENT ON COLUMN deliveries.resends IS
+    'Number of times an e-mail with an unknown outcome was sent again: at most one.';
 COMMENT ON INDEX deliveries_whole IS
     'Finds rows that cleanup has not emptied yet. Cleanup keeps emptied rows, and most rows are empty.';
 COMMENT ON INDEX deliveries_accepted IS 'Finds deliveries that were completed since the last row of queue_metrics.';
 COMMENT ON TABLE delivery_events IS
-    'Events that providers reported about deliveries. An event is stored once, and then applied to the delivery''s '
-    'state.';
+    'Events that providers reported about deliveries. '
+    'An event is stored once, and then applied to the delivery''s state.';
 COMMENT ON TABLE mailing_runs IS
     'The newest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
 
@@ -184,43 +182,44 @@ COMMENT ON COLUMN token_entries.lookup_id IS
 COMMENT ON COLUMN token_entries.hold_number IS
     'Number of the hold within its delivery, from 1. Each replay makes a new hold.';
 COMMENT ON TABLE low_balance_watch IS
-    'Subscribers who will get a low_token_balance e-mail when their balance falls below their threshold. A grant that '
-    'raises the balance to the threshold adds the subscriber again.';
+    'Subscribers who will get a low_token_balance e-mail when their balance falls below their threshold. '
+    'A grant that raises the balance to the threshold adds the subscriber again.';
 
 -- ── Queues, alerts and cleanup ─────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lane_breakers IS
-    'Open breakers: queues whose provider refuses every request (wrong key, suspended account). Workers try one '
-    'delivery a minute until a trial succeeds.';
+    'Open breakers: queues whose provider refuses every request (wrong key, suspended account). '
+    'Workers try one delivery a minute until a trial succeeds.';
 COMMENT ON TABLE call_pace IS
-    'Time at which the next call may start. All processes share this row to keep to CALLS_PER_SECOND.';
+    'Time at which the next call may start. '
+    'All processes use this row, so that together they start at most CALLS_PER_SECOND.';
 COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
 COMMENT ON COLUMN queue_metrics.completed_count IS
-    'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. For '
-    'the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';
+    'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. '
+    'For the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';
 COMMENT ON TABLE oncall_alerts IS
     'Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.';
 COMMENT ON COLUMN oncall_alerts.affects IS
     'DAGs, or dates of a feed, that still have the problem. The alert closes when the last DAG or date has recovered.';
 COMMENT ON COLUMN oncall_alerts.last_sent_at IS
-    'Time at which an on-call address last accepted the alert. While this is null or older than opened_at, an open '
-    'alert is sent again.';
+    'Time at which an on-call address last accepted the alert. '
+    'While this is null or older than opened_at, an open alert is sent again.';
 COMMENT ON COLUMN oncall_alerts.sending_since IS
     'Time at which a process began to send the alert. Two minutes later another process may send it.';
 COMMENT ON COLUMN oncall_alerts.recovery IS
     'Message that says that the problem is over. Null after an on-call address has accepted this message.';
 COMMENT ON COLUMN failed_jobs.job_key IS
-    'Identifies the dead letter''s job: a run, an attempt at a delivery, or a message. The key is unique, so each job '
-    'has one row.';
+    'Identifies the dead letter''s job: a run, an attempt at a delivery, or a message. '
+    'The key is unique, so each job has one row.';
 COMMENT ON TABLE cleanup_batches IS
-    'Batches of rows that are past their retention period, with the archived object for each batch. Cleanup finishes '
-    'a batch before it begins another batch.';
+    'Batches of rows that are past their retention period, with the archived object for each batch. '
+    'Cleanup finishes a batch before it begins another batch.';
 COMMENT ON COLUMN cleanup_batches.row_ids IS 'Ids of the rows in an unfinished batch.';
 COMMENT ON COLUMN cleanup_batches.removed IS
     'Number of rows removed. If a row changed after it was archived, cleanup keeps it and archives it again later.';
 COMMENT ON TABLE schema_repeatables IS
-    'Checksums of the files in reference/ and repeatable/ that migrations last applied. A migration applies a file '
-    'again when its checksum has changed.';
+    'Checksums of the files in reference/ and repeatable/ that migrations last applied. '
+    'A migration applies a file again when its checksum has changed.';
 COMMENT ON COLUMN schema_repeatables.pending_call IS
-    'Statement that must still run after the file was applied, such as a recalculation of stored values. Null after '
-    'the statement has run.';
+    'Statement that must still run after the file was applied, such as a recalculation of stored values. '
+    'Null after the statement has run.';

@@ -101,8 +101,8 @@ BEGIN
                                FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id))
         ORDER BY id FOR NO KEY UPDATE;
     -- Hold tokens for the highest priority first. Skip a delivery that costs more than the remaining balance, so that
-    -- an SMS that the subscriber cannot pay for does not block an e-mail that costs less. Each price adds at most one
-    -- iteration.
+    -- an SMS that the subscriber cannot pay for does not block an e-mail that costs less. The loop needs at most one
+    -- iteration for each different price.
     LOOP
         WITH ranked AS (
             SELECT d.id, d.subscriber_id, d.tokens, u.token_balance,
@@ -129,8 +129,8 @@ BEGIN
     RETURN all_held;
 END $$;
 COMMENT ON FUNCTION hold_tokens IS
-    'Holds the price of each delivery from the subscriber''s balance, highest priority first. Returns the ids of the '
-    'deliveries whose tokens are held.';
+    'Holds the price of each delivery from the subscriber''s balance, highest priority first. '
+    'Returns the ids of the deliveries whose tokens are held.';
 
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
@@ -152,8 +152,7 @@ CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[
     ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
 $$;
 COMMENT ON FUNCTION settle_tokens(bigint[], integer[]) IS
-    'Settles the given amount of each delivery''s open token hold, at most the whole hold, and returns the rest to '
-    'the balance.';
+    'Settles the given amount of each delivery''s open token hold, at most the whole hold, and returns the rest to the balance.';
 
 CREATE OR REPLACE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
@@ -181,8 +180,7 @@ CREATE OR REPLACE FUNCTION call_tokens(seconds integer) RETURNS integer LANGUAGE
     SELECT 20 + 5 * ceil(greatest(seconds - 180, 0) / 60.0)::integer
 $$;
 COMMENT ON FUNCTION call_tokens IS
-    'Returns the price of a call in tokens: 20 for up to three minutes, and 5 for each further minute or part of a '
-    'minute.';
+    'Returns the price of a call, which is 20 tokens for up to three minutes, and 5 for each further minute or part of a minute.';
 
 CREATE OR REPLACE VIEW token_balances AS
 SELECT u.id AS user_id, u.token_balance,
@@ -195,4 +193,4 @@ LEFT JOIN token_entries h ON e.entry = 'settle' AND h.entry = 'hold'
                          AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
 GROUP BY u.id;
 COMMENT ON VIEW token_balances IS
-    'Each subscriber''s balance and the sum of the ledger entries. If the two differ, the ledger is broken.';
+    'Each subscriber''s balance and the sum of the ledger entries. If balance and sum differ, the ledger is broken.';

@@ -1,4 +1,4 @@
-"""The actor ``admin_alert``, with which the app alerts on-call. It uses the queue ``admin-alerts``."""
+"""The actor ``admin_alert``, with which the app alerts on-call, on the queue ``admin-alerts``."""
 
 from __future__ import annotations
 

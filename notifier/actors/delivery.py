@@ -1,4 +1,4 @@
-"""The class of the actors that send deliveries: ``send`` writes a row and then wakes a worker."""
+"""The class of actors that send deliveries. ``send`` writes a row and then wakes a worker."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def enqueue(
 class DeliveryActor(dramatiq.Actor[P, None]):
     """An actor that sends a delivery to a subscriber.
 
-    ``send`` and ``send_with_options`` do not enqueue a Dramatiq message. In the caller's process they write the
-    delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return the
-    EnqueueResult. Both methods succeed while Redis is away. If the delivery exists already, they return the existing
-    delivery. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise UnknownRecipient
-    for a subscriber or lead that does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error when
-    the database does not accept the row. After an error nothing is enqueued.
+    ``send`` and ``send_with_options`` do not enqueue a Dramatiq message. In the caller's process these methods write
+    the delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return the
+    EnqueueResult. Both methods succeed while Redis is away. If the delivery exists already, both methods return the
+    existing delivery. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise
+    UnknownRecipient for a subscriber or lead that does not exist, TypeError or ValueError for wrong arguments, and
+    psycopg.Error when the database does not accept the row. After an error nothing is enqueued.
 
     ``message`` and ``fn`` work as in Dramatiq: if a program puts a message for this actor into Redis, a worker runs the
     function, which enqueues the same delivery.

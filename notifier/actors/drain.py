@@ -38,7 +38,7 @@ SENDERS: Mapping[str, Callable[[Claim], None]] = {
     "inbound_call": reconciliation.complete,
 }
 
-#: Set when the worker shuts down. The drain actors finish their current claims and make no new claim.
+#: Set when the worker shuts down. After that, the drain actors finish their current claims and make no new claim.
 stopping = Event()
 
 
@@ -76,13 +76,13 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # No request went out, and no delivery caused the error. So the deliveries lose no attempt.
+        # The deliveries lose no attempt, because no request went out, and no delivery caused the error.
         lifecycle.requeue(
             claim, claim.ids, queue, Throttled("the database was away", code="database"), before_request=True
         )
     except MissingSetting as error:
-        # No delivery caused the error, and an operator must set the setting. Treat it like a provider that refuses
-        # every request.
+        # No delivery caused the error, and an operator must correct the settings. Treat the error like a provider that
+        # refuses every request.
         unavailable = ProviderUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:

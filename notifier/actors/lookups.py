@@ -1,4 +1,4 @@
-"""The actor that looks up a parcel at the county's API. Its queue is ``api-property-lookup``."""
+"""The actor that looks up a parcel at the county's API, on the queue ``api-property-lookup``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MAX_AGE_MS = 30_000
 class LookupActor(dramatiq.Actor[Any, None]):
     """An actor that looks up a property.
 
-    ``send`` does not return a Dramatiq message. It writes the request to the database, wakes a worker if the request is
-    new, and returns the RequestedLookup. ``send`` succeeds while Redis is away. If the stored property is recent, the
-    result contains the answer, and no request is written. ``send`` raises the errors of
+    ``send`` does not return a Dramatiq message. ``send`` writes the request to the database, wakes a worker if the
+    request is new, and returns the RequestedLookup. ``send`` succeeds while Redis is away. If the stored property is
+    recent, the result contains the answer, and no request is written. ``send`` raises the errors of
     ``notifier.lookups.client.request_lookup``.
     """
 
@@ -43,8 +43,8 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
         queue_name=LOOKUPS.queue_name,
         priority=1,
         max_retries=len(client.RETRY_DELAYS),
-        # These delays apply to failures of our own, such as a restarted database. Failures of the county's API have
-        # other delays.
+        # These delays are for our own failures, such as a restarted database. Failures of the county's API have other
+        # delays.
         min_backoff=2_000,
         max_backoff=8_000,
         max_age=MAX_AGE_MS,

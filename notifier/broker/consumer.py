@@ -33,7 +33,7 @@ UNDECODABLE = "undecodable"
 class QueueConsumer(Consumer):
     """Iterates over the messages of a queue, and holds at most ``limit`` unacknowledged messages.
 
-    While Redis is away, the consumer keeps the messages that it holds. Dramatiq's own consumer would forget them.
+    While Redis is away, the consumer keeps its messages, which Dramatiq's own consumer would forget.
     """
 
     def __init__(self, broker: RedisBroker, queue_name: str, limit: int) -> None:
@@ -94,7 +94,7 @@ class QueueConsumer(Consumer):
         try:
             message = Message.decode(data)
             redis_id, due = internals.redis_id_of(message), internals.due_time_of(message)
-            if message.queue_name != self._queue_name:  # such a message would end the worker thread
+            if message.queue_name != self._queue_name:  # a message for another queue would end the worker thread
                 raise ValueError("it names another queue")
         except (DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
             message, due = self._undecodable(data, error), 0.0

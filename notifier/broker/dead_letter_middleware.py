@@ -1,6 +1,6 @@
 """The dead-letter middleware writes one row to ``failed_jobs`` for each rejected message, without personal data.
 
-It writes the row before Redis rejects the message, so that a crash in between leaves no rejected message without a row.
+The row is written before Redis rejects the message, so that a crash leaves no rejected message without a row.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class LogContext(Middleware):
     def after_process_message(
         self, broker: Any, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Unbind the ids, because the thread will process another message."""
+        """Unbind the message's ids, because the thread will process another message."""
         clear_contextvars()
 
     def after_skip_message(self, broker: Any, message: MessageProxy) -> None:

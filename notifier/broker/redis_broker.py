@@ -20,7 +20,8 @@ from notifier.core import db
 from notifier.core.queues import QUEUES, Queue
 from notifier.core.settings import settings
 
-#: The consumer holds delayed messages in memory. They are few, because only lookups are retried with a delay.
+#: Limit for delayed messages, which the consumer holds in memory. Only retries of lookups are delayed, so there are
+#: few.
 MAX_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
 
@@ -44,7 +45,7 @@ class NotifierBroker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return a consumer that Redis wakes; ``prefetch`` and ``timeout`` (ms) are not used."""
-        queue = QUEUES.get(queue_name)  # None for the queues of delayed messages
+        queue = QUEUES.get(queue_name)  # None for a queue of delayed messages
         return QueueConsumer(self, queue_name, queue.concurrency if queue else MAX_DELAYED)
 
     def waiting(self, queue: Queue) -> int:
@@ -74,8 +75,8 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
         address,
         heartbeat_timeout=30_000,
         maintenance_chance=20_000,
-        # Dramatiq runs the after-hooks in reverse order. TimeLimit is near the end, so that it cannot interrupt
-        # Retries.
+        # Dramatiq runs the after-hooks in reverse order. The middleware TimeLimit is near the end of the list, so that
+        # it cannot interrupt Retries.
         middleware=[
             LogContext(),
             DeadLetterMiddleware(),
@@ -93,7 +94,7 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
 def _connection_pool(address: Callable[[], str]) -> redis.BlockingConnectionPool:
     """Return the broker's connection pool.
 
-    A process may have 50 connections to Redis: 36 in this pool, 8 for wake-ups, and the rest for other clients.
+    A process may have 50 connections to Redis, of which this pool has 36, the wake-ups 8, and other clients the rest.
     """
 
     def connect(**options: Any) -> AbstractConnection:

@@ -62,7 +62,7 @@ _turns = {name: _Turn() for name in QUEUES}
 
 
 def wake(queue: Queue, times: int = 1) -> None:
-    """Add up to ``times`` wake-ups, until as many wait in the queue as one process works on at once.
+    """Add up to ``times`` wake-ups to a queue; the number that wait stays at most ``queue.concurrency``.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -78,7 +78,7 @@ def wake_sms_reconciliation() -> None:
 
 
 def try_wake(queues: Iterable[Queue]) -> None:
-    """Wake queues; when Redis does not answer, the leader does so later.
+    """Wake queues; when Redis does not answer, the leader wakes them later.
 
     Threads that call this at the same time share one wake-up, if it begins after their calls.
     """

@@ -93,7 +93,7 @@ def _send_rest(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email], 
         half = len(emails) // 2
         parts = [list(emails[:half]), list(emails[half:])]
     for part in filter(None, parts):
-        # The first request took time, so the leader may have ended the claim.
+        # The first request took time, so the leader may have marked these e-mails as unknown.
         still_claimed = set(lifecycle.renew(claim, [email.delivery_id for email in part]))
         if rest := [email for email in part if email.delivery_id in still_claimed]:
             _send_batch(kind, claim, rest)

@@ -1,6 +1,6 @@
 """Asks Twilio for the outcome of SMS.
 
-A match proves that an SMS was sent. No match proves nothing, because Twilio's lists lag behind.
+A match proves that an SMS was sent. A missing match proves nothing, because Twilio's lists lag behind.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _find(sms: UnconfirmedSms) -> SmsRecord | None:
 def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
     """Return whether the record has the delivery's text and time.
 
-    If a worker died before it stored the text, the delivery has no body. Then the link to the lead identifies the SMS.
+    If a worker died before it stored the text, the delivery has no body, and the link to the lead identifies the SMS.
     """
     first, last = sms.claimed_at - TOLERANCE, sms.claimed_at + TOLERANCE
     last += timedelta(seconds=settings.provider_timeout_seconds)

@@ -28,7 +28,7 @@ _pools: list[ConnectionPool] = []
 def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
     """Yield a cursor in a transaction that commits at the end of the block, and rolls back on an exception.
 
-    Waits ``timeout`` seconds for a free connection (default: 10), then raises psycopg_pool.PoolTimeout.
+    Waits ``timeout`` seconds (10 by default) for a free connection, and then raises psycopg_pool.PoolTimeout.
     """
     with _pool().connection(timeout) as connection, connection.transaction():
         yield connection.cursor(row_factory=dict_row)
@@ -79,7 +79,7 @@ def run(name: str, **parameters: Any) -> list[DictRow]:
 
 
 def statement(name: str) -> str:
-    """Return the text of a package's ``.sql`` file: ``deliveries/claim`` is ``notifier/deliveries/sql/claim.sql``."""
+    """Return the text of a ``.sql`` file; ``deliveries/claim`` names ``notifier/deliveries/sql/claim.sql``."""
     return sql.statement(f"notifier/{name}")
 
 

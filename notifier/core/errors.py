@@ -39,7 +39,7 @@ class PermanentFailure(ProviderError):
     """Nothing was sent, and no later attempt can succeed.
 
     ``suppress`` is true when the recipient has opted out. ``positions`` maps each rejected position in a batch to the
-    reason. It is empty when the provider names no position.
+    reason, and is empty when the provider names none.
     """
 
     def __init__(

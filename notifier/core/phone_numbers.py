@@ -1,4 +1,4 @@
-"""Phone numbers: E.164 form, and the time zones in which a number may be."""
+"""Phone numbers in E.164 form, and the time zones in which a number may be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The logs of the notifier's processes. They have the common format, and show a message only by its id."""
+"""Configures the logs of the notifier's processes: the common format, and ids instead of messages."""
 
 from __future__ import annotations
 

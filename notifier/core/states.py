@@ -34,8 +34,8 @@ RELEASED_STATES = frozenset(
 DEAD_LETTER_STATES = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
-#: A provider's report that it accepted a delivery is proof and overrides the stored state. So a state may change to an
-#: accepted state, unless the delivery already has a later state. A replay changes ``dead``, ``failed`` and ``parked``
+#: A provider's report that it accepted a delivery is proof and overrides the stored state. Every state may change to an
+#: accepted state, except the later states of an accepted delivery. A replay changes ``dead``, ``failed`` and ``parked``
 #: to ``queued``.
 ALLOWED: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),

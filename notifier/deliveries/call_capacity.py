@@ -13,7 +13,7 @@ from notifier.core.queues import VOICE
 
 
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
-    """Return how many calls may start now, and block other processes until the cursor's transaction ends.
+    """Return how many calls may start now; other processes wait until the cursor's transaction ends.
 
     If no call may start, the due deliveries of ``kinds`` are deferred for a few seconds.
     """

@@ -25,8 +25,8 @@ def dispatch(
     """Make one provider request for the claimed deliveries in ``sent`` and record its outcome.
 
     ``request`` returns the provider's id or raises a ProviderError. ``on_permanent_failure`` replaces the default
-    handling of a PermanentFailure, which fails every delivery. Raises MissingSetting, if nothing was sent and nothing
-    was recorded, and OutcomeNotRecorded.
+    handling of a PermanentFailure, which fails every delivery. Raises OutcomeNotRecorded. Raises MissingSetting before
+    anything is sent or recorded.
     """
     ids = [one.delivery_id for one in sent]
     try:

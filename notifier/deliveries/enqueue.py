@@ -1,7 +1,7 @@
 """Enqueue deliveries: write their rows, token holds and ledger entries in one transaction.
 
-Threads that enqueue single deliveries at the same time share a transaction, because eight rows in one transaction take
-hardly longer than one row.
+Threads that enqueue single deliveries at the same time share a transaction, because a transaction with eight rows takes
+little longer than a transaction with one row.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResul
             _enqueue_waiting()
     if pending.error is not None:
         raise pending.error
-    # One request may have failed the whole batch. So each thread retries its own request and gets its own error.
+    # One bad request fails the whole batch, so each thread retries its own request and gets its own error.
     return [pending.result] if pending.result is not None else _enqueue(requests)
 
 

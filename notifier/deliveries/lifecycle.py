@@ -132,7 +132,7 @@ def end(
 
 
 def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderError) -> None:
-    """Record that the outcome of ``sent`` is unknown. Their tokens stay held until the outcome is known."""
+    """Record that the outcome of ``sent`` is unknown. The tokens stay held until the outcome is known."""
     _record(
         lambda cursor: _finish(cursor, claimed, State.UNKNOWN, sent, code=error.code, message=str(error)),
     )

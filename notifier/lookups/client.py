@@ -81,8 +81,8 @@ class RequestedLookup:
 class AnswerWait:
     """The wait of one caller for an answer, for use by threads and by event loops.
 
-    The caller enters ``registered`` and calls ``begin``. Then it waits up to ``seconds_to_wait`` for the wake-up and
-    calls ``look``, until ``answer`` is set.
+    The caller enters ``registered`` and calls ``begin``. The caller then waits up to ``seconds_to_wait`` for the
+    wake-up and calls ``look``, until ``answer`` is set.
     """
 
     def __init__(self, folio_number: str, subscriber_id: int, timeout: float) -> None:
@@ -219,7 +219,7 @@ def normal_form(folio_number: str) -> str:
 
 
 def seconds_until_midnight() -> float:
-    """Return the seconds until the next New York day begins, which has new units."""
+    """Return the seconds until the next New York day, when new units are available."""
     now = datetime.now(UTC)
     tomorrow = (now.astimezone(NEW_YORK) + timedelta(days=1)).date()
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=NEW_YORK)

@@ -1,7 +1,7 @@
 """The maintenance thread of a worker process.
 
-In one process, the leader, it also runs the periodic tasks. In every process the thread writes the heartbeat and
-requeues unconfirmed claims.
+In every process the thread writes the heartbeat and requeues unconfirmed claims. In one process, the leader, the thread
+also runs the periodic tasks.
 """
 
 from __future__ import annotations

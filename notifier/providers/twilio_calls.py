@@ -38,7 +38,7 @@ def fetch_call(sid: str) -> CallRecord | None:
 
 
 def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]:
-    """Return the calls between two numbers since ``since``. An empty list does not prove that there was no call."""
+    """Return the calls between two numbers from ``since`` on. An empty list does not prove that there was no call."""
     # Twilio compares only the day, so search from the day before.
     day_before = since - timedelta(days=1)
     with translated_errors():

@@ -47,7 +47,7 @@ def _translated_errors() -> Iterator[None]:
             yield
         except TwilioRestException:
             raise
-        except TwilioException:  # when a list request fails, the package gives no status
+        except TwilioException:  # for a failed list request the package gives no status
             raise Refused("Twilio does not list its SMS", code="list") from None
 
 

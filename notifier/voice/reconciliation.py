@@ -1,4 +1,7 @@
-"""Asks Twilio about calls whose end was not reported. A match proves that a call was made. No match proves nothing."""
+"""Asks Twilio about calls whose end was not reported.
+
+A match proves that a call was made. A missing match proves nothing.
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
 
 
 def human_answered(sid: str, delivery_id: int | None = None) -> None:
-    """Record once for each call that a person answered, mark the lead as contacted and count its engagement."""
+    """Record that a person answered the call, and mark the lead as contacted; a repeated report changes nothing."""
     with transaction() as cursor:
         rows(cursor, "voice/human_answered", sid=sid, delivery=delivery_id)
 

@@ -1,4 +1,4 @@
-"""The notifier's web service: ``uvicorn notifier.web:app``.
+"""The notifier's web service, which ``uvicorn notifier.web:app`` runs.
 
 Each module has one router: for provider callbacks, lookups, unsubscribing, health or metrics. Importing the package
 opens no connection. While the database is away, the service answers 503, so that providers retry their callbacks.

@@ -11,7 +11,7 @@ from notifier.core.settings import settings
 
 
 def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
-    """Accept a request with ``Authorization: Bearer {APP_API_TOKEN}``; answer 401 to any other request."""
+    """Accept a request whose bearer token is ``APP_API_TOKEN``; answer 401 to any other request."""
     scheme, _, token = authorization.partition(" ")
     expected = settings.app_api_token.get_secret_value()
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):

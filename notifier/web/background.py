@@ -1,4 +1,7 @@
-"""Background work after the answer to a callback. If the process dies first, the leader does this work."""
+"""Background work after the answer to a callback.
+
+If the process dies before it applies the events, the leader applies them.
+"""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class NotifierHealth:
-    """True in ``has_leader`` if a worker process is the leader; ``queues`` are the queues with a recent heartbeat."""
+    """The health of the workers: whether there is a leader, and which queues have a recent heartbeat."""
 
     has_leader: bool
     queues: list[str]

@@ -74,7 +74,7 @@ class Sample:
 
 @dataclass
 class CachedSamples:
-    """A cache for the samples that ``read`` returns, for ``seconds``. Concurrent callers share one read."""
+    """Keeps the samples from ``read`` for ``seconds``. Concurrent callers share one read."""
 
     read: Callable[[], list[Sample]]
     seconds: float

@@ -1,6 +1,6 @@
 """Signatures of callbacks: a body is verified before any part of it is parsed, stored or logged.
 
-A wrong, malformed or missing signature gets a 403, and raises no other exception. A body that is too large gets a 413.
+A wrong, malformed or missing signature always gets a 403. A body that is too large gets a 413.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ ANSWERS = {
 
 @router.post("/inbound")
 def sms_inbound(form: TwilioForm) -> Response:
-    """Suppress SMS and calls to the sender's number on STOP, and allow them on START; each SMS counts once."""
+    """Suppress SMS and calls to the sender's number on STOP, and allow them on START, once for each inbound SMS."""
     keyword, sender = _keyword(form.get("Body", "")), e164(form.get("From"))
     answer = MessagingResponse()
     if keyword and sender:

@@ -1,7 +1,7 @@
 """``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/recording`` receive Twilio's reports on SMS and calls.
 
-The callback URL contains the delivery's id. So a callback identifies its delivery even if it arrives before our own
-commit, or is the only proof that an SMS or call was made.
+The callback URL contains the delivery's id. Thus a callback identifies its delivery even if it arrives before our own
+commit, or if our commit was lost.
 """
 
 from __future__ import annotations

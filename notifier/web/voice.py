@@ -33,7 +33,7 @@ MAX_TURNS = 40
 def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
     """Answer when an outbound call is picked up: greet a person, or leave a voicemail after a machine's beep."""
     sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy", "")
-    # This request proves that the call was made.
+    # The request from Twilio proves that the call was made.
     if provider_events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
         background.add_task(apply_events)
     call = session.find(delivery(delivery_id), sid)
@@ -73,7 +73,7 @@ def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> 
 def _greet(call: Call) -> Response:
     response = VoiceResponse()
     if settings.call_recording == "announced":
-        # All parties must know before the recording starts (Fla. Stat. 934.03).
+        # Florida law requires that all parties know before the recording starts (section 934.03).
         response.say(RECORDED)
         start = Start()
         start.recording(recording_status_callback=_address("recording", call))

@@ -1,8 +1,8 @@
--- Claim a lookup and reserve a unit for its call, in one statement, so that both happen or neither. The lower of the
--- day's cap and the setting applies. Concurrent claims wait for the lock on the day's row, and then see the remaining
--- units.
+-- Claim a lookup and reserve a unit for its call, in one statement, so that either both happen or neither does. The
+-- lower of the day's cap and the setting applies. Concurrent claims wait for the lock on the day's row, and then see
+-- the remaining units.
 WITH target AS MATERIALIZED (
-    -- A delayed message is due by the worker's clock, which may run ahead of the database's clock. So allow 250 ms.
+    -- Allow 250 ms: a delayed message is due by the worker's clock, which may run ahead of the database's clock.
     SELECT l.id, l.folio_number, l.created_at, l.expires_at FROM lookups l
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
     FOR UPDATE

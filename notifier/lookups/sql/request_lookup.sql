@@ -1,7 +1,8 @@
 -- Return the cached property if it is recent. Otherwise return the lookup to wait for: an open lookup, a lookup that
 -- was answered within the last minute, or a new lookup. A caller that joins an open lookup extends its lifetime. The
--- commit does not wait for the disk. A later commit, which reserves the unit, waits and also flushes this commit, and
--- no call is made before it. So if the database crashes, only a lookup whose caller sees the crash is lost.
+-- commit does not wait for the disk. The commit that reserves the unit waits for the disk, and flushes this commit too.
+-- No call to the API is made before the reservation. If the database crashes before the reservation, the lookup is
+-- lost, but its caller sees the crash.
 WITH cached AS (
     SELECT p.* FROM properties p
     WHERE p.folio_number = %(folio)s AND p.last_updated > now() - make_interval(days => %(days)s)
@@ -16,7 +17,7 @@ WITH cached AS (
     WHERE NOT EXISTS (SELECT FROM cached) AND NOT EXISTS (SELECT FROM answered)
     ON CONFLICT (folio_number) WHERE state IN ('queued', 'asking')
     DO UPDATE SET expires_at = greatest(l.expires_at, excluded.expires_at)
-    RETURNING l.id, l.xmax = 0 AS is_new  -- xmax is 0 for an inserted row, but not for an updated row
+    RETURNING l.id, l.xmax = 0 AS is_new  -- xmax is 0 for an inserted row and not 0 for an updated row
 )
 SELECT coalesce(o.id, a.id) AS lookup_id, coalesce(o.is_new, false) AS is_new,
        c.id IS NOT NULL AS is_cached, c.*

@@ -1,4 +1,4 @@
--- Record that a person answered the call, once for each call, and mark the lead as contacted in the same statement.
+-- Record that a person answered the call, and mark the lead as contacted. A repeated report changes nothing.
 WITH recorded AS (
     INSERT INTO delivery_events (delivery_id, provider, event, event_key, provider_id, applied_at)
     SELECT d.id, 'twilio', 'human', %(sid)s || ':human', %(sid)s, now()

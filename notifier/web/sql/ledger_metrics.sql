@@ -1,4 +1,5 @@
--- Return the metrics of the token ledger. This query reads the whole ledger, so it runs at most every five minutes.
+-- Return the metrics of the token ledger. The query reads the whole ledger, so the web service runs it at most every
+-- five minutes.
 SELECT 'notifier_ledger_drift' AS metric, '{}'::text[] AS labels, count(*)::float8 AS value
 FROM token_balances WHERE token_balance <> by_entries
 UNION ALL
