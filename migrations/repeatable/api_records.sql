@@ -1,6 +1,6 @@
 -- requires: local_day, property_facts
 --
--- Answers of the county's API.
+-- Functions that store and apply the answers from the county's API.
 
 -- All folios share one query plan that uses indexes. Planning for each answer would take longer than storing it. An
 -- answer has few rows, so an index scan is right even when the planner estimates otherwise.

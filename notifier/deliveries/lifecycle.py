@@ -30,7 +30,7 @@ log = get_logger(__name__)
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: Claims of this process whose commit was not confirmed. The database may have committed them.
+#: Claims of this process whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
 #: Time (s) for which a worker retries to record an outcome while the database is away. After this time the leader marks
 #: the deliveries as unknown.

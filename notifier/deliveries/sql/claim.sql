@@ -1,5 +1,5 @@
--- Claim due deliveries of one kind, by priority and age. Kinds that people wait for come first. While the queue's
--- breaker is open, claim only one trial a minute.
+-- Claim due deliveries of one kind, by priority and age. Kinds of deliveries that people wait for come first. While the
+-- queue's breaker is open, claim only one trial a minute.
 WITH trial AS (
     UPDATE lane_breakers
     SET next_trial_at = now() + make_interval(secs => 60 * %(scale)s)
