@@ -1,6 +1,6 @@
-"""The batch library: the county's files on their way from the FTP server to leads and alert rows.
+"""The batch library: it turns the county's files into leads and alert rows.
 
-Read in the order of a run: ``feeds`` (what there is), ``fetch`` (FTP server to archive), ``staging`` (archive to
-staging tables), ``pipeline`` (match, merge, leads, alerts) and ``runs`` (the log). Only ``hooks``, ``ftp`` and
-``gcs_archive`` know Airflow: its connections.
+The modules in the order of a run: ``feeds`` (the county's feeds), ``fetch`` (FTP server to archive), ``staging``
+(archive to staging tables), ``pipeline`` (match, merge, leads, alerts) and ``runs`` (the run log). Only ``hooks``,
+``ftp`` and ``gcs_archive`` depend on Airflow: they read its connections.
 """

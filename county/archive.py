@@ -1,8 +1,8 @@
-"""The archive: what the county published, kept for good under its business date.
+"""The archive: permanent copies of the county's files, stored by business date.
 
-``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name only when whole and is
-never overwritten by another content; a corrected file lies beside it as ``{name}.r2``. Objects hold personal data and
-are readable by their owner only.
+An object's address is ``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name
+only when it is complete, and it is never overwritten with different content. A corrected file is stored beside it as
+``{name}.r2``. Objects contain personal data, so only their owner may read them.
 """
 
 from __future__ import annotations
@@ -27,49 +27,50 @@ from county.errors import (
     not_archived,
 )
 
-#: Seconds after which a partial file belongs to a task that was killed: no task runs that long.
+#: A partial file older than this (seconds) belongs to a killed task: no task runs that long.
 ABANDONED_AFTER = 7200
 
 
 class Archive(Protocol):
-    """Where archived objects lie. Names are relative to ``ARCHIVE_URL``: ``daily/2026-11-20/Cases.exp``.
+    """A place that stores objects. Names are relative to ``ARCHIVE_URL``, such as ``daily/2026-11-20/Cases.exp``.
 
-    Every method raises ArchiveUnavailable when the next try may succeed and PermanentIngestionError when it cannot.
+    Every method raises ArchiveUnavailable when a retry may succeed and PermanentIngestionError when a retry cannot
+    help.
     """
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the objects in ``folder``, sorted; none for a missing folder."""
+        """Return the names of the objects in ``folder``, sorted; an empty list for a missing folder."""
 
     def put(self, name: str, source: BinaryIO) -> None:
-        """Archive the whole file ``source``; the same content again changes nothing, other content is a conflict."""
+        """Archive the file ``source``, unless it is archived already; raise ArchiveConflict if other content is."""
 
     def facts(self, name: str) -> tuple[int, str]:
-        """Size in bytes and checksum of an object; raises NotArchived."""
+        """Return size (bytes) and checksum of an object; raise NotArchived for a missing object."""
 
     def checksum(self, source: BinaryIO) -> str:
-        """Return the checksum that the whole file ``source`` would have as an object."""
+        """Return the checksum that the file ``source`` would have in this archive."""
 
     def open(self, name: str) -> BinaryIO:
-        """Open an object for reading, seekable, without holding it in memory; raises NotArchived."""
+        """Open an object as a seekable stream that is not held in memory; raise NotArchived for a missing object."""
 
 
 def open_archive(url: str) -> Archive:
     """Return the archive at ``url`` (``file:///folder``, ``gs://bucket/folder``).
 
-    Raises GiveUp for an address that no archive serves.
+    Raises PermanentIngestionError for an address of any other form.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path and not parts.netloc:
         return FileArchive(Path(unquote(parts.path)))
     if parts.scheme == "gs" and parts.netloc:
-        from county.gcs_archive import GcsArchive  # two seconds of imports that a local archive does not need
+        from county.gcs_archive import GcsArchive  # its imports take two seconds; a local archive does not need them
 
         return GcsArchive(parts.netloc, unquote(parts.path).strip("/"))
     raise PermanentIngestionError(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
 
 
 class FileArchive:
-    """An archive in a folder of this machine (or of a file system that all of them mount)."""
+    """An archive in a folder of this machine, or of a file system that all Airflow workers mount."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,7 +85,7 @@ class FileArchive:
                 return []
 
     def put(self, name: str, source: BinaryIO) -> None:
-        """Archive a file under its name once it is whole and on disk."""
+        """Write a file to disk completely, then give it its name in the archive."""
         target = self.root / name
         with self._explained(f"store {name}"):
             self._folder(target.parent)
@@ -92,7 +93,7 @@ class FileArchive:
             try:
                 with _partial_file(target.parent) as partial:
                     _copy_durably(source, partial)
-                    # A hard link fails when the name is taken, which a rename would not.
+                    # A hard link fails when the name is taken; a rename would overwrite the file.
                     os.link(partial, target)
                 _sync_folder(target.parent)
             except FileExistsError:
@@ -105,7 +106,7 @@ class FileArchive:
             return os.fstat(stream.fileno()).st_size, self.checksum(stream)
 
     def checksum(self, source: BinaryIO) -> str:
-        """Return the SHA-256 of ``source`` as ``facts`` gives it."""
+        """Return the SHA-256 of ``source`` in the form that ``facts`` returns."""
         source.seek(0)
         return "sha256:" + hashlib.file_digest(cast(Any, source), "sha256").hexdigest()
 
@@ -153,7 +154,7 @@ def _partial_file(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the partial files of killed tasks. A file that is being written is younger."""
+    """Remove the partial files that killed tasks left. A file that is still being written is younger."""
     for partial in folder.glob(".partial-*"):
         with suppress(FileNotFoundError):
             if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:
@@ -170,7 +171,7 @@ def _copy_durably(source: BinaryIO, target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file durable too."""
+    """Write the folder to disk, so that the name of a new file survives a crash."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Which business date a run is for, and which files on the server belong to it."""
+"""Business dates: the date that a run is for, and the dates of the files on the server."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from county.feed import Feed, Period
 from leads.business_days import add_business_days, is_business_day, previous_business_day
 from leads.clock import NEW_YORK, local_day
 
-#: A file written later belongs to the next business date. A run of today waits for its files until then.
+#: A file written after this time (New York) belongs to the next business date. A run for today waits for its files
+#: until this time.
 CLOSING_TIME = time(18)
 
 
 def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, now: datetime) -> date:
     """Return the New York date that a run is for.
 
-    ``asked``, the parameter ``business_date`` (ISO), wins; else it is the date of the logical date. A manual run that
-    names neither (Airflow then gives no logical date, or the time of the click) is for the last business day. Raises
-    ValueError for a parameter that is not a date.
+    ``asked``, the parameter ``business_date`` (ISO), takes precedence over the logical date. A manual run with neither
+    (Airflow then passes no logical date, or the time of the click) is for today if today is a business day, else for
+    the last business day. Raises ValueError for a parameter that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)
@@ -31,8 +32,8 @@ def business_date(logical_date: datetime | None, *, asked: str | None, manual: b
 def file_date(feed: Feed, day: date, lag_days: int = 0) -> str:
     """Return the date in the name of a dated file for business date ``day``.
 
-    YYYYMMDD: the day itself, or ``lag_days`` business days before it for a feed of business days. YYYYMM, the month
-    before, for a monthly feed.
+    A weekly file carries ``day`` as YYYYMMDD. A daily file carries the date ``lag_days`` business days before ``day``.
+    A monthly file carries the previous month as YYYYMM.
     """
     match feed.period:
         case Period.MONTH:
@@ -44,7 +45,7 @@ def file_date(feed: Feed, day: date, lag_days: int = 0) -> str:
 
 
 def writing_window(feed: Feed, day: date) -> tuple[datetime, datetime]:
-    """Return when an undated file for ``day`` must have been written: (after, until), New York."""
+    """Return the times (after, until) between which an undated file for ``day`` must have been written."""
     begin = previous_business_day(day) if feed.period is Period.BUSINESS_DAY else day - timedelta(days=7)
     return (
         datetime.combine(begin, CLOSING_TIME, NEW_YORK),
@@ -53,7 +54,7 @@ def writing_window(feed: Feed, day: date) -> tuple[datetime, datetime]:
 
 
 def can_still_come(day: date, now: datetime) -> bool:
-    """Return whether a missing file for ``day`` is worth waiting for: today's is, until closing time."""
+    """Return whether a missing file for ``day`` may still be published: true for today, until ``CLOSING_TIME``."""
     local = now.astimezone(NEW_YORK)
     return local.date() == day and local.time() < CLOSING_TIME
 
@@ -62,9 +63,10 @@ _DATED_NAME = re.compile(r"(?P<stem>.*?)_?(?P<date>\d{8}|\d{6})?\.(?:exp|zip)", 
 
 
 def parse_name(name: str) -> tuple[str, str | None] | None:
-    """Split ``Cases_20261120.exp`` into ``("cases", "20261120")``; return None for a name that is not the county's.
+    """Split ``Cases_20261120.exp`` into ``("cases", "20261120")``; return None for a name of another form.
 
-    The date may be YYYYMMDD, MMDDYYYY (the Clerk's own files) or, for monthly files, YYYYMM; it is returned year first.
+    The date may be YYYYMMDD, MMDDYYYY (the Clerk's own files) or, for monthly files, YYYYMM; the returned date starts
+    with the year.
     """
     match = _DATED_NAME.fullmatch(name)
     if match is None:

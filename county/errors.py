@@ -1,39 +1,39 @@
-"""What can go wrong, by what the caller may do about it."""
+"""The errors of the batch side, typed by what the caller may do."""
 
 from __future__ import annotations
 
 import errno
 
-#: A disk or a quota is full; the same step may succeed once there is space again.
+#: Error numbers for a full disk or a used-up quota; a step may succeed once there is space again.
 STORAGE_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class IngestionError(Exception):
-    """Something stopped the run; trying the same step again later may help."""
+    """A step failed, and a retry may succeed."""
 
 
 class PermanentIngestionError(IngestionError):
-    """Trying again cannot help: a human has to change something first."""
+    """A step failed, and a retry cannot help: a person has to change something first."""
 
 
 class MissingFile(PermanentIngestionError):
-    """The file is neither archived for the business date nor on the server for it."""
+    """The file for the business date is neither in the archive nor on the server."""
 
 
 class EmptyFile(PermanentIngestionError):
-    """The file holds no record."""
+    """The file contains no record."""
 
 
 class StaleFile(PermanentIngestionError):
-    """The file is the one of another business date."""
+    """The file on the server is identical to the file for the previous business date."""
 
 
 class DamagedFile(PermanentIngestionError):
-    """A zip that cannot be read to its end."""
+    """A zip file is damaged and cannot be read completely."""
 
 
 class TooManyRejects(PermanentIngestionError):
-    """More lines of a file are malformed than a good file ever has."""
+    """More lines of a file are malformed than ``MAX_REJECTED_PERCENT`` allows."""
 
 
 class LoginRefused(PermanentIngestionError):
@@ -41,7 +41,7 @@ class LoginRefused(PermanentIngestionError):
 
 
 class ArchiveConflict(PermanentIngestionError):
-    """Another content is already archived under the name."""
+    """Different content is already archived under the name."""
 
 
 class NotArchived(PermanentIngestionError):
@@ -49,7 +49,7 @@ class NotArchived(PermanentIngestionError):
 
 
 class IncompleteFile(IngestionError):
-    """What arrived is not what the server has; the next try may receive all of it."""
+    """A download received fewer bytes than the server has; a retry may receive all of them."""
 
 
 class FileStillChanging(IngestionError):
@@ -61,7 +61,7 @@ class ServerUnreachable(IngestionError):
 
 
 class ArchiveUnavailable(IngestionError):
-    """The archive does not answer, or has no room."""
+    """The archive does not answer, or its storage is full."""
 
 
 class StorageFull(IngestionError):
@@ -69,28 +69,28 @@ class StorageFull(IngestionError):
 
 
 class DatabaseTrouble(IngestionError):
-    """The leads database went away, or broke a step off; nothing of the step was kept."""
+    """The leads database does not answer, or it interrupted a step and rolled its transaction back."""
 
 
 class StagingChanged(PermanentIngestionError):
-    """A staging table no longer holds the rows that were logged for it."""
+    """A staging table no longer holds as many rows as the task ``stage`` logged."""
 
 
 class SkipRun(Exception):
-    """The business date is a holiday and there is no file: the run is skipped, not failed."""
+    """There is nothing to do for the business date, for example on a holiday without files; the run is skipped."""
 
 
 def archive_conflict(name: str) -> ArchiveConflict:
     """Return the error for content that differs from the archived object."""
     return ArchiveConflict(
-        f"{name} is already archived with another content. If the county corrected the file, run the date again with "
-        "the parameter refetch; the correction is archived beside it."
+        f"{name} is already archived with different content. If the county corrected the file, run the date again "
+        "with the parameter refetch; the correction is archived beside it."
     )
 
 
 def not_archived(name: str, where: str) -> NotArchived:
     """Return the error for an object that is not in the archive."""
     return NotArchived(
-        f"{name} is not in the archive {where} (any more). Restore it, or clear the task fetch of this run: it looks "
-        "for the file on the FTP server."
+        f"{name} is not (or no longer) in the archive {where}. Restore it, or clear the task fetch of this run: fetch "
+        "looks for the file on the FTP server."
     )

@@ -1,4 +1,4 @@
-"""What a feed is. ``county.feeds`` declares the ones that the county publishes."""
+"""The classes that describe a feed. ``county.feeds`` declares the county's feeds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from leads.clock import NEW_YORK
 
 @dataclass(frozen=True)
 class Target:
-    """A staging table and where each of its columns comes from: a column of the layout, or SQL over such columns.
+    """A staging table, and for each of its columns a column of the layout or an SQL expression over the layout.
 
-    In SQL, ``{name}`` stands for the converted value of that column of the layout.
+    In an SQL expression, ``{name}`` stands for the converted value of the layout's column ``name``.
     """
 
     table: str
@@ -26,7 +26,7 @@ class Target:
 class FeedFile:
     """One file of a feed: its name on the server, and the staging tables that its lines go to.
 
-    ``stem`` is the name without date and extension, in lower case; ``other_stems`` are stems that mean the same file.
+    ``stem`` is the name without date and extension, in lower case; ``other_stems`` are further stems of the same file.
     A file that is not ``required`` may be missing: the run continues with a warning.
     """
 
@@ -38,7 +38,7 @@ class FeedFile:
 
 
 class Period(Enum):
-    """How much time one set of files covers; the dates on the files and the age of data follow from it."""
+    """The time that one set of files covers; it decides the dates in file names and how the age of data is counted."""
 
     BUSINESS_DAY = "business day"
     WEEK = "week"
@@ -47,13 +47,14 @@ class Period(Enum):
 
 @dataclass(frozen=True)
 class Feed:
-    """A set of files that the county publishes together for one business date. Everything about a feed is said here.
+    """A set of files that the county publishes together for one business date.
 
     ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
-    ``merge``, ``make_leads``) in the order in which they run, ``merges`` the tables that ``merge`` changes. A task is
-    tried again after ``retry_minutes``. A scheduled run that has not ended ``late_after`` its slot is late (None: no
-    deadline). Data older than ``stale_days`` is stale (business days for a feed of business days; None: not watched).
-    A feed that ``may_be_empty`` accepts files without a record, and files identical to the ones before.
+    ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
+    changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it is unfinished
+    ``late_after`` its slot (None: no deadline). Data older than ``stale_days`` is stale (business days for a daily
+    feed; None: not watched). If ``may_be_empty`` is true, the run accepts files without a record and files identical to
+    the previous ones.
     """
 
     name: str
@@ -77,12 +78,12 @@ class Feed:
 
     @property
     def queue_name(self) -> str:
-        """The queue name under which a failed run is listed among the dead letters."""
+        """The queue name in the dead letter of a failed run."""
         return f"{self.ingestion_type}_ingestion".replace("_", "-")
 
     @property
     def skips_holidays(self) -> bool:
-        """Whether nothing is expected on a day on which the county is closed."""
+        """Whether the county publishes no files of this feed on a holiday."""
         return self.period is Period.BUSINESS_DAY
 
     def file(self, name: str) -> FeedFile:
@@ -91,7 +92,7 @@ class Feed:
 
     def slots(self, first: date, until: datetime) -> list[datetime]:
         """Return the scheduled times from ``first`` (a New York date) to ``until`` (aware), oldest first."""
-        from croniter import croniter  # not needed to declare a DAG
+        from croniter import croniter  # imported here because declaring a DAG does not need it
 
         midnight = datetime.combine(first, time.min, NEW_YORK)
         slots = croniter(self.schedule, midnight - timedelta(seconds=1)).all_next(datetime)

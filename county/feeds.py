@@ -1,4 +1,4 @@
-"""What the county publishes. A new feed is one declaration here, rows of ``layouts.csv``, and its ``.sql`` files."""
+"""The county's feeds. A new feed needs one declaration here, rows in ``layouts.csv``, and its ``.sql`` files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ DOCKTEXT = FeedFile(
     required=False,
 )
 
-#: The Clerk's own file holds one row a party: each line is staged as a document and as a party.
+#: The Clerk's own file has one line for each party: each line is staged as a document and as a party.
 OFFICIAL_RECORDS = FeedFile(
     "official_records.exp",
     "dly_records",
@@ -106,7 +106,7 @@ OFFICIAL_RECORDS = FeedFile(
             },
         ),
     ),
-    other_stems=("",),  # its name may be nothing but a date, inside a zip
+    other_stems=("",),  # inside a zip, the file's name may be just a date
 )
 
 _DAILY_FILES = {
@@ -122,7 +122,7 @@ _DOCUMENT_STEPS = {
 
 
 def _court_file(name: str) -> FeedFile:
-    """Return a file of the courts; its lines are staged unchanged, in the columns of its layout."""
+    """Return the declaration of a court file, whose staging table has the columns of its layout."""
     stem = name.removesuffix(".exp").lower()
     return FeedFile(name, stem, (Target(f"staging_{stem}", {c.name: c.name for c in layout(name)}),))
 
@@ -177,7 +177,7 @@ MONTHLY = Feed(
     stale_days=35,
 )
 
-#: The county's parcels: ``county.parcel_roll`` turns a CSV into lines with these columns.
+#: The county's parcels. ``county.parcel_roll`` turns the roll's CSV into lines with these columns.
 PARCEL_ROLL = Feed(
     name="roll",
     dag_id="property_roll",
@@ -222,12 +222,12 @@ FEEDS = (DAILY, WEEKLY, MONTHLY, PARCEL_ROLL)
 
 
 def feed_of_dag(dag_id: str) -> Feed | None:
-    """Return the feed that a DAG brings in, None for a DAG that brings none."""
+    """Return the feed that a DAG ingests; None for a DAG that ingests no feed."""
     return next((feed for feed in FEEDS if feed.dag_id == dag_id), None)
 
 
 def feed(name: str) -> Feed:
-    """Return a feed by its name; the daily one with the files of the format that ``MIAMI_DADE_DAILY_FORMAT`` names.
+    """Return the feed ``name``; ``MIAMI_DADE_DAILY_FORMAT`` decides which files the daily feed has.
 
     Raises KeyError for an unknown name and InvalidSetting for an unknown format.
     """

@@ -1,4 +1,4 @@
-"""From the FTP server to the archive. A run reads the archive; the server keeps only the newest files."""
+"""Copies the county's files to the archive. A run reads the archive, because the server keeps only the newest files."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: The county may still be writing a file this fresh. ``PAUSE`` is how long (s) a download waits for it.
+#: The county may still be writing a file that is younger than ``FRESH``. Before downloading it, a task waits ``PAUSE``
+#: seconds.
 FRESH = timedelta(minutes=2)
 PAUSE = 5.0
 
 
 class FileServer(Protocol):
-    """What fetching needs of the county's server; ``county.ftp`` has the implementation for FTP."""
+    """The server on which the county publishes its files; ``county.ftp`` implements it for FTP."""
 
     def names(self, folder: str) -> list[str]:
-        """Return the bare names of the files in ``folder``; none for an empty folder."""
+        """Return the file names in ``folder``, without the folder; an empty list for an empty folder."""
 
     def facts(self, path: str) -> tuple[int, datetime]:
         """Return the size (bytes) and modification time (aware) of a file."""
 
     def download(self, path: str, target: BinaryIO, size: int) -> None:
-        """Write the file's ``size`` bytes, resuming after a lost connection; raise IncompleteFile for fewer."""
+        """Write ``size`` bytes to ``target``, resuming after a lost connection; raise IncompleteFile for fewer."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """The files of ``feed`` that a run for business date ``day`` needs."""
+    """A request for the files of ``feed`` for the business date ``day``."""
 
     feed: Feed
     day: date
@@ -71,7 +72,7 @@ class FetchRequest:
 
     @property
     def folder(self) -> str:
-        """The folder of the day in the archive."""
+        """The archive's folder for the business date."""
         return f"{self.feed.name}/{self.day.isoformat()}"
 
     def belongs(self, file: FeedFile, name: str) -> bool:
@@ -83,11 +84,11 @@ class FetchRequest:
 def files_to_fetch(
     request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime
 ) -> list[FeedFile] | None:
-    """Return the files that the run reads, in the feed's order; None while a required one can still come today.
+    """Return the run's files, in the feed's order; None while a missing required file may still be published today.
 
-    A file is there when it is archived, or on the server and not written in the last two minutes. A run of business
-    days does not wait on a holiday. Raises SkipRun on a holiday without files and MissingFile for a required file that
-    is in neither place. An optional file may be missing.
+    A file counts as present if it is archived, or if it is on the server and was not written in the last two minutes. A
+    run of the daily feed does not wait on a holiday. Raises SkipRun on a holiday without files, and MissingFile if a
+    required file is neither in the archive nor on the server. An optional file may be missing.
     """
     archived = [file for file in request.feed.files if _archived(request, file, archive) is not None]
     found = archived + _published(request, archived, server, now)
@@ -105,10 +106,10 @@ def files_to_fetch(
 def fetch_file(
     request: FetchRequest, file: FeedFile, server: FileServer, archive: Archive, *, now: datetime
 ) -> Fetched:
-    """Archive one file unless it is archived already, and return where it is.
+    """Archive one file, unless it is archived already; return the archived file.
 
-    With ``refetch`` the server is asked in any case, and a correction is archived beside the first version. Raises
-    MissingFile, EmptyFile or StaleFile for a required file, and IncompleteFile or FileStillChanging when the next try
+    With ``refetch`` the file is downloaded in any case, and a corrected file is archived beside the first version.
+    Raises MissingFile, EmptyFile or StaleFile for a required file, and IncompleteFile or FileStillChanging when a retry
     may succeed.
     """
     archived = _archived(request, file, archive)
@@ -129,9 +130,9 @@ def _can_wait(request: FetchRequest, now: datetime) -> bool:
 def _published(
     request: FetchRequest, archived: Sequence[FeedFile], server: FileServer, now: datetime
 ) -> list[FeedFile]:
-    """Return the files that are on the server and not archived.
+    """Return the files that are on the server but not in the archive.
 
-    A server that does not answer stops nothing when all required files are archived.
+    If all required files are archived, a server that does not answer causes only a warning.
     """
     enough = not request.refetch and all(file in archived for file in request.feed.files if file.required)
     wanted = [file for file in request.feed.files if file not in archived]
@@ -151,7 +152,7 @@ def _is_published(request: FetchRequest, file: FeedFile, server: FileServer, now
     if not _can_wait(request, now):
         return True
     age = now - server.facts(f"{request.feed.directory}/{name}")[1]
-    return not timedelta(0) <= age < FRESH  # a server's clock may be ahead of ours
+    return not timedelta(0) <= age < FRESH  # the server's clock may be ahead of this machine's
 
 
 def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[tuple[int, str]]:
@@ -166,7 +167,7 @@ def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[
 
 
 def _archived(request: FetchRequest, file: FeedFile, archive: Archive) -> Fetched | None:
-    """Return the newest archived revision of the file, None when there is none."""
+    """Return the newest archived revision of the file; None if the file is not archived."""
     revisions = _revisions(request, file, archive)
     return _fetched(archive, file, f"{request.folder}/{revisions[-1][1]}") if revisions else None
 
@@ -177,7 +178,7 @@ def _fetched(archive: Archive, file: FeedFile, object_name: str) -> Fetched:
 
 
 def _on_server(request: FetchRequest, file: FeedFile, server: FileServer) -> str | None:
-    """Return the name on the server of the day's file: the dated one, else an undated one from the day's window."""
+    """Return the server's name for the day's file: a dated file, else an undated file written in the day's window."""
     wanted = file_date(request.feed, request.day, request.lag_days)
     undated = []
     for name in sorted(server.names(request.feed.directory)):
@@ -200,7 +201,7 @@ def _from_server(
     name = _on_server(request, file, server)
     if name is None:
         return None
-    # The file has no name in its folder, so a killed task leaves no personal data behind.
+    # A temporary file without a name: a killed task leaves no personal data on disk.
     with _room(name), tempfile.TemporaryFile() as local:
         _download(server, f"{request.feed.directory}/{name}", local, now)
         _refuse_empty(request, file, name, local)
@@ -217,14 +218,14 @@ def _room(name: str) -> Iterator[None]:
     except OSError as error:
         folder = tempfile.gettempdir() if tempfile.tempdir else "TMPDIR"
         raise StorageFull(
-            f"{name} does not go into the temporary folder {folder} of {os.uname().nodename}: "
-            f"{error.strerror or error}. Make room there or let TMPDIR name another folder; nothing was archived, the "
+            f"{name} cannot be written to the temporary folder {folder} of {os.uname().nodename}: "
+            f"{error.strerror or error}. Free space there or set TMPDIR to another folder; nothing was archived; the "
             "next try continues."
         ) from error
 
 
 def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> None:
-    """Download one file; it is complete only when the server's size, before and after, is the size that arrived."""
+    """Download one file; raise FileStillChanging if its size or time on the server changes during the download."""
     before = server.facts(path)
     if now - before[1] < FRESH:
         time.sleep(PAUSE)
@@ -239,7 +240,7 @@ def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> 
 
 
 def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO) -> None:
-    """Refuse a file without a record where the feed allows none. Reads a zip to its end, which checks its checksums."""
+    """Raise EmptyFile for an empty file, unless the feed allows it; read a zip to its end, to check its checksums."""
     zipped = name.lower().endswith(".zip")
     local.seek(0)
     stream = zip_member(local, name, file.stem) if zipped else local
@@ -249,7 +250,7 @@ def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: Binar
             pass
     if empty and file.required and not request.feed.may_be_empty:
         raise EmptyFile(
-            f"{name} for {request.day} holds no record. Ask the county for the day's file, then run the date again; "
+            f"{name} for {request.day} contains no record. Ask the county for the day's file, then run the date again; "
             "nothing was archived or changed."
         )
 
@@ -261,8 +262,8 @@ def _refuse_yesterdays(request: FetchRequest, file: FeedFile, name: str, local: 
     earlier = _archived(before, file, archive)
     if earlier is not None and _same(earlier, local, archive):
         raise StaleFile(
-            f"{name} for {request.day} is identical to the file of {before.day}: the county has not published the new "
-            "one. Run the date again when it has; nothing was archived or changed."
+            f"{name} for {request.day} is identical to the file of {before.day}: the county has not published the "
+            "new file. Run the date again when it has; nothing was archived or changed."
         )
 
 
@@ -271,7 +272,7 @@ def _same(archived: Fetched, local: BinaryIO, archive: Archive) -> bool:
 
 
 def _name_in_archive(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO, archive: Archive) -> str:
-    """Return the name to archive under: the server's name, or the next revision of it for a correction."""
+    """Return the object name for the file: the server's name, with a new revision number for a corrected file."""
     revisions = _revisions(request, file, archive)
     if not revisions:
         return f"{request.folder}/{name}"
@@ -292,5 +293,5 @@ def _explain_missing(
     seen = f"the server has {', '.join(sorted(others)[:5])} for other dates" if others else "the server has none"
     raise MissingFile(
         f"{names} for {request.day}: not in the archive ({request.folder}) and not in {directory} on the FTP server "
-        f"({seen}). Put the file on either, or run another date; nothing was changed."
+        f"({seen}). Put the file into one of them, or run another date; nothing was changed."
     )

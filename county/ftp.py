@@ -1,4 +1,4 @@
-"""The county's FTP server, plain or over TLS, as ``county.fetch.FileServer``."""
+"""Access to the county's FTP server, with or without TLS."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ MIAMI_DADE_FTP = "miami_dade_ftp"
 
 _T = TypeVar("_T")
 
-#: How a connection dies: without a word, or with one that is no answer.
+#: The errors of a broken connection: the server closed it, or its reply is not valid FTP.
 _BROKEN = (OSError, EOFError, ftplib.error_reply, ftplib.error_proto)
 
 
 class CountyFtp:
-    """The FTP server of Airflow's connection ``miami_dade_ftp``; connects when it is first used.
+    """The ``FileServer`` for Airflow's connection ``miami_dade_ftp``; connects on first use.
 
-    Airflow's own FTP hook has no timeouts, resumes nothing, and does not notice a file that arrives incomplete. The
-    connection's extra may have ``tls`` (FTPS: login and files encrypted), ``ca_file`` (the certificate of the authority
-    that signed the server's) or ``verify`` (check against the system's authorities), ``passive`` and ``encoding``.
-    ``timeout`` (s) limits connecting, each reply and each block of data; ``resumptions`` is how often one download
-    resumes after a lost connection. Raises the errors of ``county.errors``.
+    Airflow's own FTP hook has no timeouts, cannot resume a download, and does not notice an incomplete download. The
+    connection's extra may contain ``tls`` (FTPS: login and files encrypted), ``ca_file`` (the certificate of the
+    authority that signed the server's certificate) or ``verify`` (check against the system's authorities), ``passive``
+    and ``encoding``. ``timeout`` (s) limits connecting, each reply and each block of data; ``resumptions`` is how often
+    one download resumes after a lost connection. Raises the errors of ``county.errors``.
     """
 
     def __init__(self, conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
@@ -90,11 +90,11 @@ class CountyFtp:
         return conn
 
     def names(self, folder: str) -> list[str]:
-        """Return the bare names of the files in ``folder``."""
+        """Return the file names in ``folder``, without the folder."""
         try:
             paths = self._ask(lambda conn: conn.nlst(folder))
         except (ftplib.error_perm, ftplib.error_temp) as error:
-            if str(error)[:3] in ("550", "450"):  # how servers say that a folder is empty
+            if str(error)[:3] in ("550", "450"):  # some servers' reply for an empty folder
                 return []
             raise IngestionError(
                 f"the FTP server refuses to list {folder}: {error}; the next try asks again"
@@ -104,26 +104,26 @@ class CountyFtp:
     def facts(self, path: str) -> tuple[int, datetime]:
         """Return size (bytes) and modification time (UTC) of a file."""
         try:
-            self._ask(lambda conn: conn.voidcmd("TYPE I"))  # a listing before has changed it to text
+            self._ask(lambda conn: conn.voidcmd("TYPE I"))  # an earlier listing may have switched to text mode
             size = self._ask(lambda conn: conn.size(path))
             modified = self._ask(lambda conn: conn.voidcmd(f"MDTM {path}"))
         except (ftplib.error_perm, ftplib.error_temp) as error:
-            raise IngestionError(f"the FTP server does not tell size and time of {path}: {error}") from error
+            raise IngestionError(f"the FTP server does not report size and time of {path}: {error}") from error
         stamp = modified.partition(" ")[2].strip()[:14]
         return size or 0, datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
     def download(self, path: str, target: BinaryIO, size: int) -> None:
-        """Write the file to ``target``, resuming where a connection was lost."""
+        """Write the file to ``target``; after a lost connection, resume where it broke off."""
         for attempt in range(self.resumptions + 1):
             try:
                 self._receive(path, target)
             except ftplib.error_perm as error:
                 raise IngestionError(
-                    f"the FTP server does not give {path}: {error}; the next try asks again"
+                    f"the FTP server does not send {path}: {error}; the next try asks again"
                 ) from error
             except (*_BROKEN, ftplib.error_temp) as error:
                 if isinstance(error, OSError) and error.errno in STORAGE_FULL_ERRNOS:
-                    raise  # this machine's disk, not the network
+                    raise  # this machine's disk is full; the network is not the cause
                 self._forget()
                 if attempt == self.resumptions:
                     raise ServerUnreachable(
@@ -145,7 +145,7 @@ class CountyFtp:
         conn.retrbinary(f"RETR {path}", target.write, blocksize=1 << 16, rest=target.tell() or None)
 
     def _ask(self, question: Callable[[Any], _T]) -> _T:
-        """Asks once more over a new connection when the old one turns out to be dead (421: idle for too long)."""
+        """Run ``question`` on the connection; if the connection is dead (421: idle for too long), reconnect once."""
         for last in (False, True):
             conn = self._connected()
             try:
@@ -156,8 +156,8 @@ class CountyFtp:
                 self._forget()
                 if last:
                     raise ServerUnreachable(
-                        f"the county's FTP server broke off: {error}. Check the server; nothing was changed, the next "
-                        "try continues."
+                        f"the county's FTP server closed the connection: {error}. Check the server; nothing was "
+                        "changed; the next try continues."
                     ) from error
         raise AssertionError("unreachable")
 
@@ -167,7 +167,7 @@ class CountyFtp:
             self._conn = None
 
     def close(self) -> None:
-        """Says goodbye, if anyone still listens."""
+        """Close the connection; send QUIT first if the server still answers."""
         if self._conn is not None:
             try:
                 self._conn.quit()
@@ -177,7 +177,7 @@ class CountyFtp:
 
 
 class _FtpTls(ftplib.FTP_TLS):
-    """FTPS that reuses the control connection's session for data, which careful servers demand."""
+    """An FTPS client whose data connections reuse the control connection's TLS session, as strict servers require."""
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[Any, int | None]:
         sock, size = ftplib.FTP.ntransfercmd(self, cmd, rest)
@@ -187,7 +187,7 @@ class _FtpTls(ftplib.FTP_TLS):
 
 class _Socket(ssl.SSLSocket):
     def unwrap(self) -> _Socket:
-        """Nothing to wait for: many servers just close, and sizes tell whether all has arrived."""
+        """Skip TLS's closing handshake: many servers omit it, and the file's size shows whether all bytes arrived."""
         return self
 
 
@@ -209,7 +209,7 @@ def _secure(conn: _FtpTls) -> None:
         conn.auth()
     except ftplib.error_perm as error:
         raise PermanentIngestionError(
-            f'the FTP server does not speak TLS: {error}. Take "tls" out of the connection\'s extra if the county '
+            f'the FTP server does not support TLS: {error}. Remove "tls" from the connection\'s extra if the county '
             "really offers plain FTP only; nothing was changed."
         ) from error
 

@@ -1,4 +1,4 @@
-"""The archive in a bucket of Google Cloud Storage, through Airflow's connection ``google_cloud_default``."""
+"""An archive in a Google Cloud Storage bucket, reached through Airflow's connection ``google_cloud_default``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from county.errors import ArchiveUnavailable, IngestionError, PermanentIngestionError, archive_conflict, not_archived
 
 GOOGLE_CLOUD = "google_cloud_default"
-#: Bytes of one request, up and down; a multiple of 256 KiB.
+#: Bytes that one request uploads or downloads; must be a multiple of 256 KiB.
 CHUNK = 8 << 20
-#: Bytes that a reader of lines takes out of a chunk at a time.
+#: Bytes that a reader takes from a downloaded chunk at a time.
 READ_AHEAD = 1 << 20
 
 
 class GcsArchive:
-    """``gs://bucket/folder``. ``STORAGE_EMULATOR_HOST`` is honored.
+    """The archive at ``gs://bucket/folder``; the client honors ``STORAGE_EMULATOR_HOST``.
 
-    Objects are written under the precondition that there is none of that name, with the bucket's own access rules and
-    no others. ``timeout`` (s) bounds how long a request is repeated while the service does not answer.
+    An object is written on the precondition that no object has its name, and only the bucket's access rules apply to
+    it. While the service does not answer, a request is retried for ``timeout`` seconds.
     """
 
     def __init__(self, bucket: str, folder: str, *, timeout: float = 60) -> None:
@@ -47,7 +47,7 @@ class GcsArchive:
             return sorted(blob.name.removeprefix(prefix) for blob in found)
 
     def put(self, name: str, source: BinaryIO) -> None:
-        """Upload a file unless its object exists, and verify the checksum of what arrived."""
+        """Upload a file, unless its object exists, and verify the object's checksum."""
         expected = (_size(source), self.checksum(source))
         blob = self._blob(name)
         blob.cache_control = "private, no-store"
@@ -58,7 +58,7 @@ class GcsArchive:
                     source, size=expected[0], if_generation_match=0, checksum="crc32c", retry=self._retry
                 )
             except api.PreconditionFailed:
-                # Also what a repeated request hears whose first try had arrived.
+                # A retried upload also gets this error if its first try had succeeded.
                 if self.facts(name) != expected:
                     raise archive_conflict(name) from None
                 return
@@ -70,7 +70,7 @@ class GcsArchive:
 
     def facts(self, name: str) -> tuple[int, str]:
         """Return size (bytes) and checksum of an object."""
-        with self._explained(f"look at {name}"):
+        with self._explained(f"inspect {name}"):
             blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
             if blob is None:
                 self._need_bucket()
@@ -78,7 +78,7 @@ class GcsArchive:
             return int(blob.size), f"crc32c:{blob.crc32c}"
 
     def checksum(self, source: BinaryIO) -> str:
-        """Return the CRC32C of ``source`` as ``facts`` gives it."""
+        """Return the CRC32C of ``source`` in the form that ``facts`` returns."""
         source.seek(0)
         checksum = google_crc32c.Checksum()
         while block := source.read(1 << 20):
@@ -86,17 +86,17 @@ class GcsArchive:
         return "crc32c:" + base64.b64encode(checksum.digest()).decode()
 
     def open(self, name: str) -> BinaryIO:
-        """Open an object for reading, block by block."""
+        """Open an object as a stream that is downloaded block by block."""
         with self._explained(f"read {name}"):
             blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
             if blob is None:
                 self._need_bucket()
                 raise not_archived(name, self.url)
             blob.chunk_size = CHUNK
-            # All blocks are of one and the same object, whatever happens meanwhile.
+            # All blocks come from the same generation, even if the object is replaced in the meantime.
             stream = blob.open("rb", if_generation_match=blob.generation, retry=self._retry)
         reader = _Reader(stream, lambda: self._explained(f"read {name}"))
-        # Lines are asked for one by one, and by itself the reader would look for each one's end byte by byte.
+        # Without this buffer, reading a line would search for its end byte by byte.
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
 
     def _storage(self) -> Any:
@@ -112,7 +112,7 @@ class GcsArchive:
         return f"{self.folder}/{name}" if self.folder else name
 
     def _need_bucket(self) -> None:
-        """Raise when the bucket is missing: a missing object looks the same, and only listing tells them apart."""
+        """Raise NotFound if the bucket is missing: only a listing tells a missing bucket from a missing object."""
         next(iter(self._storage().list_blobs(self.bucket, max_results=1, retry=self._retry)), None)
 
     @contextmanager
@@ -142,13 +142,13 @@ class GcsArchive:
         if isinstance(error, api.ClientError) and not isinstance(error, api.TooManyRequests):
             return PermanentIngestionError(f"{said}: {_first_line(error)}. Correct ARCHIVE_URL; nothing was staged.")
         return ArchiveUnavailable(
-            f"{said}: {_first_line(error)}. If this stays, look at the service (or STORAGE_EMULATOR_HOST); nothing was "
-            "staged; the next try continues."
+            f"{said}: {_first_line(error)}. If this persists, check the service (or STORAGE_EMULATOR_HOST); nothing "
+            "was staged; the next try continues."
         )
 
 
 class _Reader(io.BufferedIOBase):
-    """An object that is being read, with errors in the archive's words."""
+    """A stream of an object that translates Google's errors into those of ``county.errors``."""
 
     def __init__(self, stream: BinaryIO, explained: Any) -> None:
         self._stream = stream

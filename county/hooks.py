@@ -1,4 +1,4 @@
-"""The leads database, by Airflow's connection ``leads_db``."""
+"""Connections to the leads database, through Airflow's connection ``leads_db``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from leads.database import KEEPALIVES
 
 LEADS_DB = "leads_db"
 
-#: Settings of the session on the server. A task that was killed, or whose machine is gone, must not keep its locks; and
-#: a step sorts and hashes whole days, which the default of 4 MB would spill to disk.
+#: Settings of the database session. The intervals and timeouts release the locks of a task that was killed or whose
+#: machine went down. ``work_mem`` lets a step sort and hash whole days, which PostgreSQL's default of 4 MB would spill
+#: to disk.
 _SESSION = {
     "application_name": "ingestion",
     "work_mem": "64MB",
@@ -28,7 +29,7 @@ _SESSION = {
 
 
 def leads_connection() -> psycopg.Connection:
-    """Connect to the leads database: Airflow's connection ``leads_db``, else ``DATABASE_URL``; autocommit.
+    """Return an autocommit connection to the leads database (Airflow's ``leads_db``, else ``DATABASE_URL``).
 
     Raises DatabaseTrouble when the server does not answer and PermanentIngestionError when neither is defined.
     """
@@ -64,7 +65,7 @@ def _connect() -> psycopg.Connection:
 
 
 def database_trouble(error: Exception) -> DatabaseTrouble | None:
-    """Return the error to raise for one that the leads database caused in the middle of a step; None for any other."""
+    """Return a DatabaseTrouble for an error that the leads database caused during a step; None for any other error."""
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return None
     said = (error.diag.message_primary or str(error)).strip()

@@ -1,8 +1,8 @@
-"""The columns of the county's files, and what a value of each type must look like.
+"""The columns of the county's files, and the checks and conversions of their values.
 
-``layouts.csv`` is the data: a layout that turns out different on a real file is corrected there. Checks and conversions
-are SQL over ``f``, the array of a line's fields, and for any line. Nearly all lines are *plain*, though: a regular
-expression tells that they would pass every check, COPY splits them, and few of their values need a conversion.
+``layouts.csv`` lists the columns; if a real file has a different layout, correct it there. Checks and conversions are
+SQL expressions over ``f``, the array of a line's fields, and work for any line. Nearly all lines are *plain*: a regular
+expression proves that they pass every check, COPY splits them, and few of their values need a conversion.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 LAYOUTS = Path(__file__).with_name("layouts.csv")
 
-#: type -> (check of a trimmed value that is not blank, what to say when it fails)
+#: type -> (SQL check of a trimmed, nonblank value, reason to give if the check fails)
 _CHECKS = {
     "integer": (
         "translate({v}, '0123456789', '') = '' AND length(ltrim({v}, '0')) <= 15",
@@ -44,7 +44,7 @@ _CHECKS = {
     "text": ("true", "is missing"),
 }
 
-#: type -> conversion of a trimmed value; blank ones are NULL already
+#: type -> SQL conversion of a trimmed value; a blank value is NULL already
 _VALUES = {
     "integer": "{v}::bigint",
     "date": "to_date({v}, 'MMDDYYYY')",
@@ -66,10 +66,10 @@ _DATE = (
 
 @dataclass(frozen=True)
 class Plain:
-    """How most values of a type look: what matches ``pattern`` passes the check, whatever else may pass it too.
+    """The usual form of a type's values: a value that matches ``pattern`` passes the check.
 
-    COPY reads such a field, padding removed, as ``sql_type``; ``value`` is SQL that converts it, with the result of
-    ``_VALUES``.
+    COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` converts it to the same
+    result as ``_VALUES``. Values of another form may pass the check too.
     """
 
     pattern: str
@@ -88,13 +88,13 @@ _PLAIN = {
     "code": Plain("[A-Z0-9_./&-]++(?: ++[A-Z0-9_./&-]++)*+ *+"),
     "text": Plain(f"(?! |\\^|\\n){_TEXT}"),
 }
-#: Ways to say nothing that are as plain.
+#: type -> an empty value that a plain line may also have
 _NOTHING = {"date": "00000000", "text": " *+"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One field of a line. ``position`` counts from 0; ``codes`` lists the allowed values, if the layout does."""
+    """One field of a line. ``position`` counts from 0; ``codes`` lists the allowed values, empty if any is allowed."""
 
     name: str
     position: int
@@ -105,12 +105,12 @@ class Column:
     @property
     def _trimmed(self) -> str:
         text = rf"nullif(btrim(f[{self.position + 1}], E' \t\r'), '')"
-        # Eight zeros stand for no date.
+        # Eight zeros mean that there is no date.
         return f"nullif({text}, '00000000')" if self.type == "date" else text
 
     @property
     def check(self) -> str | None:
-        """SQL that is not true for a malformed field; None when anything goes."""
+        """An SQL condition that is not true for a malformed field; None if every value is allowed."""
         check = _CHECKS[self.type][0].format(v=self._trimmed)
         if self.codes:
             listed = ", ".join(f"'{code}'" for code in self.codes)
@@ -121,36 +121,36 @@ class Column:
 
     @property
     def complaint(self) -> str:
-        """The reason given when the check fails."""
+        """The reason to give for a field that fails the check."""
         if self.codes:
             return f"{self.name} is not one of {', '.join(self.codes)}"
         return f"{self.name} {_CHECKS[self.type][1]}"
 
     @property
     def value(self) -> str:
-        """SQL of the converted value of a field that passes."""
+        """An SQL expression that converts a field that passes the check."""
         return _VALUES[self.type].format(v=self._trimmed)
 
     @property
     def plain_name(self) -> str:
-        """The column that COPY reads this field of a plain line into."""
+        """The name of the column that COPY fills with this field of a plain line."""
         return f"c{self.position + 1}"
 
     @property
     def plain_type(self) -> str:
-        """The SQL type of the column that COPY reads this field into."""
+        """The SQL type of the column that COPY fills with this field of a plain line."""
         return _PLAIN[self.type].sql_type
 
     @property
     def plain_pattern(self) -> str:
-        """The regular expression of a field whose value is plain."""
+        """The regular expression that this field matches in a plain line."""
         pattern = f"(?:{'|'.join(self.codes)}) *+" if self.codes else _PLAIN[self.type].pattern
         nothing = _NOTHING.get(self.type, "")
         return f"(?:{pattern})" if self.required else f"(?:{pattern}|{nothing}|)(?=\\^|\\n)"
 
     @property
     def plain_value(self) -> str:
-        """SQL of the converted value of a plain field."""
+        """An SQL expression that converts this field of a plain line."""
         return _PLAIN[self.type].value.format(c=self.plain_name)
 
 
@@ -176,7 +176,7 @@ def plain_line(columns: tuple[Column, ...]) -> str:
 
 
 def is_good(columns: tuple[Column, ...]) -> str:
-    """Return SQL that is true when ``line``, split into ``f``, has the layout."""
+    """Return an SQL condition that is true when ``line``, split into ``f``, has the layout."""
     checks = [column.check for column in columns if column.check]
     return (
         f"CASE WHEN cardinality(f) <> {len(columns)} OR strpos(line, '␀') > 0 THEN false"
@@ -185,7 +185,7 @@ def is_good(columns: tuple[Column, ...]) -> str:
 
 
 def first_fault(columns: tuple[Column, ...]) -> str:
-    """Return SQL that names the first error of ``line``, split into ``f``."""
+    """Return an SQL expression that names the first error in ``line``, split into ``f``."""
     faults = "".join(
         f" WHEN ({column.check}) IS NOT TRUE THEN '{column.complaint}'" for column in columns if column.check
     )

@@ -9,10 +9,10 @@ from leads.sql import statement
 
 
 def score_leads(connection: psycopg.Connection) -> int:
-    """Set today's score of every lead that is ``new`` or ``contacted``; return how many scores changed.
+    """Update the score of every lead that is ``new`` or ``contacted``; return how many scores changed.
 
-    Freshness is relative to the day of the call, whatever date the run is for: a backfill must not bring old scores
-    back. Waits for an ingestion that is making or closing leads.
+    A lead's age is counted up to today, not up to the run's business date, so a backfill does not bring old scores
+    back. Waits while an ingestion merges records or makes leads.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))

@@ -1,10 +1,12 @@
-"""Bytes of a county file → the rows that PostgreSQL's COPY reads, without touching single lines where they are plain.
+"""Converts the bytes of a county file into rows for PostgreSQL's COPY, many lines at a time where lines are plain.
 
-The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF ends. Decoding is decided
-line by line where a block is not UTF-8 as a whole, so that one bad line does not spoil the accents of the others.
+The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF line ends. If a block is not
+valid UTF-8 as a whole, each of its lines is decoded separately, so that one Windows-1252 line does not garble the
+accents in the other lines.
 
-A *plain* line is one that certainly has the layout (``layouts.plain_line``): COPY splits it into its fields. Any other
-is *odd*: it is set aside with its number, for PostgreSQL to judge, and COPY reads a row without values in its place.
+A *plain* line matches the regular expression ``layouts.plain_line`` and so certainly has the layout: COPY splits it
+into its fields. Any other line is *odd*: it is kept aside with its number, for PostgreSQL to check, and COPY reads an
+empty row in its place.
 """
 
 from __future__ import annotations
@@ -16,26 +18,29 @@ from typing import IO, BinaryIO
 
 BLOCK = 1 << 20
 
-#: How COPY has to read what ``copy_blocks`` yields.
+#: The options with which COPY must read the rows from ``copy_blocks``.
 COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
 
-#: The first blank stands by itself: for a literal byte the search runs ahead, for a repetition it tries each place.
+#: The pattern starts with a literal blank, because the search for a literal byte is fast; a repetition would be tried
+#: at every position.
 _PADDING = re.compile(rb"  *+(?=[\^\n])")
 
-#: PostgreSQL cannot store NUL; its picture keeps the line visible, and the line is rejected for it.
+#: PostgreSQL cannot store a NUL byte. This symbol replaces it, so that the line can be rejected and shown.
 _NUL_PICTURE = "␀".encode()
 
-#: Without any other byte, nothing in a block is UTF-8 beyond ASCII, and all of it is Windows-1252.
+#: Bytes that never occur inside a multibyte UTF-8 character. If a block has no other bytes and is not ASCII, all of it
+#: is Windows-1252.
 _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
 
 
 def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> Iterator[bytes]:
-    """Yield ``stream`` as COPY's rows of ``fields`` columns, one a line, without the blanks that pad their values.
+    """Yield one COPY row of ``fields`` columns for each line of ``stream``, without the blanks that pad values.
 
-    ``plain`` is the regular expression of a plain line without its end. To ``odd`` are written COPY's rows of number
-    (from 1) and line for each line that is not plain. Memory stays at a few blocks.
+    ``plain`` is the regular expression of a plain line, without the line end. For each odd line, a COPY row with the
+    line's number (from 1) and its text is written to ``odd``. The function holds only a few blocks in memory.
     """
-    # Possessive: a run of lines is one match that never looks back, at a tenth of the cost of a match a line.
+    # The possessive pattern matches many plain lines at once and never backtracks; matching line by line costs ten
+    # times as much.
     run = re.compile(b"(?:" + plain.encode() + rb"\n)++")
     nothing = b"^" * (fields - 1) + b"\n"
     number = 1
@@ -75,13 +80,13 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _escape(line: bytes) -> bytes:
-    """Escape COPY's special characters; an empty line becomes a blank, since COPY reads an empty one as NULL."""
+    """Escape COPY's special characters; an empty line becomes a blank, because COPY reads an empty line as NULL."""
     line = line.replace(b"\0", _NUL_PICTURE).replace(b"\\", b"\\\\").replace(b"^", b"\\^").replace(b"\r", b"\\r")
     return line or b" "
 
 
 def as_text(line: bytes) -> str:
-    """One line without its end, decoded as ``copy_blocks`` would, for a person to read."""
+    """Return a line without its line end, decoded as in ``copy_blocks``, for a person to read."""
     return _line_to_utf8(line.rstrip(b"\r\n")).replace(b"\0", _NUL_PICTURE).decode()
 
 
@@ -101,6 +106,6 @@ def _line_to_utf8(line: bytes) -> bytes:
     except UnicodeDecodeError:
         try:
             return line.decode("cp1252").encode()
-        except UnicodeDecodeError:  # five bytes mean nothing in Windows-1252
+        except UnicodeDecodeError:  # Windows-1252 leaves five bytes undefined
             return line.decode("latin-1").encode()
     return line

@@ -23,15 +23,15 @@ from county.layouts import layout
 from county.lines import as_text
 from county.staging import Staged, stage_file
 
-#: The address shows the newest roll: after so many days it is the one of another month.
+#: ``PARCEL_ROLL_URL`` offers only the newest roll: after this many days it may be the next month's roll.
 DAYS_PUBLISHED = 28
 TIMEOUT = 120.0
 
 
 def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date, refetch: bool = False) -> Fetched:
-    """Return the roll of business date ``day``: the archived one, else the one at ``url``, archived first.
+    """Return the archived roll for business date ``day``; if there is none, first archive the roll at ``url``.
 
-    Raises MissingFile when it is neither, IngestionError when the next try may succeed.
+    Raises MissingFile when the roll is in neither place, IngestionError when a retry may succeed.
     """
     (file,) = feed.files
     folder = f"{feed.name}/{day.isoformat()}"
@@ -44,13 +44,13 @@ def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date
 
 
 def refuse_older(connection: psycopg.Connection, feed: Feed, day: date) -> None:
-    """Raise SkipRun when a later roll was loaded already: an older one would only undo facts."""
+    """Raise SkipRun if a newer roll is already loaded: an older roll would overwrite newer values."""
     row = connection.execute(
         "SELECT max(ingestion_date) FROM data_ingestion_logs WHERE ingestion_type = %s AND status = 'success'",
         (feed.ingestion_type,),
     ).fetchone()
     if row and row[0] and row[0] > day:
-        raise SkipRun(f"the roll of {row[0]} is in already; the one of {day} would only take facts back")
+        raise SkipRun(f"the roll of {row[0]} is already loaded; the older roll of {day} would overwrite newer values")
 
 
 def stage_roll(
@@ -63,7 +63,7 @@ def stage_roll(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Stages the CSV ``stream`` (seekable) as ``county.staging.stage_file`` does a county file."""
+    """Stage the CSV ``stream`` (seekable); arguments, result and errors are those of ``county.staging.stage_file``."""
     (file,) = feed.files
     try:
         return stage_file(
@@ -81,7 +81,7 @@ def stage_roll(
 
 
 def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO, feed: Feed, day: date) -> None:
-    """Show the rejects of ``day`` with the CSV's own lines, read a second time: few rolls have any."""
+    """Store the CSV's original lines in the rejected records of ``day``; read the CSV again only if there are any."""
     of_the_day = (feed.name, day)
     rejects = connection.execute(
         "SELECT line_number FROM rejected_records WHERE feed = %s AND business_date = %s", of_the_day
@@ -104,10 +104,10 @@ def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO,
 
 
 class RollLines:
-    """The CSV as lines of a county file: the columns of ``file``'s layout in their order, ``^`` between them.
+    """A stream of the CSV's lines in the form of a county file: the columns of the layout, separated by ``^``.
 
-    Line numbers stay those of the CSV; a line that is no CSV passes as it is, to be rejected with its reason.
-    Raises GiveUp when the header lacks a column.
+    Line numbers stay those of the CSV. A malformed CSV line is passed on unchanged, so that staging rejects it with a
+    reason. Raises PermanentIngestionError if the header lacks a column.
     """
 
     def __init__(self, stream: BinaryIO, file: FeedFile) -> None:
@@ -129,7 +129,7 @@ class RollLines:
     def _convert(self, stream: BinaryIO, wanted: list[str]) -> Iterator[bytes]:
         header = _header(stream)
         places = [header.index(name) for name in wanted]
-        yield b"\n"  # the header's line
+        yield b"\n"  # in place of the header, to keep the line numbers
         for line in stream:
             fields = _fields(line)
             if not fields:
@@ -139,7 +139,7 @@ class RollLines:
             else:
                 values = [fields[place].replace(b"^", b" ") for place in places]
                 if not values[0].strip(b"0- "):
-                    values[0] = b""  # folio 0 is no parcel
+                    values[0] = b""  # a folio of zeros names no parcel
                 yield b"^".join(values) + b"\n"
 
 
@@ -153,7 +153,7 @@ def _from_url(
         )
     if not 0 <= (today - day).days < DAYS_PUBLISHED:
         raise MissingFile(
-            f"{where}, and PARCEL_ROLL_URL shows the newest roll only, not that of {day}. Put the CSV there, or run "
+            f"{where}, and PARCEL_ROLL_URL offers only the newest roll, not that of {day}. Put the CSV there, or run "
             "the newest date; nothing was changed."
         )
     with tempfile.TemporaryFile() as local:
@@ -202,7 +202,7 @@ def _header(stream: BinaryIO) -> list[str]:
 
 
 def _fields(line: bytes) -> list[bytes]:
-    """Return the fields of a CSV line: none for a blank line, the line itself when its quotes do not end."""
+    """Return the fields of a CSV line: none for a blank line, the whole line if a quote is not closed."""
     line = line.rstrip(b"\r\n")
     if b'"' not in line:
         return line.split(b",") if line.strip() else []

@@ -1,4 +1,4 @@
-"""The steps of a run between staging and alerts. Each is one transaction; its ``.sql`` files say how."""
+"""The steps of a run from match to write_alerts. Each step runs its ``.sql`` files in one transaction."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from leads.sql import statement
 
 log = get_logger(__name__)
 
-#: A merge reads what earlier merges have written, so one runs at a time, for any feed and date.
+#: A merge reads the results of earlier merges, so only one merge runs at a time, over all feeds and dates.
 MERGE_LOCK = "leads:merge"
 
 Counts = dict[str, int]
 
 
 def run_statements(connection: psycopg.Connection, name: str, **parameters: Any) -> Counts:
-    """Run ``sql/<name>.sql``; return the one row that its last statement gives, if any."""
+    """Run ``sql/<name>.sql``; return the row that its last statement returns, or an empty dict."""
     with psycopg.ClientCursor(connection, row_factory=dict_row) as cursor:
         cursor.execute(statement(f"county/{name}"), parameters or None)
         while cursor.nextset():
@@ -32,7 +32,7 @@ def run_statements(connection: psycopg.Connection, name: str, **parameters: Any)
 
 
 def _run_step(connection: psycopg.Connection, run: Run, step: str) -> Counts:
-    """Run the ``.sql`` files of a step one after another; return what they counted."""
+    """Run the ``.sql`` files of a step one after another; return the counts of all files."""
     counts: Counts = {}
     for name in run.feed.steps[step]:
         counts |= run_statements(
@@ -47,17 +47,18 @@ def _run_step(connection: psycopg.Connection, run: Run, step: str) -> Counts:
 
 
 def match(connection: psycopg.Connection, run: Run) -> Counts:
-    """Find a folio by address for records that name none; return the counts ``matched`` and ``unmatched``."""
+    """Match records without a folio to properties by address; return the counts ``matched`` and ``unmatched``."""
     with connection.transaction():
         check_staging(connection, run)
         return _run_step(connection, run, "match")
 
 
 def merge(connection: psycopg.Connection, run: Run) -> Counts:
-    """Bring documents or court records, and the properties, up to date with the run's files, all or nothing.
+    """Bring documents, court records or properties up to date with the run's files, in one transaction.
 
-    Return counts: of documents and parties that changed and properties ``created`` and ``updated``, or of ``records``,
-    those ``matched`` to a property, and ``changed_cases``.
+    Return counts. The daily feed counts changed ``documents`` and ``parties``, and the properties ``created`` and
+    ``updated``. A court feed counts ``records``, records ``matched`` to a property, and ``changed_cases``. The parcel
+    roll counts the properties ``created`` and ``updated``, and ``leads_revalued``.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
@@ -66,7 +67,7 @@ def merge(connection: psycopg.Connection, run: Run) -> Counts:
 
 
 def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
-    """Make the day's leads and close those whose reason has ended; return counts by lead type and ``closed``."""
+    """Make the day's leads and close leads whose reason has ended; return counts by lead type and ``closed``."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
         return _run_step(connection, run, "make_leads")
@@ -75,10 +76,10 @@ def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
 def write_alerts(
     connection: psycopg.Connection, run: Run, *, today: date, max_age_days: int, notify: bool | None = None
 ) -> Counts:
-    """Enqueue a delivery for each subscriber and new lead of the day; the notifier sends them.
+    """Enqueue deliveries for the new leads of the day and the subscribers who want them; the notifier sends them.
 
-    The leads of a day older than ``max_age_days`` business days are not announced, unless ``notify`` is True; with
-    ``notify`` False, those of no day are. Return the counts ``leads``, ``alerts`` and ``unpaid`` (too few tokens).
+    Leads are announced if the day is at most ``max_age_days`` business days old; ``notify``, True or False, overrides
+    this rule. Return the counts ``leads``, ``alerts`` and ``unpaid`` (too few tokens).
     """
     announces = business_days_between(run.day, today) <= max_age_days if notify is None else notify
     if not announces:

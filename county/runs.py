@@ -1,4 +1,4 @@
-"""``data_ingestion_logs``: one row for each run, which tells the truth whatever fails."""
+"""The run log ``data_ingestion_logs``: one row for each run, correct even if a task is killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDS: dict[str | None, str] = {
 
 
 class RunKey(TypedDict):
-    """A run as its tasks hand it to each other (XCom holds JSON)."""
+    """A run in the form in which its tasks pass it on through XCom, as JSON."""
 
     feed: str
     ingestion_id: int
@@ -37,7 +37,7 @@ class RunKey(TypedDict):
 
 @dataclass(frozen=True)
 class Run:
-    """What every step of a run needs to know: the feed, the id of the run's row, and the business date."""
+    """A run of a feed: the feed, the id of the run's row, and the business date."""
 
     feed: Feed
     ingestion_id: int
@@ -45,19 +45,20 @@ class Run:
 
     @classmethod
     def of(cls, key: RunKey) -> Run:
-        """Return the run that a task was given; raises as ``county.feeds.feed``."""
+        """Return the run that ``key`` describes; raise the errors of ``county.feeds.feed``."""
         return cls(feeds.feed(key["feed"]), key["ingestion_id"], date.fromisoformat(key["day"]))
 
     @property
     def key(self) -> RunKey:
-        """The run as JSON can hold it."""
+        """The run as values that JSON can represent."""
         return RunKey(feed=self.feed.name, ingestion_id=self.ingestion_id, day=self.day.isoformat())
 
 
 def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> Run:
-    """Insert the run's row as ``running``, or reopen the row of a run that was cleared; return the run.
+    """Insert the run's row as ``running``, or reset the row of a cleared run to ``running``; return the run.
 
-    Also drops the staging partitions that no run reads any more: of runs that succeeded, or failed a week ago.
+    Also drops staging partitions that no run reads any more: those of runs that succeeded, were skipped, or failed more
+    than a week ago.
     """
     with connection.transaction():
         row = connection.execute(
@@ -99,9 +100,10 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
 
 
 def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Callable[[str], str | None]) -> list[str]:
-    """End as ``failed`` the rows that say ``running`` although Airflow's run ended or is gone; return their run ids.
+    """Mark as ``failed`` the ``running`` rows whose run in Airflow has finished or is gone; return their run ids.
 
-    ``state_of`` gives a run's state in Airflow: ``GONE`` for a run that Airflow does not know, None when it is unknown.
+    ``state_of`` returns a run's state in Airflow, ``GONE`` for a run that Airflow does not have, and None when Airflow
+    does not answer.
     """
     ended = {run_id: state for run_id in open_runs(connection, feed) if (state := state_of(run_id)) in _ENDS}
     for run_id, state in ended.items():
@@ -110,7 +112,7 @@ def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Calla
 
 
 def resume_run(connection: psycopg.Connection, ingestion_id: int) -> None:
-    """Reopen the row of a failed run one of whose tasks was cleared and is running."""
+    """Set the row of a failed run back to ``running``, because one of its tasks was cleared and runs again."""
     connection.execute(
         "UPDATE data_ingestion_logs SET status = 'running', error_message = NULL, duration_seconds = NULL"
         " WHERE id = %s AND status = 'failed'",
@@ -125,7 +127,7 @@ def warn_of_missing(connection: psycopg.Connection, run: Run, files: Sequence[Fe
 
 
 def record_file(connection: psycopg.Connection, run: Run, fetched: Fetched) -> None:
-    """Record which archived object the run reads for one file; what an earlier try staged of it no longer counts."""
+    """Record which archived object the run reads for one file, and reset the file's line counts."""
     connection.execute(
         "INSERT INTO ingestion_files AS f (ingestion_id, file, object_name, checksum, bytes)"
         " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (ingestion_id, file) DO UPDATE SET"
@@ -136,9 +138,10 @@ def record_file(connection: psycopg.Connection, run: Run, fetched: Fetched) -> N
 
 
 def check_staging(connection: psycopg.Connection, run: Run) -> None:
-    """Write the total of staged lines into the run's row; raise StagingChanged when a table holds another number.
+    """Check that the staging tables hold the logged number of rows, and write the totals into the run's row.
 
-    Staging tables are unlogged: a crash of the database server empties them.
+    Raises StagingChanged if a table holds another number: staging tables are unlogged, and a crash of the database
+    server empties them.
     """
     staged: dict[str, int] = dict(
         connection.execute(
@@ -171,7 +174,7 @@ def add_up_lines(connection: psycopg.Connection, ingestion_id: int) -> None:
 
 
 def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "success") -> None:
-    """End the run's row as ``success`` or ``skipped``, and close the dead letter that an earlier failure left."""
+    """Mark the run's row as ``success`` or ``skipped``, and the dead letter of an earlier failure as ``replayed``."""
     with connection.transaction():
         connection.execute(
             "UPDATE data_ingestion_logs SET status = %s, error_message = NULL,"
@@ -187,7 +190,7 @@ def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "
 
 
 def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: str) -> None:
-    """Write the error of a failed step into the run's row; the run may still succeed by a retry."""
+    """Write the error of a failed step into the run's row; a retry may still succeed."""
     connection.execute(
         "UPDATE data_ingestion_logs SET error_message = %s WHERE ingestion_type = %s AND run_id = %s",
         (error, feed.ingestion_type, run_id),
@@ -195,10 +198,10 @@ def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: s
 
 
 def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, reason: str, day: date | None = None) -> None:
-    """End the run's row as ``failed`` and leave a dead letter.
+    """Mark the run's row as ``failed`` and write a dead letter.
 
-    ``reason`` is used when no step could write its own error, because its process was killed. A run that died before
-    it opened its row gets one, for the business date ``day``.
+    ``reason`` is written if no step could write its own error, for example because its process was killed. If the run
+    failed before it opened its row, a row for the business date ``day`` is inserted.
     """
     with connection.transaction():
         row = connection.execute(

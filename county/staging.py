@@ -1,4 +1,4 @@
-"""Archive → staging tables, by COPY. Every line ends in staging or in ``rejected_records``."""
+"""Loads archived files into staging tables with COPY. Every line is staged or kept in ``rejected_records``."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Held while a staging partition is dropped, one at a time.
+#: An advisory lock that allows only one session at a time to drop a staging partition.
 DROP_LOCK = "leads:drop-staging"
 
-#: A file with as few bad lines as this is never too bad, however small it is.
+#: A file with at most this many malformed lines is accepted, however small the file is.
 FORGIVEN_LINES = 3
 
 
 @dataclass(frozen=True)
 class Staged:
-    """Lines of one file: ``read = staged + rejected``; blank lines and the control line are none of them."""
+    """Line counts of one file: ``read = staged + rejected``; blank lines and the control line are not counted."""
 
     file: str
     read: int
@@ -50,9 +50,9 @@ def stage_file(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Load one file in one transaction, replacing what an earlier try left, rejects of the day included.
+    """Load one file in one transaction, replacing the staged and the rejected lines of an earlier try.
 
-    Raises TooManyRejects after the rejects are committed, so that they can be looked at.
+    Raises TooManyRejects after the rejected lines are committed, so that people can look at them.
     """
     columns = layout(file.name)
     with connection.transaction(), connection.cursor() as cursor:
@@ -83,9 +83,9 @@ def partition(table: str, ingestion_id: int) -> str:
 def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
     """Drop a run's partition of a staging table; return False if it is gone already or a lock was in the way.
 
-    That locks the whole table for a moment. A run that reads it goes first, and so does another session that drops one:
-    PostgreSQL answers the second of two that drop the same one with an internal error. ``timeout`` is how long to wait
-    for each, as in ``lock_timeout``.
+    Dropping a partition locks the whole staging table for a moment, so it waits for runs that read the table. Sessions
+    drop partitions one at a time, because PostgreSQL raises an internal error if two sessions drop the same partition.
+    ``timeout`` limits each wait, in the format of ``lock_timeout``.
     """
     with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (timeout,))
@@ -98,7 +98,7 @@ def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> boo
 def _stage_lines(
     cursor: psycopg.Cursor, file: FeedFile, columns: tuple[Column, ...], stream: BinaryIO, ingestion_id: int
 ) -> int:
-    """Insert the good lines into the run's partition of each staging table; return how many. Leaves odd_lines."""
+    """Insert the good lines into the run's partition of each staging table, and create odd_lines; return how many."""
     new = [target.table for target in file.targets if _make_part(cursor, target.table, ingestion_id)]
     if names := _copied_columns(file, columns):
         plain = _copy_lines(cursor, stream, columns, partition(file.targets[0].table, ingestion_id), names)
@@ -135,15 +135,16 @@ def _finish_part(cursor: psycopg.Cursor, table: str, ingestion_id: int, *, is_ne
     if is_new:
         attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})")
         cursor.execute(attach.format(sql.Identifier(table), part, sql.Literal(ingestion_id)))
-    # Every later step reads all of it: how many rows there are is what the planner has to know.
+    # Every later step reads the whole partition, so the planner needs only the number of rows: a small sample is
+    # enough.
     cursor.execute("SET LOCAL default_statistics_target = 10")
     cursor.execute(sql.SQL("ANALYZE {}").format(part))
 
 
 def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
-    """Return the staging table's columns in the file's order if COPY can fill it, at half the cost; else none.
+    """Return the staging table's columns in the file's order if COPY can fill the table itself, else an empty list.
 
-    It can where each plain value is stored as it is, once.
+    COPY can fill the table if each value of a plain line is stored once and unchanged. This halves the cost.
     """
     if len(file.targets) > 1 or any(column.plain_value != column.plain_name for column in columns):
         return []
@@ -154,9 +155,9 @@ def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
 def _copy_lines(
     cursor: psycopg.Cursor, stream: BinaryIO, columns: tuple[Column, ...], table: str, names: list[str]
 ) -> int:
-    """Fill ``names`` of ``table`` with the plain lines, and odd_lines with the others; return how many are plain.
+    """Copy plain lines into the columns ``names`` of ``table``, odd lines into odd_lines; return how many are plain.
 
-    Both get the line's number in the file: COPY counts the rows without values too, before it leaves them out.
+    Both tables get each line's number in the file: COPY numbers the empty rows too, before its WHERE clause drops them.
     """
     parts = {
         "table": sql.Identifier(table),
@@ -183,7 +184,7 @@ def _copy_lines(
 
 
 def _insert(cursor: psycopg.Cursor, target: Target, ingestion_id: int, values: Mapping[str, str], lines: str) -> int:
-    """Insert ``values`` of ``lines`` into the run's partition of the target's table; return how many."""
+    """Insert the expressions ``values`` over ``lines`` into the run's partition of the target; return the row count."""
     insert = sql.SQL("INSERT INTO {} (line_number, {}) SELECT line_number, {} FROM {}").format(
         sql.Identifier(partition(target.table, ingestion_id)),
         sql.SQL(", ").join(map(sql.Identifier, target.columns)),

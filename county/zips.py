@@ -1,4 +1,4 @@
-"""The text files of the county, some of them inside zips."""
+"""Opens the county's text files, some of which are inside zips."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 
 
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    """Open the text file of a zip: the one named like ``stem``, else the first. Raises as ``open_lines``."""
+    """Open a zip's text file with the stem ``stem``, else its first text file; raise the errors of ``open_lines``."""
     with readable_zip(name):
         members = zipfile.ZipFile(stream)
         texts = [name for name in members.namelist() if name.lower().endswith(".exp")]
         named = [name for name in texts if (parse_name(Path(name).name) or ("",))[0] == stem]
         if not texts:
-            raise EmptyFile(f"{name} holds no .exp file; ask the county for the day's file")
+            raise EmptyFile(f"{name} contains no .exp file; ask the county for the day's file")
         return cast(BinaryIO, members.open((named or texts)[0]))
 
 
 @contextmanager
 def readable_zip(name: str) -> Iterator[None]:
-    """Raise DamagedFile, with the remedy, when reading the zip in the block fails."""
+    """Raise DamagedFile, with the remedy, if the code in the ``with`` block cannot read the zip."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:

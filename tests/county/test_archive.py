@@ -241,7 +241,7 @@ def test_a_service_that_goes_away_while_an_object_is_read_is_told(
 
 def test_a_dead_service_is_told(object_storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
-    with pytest.raises(ArchiveUnavailable, match="look at the service"):
+    with pytest.raises(ArchiveUnavailable, match="check the service"):
         GcsArchive(BUCKET, "x", timeout=1).names("daily/2026-11-20")
 
 

@@ -138,7 +138,7 @@ def test_one_missing_required_file_is_named(server: CountyServer, archive: Archi
 @pytest.mark.parametrize("content", [b"", b"\r\n", b"00000000112020260001\r\n", b"00000000112020260001"])
 def test_an_empty_file_is_refused(server: CountyServer, archive: Archive, content: bytes) -> None:
     publish(server, content)
-    with pytest.raises(EmptyFile, match=r"Cases\.exp for 2026-11-20 holds no record"):
+    with pytest.raises(EmptyFile, match=r"Cases\.exp for 2026-11-20 contains no record"):
         fetch(archive)
     assert archive.names("daily/2026-11-20") == []
 
@@ -214,7 +214,7 @@ def test_a_file_written_a_moment_ago_is_looked_at_twice(
 
 def test_a_full_temporary_folder_is_named(server: CountyServer, archive: Archive) -> None:
     publish(server, b"x" * 500_000)
-    with no_file_longer_than(100_000), pytest.raises(StorageFull, match="let TMPDIR name another folder"):
+    with no_file_longer_than(100_000), pytest.raises(StorageFull, match="set TMPDIR to another folder"):
         fetch(archive)
     assert archive.names("daily/2026-11-20") == []
     assert len(fetch(archive)) == 2

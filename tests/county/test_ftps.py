@@ -106,7 +106,7 @@ def test_a_server_that_demands_tls_says_what_is_missing(server: Server, monkeypa
 @pytest.mark.parametrize("server", PLAIN, indirect=True)
 def test_a_server_without_tls_never_gets_the_password(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.connect(monkeypatch, tls=True)
-    with closing(CountyFtp(timeout=10)) as hook, pytest.raises(PermanentIngestionError, match="does not speak TLS"):
+    with closing(CountyFtp(timeout=10)) as hook, pytest.raises(PermanentIngestionError, match="does not support TLS"):
         hook.names("/daily")
 
 

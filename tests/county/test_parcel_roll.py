@@ -128,7 +128,7 @@ def test_the_same_roll_again_writes_no_row_and_a_new_one_only_what_changed(rolls
 def test_an_older_roll_takes_nothing_back(rolls: Roll) -> None:
     rolls.load(as_csv(parcel()), day=ROLL_DAY)
     parcel_roll.refuse_older(rolls.connection, FEED, ROLL_DAY)
-    with pytest.raises(SkipRun, match="2026-11-15 is in already"):
+    with pytest.raises(SkipRun, match="2026-11-15 is already loaded"):
         parcel_roll.refuse_older(rolls.connection, FEED, date(2026, 10, 15))
 
 
