@@ -1,8 +1,8 @@
-"""The tables that these DAGs change, as assets, so that other teams' DAGs can be scheduled on them.
+"""Assets for the tables that these DAGs change, so that DAGs of other teams can be scheduled on these assets.
 
-An event says only that a table may have changed. Airflow also sends events for backfills, merges several into one,
-and may deliver them out of order: a consumer must read what it has to do from the table. No DAG here is scheduled on
-one.
+An asset event says only that a table may have changed. Airflow also sends events for backfills, may combine several
+events into one, and may deliver events out of order, so a consumer must find its work in the table itself. No DAG here
+is scheduled on an asset.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from airflow.sdk import Asset
 
 
 def table(name: str) -> Asset:
-    """Return the asset of a table of the leads database."""
-    # Without a URI: Airflow would load every provider to check its scheme, half a second for each DAG file.
+    """Return the asset for a table of the leads database."""
+    # The asset has no URI, because Airflow would load every provider to check a URI's scheme: half a second for each
+    # DAG file.
     return Asset(name=name, group="leads_db")
 
 

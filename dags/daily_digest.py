@@ -1,14 +1,14 @@
 """# Daily digest: one e-mail a day for each subscriber who wants it
 
-Every day at 5:00 New York. Enqueues one delivery for each active or trialing subscriber whose preferences do not say
-no, due at the next `digest_time` in their `digest_timezone` (08:00 New York). It only writes rows: the notifier
-writes the content when it sends, and sends nothing when there is nothing new.
+Runs every day at 5:00 (New York). Enqueues one delivery for each active or trialing subscriber who has not turned the
+digest off, due at the subscriber's next `digest_time` in their `digest_timezone` (default: 08:00 in New York). The DAG
+only writes rows: the notifier composes the e-mail when it sends it, and sends nothing when there is nothing new.
 
-**The business date** is part of the delivery's key, so a rerun enqueues nothing twice. A past date enqueues nothing:
-the next digest has its leads.
+**The business date** is part of the delivery's key, so a rerun enqueues nothing twice. A run for a past date enqueues
+nothing: the next digest contains that date's leads.
 
-**When it fails** nobody gets a digest today until it has run. Read the task's log, correct what it names, and clear
-the task the same day: a digest whose time has passed goes out at once.
+**When it fails** no subscriber gets today's digest until the DAG has run. Read the task's log, correct the cause, and
+clear the task the same day: a digest whose time has passed is sent at once.
 """
 
 from __future__ import annotations

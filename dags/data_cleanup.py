@@ -1,18 +1,18 @@
 """# Data cleanup: archive and delete rows past their retention
 
-Every night at 3:00 New York. E-mail and text deliveries and API logs older than 90 days are archived as compressed
-JSON lines below `logs/` of the archive, read back and compared, and only then emptied (deliveries keep what proves
-that something was sent and paid for) or deleted. The same holds for provider events without a delivery of ours. Queue
-metrics, closed dead letters, rejected and unmatched records older than 90 days are deleted, staging tables of failed
-runs after 14 days, Airflow's own metadata after 90 (`airflow db clean`, when the connection `airflow_db` is defined).
-`operations/retention/rules.py` has the table.
+Runs every night at 3:00 (New York). E-mail and SMS deliveries and API logs older than 90 days are archived as
+compressed JSON lines below `logs/` in the archive, read back and compared. Only then are deliveries emptied (they keep
+the columns that prove sending and payment) and logs deleted. Provider events that belong to no delivery are archived
+and deleted in the same way. Queue metrics, closed dead letters, and rejected and unmatched records older than 90 days
+are deleted. Staging tables of failed runs are dropped after 14 days. Airflow's own metadata is deleted after 90 days
+(`airflow db clean`, if the connection `airflow_db` is defined). `operations/retention/rules.py` lists the rules.
 
-**A manual run only counts** unless the parameter `dry_run` is off. The business date is the limit: a run for an old
-date removes what was too old on that date, and no run removes what is younger today.
+**A manual run only counts rows** unless the parameter `dry_run` is off. Age is counted up to the business date, so a
+run for an old date removes only rows that were too old on that date.
 
-**When it fails** nothing is lost: an unfinished batch is in `cleanup_batches`, and the next run finishes it first.
-Read the task's log (usually the archive does not answer or is full), correct what it names, and clear the task, or
-wait for the next night.
+**When it fails** nothing is lost: an unfinished batch is in `cleanup_batches`, and the next run finishes it first. Read
+the task's log (usually the archive does not answer or is full), correct the cause, and clear the task, or wait for the
+next night.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from leads.clock import now
 
 @task
 def clean_up() -> dict[str, int]:
-    """Archive and remove rows; return their number for each rule."""
+    """Archive and remove rows; return the number of rows for each rule."""
     from county.archive import open_archive
     from county.hooks import leads_connection
     from county.settings import settings
@@ -43,7 +43,7 @@ def clean_up() -> dict[str, int]:
 
 @task(trigger_rule="all_done")
 def clean_airflow() -> None:
-    """Clean Airflow's own database, if the connection ``airflow_db`` gives its address."""
+    """Delete old metadata from Airflow's own database, if the connection ``airflow_db`` is defined."""
     from airflow.sdk import BaseHook
 
     from operations.monitoring import airflow_metadata
@@ -53,7 +53,7 @@ def clean_airflow() -> None:
         connection = BaseHook.get_connection("airflow_db")
     except AirflowNotFoundException:
         raise AirflowSkipException(
-            "Airflow's metadata is not cleaned: define the connection airflow_db, the address of its own database"
+            "Airflow's metadata is not cleaned: define the connection airflow_db with the address of Airflow's database"
         ) from None
     before = _moment() - timedelta(days=rules.AIRFLOW_DAYS)
     airflow_metadata.clean_airflow(airflow_metadata.address(connection), before=before, dry_run=_only_counts())
@@ -66,7 +66,7 @@ def _moment() -> datetime:
 
 
 def _only_counts() -> bool:
-    """Return whether to count only: the default of a manual run, not of a scheduled one."""
+    """Return whether the run only counts rows, which is the default for a manual run but not for a scheduled run."""
     context = get_current_context()
     if is_manual():
         return bool(context["params"]["dry_run"])
@@ -86,7 +86,7 @@ with operations_dag(
             True,
             type="boolean",
             title="Only count",
-            description="By hand: say what would go and change nothing. Runs of the schedule do it.",
+            description="Only count the rows that a scheduled run would remove, and change nothing.",
         )
     },
 ) as dag:

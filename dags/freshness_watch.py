@@ -1,13 +1,14 @@
 """# Freshness watch: missing runs and stale data
 
-Every 15 minutes. Compares the schedules of the feeds with `data_ingestion_logs`. Alerts on-call of a run that never
-started (half an hour after its time) and of a feed whose newest data is too old, at most once an hour for each cause,
-and says when it is over. A row that still says `running` although Airflow's run has ended (the database was
-unreachable at that time) becomes `failed`. Also sends alerts again that no on-call address has accepted yet.
+Runs every 15 minutes. Compares the schedules of the feeds with `data_ingestion_logs`. Alerts on-call if a run has not
+started half an hour after its scheduled time, or if a feed's newest data is too old: at most once an hour for each
+cause. On-call is also notified when the cause has ended. The task marks a row as `failed` if it is still `running`
+although the run in Airflow has ended, for example because the database was unreachable then. The task also resends
+alerts that no on-call address has accepted yet.
 
 **The business date does not matter**: a run checks the current state.
 
-**When it fails** on-call hears of missing runs 15 minutes later. The task's log says why; usually the leads database
+**When it fails** on-call is alerted of missing runs 15 minutes later. Read the task's log; usually the leads database
 does not answer.
 """
 
@@ -26,7 +27,7 @@ from leads.clock import now
 
 @task
 def watch_feeds() -> dict[str, list[str]]:
-    """Close the rows of ended runs, alert on-call about missing runs and stale feeds; return the missing and stale."""
+    """Mark abandoned runs as failed, and alert on-call of missing runs and stale feeds; return these by DAG id."""
     from county.hooks import leads_connection
     from leads.alert import send_pending_alerts
     from operations.monitoring import freshness

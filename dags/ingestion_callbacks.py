@@ -1,4 +1,4 @@
-"""What happens when a task or a run of an ingestion fails: the run's row in the log tells the truth in any case."""
+"""Callbacks for failed tasks and runs of an ingestion; they keep the run's row in ``data_ingestion_logs`` correct."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: A run started by hand after midnight waits for its files until 18:00, and then does its work.
+#: A run that starts just after midnight waits for its files until 18:00, and only then runs the other steps.
 LONGEST_WAIT = timedelta(hours=19)
 LONGEST_RUN = timedelta(hours=22)
 
@@ -28,13 +28,14 @@ def business_date_of(dag_run: Any, asked: str | None) -> date:
 
 
 def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
-    """Return the state that Airflow has for a run, ``GONE`` for an unknown run, None when it does not answer."""
+    """Return a run's state in Airflow, ``GONE`` if Airflow does not have the run, None if Airflow does not answer."""
     from county.runs import GONE
 
     try:
         state = ti.get_dagrun_state(dag_id, run_id)
     except Exception as error:
-        # A task's error carries the answer's status in its detail, that of `airflow dags test` the answer itself.
+        # In a task, the error's detail contains the HTTP status; under `airflow dags test`, the error contains the
+        # response.
         detail = getattr(getattr(error, "error", None), "detail", None) or {}
         status = detail.get("status_code", getattr(getattr(error, "response", None), "status_code", None))
         return GONE if status == HTTPStatus.NOT_FOUND else None
@@ -42,7 +43,7 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
 
 
 def note_error(context: Any) -> None:
-    """Write a task's error into the run's row, for on-call and for the DAG-level callback (task level)."""
+    """Write a failed task's error into the run's row, for operators and for the DAG's own callback ``fail_run``."""
     import psycopg
 
     from county import runs
@@ -58,7 +59,7 @@ def note_error(context: Any) -> None:
 
 
 def fail_run(context: Any) -> None:
-    """End the run's row even when a task's process was killed (DAG level, in the dag-processor)."""
+    """Mark the run's row as failed, even if a task's process was killed; the dag-processor calls this."""
     import psycopg
 
     from county import runs
@@ -87,7 +88,7 @@ def _feed(context: Any) -> Feed:
 
 
 def _why(context: Any) -> str:
-    """Return what is known of a failed run none of whose tasks could write its error."""
+    """Return the reason to record for a failed run if no task could write its error."""
     ti, reason = context.get("ti"), context.get("reason")
     if reason == "timed_out":
         return f"the run had not ended after {LONGEST_RUN.total_seconds() / 3600:g} hours. Clear its unfinished tasks."

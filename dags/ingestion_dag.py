@@ -1,4 +1,4 @@
-"""Builds the DAG of a feed: what runs when. What a step does is in ``county``, imported when the step runs."""
+"""Builds the DAG of a feed. Each task calls a function of ``county``, which is imported only when the task runs."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 MERGE_POOL = "ingestion_merge"
-#: Time between two looks for a file that the county has not published, or is still writing.
+#: Time between two checks for a file that the county has not published yet or is still writing.
 LOOK_AGAIN = timedelta(minutes=10)
-#: Tries of a task after the first, unless INGESTION_RETRIES says otherwise.
+#: Retries of a failed task, unless INGESTION_RETRIES is set.
 RETRIES = 3
 #: Connections to the county's FTP server that one run opens at the same time.
 DOWNLOADS = 2
@@ -59,28 +59,28 @@ PARAMS = {
         type=["null", "string"],
         format="date",
         title="Business date",
-        description="New York date to run for. Empty: the run's own date, or the last business day by hand.",
+        description="New York date to run for. If empty: the run's date, or for a manual run the last business day.",
     ),
     "notify": Param(
         None,
-        # The form's switch has no third position, so people choose words and programs send true or false.
+        # A switch in the form cannot be empty, so the form offers words; programs may send true or false.
         type=["null", "string", "boolean"],
         pattern="^(yes|no)$",
         examples=["yes", "no"],
         title="Announce the leads",
-        description="yes or no. Empty: yes if the date is at most ALERT_MAX_AGE_DAYS business days old.",
+        description="yes or no. If empty: yes if the date is at most ALERT_MAX_AGE_DAYS business days old.",
     ),
     "refetch": Param(
         False,
         type="boolean",
         title="Fetch again",
-        description="Look for corrected files on the server. A correction is archived beside the first file.",
+        description="Look for corrected files on the server. A corrected file is archived beside the first one.",
     ),
 }
 
 
 def ingestion_dag(feed: Feed, *, doc_md: str | None) -> DAG:
-    """Return the DAG that brings in the files of a feed, from the FTP server to deliveries of alerts."""
+    """Return the DAG that ingests the files of a feed, from the FTP server to alerts."""
     with feed_dag(
         feed, dagrun_timeout=LONGEST_RUN, execution_timeout=timedelta(minutes=30), params=PARAMS, doc_md=doc_md
     ) as dag:
@@ -93,7 +93,7 @@ def ingestion_dag(feed: Feed, *, doc_md: str | None) -> DAG:
 
 
 def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **options: Any) -> DAG:
-    """Return the DAG of a feed, still without tasks; ``options`` are further arguments of this DAG."""
+    """Return the DAG of a feed, without tasks; ``options`` are passed on to Airflow's DAG."""
     delay = settings.ingestion_retry_delay_seconds
     return DAG(
         feed.dag_id,
@@ -120,14 +120,15 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
 
 
 def _deadline(feed: Feed) -> DeadlineAlert | None:
-    # After a successful run, `airflow dags test` (3.3) looks up the DAG's deadlines, although it never stored the DAG.
+    # After a successful run, `airflow dags test` (3.3) looks up the DAG's deadlines in the database, where it has not
+    # stored the DAG.
     if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the library's errors into Airflow's: skip the run, fail without a retry, or try again."""
+    """Translate the errors of ``county`` into Airflow's: skip the run, fail without a retry, or retry."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -150,7 +151,7 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
 @task
 @step
 def open_run(feed_name: str) -> RunKey:
-    """Open the run's row in ``data_ingestion_logs``; return what every further task needs to know."""
+    """Open the run's row in ``data_ingestion_logs``; return the key of the run, which every later task needs."""
     from county import runs
     from county.hooks import leads_connection
 
@@ -169,8 +170,8 @@ def open_run(feed_name: str) -> RunKey:
 def wait_for_files(run: RunKey) -> PokeReturnValue:
     """Return the names of the files to fetch, once every required one is archived or published.
 
-    A run of today looks every ten minutes until 18:00. Between two looks it holds no worker and no pool slot; a look
-    takes a few seconds.
+    A run for today checks every ten minutes until 18:00. Between two checks the task holds no worker and no pool slot;
+    a check takes a few seconds.
     """
     from county import runs
     from county.archive import open_archive
@@ -193,7 +194,7 @@ def wait_for_files(run: RunKey) -> PokeReturnValue:
 @task(max_active_tis_per_dagrun=DOWNLOADS, map_index_template="{{ task.op_kwargs['file'] }}")
 @step
 def fetch(run: RunKey, file: str) -> dict[str, Any]:
-    """Archive one file; return where it is. A file that the county is still writing today is tried again later."""
+    """Archive one file; return the archived file. While the county is still writing it, the task is rescheduled."""
     from county import runs
     from county.archive import open_archive
     from county.dates import can_still_come
@@ -241,7 +242,7 @@ def stage(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
 @task
 @step
 def match(run: RunKey) -> Counts:
-    """Find a folio for records without one."""
+    """Match records without a folio to properties by address."""
     from county import pipeline
 
     with step_of(run) as (connection, current):
@@ -261,7 +262,7 @@ def merge(run: RunKey) -> Counts:
 @task(pool=MERGE_POOL, outlets=[LEADS])
 @step
 def make_leads(run: RunKey) -> Counts:
-    """Make the day's leads and close those whose reason has ended."""
+    """Make the day's leads, and close leads whose reason has ended."""
     from county import pipeline
 
     with step_of(run) as (connection, current):
@@ -271,7 +272,7 @@ def make_leads(run: RunKey) -> Counts:
 @task(pool=MERGE_POOL, outlets=[DELIVERIES])
 @step
 def write_alerts(run: RunKey) -> Counts:
-    """Enqueue one delivery for each subscriber and new lead."""
+    """Enqueue alerts for the day's new leads to the subscribers who want them."""
     from county import pipeline
 
     with step_of(run) as (connection, current):
@@ -287,7 +288,7 @@ def write_alerts(run: RunKey) -> Counts:
 @task
 @step
 def close_run(run: RunKey) -> None:
-    """End the run's row in ``data_ingestion_logs``."""
+    """Mark the run's row in ``data_ingestion_logs`` as successful."""
     from county import runs
 
     with step_of(run) as (connection, current):
@@ -296,7 +297,7 @@ def close_run(run: RunKey) -> None:
 
 @contextmanager
 def step_of(run: RunKey) -> Iterator[tuple[psycopg.Connection, Run]]:
-    """Yield a connection for a step of the run, whose row then says that the run is (again) in progress."""
+    """Yield a connection for a step of the run; if the run's row was ``failed``, first set it back to ``running``."""
     from county.hooks import leads_connection
     from county.runs import Run, resume_run
 

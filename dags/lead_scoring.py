@@ -1,14 +1,15 @@
 """# Lead scoring: today's score of each lead
 
-Every night at 2:00 New York. Recalculates `leads.lead_score` of every lead that is `new` or `contacted` with the SQL
-function `calculate_lead_score`: base by type, less with age, more for equity and engagement. An unchanged score is
-not rewritten; `last_score_update` is when it last changed.
+Runs every night at 2:00 (New York). Recalculates `leads.lead_score` of every lead that is `new` or `contacted`. The SQL
+function `calculate_lead_score` starts from a base score for the lead type, which falls with the lead's age and rises
+with equity and engagement. An unchanged score is not rewritten; `last_score_update` is the time of the last change.
 
-**The business date does not matter**: a lead's age counts from the day the run really happens, so a backfill or a
-rerun changes nothing. It waits in the pool `ingestion_merge` and never runs beside a merge.
+**The business date does not matter**: a lead's age is counted up to the day on which the run really happens, so a
+backfill or a rerun changes nothing. The task uses the pool `ingestion_merge`, so it never runs at the same time as a
+merge.
 
-**When it fails** scores stay those of yesterday; nothing is half-done, and there is no automatic retry. Read the
-task's log, correct what it names, and clear the task; or wait: the next night's run recalculates everything.
+**When it fails** leads keep yesterday's scores; there is no automatic retry. Read the task's log, correct the cause,
+and clear the task; or wait, because the next night's run recalculates everything.
 """
 
 from __future__ import annotations

@@ -1,16 +1,18 @@
 """# Parcel roll: the county's parcels become properties
 
-On the 15th of each month at 4:00 New York. Takes the CSV of the parcel roll from the archive
-(`{ARCHIVE_URL}/roll/{business date}/`), else from `PARCEL_ROLL_URL`, archived first, and brings address, assessed
-value and building of every parcel up to date. Owner and sales of recorded documents stay; the equity of open leads is
-recalculated. Records without a folio are matched to these parcels.
+Runs on the 15th of each month at 4:00 (New York). Reads the CSV of the parcel roll from the archive
+(`{ARCHIVE_URL}/roll/{business date}/`). If it is not there, the run first archives the CSV at `PARCEL_ROLL_URL`. The
+run brings address, assessed value and building of every parcel up to date. Owner and sales from recorded documents stay
+unchanged; the equity of open leads is recalculated. The runs of the other feeds match records without a folio to these
+parcels.
 
-**A run is for one business date**: its logical date in New York, or the parameter `business_date`. The address offers
-only the newest roll, so an earlier date needs its CSV in the archive. A roll older than a loaded one is skipped.
+**A run is for one business date**: its logical date in New York, or the parameter `business_date`. `PARCEL_ROLL_URL`
+offers only the newest roll, so an earlier date needs its CSV in the archive. A roll that is older than a loaded roll is
+skipped.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
 `data_ingestion_logs.error_message` (type `property_roll`), in the failed task's log and in `failed_jobs`. Correct the
-cause, then clear the failed task. Malformed lines are in `rejected_records` (feed `roll`). Until it has run,
+cause, then clear the failed task. Malformed lines are in `rejected_records` (feed `roll`). Until the run has succeeded,
 properties keep last month's values.
 """
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 @task
 @step
 def fetch_roll(run: RunKey) -> dict[str, Any]:
-    """Archive the parcel roll; return where it is."""
+    """Archive the parcel roll; return the archived file."""
     from county import parcel_roll, runs
     from county.archive import open_archive
 

@@ -1,13 +1,13 @@
 """# Queue metrics: how the notifier's queues are doing
 
-Every five minutes. Writes one row of `queue_metrics` for each of the notifier's queues: how many jobs wait, run, are
-delayed and are dead now, and how many were completed and failed since the previous row. It reads only PostgreSQL. The
-notifier takes a new row as the sign that Airflow is running.
+Runs every five minutes. Writes one row of `queue_metrics` for each of the notifier's queues: how many jobs are waiting,
+active, delayed and dead now, and how many were completed and failed since the previous row. The task reads only
+PostgreSQL. The notifier takes a new row as a sign that Airflow is running.
 
 **The business date does not matter**: a run writes the current numbers.
 
-**When it fails** one data point is missing, and the next run counts from the last row on. If it keeps failing, check
-the leads database: the task's log says why it did not answer.
+**When it fails** one data point is missing, and the next run counts from the last row. If the DAG keeps failing, check
+the leads database: the task's log says why the database did not answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operations_dag import operations_dag
 
 @task
 def record_queue_metrics() -> int:
-    """Write the rows; return how many."""
+    """Write one row for each queue; return the number of rows."""
     from county.hooks import leads_connection
     from operations.monitoring import queue_metrics
 

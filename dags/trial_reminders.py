@@ -1,14 +1,15 @@
 """# Trial reminders: 7, 3 and 1 days before a trial ends
 
-Every day at 9:00 New York. Enqueues one delivery for each trialing subscriber whose trial ends in 7, 3 or 1 New York
-days. The e-mail costs nothing; the notifier sends it at once.
+Runs every day at 9:00 (New York). Enqueues one delivery for each trialing subscriber whose trial ends in 7, 3 or 1
+days, counted in New York. The e-mail costs nothing; the notifier sends it at once.
 
-**The business date** is the day from which the days are counted. Subscriber, end of the trial and days are the
-delivery's key, so a rerun enqueues nothing twice. A past date enqueues nothing: its count of days would be wrong. The
-next run sends once what was due on a day without a run, with the days that are left, while the trial lasts.
+**The business date** is the day from which the days are counted. The delivery's key consists of the subscriber, the end
+of the trial and the number of days, so a rerun enqueues nothing twice. A run for a past date enqueues nothing, because
+its number of days would be wrong. If a day had no run, the next run enqueues one reminder with the days that are left,
+as long as the trial lasts.
 
-**When it fails** nobody is reminded today until it has run. Read the task's log, correct what it names, and clear the
-task the same day, or leave it: the next run makes good what this one missed.
+**When it fails** no subscriber is reminded today until the DAG has run. Read the task's log, correct the cause, and
+clear the task the same day; or wait, because the next run sends the missed reminders.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
 """# Weekly ingestion: evictions and debt suits become leads and alerts
 
-Every Monday at 7:00 New York. Reads `Evictions.exp` and `Indebtedness.exp` from `/weekly` of the county's FTP server,
-archives them, finds the property of each case by its address, and brings cases, leads and alert rows up to date. The
-notifier sends the alerts; this DAG only writes them. The contact of an eviction is the landlord, never the tenant.
+Runs every Monday at 7:00 (New York). Reads `Evictions.exp` and `Indebtedness.exp` from `/weekly` of the county's FTP
+server, archives them, finds the property of each case by its address, and brings cases, leads and alert rows up to
+date. The notifier sends the alerts; this DAG only writes them. The contact of an eviction lead is the landlord, never
+the tenant.
 
 **A run is for one business date**: its logical date in New York, or the parameter `business_date`. A run whose files
-are archived reads the archive, so any archived week can be run again or backfilled, in any order; no subscriber is
+are archived reads the archive, so any archived week can be run again or backfilled, in any order. No subscriber is
 alerted twice.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
 `data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Correct the cause, then clear the
 failed task: the run continues from there. An empty file is a warning, not a failure. Malformed lines are in
-`rejected_records`, cases without a property in `unmatched_records`, tried again by each run for 90 days. Until it has
-run, subscribers get no eviction and debt leads of that week.
+`rejected_records`, cases without a property in `unmatched_records`; each run tries to match these again for 90 days.
+Until the run has succeeded, subscribers get no eviction and debt leads for that week.
 """
 
 from __future__ import annotations
@@ -21,5 +22,5 @@ from ingestion_dag import ingestion_dag
 
 from county.feeds import WEEKLY
 
-# An Airflow DAG; its tasks are implemented in the package county.
+# Airflow loads this DAG; the package county implements its tasks.
 dag = ingestion_dag(WEEKLY, doc_md=__doc__)

@@ -1,14 +1,15 @@
 """# Weekly report: the outcome of last week's leads
 
-Every Monday at 9:00 New York. Enqueues one delivery for each active or trialing subscriber who was subscribed in that
-week and whose preferences do not say no, for the week (Monday to Sunday) before. It only writes rows: the notifier
-writes the content when it sends.
+Runs every Monday at 9:00 (New York). Enqueues one delivery, about the previous week (Monday to Sunday), for each active
+or trialing subscriber who was subscribed in that week and has not turned the report off. The DAG only writes rows: the
+notifier composes the e-mail when it sends it.
 
-**The business date** says which week: the last that was over. The week is part of the delivery's key, so a rerun
-enqueues nothing twice. It can be run again until the next week is over; older weeks enqueue nothing.
+**The business date** decides which week the report is about: the last week that had ended by then. The week is part of
+the delivery's key, so a rerun enqueues nothing twice. A run can be repeated until the next week has ended; a run for an
+older week enqueues nothing.
 
-**When it fails** nobody gets a report until it has run. Read the task's log, correct what it names, and clear the
-task in the same week.
+**When it fails** no subscriber gets a report until the DAG has run. Read the task's log, correct the cause, and clear
+the task in the same week.
 """
 
 from __future__ import annotations

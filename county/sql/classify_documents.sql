@@ -1,9 +1,11 @@
--- Leads are decided by what was known on the business date, so that a backfill gives what that day would have given.
+-- Classify the documents of the day's pending folios by what was known on the business date. A backfill thus makes the
+-- same leads as a run on that day. Reads pending_folios; creates candidate_folios and classified_documents.
 CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
 ANALYZE candidate_folios;
 
--- The documents that make, keep or end a lead. Each folio is looked up by itself, however long the history is.
+-- The conveyances and lis pendens of these folios make, keep or close leads. OFFSET 0 makes the planner look up one
+-- folio after another, so that the cost does not grow with the history.
 CREATE TEMP TABLE classified_documents ON COMMIT DROP AS
 SELECT v.cfn_year, v.cfn_seq, v.group_id, v.folio, v.recorded_on, v.case_number, t.transaction, t.is_conveyance,
        sale_price(v.consideration_1, v.deed_doc_tax) AS price
@@ -13,7 +15,7 @@ CROSS JOIN LATERAL (
     WHERE o.folio = f.folio AND o.business_date <= %(day)s::date AND o.transaction_type <> 'D'
     OFFSET 0) v
 JOIN document_types t ON t.code = v.document_code AND (t.is_conveyance OR t.transaction = 'lis_pendens')
--- Out of order: a later day's version is known already, the one of this day counts.
+-- In a backfill, later versions of a document may be known already; the newest version up to this day counts.
 LEFT JOIN LATERAL (
     SELECT true AS found FROM document_versions o
     WHERE NOT v.is_live AND (o.cfn_year, o.cfn_seq, o.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)

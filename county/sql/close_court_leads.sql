@@ -1,4 +1,5 @@
--- What is known now (of any day) may have ended the reason of a lead: then it is closed and nobody is told of it.
+-- Close each lead whose reason has ended, by all that is known now, including later days; cancel its queued deliveries.
+-- Reads pending_cases and deletes the day's rows there.
 CREATE TEMP TABLE ended ON COMMIT DROP AS
 SELECT l.id
 FROM pending_cases c

@@ -1,4 +1,5 @@
--- What is known now (of any day) may have ended the reason of a lead: then it is closed and nobody is told of it.
+-- Close each lead whose reason has ended, by all that is known now, including later days; cancel its queued deliveries.
+-- Reads candidate_folios; deletes the day's rows of pending_folios.
 CREATE TEMP TABLE ended ON COMMIT DROP AS
 WITH open_leads AS MATERIALIZED (
     SELECT l.id, l.lead_type, l.lead_date, p.folio_number AS folio, l.lead_source = %(ingestion_type)s AS ours,
@@ -7,11 +8,11 @@ WITH open_leads AS MATERIALIZED (
     JOIN properties p ON p.folio_number = f.folio
     CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
     WHERE l.status IN ('new', 'contacted')
-      -- What this very step has made can only have ended when later days are known already.
+      -- A lead that this transaction made can have ended only if later days are known already.
       AND (l.created_at < now() OR EXISTS (SELECT FROM document_versions WHERE business_date > %(day)s::date))
       AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d+-\d+-\d+$')
 )
--- Leads from documents: the document is gone or says something else, was released, or the property was sold on.
+-- A lead from a document ends when the document is deleted, changed or released, or when the property is sold again.
 SELECT l.id
 FROM open_leads l
 LEFT JOIN LATERAL (
@@ -39,7 +40,7 @@ WHERE l.ours
        OR l.lead_type = 'foreclosure'
           AND (d.transaction IS DISTINCT FROM 'lis_pendens' OR released.found))
 UNION
--- Leads from court files: the property was sold after them.
+-- A lead from a court file ends when the property is sold after the lead's date.
 SELECT l.id
 FROM open_leads l
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- One lead a property, lead type and case, decided by what was known on the business date.
+-- Make at most one lead for each property, lead type and case, by what was known on the business date.
 CREATE TEMP TABLE classified_cases ON COMMIT DROP AS
 SELECT c.record_type, c.case_number, v.property_id, v.entry, v.filed_on, v.party_name, v.counterparty_name,
        p.folio_number, p.owner_name, concat_ws(' ', p.address, p.unit) AS address,
@@ -9,7 +9,8 @@ CROSS JOIN LATERAL (
     WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
     ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
 JOIN properties p ON p.id = v.property_id
--- Disposed of once, a case stays so. The date is no condition: it would lead the planner to the index of days.
+-- A case that was disposed of once stays disposed of. The date is not in WHERE, because there it would make the planner
+-- choose the index on business_date.
 CROSS JOIN LATERAL (
     SELECT bool_or(d.is_disposed AND d.business_date <= %(day)s::date) AS is_over
     FROM court_records d
@@ -17,7 +18,7 @@ CROSS JOIN LATERAL (
 WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date AND d.is_over IS NOT TRUE;
 ANALYZE classified_cases;
 
--- Whoever is evicted is nobody's lead, even where the file or the roll names them as the owner.
+-- A tenant who is evicted is never the contact of a lead, even if the file or the roll names the tenant as the owner.
 CREATE TEMP TABLE tenants ON COMMIT DROP AS
 SELECT DISTINCT j.case_number, name_key(v.party_name) AS name
 FROM (SELECT DISTINCT case_number FROM classified_cases WHERE record_type = 'eviction') j

@@ -1,4 +1,5 @@
--- One lead a property, lead type and source document; a lead that is there already stays as it is.
+-- Make at most one lead for each property, lead type and source document; an existing lead stays unchanged. Reads
+-- classified_documents.
 WITH new_homeowners AS (
     SELECT j.folio, 'new_homeowner' AS lead_type, j.cfn_year, j.cfn_seq, j.group_id, j.recorded_on,
            false AS conveyed_since, buyer.party_name AS contact_name
@@ -33,7 +34,7 @@ WITH new_homeowners AS (
         WHERE v.folio = l.folio AND v.is_live AND v.business_date > %(day)s::date
         LIMIT 1) later
 ), former_owners AS (
-    -- Out of order: who owned it as far as the business date could know.
+    -- In a backfill, the property may have a newer owner; the owner known on the business date counts.
     SELECT DISTINCT ON (j.folio) j.folio, g.names
     FROM classified_documents j
     CROSS JOIN LATERAL (

@@ -1,5 +1,6 @@
--- addresses_to_match(reference, address, unit, city, zip) → address_matches(reference, folio, reason, candidates).
--- A wrong match is worse than none: number, direction, street and type must be equal, and only one folio may fit.
+-- Find the folio for each address. Reads addresses_to_match(reference, address, unit, city, zip); creates
+-- address_matches(reference, folio, reason, candidates). A wrong match is worse than no match, so number, direction,
+-- street and type must be equal, and only one folio may fit.
 CREATE TEMP TABLE parsed ON COMMIT DROP AS
 SELECT a.reference, a.address, p.address_key, p.range_key, p.unit_key,
        substr(p.address_key, strpos(p.address_key, '|')) AS street,
@@ -7,7 +8,8 @@ SELECT a.reference, a.address, p.address_key, p.range_key, p.unit_key,
 FROM addresses_to_match a CROSS JOIN LATERAL parse_address(a.address, a.unit) p;
 ANALYZE parsed;
 
--- What people call a street and what the roll calls it. A name of two streets stands for both, but neither for it.
+-- Pairs of names for the same street: aliases and the roll's names. An alias that two streets share is replaced by
+-- either street name, but no name is replaced by that alias.
 CREATE TEMP TABLE synonyms ON COMMIT DROP AS
 SELECT '|' || alias AS street, '|' || street AS other FROM street_aliases
 UNION
@@ -34,8 +36,8 @@ FROM wanted w JOIN properties c ON c.address_key = w.key
 WHERE w.zip IS NULL OR c.zip IS NULL OR left(c.zip, 5) = w.zip;
 ANALYZE candidates;
 
--- Records without any: their street may be written wrongly or in part. Names are forgiven, never figures, and only
--- where the county has no street that is written like that.
+-- Records without candidates: their street may be misspelled or incomplete. A misspelled name is accepted, a wrong
+-- number never, and only if the county has no street with the name as written.
 CREATE TEMP TABLE strays ON COMMIT DROP AS
 SELECT p.reference, p.zip, p.street, split_part(p.address_key, '|', 1) AS house,
        split_part(p.street, '|', 2) AS direction, split_part(p.street, '|', 3) AS name,
@@ -64,7 +66,7 @@ WHERE NOT EXISTS (SELECT FROM known_streets k WHERE k.street = s.street AND (k.z
 ANALYZE unknown_streets;
 
 CREATE TEMP TABLE likely_streets ON COMMIT DROP AS
--- Misspelled: no street of the whole county is written so.
+-- Misspelled names: no street in the whole county has the name as written.
 SELECT DISTINCT u.street, u.zip, k.other
 FROM unknown_streets u
 JOIN known_streets k
@@ -73,8 +75,8 @@ JOIN known_streets k
 WHERE NOT EXISTS (SELECT FROM known_streets s WHERE (s.direction, s.name, s.type) = (u.direction, u.name, u.type))
   AND is_misspelling(replace(u.name, ' ', ''), replace(k.name, ' ', ''))
 UNION
--- Written without its direction or type, or with a direction that the roll leaves out: no other street there has the
--- name.
+-- Names without their direction or type, or with a direction that the roll leaves out: no other street in that ZIP code
+-- has the name.
 SELECT u.street, u.zip, min(k.other)
 FROM unknown_streets u
 JOIN known_streets k ON k.name = u.name AND (u.type = '' OR k.type = u.type) AND (k.zip = u.zip) IS NOT FALSE
@@ -94,7 +96,7 @@ CREATE TEMP TABLE address_matches ON COMMIT DROP AS
 WITH fitting AS (
     SELECT c.reference, c.folio_number, c.unit_key,
            c.unit_key IS NOT DISTINCT FROM p.unit_key AS same_unit,
-           -- The post says Miami in a dozen cities, but not in those that have a post office.
+           -- Postal addresses say Miami for a dozen cities, but not for cities that have their own post office.
            CASE p.city
                WHEN 'MIAMI' THEN NOT coalesce(m.has_post_office, false)
                ELSE p.city IN (plain_upper(c.city), plain_upper(m.municipality))
@@ -121,7 +123,7 @@ WITH fitting AS (
            CASE
                WHEN p.unit_key IS NOT NULL AND c.same_unit = 1 THEN c.the_unit
                WHEN p.unit_key IS NOT NULL AND c.same_unit_in_city = 1 THEN c.the_unit_in_city
-               -- One folio without units: a house, or a building that is one parcel.
+               -- The only folio at the address has no unit: a house, or a building that is one parcel.
                WHEN c.folios = 1 AND c.without_unit = 1 THEN c.the_folio
                WHEN c.in_city = 1 AND c.without_unit_in_city = 1 THEN c.the_folio_in_city
            END AS folio,

@@ -1,4 +1,5 @@
--- As match_documents.sql, for court files: none of their records has a folio.
+-- Collect the addresses of this run's court records, none of which has a folio, and of the waiting records. Reads
+-- waiting_addresses; creates addresses_to_match.
 CREATE TEMP TABLE addresses_to_match ON COMMIT DROP AS
 SELECT l.record_type || ':' || l.case_number || ':' || l.entry AS reference,
        l.case_number AS source_reference, l.record_type, l.entry, l.address, NULL::text AS unit, l.city, l.zip,
@@ -14,10 +15,10 @@ LEFT JOIN LATERAL (
       AND (v.address, v.zip) IS NOT DISTINCT FROM (l.address, l.zip)
     LIMIT 1) matched ON true
 WHERE l.ingestion_id = %(ingestion_id)s
-  -- A match once made stays, unless the record's address was corrected.
+  -- An earlier match is kept, unless the record's address was corrected.
   AND matched.found IS NULL;
 
--- Under another reference: what this file says of a case and what a newer one has said may be two addresses.
+-- Waiting records get a reference of their own, because this file and a newer file may give two addresses for one case.
 INSERT INTO addresses_to_match
 SELECT 'again:' || w.record_type || ':' || w.source_reference || ':' || w.entry, w.source_reference, w.record_type,
        w.entry, w.address, w.unit, w.city, w.zip, w.id, true

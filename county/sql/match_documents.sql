@@ -1,4 +1,5 @@
--- Which documents of this run, and of the last 90 days, want a folio by their address.
+-- Collect the addresses of documents without a folio, from this run and from the waiting records of the last 90 days.
+-- Reads waiting_addresses; creates addresses_to_match.
 CREATE TEMP TABLE addresses_to_match ON COMMIT DROP AS
 WITH newest AS (
     SELECT DISTINCT ON (s.cfn_year, s.cfn_seq, s.group_id)
@@ -14,16 +15,17 @@ SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
        NULL::bigint AS waiting_id, true AS is_newest
 FROM newest n
 LEFT JOIN document_types t ON t.code = n.document_code
--- One look into the index each: to a planner that knows of no match yet, today's would be one row.
+-- LATERAL with LIMIT makes the planner use one index lookup for each document. In a plain join it would expect one row
+-- while its statistics have no matches.
 LEFT JOIN LATERAL (
     SELECT true AS found FROM document_versions v
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)
       AND v.matched_folio IS NOT NULL AND v.property_address IS NOT DISTINCT FROM n.property_address
     LIMIT 1) matched ON true
 WHERE n.transaction_type <> 'D'
-  -- Papers that say nothing of a property and name no address are not worth a human's look.
+  -- A document that concerns no property and has no address is left out: a person could not match it either.
   AND (n.property_address IS NOT NULL OR t.is_conveyance OR t.transaction IN ('lis_pendens', 'mortgage'))
-  -- A match once made stays, unless the record's address was corrected.
+  -- An earlier match is kept, unless the record's address was corrected.
   AND matched.found IS NULL;
 
 INSERT INTO addresses_to_match

@@ -1,10 +1,11 @@
--- What the match step found for this run, with its size known to the planner: the table it lies in serves all runs.
+-- Copy this run's matches into a table of their own, so that the planner knows their number: matched_records has the
+-- matches of all runs.
 CREATE TEMP TABLE found_matches ON COMMIT DROP AS
 SELECT source_reference, folio FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 ANALYZE found_matches;
 
--- The day's files give each case one version. What an earlier file of the day gave and this one does not (a
--- correction) goes away.
+-- The day's files give each case one version. A corrected file replaces the day's earlier file: records that only the
+-- earlier file has are deleted.
 CREATE TEMP TABLE incoming_records ON COMMIT DROP AS
 SELECT l.record_type, l.case_number, l.entry, l.filed_on, l.case_type, l.description, l.judge_section, l.party_name,
        l.counterparty_name, l.amount, l.date_of_death, l.case_status, l.disposition, l.disposition_code,
@@ -22,7 +23,7 @@ LEFT JOIN LATERAL (
 WHERE l.ingestion_id = %(ingestion_id)s;
 ANALYZE incoming_records;
 
--- Nothing, unless these files have been merged before.
+-- Empty, unless files of this day have been merged before.
 CREATE TEMP TABLE day_records ON COMMIT DROP AS
 SELECT v.*
 FROM ingestion_files f
@@ -79,7 +80,7 @@ CREATE TEMP TABLE waiting_cases ON COMMIT DROP AS
 SELECT id, record_type, source_reference, entry, address, zip FROM unmatched_records WHERE feed = %(feed)s;
 ANALYZE waiting_cases;
 
--- Records of earlier files whose address has found a property meanwhile.
+-- Set the property of earlier records whose address matches a property now.
 WITH matched AS (
     UPDATE court_records v
     SET property_id = p.id
@@ -93,7 +94,7 @@ WITH matched AS (
 )
 INSERT INTO touched_cases SELECT record_type, case_number FROM matched;
 
--- Where files meet, the newest decides.
+-- If several files have records of a case, only those of the newest file are live.
 ANALYZE touched_cases;
 UPDATE court_records v
 SET is_live = v.business_date = w.newest
@@ -109,7 +110,7 @@ INSERT INTO pending_cases (business_date, record_type, case_number)
 SELECT DISTINCT %(day)s::date, record_type, case_number FROM touched_cases
 ON CONFLICT DO NOTHING;
 
--- Matched meanwhile, or no longer what the newest file says.
+-- Delete unmatched records that are matched now, or that the newest file no longer contains.
 DELETE FROM unmatched_records u
 USING (SELECT DISTINCT record_type, case_number FROM touched_cases) t
 JOIN waiting_cases w ON (w.record_type, w.source_reference) = (t.record_type, t.case_number)
@@ -120,7 +121,7 @@ LEFT JOIN LATERAL (
     LIMIT 1) still ON true
 WHERE u.id = w.id AND still.found IS NULL;
 
--- A file without a record is unusual for a court, but no failure.
+-- A court file without a record is unusual, but it is only a warning and not an error.
 UPDATE data_ingestion_logs l
 SET warnings = l.warnings || e.warning
 FROM (

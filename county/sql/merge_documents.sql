@@ -1,10 +1,13 @@
--- As merge_parties.sql, for documents. In the Clerk's own file a deleted row ends a party, and a document only
--- with the last of them: such rows are no version of the document.
+-- Merge the day's documents, as merge_parties.sql merges the parties. In the Clerk's own file a deleted row removes one
+-- party, and removes the document only with its last party, so deleted rows are not versions of the document. Reads
+-- matched_records, incoming_parties and gone_parties; creates touched_folios, incoming_documents and others; writes
+-- pending_folios.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;
 
--- What the match step found for this run, with its size known to the planner: the table it lies in serves all runs.
+-- Copy this run's matches into a table of their own, so that the planner knows their number: matched_records has the
+-- matches of all runs.
 CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
 SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
        split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
@@ -77,8 +80,8 @@ SELECT cfn_year, cfn_seq, group_id, business_date, line_number, document_code, c
 FROM incoming_documents
 WHERE is_new;
 
--- Records of earlier days whose address has found a property meanwhile: what was matched is the address, so versions
--- that name another one keep theirs.
+-- Find documents of earlier days whose address matches a property now. Only versions with the matched address get the
+-- folio; versions with another address keep their folio.
 CREATE TEMP TABLE found_documents ON COMMIT DROP AS
 SELECT m.cfn_year, m.cfn_seq, m.group_id, v.business_date, m.folio, v.matched_folio AS former_folio
 FROM matched_documents m
@@ -95,8 +98,8 @@ SET matched_folio = f.folio
 FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
--- Documents to judge anew. Most of a day are none: one new line of this file is all there is to a document whose file
--- number lies beyond all that other days brought, and its parties are no older.
+-- Documents to reclassify. Most documents of a day need no reclassification: a document with a file number above those
+-- of all other days has one version, from this file, and no older parties.
 CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
@@ -108,7 +111,7 @@ WITH newest AS (
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 )
--- Three joins with what is most often next to nothing, not one look at everything.
+-- Three separate joins, because each joins with a table that is usually almost empty; one join would read everything.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
 FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION
@@ -123,7 +126,7 @@ UNION
 SELECT cfn_year, cfn_seq, group_id FROM found_documents;
 ANALYZE documents_to_reclassify;
 
--- All their versions.
+-- All versions of the documents to reclassify.
 CREATE TEMP TABLE reclassified_versions ON COMMIT DROP AS
 SELECT v.*
 FROM documents_to_reclassify t
@@ -151,8 +154,8 @@ WHERE w.is_live <> w.was_live
   AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date)
       = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date);
 
--- Every folio that these documents name or named, and those of the lis pendens that they release; and whether its
--- leads have to be looked at.
+-- Every folio that these documents name or named before, and the folios of the lis pendens that they release. The
+-- column makes_leads says whether the folio's leads must be checked.
 CREATE TEMP TABLE touched_folios ON COMMIT DROP AS
 WITH said AS (
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq
@@ -164,7 +167,7 @@ WITH said AS (
 )
 SELECT folio, bool_or(makes_leads) AS makes_leads
 FROM (
-    -- A release counts for the folio of what it releases, not for its own.
+    -- A release affects the leads on the folio of the released document, not on its own folio.
     SELECT s.folio, coalesce(t.is_conveyance OR t.transaction = 'lis_pendens', false) AS makes_leads
     FROM said s LEFT JOIN document_types t ON t.code = s.document_code
     UNION ALL
@@ -213,7 +216,7 @@ DELETE FROM unmatched_records u
 USING (
     SELECT w.id FROM waiting_documents w JOIN matched_documents USING (cfn_year, cfn_seq, group_id)
     UNION
-    -- Deleted meanwhile, or given a folio by a later file.
+    -- Records whose document was deleted, or has a folio from a later file, are no longer unmatched.
     SELECT w.id
     FROM waiting_documents w
     JOIN (

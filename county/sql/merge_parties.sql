@@ -1,8 +1,9 @@
--- The day's file gives each party one version: its last line. What the day's earlier file gave and this one does
--- not (a correction) goes away.
+-- Merge the day's parties. The last line for a party in the day's file is the party's version for that day. A corrected
+-- file replaces the day's earlier file: parties that only the earlier file has are deleted. Creates incoming_parties
+-- and gone_parties.
 SET LOCAL default_statistics_target = 10;
 
--- Nothing, unless the day has been merged before.
+-- Empty, unless the day has been merged before.
 CREATE TEMP TABLE day_parties ON COMMIT DROP AS
 SELECT cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence, party_code, party_name,
        transaction_type
@@ -10,8 +11,8 @@ FROM party_versions
 WHERE business_date = %(day)s::date;
 ANALYZE day_parties;
 
--- The day is a column, as in day_parties: joined with a constant, the day's rows would be one to a planner that has not
--- heard of the day yet, and each be compared with each.
+-- The business date is a column, as in day_parties. In a join with a constant date, a planner without statistics for
+-- that date would expect one row, and would compare every row with every row.
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
 SELECT i.*, %(day)s::date AS business_date, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)
@@ -34,9 +35,9 @@ LEFT JOIN incoming_parties i USING (cfn_year, cfn_seq, group_id, party_key)
 WHERE i.cfn_year IS NULL;
 ANALYZE gone_parties;
 
--- Documents of whose parties other days speak too: where days meet, the newest decides. File numbers grow, so most
--- documents lie beyond all that other days brought; for the rest it is one look into the index each, however long the
--- history is: LATERAL with LIMIT leaves the planner no other way.
+-- Documents that have parties from other days too: their party versions of the newest day are live. File numbers grow,
+-- so most documents of a day have a higher number than the documents of all other days and need no check. For each
+-- remaining document, LATERAL with LIMIT forces one index lookup, so that the cost does not grow with the history.
 CREATE TEMP TABLE documents_of_changed_parties ON COMMIT DROP AS
 SELECT t.cfn_year, t.cfn_seq, t.group_id
 FROM (

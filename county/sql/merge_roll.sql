@@ -1,4 +1,5 @@
--- The roll's parcels → properties. Recorded documents know owner and sales better; what the roll leaves blank stays.
+-- Merge the roll's parcels into properties. Owner and sales from recorded documents take precedence over the roll. A
+-- value that the roll leaves blank stays unchanged.
 CREATE TEMP TABLE roll ON COMMIT DROP AS
 WITH newest AS (
     SELECT DISTINCT ON (folio) * FROM staging_parcel_roll
@@ -9,7 +10,7 @@ WITH newest AS (
     FROM (SELECT DISTINCT land_use FROM newest WHERE land_use IS NOT NULL) u
 )
 SELECT n.folio, n.address, n.unit, n.city, n.zip,
-       -- The reference folio of a condominium is nobody's.
+       -- The reference folio of a condominium has no owner.
        CASE WHEN t.property_type IS DISTINCT FROM 'reference' THEN n.owner_name END AS owner_name,
        n.assessed_value::numeric(16, 2) AS assessed_value, n.year_built::integer AS year_built,
        CASE WHEN n.bedrooms < 1000 THEN n.bedrooms END::numeric(5, 1) AS bedrooms,
@@ -35,7 +36,7 @@ WITH wanted AS (
            coalesce(r.building_sqft, p.building_sqft) AS building_sqft,
            coalesce(r.lot_size_acres, p.lot_size_acres) AS lot_size_acres,
            coalesce(r.property_type, p.property_type) AS property_type,
-           -- From now on the address is the roll's: no document takes it back.
+           -- Once the roll has given an address, documents no longer change it.
            CASE WHEN r.address IS NULL THEN p.document_facts
                 ELSE array_remove(p.document_facts, 'address') END AS document_facts
     FROM roll r JOIN properties p ON p.folio_number = r.folio
@@ -57,11 +58,11 @@ WITH wanted AS (
 )
 SELECT count(*) AS updated FROM changed;
 
--- Found before the first is inserted: a look for each parcel into a table that is being filled may read all of it.
+-- Find the new parcels before inserting any: while a table is being filled, each lookup in it may read the whole table.
 CREATE TEMP TABLE new_parcels ON COMMIT DROP AS
 SELECT * FROM roll r WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = r.folio);
 
--- No last_updated: the roll alone never makes a lookup count as cached.
+-- Leave last_updated empty: data from the roll alone must not answer a property lookup from the cache.
 CREATE TEMP TABLE added ON COMMIT DROP AS
 WITH added AS (
     INSERT INTO properties (folio_number, address, unit, city, zip, owner_name, assessed_value, year_built, bedrooms,
@@ -75,7 +76,7 @@ WITH added AS (
 )
 SELECT count(*) AS created FROM added;
 
--- A lead's equity may be known only now.
+-- Recalculate the equity of open leads, because the roll may have changed the assessed value.
 CREATE TEMP TABLE revalued ON COMMIT DROP AS
 WITH revalued AS (
     UPDATE leads l

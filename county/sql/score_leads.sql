@@ -1,4 +1,5 @@
--- One statement for all of them. A score that stays is not rewritten: the row, and the time of its last change, stay too.
+-- Update all scores in one statement. A lead whose score is unchanged is not updated, so last_score_update is the time
+-- of the last change.
 UPDATE leads
 SET lead_score = calculate_lead_score(lead_type, lead_date, estimated_equity, engagement_count),
     last_score_update = now()

@@ -1,4 +1,4 @@
--- Every new open lead of the day, for every subscriber who asked for its kind: one delivery a channel.
+-- Enqueue one delivery for each new lead of the day, each subscriber whose criteria the lead meets, and each channel.
 CREATE TEMP TABLE announced ON COMMIT DROP AS
 SELECT l.id, l.lead_type, l.lead_score, lower(p.city) AS city, lower(m.municipality) AS municipality
 FROM leads l
