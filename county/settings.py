@@ -14,40 +14,40 @@ _ROOT = Path(__file__).parents[1]
 
 
 class ArchiveSettings(EnvironmentSettings):
-    """Where the county's files are kept."""
+    """The archive of the county's files."""
 
     model_config = SettingsConfigDict(title="Servers")
 
     archive_url: str = setting(
-        "Where the county's files are kept: gs://bucket/folder in production. Unset, docker compose uses a volume, and "
-        "make a folder under .local.",
+        "Where the county's files are kept: gs://bucket/folder in production. If unset, docker compose uses a volume, "
+        "and make uses a folder under .local.",
         (_ROOT / ".local" / "archive").as_uri(),
         example="gs://bucket/miami_dade_archives",
     )
     storage_emulator_host: str = setting(
-        "A storage emulator instead of Google Cloud Storage, for development.",
+        "Address of a storage emulator that replaces Google Cloud Storage in development.",
         "",
         example="http://localhost:4443",
     )
 
 
 class CountyFileSettings(EnvironmentSettings):
-    """Which files of the county are read."""
+    """The choice of the county's files that are read."""
 
     model_config = SettingsConfigDict(title="The county's files")
 
     miami_dade_daily_format: Literal["cases_parties", "official_records"] = setting(
-        "What the daily feed reads: cases_parties (Cases.exp and Parties.exp) or official_records (the file of 42 "
+        "Format of the daily feed: cases_parties (Cases.exp and Parties.exp) or official_records (the file with 42 "
         "columns).",
         "cases_parties",
     )
     miami_dade_file_lag_days: NonNegativeInt = setting(
-        "By how much a dated daily file is older than the run that reads it; 1 for the Clerk's own site.",
+        "How much older the date in a daily file's name is than the run's business date; 1 for the Clerk's own site.",
         0,
         unit="business days",
     )
     parcel_roll_url: str = setting(
-        "Address of the county's newest parcel roll, a CSV file. Unset, rolls are read only from the folder roll of "
+        "Address of the county's newest parcel roll, a CSV file. If unset, rolls are read only from the folder roll in "
         "the archive.",
         "",
         example="https://example.com/parcel_roll.csv",
@@ -55,31 +55,34 @@ class CountyFileSettings(EnvironmentSettings):
 
 
 class IngestionSettings(EnvironmentSettings):
-    """How strict and how patient the ingestion is."""
+    """The ingestion's retries, its limit for malformed lines, and its limit for announcing old leads."""
 
     model_config = SettingsConfigDict(title="Ingestion")
 
     ingestion_retries: NonNegativeInt | None = setting(
-        "How often a task is tried again; unset, as often as its feed says.", None, example="3", unit="retries"
+        "How often a failed task is retried; if unset, three times.", None, example="3", unit="retries"
     )
     ingestion_retry_delay_seconds: NonNegativeFloat | None = setting(
-        "Time between two tries of a task; unset, what its feed says.", None, example="300", unit="seconds"
+        "Time between two tries of a task; if unset, the time that its feed declares.",
+        None,
+        example="300",
+        unit="seconds",
     )
     max_rejected_percent: NonNegativeFloat = setting(
         "Share of malformed lines in one file above which the run fails.", 1, unit="percent"
     )
     alert_max_age_days: NonNegativeInt = setting(
-        "Age of a business day from which on its leads are announced to nobody.", 3, unit="business days"
+        "Age of a business date up to which its leads are announced.", 3, unit="business days"
     )
 
 
 class DocumentationSettings(EnvironmentSettings):
-    """What the DAGs link to."""
+    """The documentation that the DAGs link to."""
 
     model_config = SettingsConfigDict(title="Documentation")
 
     docs_url: str = setting(
-        "Address of this project's docs folder, which the DAGs link to. Unset, they name the pages without a link.",
+        "Address of this project's docs folder, which the DAGs link to. If unset, they show paths without links.",
         "",
         example="https://git.example.com/leads/docs",
     )

@@ -1,1 +1,1 @@
-"""What the batch side and the notifier share; imports neither Airflow nor Dramatiq."""
+"""Code that the batch side and the notifier share. It imports neither Airflow nor Dramatiq."""

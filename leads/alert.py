@@ -1,7 +1,8 @@
-"""The one way to alert on-call. Alerts are grouped by cause, and none depends on a queue.
+"""Alerts for on-call. Alerts are grouped by cause, and sending an alert does not depend on a queue.
 
-An alert is a row of ``oncall_alerts`` first. It counts as sent when at least one address has accepted it; until then
-``send_pending_alerts`` tries again. While the database is away, alerts are sent without it.
+An alert is first written as a row of ``oncall_alerts``. The alert counts as sent when at least one address has
+accepted it; until then ``send_pending_alerts`` tries again. If the database does not answer, alerts are sent without
+it.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def alert(
     """Alert on-call through the addresses of ``ONCALL_URLS`` and ``ADMIN_ALERT_EMAIL``; return whether it was sent.
 
     ``severity`` is ``info``, ``warning`` or ``critical``. One ``cause`` (default: the subject) is sent at most once an
-    hour, however often it is reported. ``affects`` names what has to recover before ``recovered`` closes the alert.
-    ``connection`` (autocommit) is used instead of a new one. Secrets are masked. Never raises, because the caller is
-    already handling a failure.
+    hour, however often it is reported. ``affects`` names the DAGs or runs that must recover before ``recovered`` closes
+    the alert. ``connection`` (autocommit) is used instead of a new connection. Secrets are masked. Never raises,
+    because the caller is already handling a failure.
     """
     fingerprint = redact(cause or subject)[:200]
     subject, body = redact(subject), redact(f"{message}\n\nWhat to do: {action_required}")
@@ -74,9 +75,9 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Close the open alert of ``cause`` and those that wait only for ``affected``; notify on-call of the recovery.
+    """Close the alert for ``cause`` and alerts that wait only for ``affected``; notify on-call of the recovery.
 
-    Returns how many alerts were closed, 0 when none was open. Never raises.
+    Returns how many alerts were closed. Never raises.
     """
     try:
         with _database(connection) as database:
@@ -130,7 +131,7 @@ def _send_and_note(
     *,
     is_recovery: bool = False,
 ) -> bool:
-    """Send an alert and record in its row whether an address accepted it. Without any address the row stays claimed."""
+    """Send an alert and record in its row whether an address accepted it. If none is set, the row stays claimed."""
     sent = _send(severity, subject, body)
     if sent is None:
         return False
@@ -148,7 +149,7 @@ def _send_and_note(
 
 
 def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) -> bool:
-    """Send without the database; a file on this machine limits one cause to one alert an hour."""
+    """Send an alert without the database; a file on this machine limits each cause to one alert an hour."""
     stamp = Path(tempfile.gettempdir()) / f"oncall-{os.getuid()}-{sha256(fingerprint.encode()).hexdigest()[:24]}"
     try:
         if stamp.exists() and time.time() - stamp.lstat().st_mtime < _HOUR:
@@ -163,8 +164,8 @@ def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) ->
 
 
 def _send(severity: str, subject: str, body: str) -> bool | None:
-    """Return whether at least one address accepted it, None when no address is set."""
-    import apprise  # takes half a second, and most processes never alert
+    """Send an alert; return whether at least one address accepted it, None if no address is set."""
+    import apprise  # its import takes half a second, and most processes never send an alert
 
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
     channel = apprise.Apprise()
@@ -184,7 +185,7 @@ def _send(severity: str, subject: str, body: str) -> bool | None:
 
 
 def _addresses() -> list[str]:
-    """Return the Apprise addresses; a bare e-mail address is reached through the mail server of ``ONCALL_URLS``."""
+    """Return the Apprise addresses; a plain e-mail address is reached through the mail server in ``ONCALL_URLS``."""
     urls = settings.oncall_urls.get_secret_value()
     addresses = [address for part in urls.split(",") if (address := part.strip())]
     admin = settings.admin_alert_email.get_secret_value()

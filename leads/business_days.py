@@ -16,7 +16,7 @@ def holidays() -> frozenset[date]:
 
 
 def is_business_day(day: date) -> bool:
-    """Return whether ``day`` is a weekday and no holiday."""
+    """Return whether ``day`` is a weekday and not a holiday."""
     return day.weekday() < 5 and day not in holidays()
 
 
@@ -36,7 +36,7 @@ def previous_business_day(day: date) -> date:
 
 
 def business_days_between(first: date, last: date) -> int:
-    """Return how many business days after ``first`` ``last`` is: 0 for the same day, negative when it is earlier."""
+    """Return the number of business days from ``first`` to ``last``; it is negative if ``last`` is earlier."""
     if first > last:
         return -business_days_between(last, first)
     return sum(is_business_day(first + timedelta(days=n)) for n in range(1, (last - first).days + 1))

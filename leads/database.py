@@ -11,7 +11,8 @@ from psycopg_pool import ConnectionPool
 
 from leads.settings import settings
 
-#: How every client notices within about half a minute that the server has vanished without closing the connection.
+#: Options with which a client notices within about half a minute that the server is gone without closing the
+#: connection.
 KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -19,7 +20,7 @@ KEEPALIVES: dict[str, Any] = {
     "connect_timeout": 10,
 }
 
-#: A connection used within this many seconds is taken to be alive: a check would cost as much as a small query.
+#: A connection used within this many seconds is assumed to be alive, because a check costs as much as a small query.
 IDLE_SECONDS = 1.0
 _lent: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 
@@ -31,7 +32,7 @@ def connect(application_name: str, **options: Any) -> psycopg.Connection:
 
 
 def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30_000) -> ConnectionPool:
-    """Return an open pool of at most ``max_size`` autocommit connections, made when they are needed.
+    """Return an open pool of at most ``max_size`` autocommit connections, which connects when needed.
 
     Borrowing a connection waits up to 10 s for a free one, then raises psycopg_pool.PoolTimeout.
     """
@@ -53,10 +54,10 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
 
 
 def _check_idle(connection: psycopg.Connection) -> None:
-    """Raise what psycopg raises when the connection has been idle for a while and is dead.
+    """Check a connection that has been idle for a while; raise psycopg's error if it is dead.
 
-    The time is noted when a connection is lent. A callback for its return would run in another thread and keep the
-    connection out of the pool meanwhile.
+    The time is recorded when a connection is lent, not when it is returned: a callback on its return would run in
+    another thread and keep the connection out of the pool for that time.
     """
     now = time.monotonic()
     if now - _lent.get(connection, 0.0) > IDLE_SECONDS:

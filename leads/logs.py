@@ -1,11 +1,11 @@
-"""Structured events: how code writes them, and the one format of every program.
+"""Structured log events, and the log format that all programs share.
 
 An event is a constant name and its fields: ``log.warning("delivery_requeued", delivery_id=7, code="503")``. Ids that
-belong to everything a thread does at the moment, such as a request's, are bound once with ``structlog.contextvars``.
+belong to all events of a thread's current work, such as a request's id, are bound once with ``structlog.contextvars``.
 
 Events go through the standard library's loggers, so a program that only imports ``notifier`` decides what happens to
-them. ``configure`` is for our own programs: it gives one format to them and to the libraries that they use. In an
-Airflow task Airflow has configured structlog, and the events appear in the task's log.
+them. Our own programs call ``configure``: it gives one format to their events and to those of the libraries that they
+use. In an Airflow task, Airflow has already configured structlog, and the events appear in the task's log.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if not structlog.is_configured():
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,  # Airflow, imported later, configures structlog its own way
+        cache_logger_on_first_use=False,  # Airflow may be imported later, and it configures structlog itself
     )
 
 
@@ -47,7 +47,7 @@ def configure(*filters: RecordFilter) -> None:
     """Give every logger of this process one format: JSON lines, or text when standard error is a terminal.
 
     Handlers that a library has attached to the root logger keep their stream; uvicorn's own handlers are removed.
-    ``filters`` see each record before it is formatted. Safe to repeat.
+    ``filters`` are applied to each record before it is formatted. Safe to repeat.
     """
     root = logging.getLogger()
     handlers = [handler for handler in root.handlers if type(handler) in (logging.StreamHandler, _StandardError)]
@@ -65,7 +65,7 @@ def configure(*filters: RecordFilter) -> None:
 
 
 def formatter(*, is_terminal: bool) -> logging.Formatter:
-    """Return the format of every program: secrets, personal data and the words of exceptions are left out."""
+    """Return the formatter that all programs use; it leaves out secrets, personal data and exception messages."""
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(pad_event_to=0, pad_level=False)
         if is_terminal
@@ -89,7 +89,7 @@ def formatter(*, is_terminal: bool) -> logging.Formatter:
 
 
 def _place_of_exception(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Replace an exception by its type and place: its words may quote personal data."""
+    """Replace an exception by its type and place, because its message may contain personal data."""
     found = event.pop("exc_info", None)
     error = found[1] if isinstance(found, tuple) else found if isinstance(found, BaseException) else None
     if error is not None:
@@ -125,7 +125,7 @@ class _Masked:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to standard error as it is at the moment: a test or a supervisor may replace it."""
+    """Looks up ``sys.stderr`` for each record, because a test or a supervisor may replace it."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -136,7 +136,7 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def _is_terminal() -> bool:
-    """Return whether a person watches; asks the descriptor, because Dramatiq replaces ``sys.stderr`` by a pipe."""
+    """Return whether descriptor 2 is a terminal; ``sys.stderr`` may be a pipe, by which Dramatiq replaces it."""
     try:
         return os.isatty(2)
     except OSError:

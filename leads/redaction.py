@@ -1,6 +1,6 @@
-"""Secrets and personal data are masked in every text that leaves the system: alerts, logs, dead letters.
+"""Masks secrets and personal data in every text that leaves the system: alerts, logs, dead letters.
 
-Error messages quote addresses, and addresses carry passwords.
+Error messages may quote the addresses of servers, and these addresses may contain passwords.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _SHORTEST = 5
 
 
 def redact(text: str, secrets: Sequence[str] | None = None) -> str:
-    """Return ``text`` with passwords in addresses, values named like a secret, and secret settings masked.
+    """Return ``text`` with three things masked: passwords in addresses, values named like a secret, secret settings.
 
-    ``secrets`` saves the search for them in the environment, where many texts are masked.
+    ``secrets`` are the values of secret settings. A caller that masks many texts passes them; otherwise the environment
+    is searched for each text.
     """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
     text = _IN_ASSIGNMENT.sub(r"\1***", text)
@@ -40,7 +41,7 @@ def mask_personal_data(text: str) -> str:
 
 
 def where(error: BaseException) -> str:
-    """Return type and place of an exception, without its words: they may quote personal data."""
+    """Return type and place of an exception, without its message, which may contain personal data."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
 

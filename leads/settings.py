@@ -4,8 +4,8 @@ A setting is a typed field of a settings class and is declared once: its name in
 and description. ``.env.example`` and the reference page are generated from these classes
 (``make settings-reference``).
 
-The environment is read when a setting is used. So a process needs only the settings that it uses, and a malformed one
-stops only what depends on it.
+The environment is read when a setting is used. So a process needs only the settings that it uses, and a malformed
+setting stops only the code that uses it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class MissingSetting(RuntimeError):
 
 
 class InvalidSetting(ValueError):
-    """The text of a setting is not what the setting should be."""
+    """The text of a setting is malformed."""
 
 
 def setting(
@@ -35,10 +35,11 @@ def setting(
     command: str = "",
     production: bool | None = None,
 ) -> Any:
-    """Declare a field of a settings class; without a default it is required.
+    """Declare a field of a settings class; a field without a default is required.
 
-    ``example`` is what ``.env.example`` shows instead of the default; ``command`` is a shell command that makes a
-    value. ``production`` says whether every deployment has to set it, as it has to set a required one.
+    ``example`` is what ``.env.example`` shows instead of the default; ``command`` is a shell command that generates a
+    value. ``production`` says whether every deployment must set the field; by default, every deployment must set the
+    required fields.
     """
     is_set_in_production = default is ... if production is None else production
     notes: dict[str, Any] = {"example": example, "unit": unit, "command": command, "production": is_set_in_production}
@@ -46,7 +47,7 @@ def setting(
 
 
 class EnvironmentSettings(BaseSettings):
-    """Base of the settings classes. ``lazily()`` is how programs read them; calling the class reads all at once."""
+    """Base of the settings classes. Programs read settings through ``lazily()``; calling a class reads all settings."""
 
     model_config = SettingsConfigDict(
         enable_decoding=False, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
@@ -56,7 +57,7 @@ class EnvironmentSettings(BaseSettings):
     def lazily(cls) -> Self:
         """Return settings that are read from the environment each time they are used.
 
-        Using one raises MissingSetting when it is required and not set, InvalidSetting when its text is malformed.
+        Using a setting raises MissingSetting if it is required and not set, InvalidSetting if its text is malformed.
         """
         readers: dict[str, Any] = {name: _Reader(name, field) for name, field in cls.model_fields.items()}
         return cls.model_construct(**readers)
@@ -69,7 +70,7 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def problems(cls) -> list[str]:
-        """Return one sentence for each malformed setting of this process; a missing one is no problem until used."""
+        """Return one sentence for each malformed setting of this process; a missing setting is not reported."""
         try:
             cls()
         except ValidationError as error:
@@ -78,7 +79,7 @@ class EnvironmentSettings(BaseSettings):
             return [str(_invalid(name, fields[name], error)) for name in dict.fromkeys(names)]
         return []
 
-    if not TYPE_CHECKING:  # a type checker would take any name for a setting
+    if not TYPE_CHECKING:  # a type checker would accept any name as a setting
 
         def __getattribute__(self, name: str) -> Any:
             value = super().__getattribute__(name)
@@ -138,7 +139,8 @@ class ServerSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Servers")
 
     database_url: SecretStr = setting(
-        "Address of the leads database, PostgreSQL 16 or newer. Unset, docker compose and make use their own server.",
+        "Address of the leads database, PostgreSQL 16 or newer. If unset, docker compose and make use their own "
+        "server.",
         example="postgresql://leads:change-me@localhost:5432/leads",
         production=False,
     )
@@ -150,19 +152,19 @@ class OnCallSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="On-call")
 
     oncall_urls: SecretStr = setting(
-        "Where alerts for on-call go: addresses as Apprise writes them, separated by commas.",
+        "Addresses that receive alerts for on-call, in the form that Apprise expects, separated by commas.",
         "",
         example="slack://TokenA/TokenB/TokenC,mailto://user:password@mail.example.com",
     )
     admin_alert_email: SecretStr = setting(
-        "One more address for alerts. A bare e-mail address is reached through the mail server among ONCALL_URLS.",
+        "One more address for alerts. A plain e-mail address is reached through the mail server in ONCALL_URLS.",
         "",
         example="mailto://user:password@mail.example.com?to=oncall@example.com",
     )
 
 
 class SharedSettings(ServerSettings, OnCallSettings):
-    """What ``leads`` itself reads, in every process."""
+    """The settings that ``leads`` itself reads, in every process."""
 
 
 settings = SharedSettings.lazily()

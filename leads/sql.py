@@ -1,4 +1,4 @@
-"""The one loader of ``.sql`` files: each lives in the ``sql/`` folder of the package that runs it."""
+"""The loader of ``.sql`` files. Each file is in the ``sql/`` folder of the package that runs it."""
 
 from __future__ import annotations
 

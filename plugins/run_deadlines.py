@@ -1,7 +1,7 @@
-"""Airflow plugin: a deadline that is counted from the slot of a scheduled run.
+"""An Airflow plugin: deadlines that are counted from a scheduled run's slot.
 
-The references that Airflow has page for every run of a backfill at once, or break *Clear run* (3.3). The module's name
-is part of what Airflow stores: DAG files import it under this name too.
+With Airflow's own deadline references, either all runs of a backfill are late at once, or *Clear run* breaks (3.3).
+Airflow stores the module's name with a deadline, so DAG files must import the module under this name too.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class ScheduledSlot(BaseDeadlineReference):
-    """The slot of a run that the schedule made; none, so no deadline, for backfills and runs made by hand."""
+    """The slot of a scheduled run. Backfills and manual runs have no slot, and so no deadline."""
 
     required_kwargs = {"dag_id", "run_id"}  # noqa: RUF012 (Airflow's own declaration)
 
     def _evaluate_with(self, *, session: Session, **run: Any) -> datetime | None:
-        from airflow.models.dagrun import DagRun  # in core processes only: they may read Airflow's database
+        from airflow.models.dagrun import DagRun  # only core processes run this; they may read Airflow's database
         from sqlalchemy import select
 
         found = session.execute(

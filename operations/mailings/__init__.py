@@ -1,1 +1,1 @@
-"""Digests, reports and reminders that a DAG enqueues."""
+"""Digests, reports and reminders that DAGs enqueue."""

@@ -1,8 +1,9 @@
-"""Scheduled e-mails. The batch side only writes rows: the notifier composes and sends each when it is due.
+"""Scheduled e-mails. The batch side only writes rows; the notifier composes and sends each e-mail when it is due.
 
 Each function enqueues one delivery for each subscriber who wants the e-mail and returns the counts ``opened`` and
-``unpaid`` (too few tokens: the row says ``skipped``). A rerun enqueues nothing. Neither does a past date, whose e-mails
-would be out of date; the next digest has its leads, and the next run of the reminders sends what is still due.
+``unpaid`` (too few tokens: the delivery is ``skipped``). A rerun enqueues nothing twice. A run for a past date enqueues
+nothing, because its e-mails would be out of date: the next digest contains that date's leads, and the next run of the
+reminders enqueues reminders that are still due.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ NOBODY = {"opened": 0, "unpaid": 0}
 
 
 def open_digests(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
-    """Enqueue the digests of ``day``, due at each subscriber's next ``digest_time`` after 5:00 New York."""
+    """Enqueue the digests for ``day``, due at each subscriber's next ``digest_time`` after 5:00 (New York)."""
     return _open(connection, "daily_digest", wanted=day == today, day=day)
 
 
 def open_reports(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
-    """Enqueue reports of the last whole week (Monday to Sunday) before ``day``, unless another has ended since."""
+    """Enqueue reports on the last full week (Monday to Sunday) before ``day``, unless a newer week has ended."""
     week_start = last_week(day)
     return _open(connection, "weekly_report", wanted=week_start == last_week(today), week_start=week_start)
 
 
 def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: date, now: datetime) -> dict[str, int]:
-    """Reminders of trials that end 7, 3 or 1 days after ``day``, New York days both.
+    """Enqueue reminders for trials that end 7, 3 or 1 days after ``day``, counted in New York dates.
 
-    Days since the last run on which there was none are made up for: of trials that have not ended ``now``, with the
-    days that are left, one reminder each.
+    Also makes up for days without a run: each trial that missed a reminder and has not ended by ``now`` gets one
+    reminder, with the days that are left.
     """
     return _open(connection, "trial_reminders", wanted=day == today, day=day, now=now)
 
 
 def last_week(day: date) -> date:
-    """Return the Monday of the last week that had ended on ``day``."""
+    """Return the Monday of the last week that ended before ``day``."""
     return day - timedelta(days=day.weekday() + 7)
 
 

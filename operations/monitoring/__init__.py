@@ -1,1 +1,1 @@
-"""On-call alerts of runs, late and missing feeds, queue metrics."""
+"""Alerts for failed, late and missing runs and for stale data; queue metrics; the clean-up of Airflow's metadata."""

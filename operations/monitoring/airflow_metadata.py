@@ -1,4 +1,4 @@
-"""Airflow's own database. Tasks may not open it, so Airflow's command does, by an address that it is given."""
+"""Cleans Airflow's own database. A task may not open that database, so it runs Airflow's command for it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from leads.redaction import redact
 
 log = get_logger(__name__)
 
-#: How Airflow keeps a task from its database; the command is not the task.
+#: Variables with which Airflow keeps a task away from its database; the command runs without them.
 _BLOCKED = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
 
 
 class CleanFailed(RuntimeError):
-    """``airflow db clean`` ended with an error."""
+    """The command ``airflow db clean`` failed."""
 
 
 def clean_airflow(url: str, *, before: datetime, dry_run: bool) -> None:
     """Run ``airflow db clean`` on the database at ``url`` (SQLAlchemy's form) for rows older than ``before``.
 
-    Nothing is kept in archive tables. Raises CleanFailed with the command's last words.
+    The rows are not copied to archive tables. Raises CleanFailed with the end of the command's output.
     """
     command = [str(Path(sys.executable).with_name("airflow")), "db", "clean", "--yes", "--skip-archive"]
     command += ["--error-on-cleanup-failure", "--clean-before-timestamp", before.isoformat(), "--batch-size", "10000"]
@@ -42,7 +42,7 @@ def clean_airflow(url: str, *, before: datetime, dry_run: bool) -> None:
 
 
 def address(connection: Any) -> str:
-    """SQLAlchemy's address of an Airflow connection to PostgreSQL; a socket's folder as host is understood."""
+    """Return SQLAlchemy's URL for an Airflow connection to PostgreSQL; the host may be the folder of a socket."""
     from sqlalchemy.engine import URL
 
     query = {name: str(value) for name, value in connection.extra_dejson.items()}

@@ -1,4 +1,4 @@
-"""Watch the feeds: runs that never started, rows that nobody could end, feeds that bring no new data."""
+"""Watches the feeds: runs that never started, abandoned runs, and feeds without new data."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from leads.business_days import business_days_between
 from leads.clock import NEW_YORK, local_day
 from leads.sql import statement
 
-#: A run whose row is not there this long after its slot never started.
+#: A run counts as never started if it has no row this long after its slot.
 GRACE = timedelta(minutes=30)
-#: How far back missed runs are looked for; the last slot of a feed counts however long ago it was.
+#: The time in which missed runs are searched for; the last slot of a feed is checked however old it is.
 LOOK_BACK = timedelta(days=7)
 LONGEST_MONTH = timedelta(days=31)
 
 
 @dataclass(frozen=True)
 class History:
-    """What ``data_ingestion_logs`` has of a feed: the dates with a run, and the newest date with data."""
+    """A feed's dates in ``data_ingestion_logs``: dates with a run, the first date, and the newest date with data."""
 
     days: list[date] | None
     first_day: date | None
@@ -35,11 +35,11 @@ class History:
 
 
 def watch_feeds(connection: psycopg.Connection, *, now: datetime) -> dict[str, list[str]]:
-    """Alert on-call of runs that never started and of stale feeds, and say when those are over.
+    """Alert on-call of runs that never started and of stale feeds, and report when a feed has recovered.
 
-    Compares the schedules with ``data_ingestion_logs``. Holidays count: their runs start too, and are skipped. An
-    Airflow that has just started gets time to start what it missed. Return the missing dates by DAG id, and under
-    ``stale`` the ids of DAGs without fresh data.
+    Compares the schedules with ``data_ingestion_logs``. A holiday needs a run too: its run starts and is skipped. If
+    Airflow has just started, nothing is reported, so that Airflow can start the missed runs first. Return the missing
+    dates by DAG id, and under ``stale`` the ids of DAGs without fresh data.
     """
     found: dict[str, list[str]] = {"stale": []}
     if _has_just_come_up(connection, now):
@@ -78,9 +78,9 @@ def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
 def end_abandoned_runs(
     connection: psycopg.Connection, state_of: Callable[[str, str], str | None]
 ) -> dict[str, list[str]]:
-    """End the rows of ``data_ingestion_logs`` whose run ended without writing it; return run ids by DAG id.
+    """Mark rows as failed whose run in Airflow ended without updating them; return the run ids by DAG id.
 
-    ``state_of(dag_id, run_id)`` is the state that Airflow has for a run (``county.runs.end_abandoned``).
+    ``state_of(dag_id, run_id)`` returns a run's state in Airflow, as in ``county.runs.end_abandoned``.
     """
     ended: dict[str, list[str]] = {}
     for feed in FEEDS:
@@ -90,9 +90,9 @@ def end_abandoned_runs(
 
 
 def missing_days(feed: Feed, seen: list[date], first_day: date | None, now: datetime) -> list[date]:
-    """Return the dates of a feed that are due and have no run: those of the last week, and the newest in any case.
+    """Return the due dates of a feed that have no run: dates of the last week, and the newest due date in any case.
 
-    Dates before the feed's first run ever (``first_day``) do not count, except the newest.
+    Dates before the feed's first run ever (``first_day``) do not count, except the newest due date.
     """
     slots = feed.slots(local_day(now) - LONGEST_MONTH, now - GRACE)
     due = [local_day(slot) for slot in slots]

@@ -1,8 +1,9 @@
-"""Alerts on-call of runs that failed or are late: callbacks for Airflow, which passes its context.
+"""Airflow callbacks that alert on-call of failed and late runs.
 
-The DAG-level ones run in the dag-processor, where a killed task is seen too but no exception is at hand; so a failed
-task leaves its last words in ``task_failures`` first. A context may be minimal: only DAG and run are relied on. Every
-DAG file imports this module, so it imports nothing heavy.
+The callbacks of a DAG run in the dag-processor. They are called even if a task's process was killed, but Airflow passes
+them no exception. Therefore the callback of a failed task first stores the task's error in ``task_failures``. Airflow
+may pass a minimal context, so the callbacks need only the DAG and the run in it. Every DAG file imports this module, so
+the module imports nothing that is slow to load.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ ERROR_LENGTH = 2000
 
 
 def note_failure(context: Mapping[str, Any]) -> None:
-    """Task level: keeps what a task said when its last try failed."""
-    from airflow.sdk.log import redact as redact_connections  # what Airflow knows of secrets, in its own database too
+    """Store the error of a task whose last try failed; Airflow calls this for tasks."""
+    from airflow.sdk.log import redact as redact_connections  # also masks secrets of Airflow's connections
 
     ti = context["ti"]
     error = redact(str(redact_connections(str(context.get("exception") or "no reason given"))))
@@ -48,7 +49,7 @@ def note_failure(context: Mapping[str, Any]) -> None:
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
-    """DAG level: one alert for a failed run, whatever killed it."""
+    """Send one alert for a failed run, whatever the cause; Airflow calls this for DAGs."""
     from leads.alert import alert
 
     dag, ti = context["dag"], context.get("ti")
@@ -71,7 +72,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
             f"{dag.dag_id} failed" + (f" for {day}" if day else ""),
             _lines(facts),
             _what_to_do(dag.doc_md),
-            # The same reason on another date is the same cause.
+            # Digits are masked, so that the same reason on another date is the same cause.
             cause=f"failed:{dag.dag_id}:{task}:{re.sub(r'[0-9]+', '#', reason)}",
             affects=[_affected(dag.dag_id, day)],
             connection=connection,
@@ -79,7 +80,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
 
 def run_succeeded(context: Mapping[str, Any]) -> None:
-    """Close the alerts of this DAG (for a feed: of this date) after a success (DAG level)."""
+    """Close the alerts for this DAG (for a feed: for this date) after a success; Airflow calls this for DAGs."""
     from leads.alert import recovered
 
     dag_id = context["dag"].dag_id
@@ -93,7 +94,7 @@ def run_succeeded(context: Mapping[str, Any]) -> None:
 
 
 def run_is_late(context: Mapping[str, Any] | None = None) -> None:
-    """Alert on-call of a run that has not ended by its deadline. A failed run has an alert of its own."""
+    """Alert on-call of a run that is unfinished at its deadline. A failed run has an alert of its own."""
     from leads.alert import alert
 
     run = dict((context or {}).get("dag_run") or {})
@@ -132,8 +133,8 @@ def _connection() -> psycopg.Connection:
 def _database_if_there() -> Iterator[psycopg.Connection | None]:
     try:
         connection = _connection()
-    except Exception as error:  # it may be what the alert is about
-        log.warning("database_away", reason=redact(str(error)), consequence="on-call is alerted without it")
+    except Exception as error:  # the alert may be about the database itself
+        log.warning("database_away", reason=redact(str(error)), consequence="on-call is alerted without the database")
         yield None
         return
     with closing(connection):
@@ -146,7 +147,7 @@ def _last_failure(connection: psycopg.Connection, context: Mapping[str, Any]) ->
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "SELECT task_id, try_number, error, log_url FROM task_failures"
-            # What the run said before it was cleared is not the reason of this end.
+            # An error from before the run was cleared is not the reason for this failure.
             " WHERE dag_id = %s AND run_id = %s AND failed_at >= coalesce(%s, now() - interval '1 day')"
             " ORDER BY id DESC LIMIT 1",
             (context["dag"].dag_id, context["run_id"], getattr(context.get("dag_run"), "start_date", None)),
@@ -155,7 +156,7 @@ def _last_failure(connection: psycopg.Connection, context: Mapping[str, Any]) ->
 
 
 def _business_date(connection: psycopg.Connection, context: Mapping[str, Any]) -> date | None:
-    """Return the date that a feed's run is for; None for other DAGs, whose next success makes good what one missed."""
+    """Return the business date of a feed's run; None for other DAGs, whose next success makes up for a failed run."""
     feed = feed_of_dag(context["dag"].dag_id)
     if feed is None:
         return None
@@ -205,16 +206,16 @@ def _of_tries(number: int | None, ti: Any) -> str:
 def _silent_end(context: Mapping[str, Any]) -> str:
     reason = context.get("reason") or "task_failure"
     if reason == "timed_out":
-        return "the run took longer than it may (dagrun_timeout); unfinished tasks were stopped"
+        return "the run took longer than its dagrun_timeout; unfinished tasks were stopped"
     if context.get("ti") is None:
-        return f"no task ended by itself ({reason})"
+        return f"no task reported an error ({reason})"
     return f"the task's process was killed or its machine went down: it left no message ({reason})"
 
 
 def _what_to_do(doc_md: str | None) -> str:
     """Return the paragraph of the DAG's documentation that begins with "When it fails"."""
     found = re.search(r"\*\*When it fails\*\*(.*?)(?:\n\s*\n|\Z)", doc_md or "", re.DOTALL)
-    advice = " ".join(found[1].split()) if found else "read the log, put right what it names, clear the failed task."
+    advice = " ".join(found[1].split()) if found else "read the log, correct the cause, clear the failed task."
     return advice[:1].upper() + advice[1:]
 
 

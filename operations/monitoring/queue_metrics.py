@@ -1,4 +1,4 @@
-"""How the notifier's queues are doing, for the pages and boards that show it over time."""
+"""Metrics of the notifier's queues, for dashboards that show them over time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import psycopg
 
 from leads.sql import statement
 
-#: The notifier's lanes; named here because Airflow's machines need not have the notifier's modules.
+#: The notifier's queues; listed here because the batch side does not import the notifier.
 QUEUES = ("admin-alerts", "api-property-lookup", "email-workflows", "sms-notifications", "voice-assistant")
 
 
 def record_queue_metrics(connection: psycopg.Connection) -> int:
-    """Write one row of ``queue_metrics`` for each queue: what is there now, what has happened since the row before."""
+    """Write one row of ``queue_metrics`` for each queue; return the number of rows."""
     return connection.execute(statement("operations/monitoring/queue_metrics"), {"queues": list(QUEUES)}).rowcount

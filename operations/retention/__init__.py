@@ -1,1 +1,1 @@
-"""What is archived and deleted, and when."""
+"""Retention: which rows are archived and deleted, and when."""

@@ -1,8 +1,8 @@
-"""Rows on their way out: archived as compressed JSON lines, read back, and only then removed.
+"""Archives old rows as compressed JSON lines, reads them back, and only then removes the rows.
 
-A batch is a row of ``cleanup_batches`` before anything happens, and names its rows. Whatever dies in between, the next
-run finishes that batch first: an object that is there is read, not written again; removing rows and closing the batch
-are one transaction. What is removed is what the object was found to hold, as long as the row still is as it was then.
+A batch begins as a row of ``cleanup_batches`` that lists the ids of its rows. If a run is killed, the next run finishes
+the open batch first: it reads an object that exists already and does not write it again. Removing the rows and closing
+the batch are one transaction. A row is removed only if the object contains it and the row has not changed since.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from operations.retention.rules import Rule
 
 log = get_logger(__name__)
 
-#: The first column of every table; reading the whole line would take longer than everything else.
+#: The id is the first column of every table. Parsing whole lines as JSON would take longer than all other work.
 _ID = re.compile(rb'\{"id":(\d+),')
 
 
 class ArchiveDiffers(PermanentIngestionError):
-    """An archived object does not hold what was written into it; nothing was removed."""
+    """An archived object differs from what was written to it; no row was removed."""
 
 
 @dataclass
 class Contents:
-    """What an object of JSON lines holds: each row's id and the MD5 of its line, and the SHA-256 of all lines."""
+    """The contents of an object of JSON lines: the ids of the rows, the MD5 of each line, the SHA-256 of all lines."""
 
     ids: list[int] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
@@ -47,9 +47,9 @@ class Contents:
 def archive_next(
     connection: psycopg.Connection, archive: Archive, rule: Rule, *, before: datetime, limit: int
 ) -> int | None:
-    """Archive and remove the next batch of at most ``limit`` rows; return how many were removed, None when none is due.
+    """Archive and remove the next batch of at most ``limit`` rows; return how many were removed, None if no row is due.
 
-    Raises ArchiveDiffers, or what the archive raises; the batch stays open then.
+    Raises ArchiveDiffers or an error of the archive; the batch then stays open.
     """
     batch = _open_batch(connection, rule, before, limit)
     if batch is None:
@@ -104,7 +104,7 @@ def _write(
         archive.put(name, cast(Any, file))
         expected = (file.tell(), archive.checksum(cast(Any, file)))
     if archive.facts(name) != expected:
-        raise ArchiveDiffers(f"{name} has another size or checksum than what was sent. Nothing was removed.")
+        raise ArchiveDiffers(f"{name} has another size or checksum than the file that was sent. Nothing was removed.")
     return count, checksum.hexdigest()
 
 

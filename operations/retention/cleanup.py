@@ -1,4 +1,4 @@
-"""The nightly clean-up: what is past its retention goes, in batches; what must be kept elsewhere is archived first."""
+"""The nightly clean-up: removes rows past their retention, in batches, and archives some of them first."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ BATCH = 10_000
 def clean_up(
     connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
 ) -> dict[str, int]:
-    """Remove what is older at ``moment`` than its rule keeps it; return the rows by rule, and ``staging`` tables.
+    """Remove rows that are past their retention at ``moment``; return the rows by rule, and the ``staging`` tables.
 
-    With ``dry_run`` only counts. Batches of ``batch`` rows are transactions of their own: locks are short, and a run
-    that dies has done what it has done. Raises GiveUp when another clean-up runs or the archive is not as written.
+    With ``dry_run``, rows are only counted. Each batch of ``batch`` rows is a transaction of its own: locks are short,
+    and the finished batches of a killed run stay finished. Raises PermanentIngestionError if another clean-up is
+    running or an archived object differs from what was written.
     """
     done: dict[str, int] = {}
     with _alone(connection):
@@ -54,7 +55,8 @@ def _alone(connection: psycopg.Connection) -> Iterator[None]:
             "another clean-up is running: wait for it, or end its session (application_name in pg_stat_activity)"
         )
     try:
-        # A row's JSON carries times: they must read the same whatever the session that reads them again.
+        # A row's JSON contains times, which must have the same text in every session, because lines are compared by
+        # hash.
         connection.execute("SET TimeZone = 'UTC'")
         yield
     finally:
@@ -78,7 +80,7 @@ def _archive_and_remove(
     while (removed := archive_next(connection, archive, rule, before=before, limit=batch)) is not None:
         total += removed
         if removed == 0:
-            break  # every row of it changes under our eyes: the next night finds them at rest
+            break  # every row of the batch has changed meanwhile: the next night tries again
     return total
 
 
@@ -93,11 +95,11 @@ def _delete(connection: psycopg.Connection, rule: Rule, before: datetime, batch:
 
 
 def _drop_staging(connection: psycopg.Connection, before: datetime, *, dry_run: bool) -> int:
-    """Drop staging partitions of runs that did not succeed and are older than ``before``."""
+    """Drop the staging partitions of successful and skipped runs, and of all runs older than ``before``."""
     parts = connection.execute(statement("operations/retention/old_staging"), {"before": before}).fetchall()
     if dry_run:
         return len(parts)
-    # What others are in the way of is dropped the next night.
+    # A partition that another session has locked is dropped the next night.
     dropped = sum(drop_part(connection, part, timeout="1s") for (part,) in parts)
     connection.execute(
         "DELETE FROM matched_records m USING data_ingestion_logs l"

@@ -1,19 +1,19 @@
-"""How long what is kept, as data. A new table is a new entry."""
+"""The retention rules, as data: how long the rows of each table are kept. A new table needs a new rule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Deliveries that nothing moves any more: whatever comes later is too late to send, to charge or to refund.
+#: Deliveries that no longer change: it is too late to send, charge or refund them.
 _FINISHED = "d.emptied_at IS NULL AND d.channel IN ('email', 'sms') AND d.state NOT IN ('queued', 'sending', 'unknown')"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Rows of ``table`` (alias ``d``) older than ``days`` by ``age`` go, those that ``condition`` holds for.
+    """A rule that removes rows of ``table`` (alias ``d``) older than ``days`` that meet ``condition``.
 
-    ``archived`` is the SQL expression of a row's JSON for the archive; None where nobody will ask for the rows again.
-    ``removal`` names the ``.sql`` that removes archived rows.
+    ``age`` names the column with a row's time. ``archived`` is the SQL expression for a row's JSON in the archive; None
+    means that the rows are not archived. ``removal`` names the ``.sql`` file that removes archived rows.
     """
 
     name: str
@@ -35,7 +35,8 @@ RULES = (
         " FROM delivery_events e WHERE e.delivery_id = d.id) AS events) r",
         removal="empty_deliveries",
     ),
-    # The events of a delivery go with it; these name none, and three days after they came nobody looks for one.
+    # Events of a delivery are removed with the delivery. These events belong to no delivery, and the notifier stops
+    # searching for their delivery after three days.
     Rule(
         "stray_events",
         "delivery_events",
@@ -59,7 +60,7 @@ RULES = (
     Rule("task_failures", "task_failures", "failed_at"),
 )
 
-#: Staging partitions of runs that did not succeed; those of runs that did are dropped by the next run.
+#: How many days staging partitions of unsuccessful runs are kept. The next run drops those of successful runs.
 STAGING_DAYS = 14
-#: Airflow's own metadata.
+#: How many days Airflow's own metadata is kept.
 AIRFLOW_DAYS = 90

@@ -1,5 +1,5 @@
--- One digest for each subscriber who wants one, due at their own time of day: the next one after five in New York.
--- Preferences are JSON that the app's users write: what is no time of day or no time zone counts as not set.
+-- Enqueue one digest for each subscriber who wants it, due at the subscriber's next digest time after 5:00 in New York.
+-- The app's users write the preferences (JSON), so an invalid time of day or time zone counts as not set.
 WITH zones AS MATERIALIZED (
     SELECT name FROM pg_timezone_names
 ), wishes AS (
@@ -15,7 +15,7 @@ WITH zones AS MATERIALIZED (
     SELECT w.*, (%(day)s::date + time '05:00') AT TIME ZONE 'America/New_York' AS run
     FROM wishes w
 ), due AS (
-    -- In whole local days, so that a night of 23 or 25 hours moves no digest.
+    -- Add whole local days, so that the change to or from daylight saving time does not move a digest.
     SELECT m.id,
            ((m.run AT TIME ZONE m.zone)::date + m.at) AT TIME ZONE m.zone AS same_day,
            ((m.run AT TIME ZONE m.zone)::date + 1 + m.at) AT TIME ZONE m.zone AS next_day,

@@ -1,6 +1,6 @@
--- Trials that end 7, 3 or 1 New York days after the day, and those whose reminder fell on a day since the last run: of
--- several the nearest to the end, with the days that are left. The end is part of the key: a trial that was extended is
--- reminded of anew.
+-- Enqueue reminders for trials that end 7, 3 or 1 New York days after the day, and for trials whose reminder was due on
+-- a day since the last run. Of several missed reminders only the nearest to the end is enqueued, with the days that are
+-- left. The end of the trial is part of the key, so an extended trial gets new reminders.
 WITH noted AS (
     INSERT INTO mailing_runs AS m (mailing, last_day) VALUES ('trial_reminders', %(day)s)
     ON CONFLICT (mailing) DO UPDATE SET last_day = greatest(m.last_day, excluded.last_day)
@@ -16,7 +16,7 @@ WITH noted AS (
     FROM before b, trials t, unnest('{7,3,1}'::integer[]) AS r (days)
     WHERE t.ends - r.days = %(day)s
        OR t.ends - r.days > b.last_day AND t.ends - r.days < %(day)s AND t.trial_ends_at > %(now)s
-      -- Nobody has missed what was due before they came.
+      -- A subscriber has not missed a reminder that was due before the subscriber was created.
       AND t.created_at < (t.ends - r.days + time '09:00') AT TIME ZONE 'America/New_York'
     GROUP BY t.id, t.ends
 )

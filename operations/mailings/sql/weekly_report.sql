@@ -1,4 +1,4 @@
--- One report for each subscriber who wants one and was there in that week.
+-- Enqueue one report for each subscriber who wants it and was subscribed in that week.
 SELECT count(*) FILTER (WHERE o.opened) AS opened,
        count(*) FILTER (WHERE o.opened AND o.state = 'skipped') AS unpaid
 FROM open_deliveries((

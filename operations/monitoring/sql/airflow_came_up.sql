@@ -1,5 +1,5 @@
--- When Airflow began to run without a break of a quarter of an hour, as its rows of every five minutes show it; null
--- when they show nothing of the last hour.
+-- Find the time since which Airflow has run without a break of 15 minutes. Airflow writes a row of queue_metrics every
+-- five minutes; the result is null if the last hour has no rows.
 SELECT max(recorded_at) AS came_up
 FROM (
     SELECT recorded_at, lag(recorded_at) OVER (ORDER BY recorded_at) AS before

@@ -1,4 +1,4 @@
--- Exactly the rows that were archived, as they were archived.
+-- Delete the archived rows that have not changed since they were archived.
 WITH present AS MATERIALIZED (
     SELECT d.id, md5(({archived})::text) AS hash FROM {table} d WHERE d.id = ANY (%(ids)s)
     FOR UPDATE OF d

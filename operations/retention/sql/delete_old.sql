@@ -1,4 +1,5 @@
--- One batch, oldest first. %(after)s is the last id of the batch before: what is gone is not looked through again.
+-- Delete one batch of old rows, lowest id first. %(after)s is the last id of the previous batch, so that deleted rows
+-- are not scanned again.
 WITH gone AS (
     DELETE FROM {table} d
     WHERE d.ctid = ANY (ARRAY (

@@ -1,5 +1,5 @@
--- What says that a message was sent and paid for stays for good; what it said, to whom, and how it fared goes.
--- A row that is no longer as it was archived stays whole.
+-- Empty archived deliveries: keep the columns that prove sending and payment; remove content, recipient, errors and
+-- events. A row that has changed since it was archived stays unchanged.
 WITH present AS MATERIALIZED (
     SELECT d.id, md5(({archived})::text) AS hash FROM deliveries d WHERE d.id = ANY (%(ids)s)
     FOR NO KEY UPDATE OF d

@@ -1,4 +1,4 @@
--- The oldest rows that are due.
+-- Open a batch of the oldest rows that are due.
 WITH due AS (
     SELECT d.id FROM {table} d
     WHERE d.{age} < %(before)s AND {condition} ORDER BY d.{age} LIMIT %(limit)s
