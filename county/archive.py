@@ -1,8 +1,8 @@
 """The archive: permanent copies of the county's files, stored by business date.
 
 An object's address is ``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name
-only when it is complete, and it is never overwritten with different content. A corrected file is stored beside it as
-``{name}.r2``. Objects contain personal data, so only their owner may read them.
+only when it is complete, and it is never overwritten with different content. A corrected file is stored beside the
+first file as ``{name}.r2``. Objects contain personal data, so only their owner may read them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from county.errors import (
     not_archived,
 )
 
-#: A partial file older than this (seconds) belongs to a killed task: no task runs that long.
+#: A partial file older than this number of seconds belongs to a killed task: no task runs that long.
 ABANDONED_AFTER = 7200
 
 
@@ -42,7 +42,7 @@ class Archive(Protocol):
         """Return the names of the objects in ``folder``, sorted; an empty list for a missing folder."""
 
     def put(self, name: str, source: BinaryIO) -> None:
-        """Archive the file ``source``, unless it is archived already; raise ArchiveConflict if other content is."""
+        """Archive the file ``source``, unless it is archived already; raise ArchiveConflict if ``name`` differs."""
 
     def facts(self, name: str) -> tuple[int, str]:
         """Return size (bytes) and checksum of an object; raise NotArchived for a missing object."""
@@ -63,7 +63,7 @@ def open_archive(url: str) -> Archive:
     if parts.scheme == "file" and parts.path and not parts.netloc:
         return FileArchive(Path(unquote(parts.path)))
     if parts.scheme == "gs" and parts.netloc:
-        from county.gcs_archive import GcsArchive  # its imports take two seconds; a local archive does not need them
+        from county.gcs_archive import GcsArchive  # importing it takes two seconds; a local archive does not need it
 
         return GcsArchive(parts.netloc, unquote(parts.path).strip("/"))
     raise PermanentIngestionError(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
@@ -154,7 +154,7 @@ def _partial_file(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the partial files that killed tasks left. A file that is still being written is younger."""
+    """Remove partial files that are older than ``ABANDONED_AFTER``: killed tasks left these files."""
     for partial in folder.glob(".partial-*"):
         with suppress(FileNotFoundError):
             if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:

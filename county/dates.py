@@ -9,17 +9,17 @@ from county.feed import Feed, Period
 from leads.business_days import add_business_days, is_business_day, previous_business_day
 from leads.clock import NEW_YORK, local_day
 
-#: A file written after this time (New York) belongs to the next business date. A run for today waits for its files
-#: until this time.
+#: A file written after ``CLOSING_TIME`` (New York) belongs to the next business date. A run for today waits for its
+#: files until ``CLOSING_TIME``.
 CLOSING_TIME = time(18)
 
 
 def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, now: datetime) -> date:
     """Return the New York date that a run is for.
 
-    ``asked``, the parameter ``business_date`` (ISO), takes precedence over the logical date. A manual run with neither
-    (Airflow then passes no logical date, or the time of the click) is for today if today is a business day, else for
-    the last business day. Raises ValueError for a parameter that is not a date.
+    ``asked``, the parameter ``business_date`` (ISO), takes precedence over the logical date. A manual run without the
+    parameter, for which Airflow passes no logical date or the time of the click, is for today if today is a business
+    day, else for the last business day. Raises ValueError for a parameter that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)

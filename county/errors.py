@@ -41,7 +41,7 @@ class LoginRefused(PermanentIngestionError):
 
 
 class ArchiveConflict(PermanentIngestionError):
-    """Different content is already archived under the name."""
+    """Different content is already archived under the file's name."""
 
 
 class NotArchived(PermanentIngestionError):

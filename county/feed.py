@@ -13,7 +13,7 @@ from leads.clock import NEW_YORK
 
 @dataclass(frozen=True)
 class Target:
-    """A staging table, and for each of its columns a column of the layout or an SQL expression over the layout.
+    """A staging table; each of its columns is filled from a column of the layout or from an SQL expression.
 
     In an SQL expression, ``{name}`` stands for the converted value of the layout's column ``name``.
     """
@@ -51,10 +51,10 @@ class Feed:
 
     ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
     ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
-    changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it is unfinished
-    ``late_after`` its slot (None: no deadline). Data older than ``stale_days`` is stale (business days for a daily
-    feed; None: not watched). If ``may_be_empty`` is true, the run accepts files without a record and files identical to
-    the previous ones.
+    changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it is unfinished when
+    ``late_after`` has passed since its slot (None: no deadline). Data older than ``stale_days`` is stale (business days
+    for a daily feed; None: not watched). If ``may_be_empty`` is true, the run accepts files without a record and files
+    identical to the previous ones.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Feed:
 
     def slots(self, first: date, until: datetime) -> list[datetime]:
         """Return the scheduled times from ``first`` (a New York date) to ``until`` (aware), oldest first."""
-        from croniter import croniter  # imported here because declaring a DAG does not need it
+        from croniter import croniter  # a DAG's declaration does not need croniter
 
         midnight = datetime.combine(first, time.min, NEW_YORK)
         slots = croniter(self.schedule, midnight - timedelta(seconds=1)).all_next(datetime)

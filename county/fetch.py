@@ -32,14 +32,14 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: The county may still be writing a file that is younger than ``FRESH``. Before downloading it, a task waits ``PAUSE``
-#: seconds.
+#: The county may still be writing a file that is younger than ``FRESH``. Before a task downloads a file that young, the
+#: task waits ``PAUSE`` seconds.
 FRESH = timedelta(minutes=2)
 PAUSE = 5.0
 
 
 class FileServer(Protocol):
-    """The server on which the county publishes its files; ``county.ftp`` implements it for FTP."""
+    """The server on which the county publishes its files; ``county.ftp`` implements this protocol for FTP."""
 
     def names(self, folder: str) -> list[str]:
         """Return the file names in ``folder``, without the folder; an empty list for an empty folder."""
@@ -201,7 +201,7 @@ def _from_server(
     name = _on_server(request, file, server)
     if name is None:
         return None
-    # A temporary file without a name: a killed task leaves no personal data on disk.
+    # The temporary file has no name, so a killed task leaves no personal data on disk.
     with _room(name), tempfile.TemporaryFile() as local:
         _download(server, f"{request.feed.directory}/{name}", local, now)
         _refuse_empty(request, file, name, local)

@@ -94,7 +94,7 @@ class CountyFtp:
         try:
             paths = self._ask(lambda conn: conn.nlst(folder))
         except (ftplib.error_perm, ftplib.error_temp) as error:
-            if str(error)[:3] in ("550", "450"):  # some servers' reply for an empty folder
+            if str(error)[:3] in ("550", "450"):  # some servers reply with an error for an empty folder
                 return []
             raise IngestionError(
                 f"the FTP server refuses to list {folder}: {error}; the next try asks again"
@@ -104,7 +104,7 @@ class CountyFtp:
     def facts(self, path: str) -> tuple[int, datetime]:
         """Return size (bytes) and modification time (UTC) of a file."""
         try:
-            self._ask(lambda conn: conn.voidcmd("TYPE I"))  # an earlier listing may have switched to text mode
+            self._ask(lambda conn: conn.voidcmd("TYPE I"))  # an earlier listing may have set text mode
             size = self._ask(lambda conn: conn.size(path))
             modified = self._ask(lambda conn: conn.voidcmd(f"MDTM {path}"))
         except (ftplib.error_perm, ftplib.error_temp) as error:

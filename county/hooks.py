@@ -31,7 +31,8 @@ _SESSION = {
 def leads_connection() -> psycopg.Connection:
     """Return an autocommit connection to the leads database (Airflow's ``leads_db``, else ``DATABASE_URL``).
 
-    Raises DatabaseTrouble when the server does not answer and PermanentIngestionError when neither is defined.
+    Raises DatabaseTrouble when the server does not answer, and PermanentIngestionError when neither the connection nor
+    the setting is defined.
     """
     try:
         connection = _connect()

@@ -68,8 +68,8 @@ _DATE = (
 class Plain:
     """The usual form of a type's values: a value that matches ``pattern`` passes the check.
 
-    COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` converts it to the same
-    result as ``_VALUES``. Values of another form may pass the check too.
+    COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` converts the field to
+    the same result as ``_VALUES``. Values of another form may pass the check too.
     """
 
     pattern: str

@@ -25,7 +25,7 @@ COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
 #: at every position.
 _PADDING = re.compile(rb"  *+(?=[\^\n])")
 
-#: PostgreSQL cannot store a NUL byte. This symbol replaces it, so that the line can be rejected and shown.
+#: PostgreSQL cannot store a NUL byte. This symbol replaces NUL bytes, so that the line can be rejected and shown.
 _NUL_PICTURE = "␀".encode()
 
 #: Bytes that never occur inside a multibyte UTF-8 character. If a block has no other bytes and is not ASCII, all of it

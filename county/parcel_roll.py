@@ -129,7 +129,7 @@ class RollLines:
     def _convert(self, stream: BinaryIO, wanted: list[str]) -> Iterator[bytes]:
         header = _header(stream)
         places = [header.index(name) for name in wanted]
-        yield b"\n"  # in place of the header, to keep the line numbers
+        yield b"\n"  # a blank line replaces the header, so that line numbers stay the same
         for line in stream:
             fields = _fields(line)
             if not fields:

@@ -28,7 +28,7 @@ _ENDS: dict[str | None, str] = {
 
 
 class RunKey(TypedDict):
-    """A run in the form in which its tasks pass it on through XCom, as JSON."""
+    """A run as JSON values, in which form tasks pass the run on through XCom."""
 
     feed: str
     ingestion_id: int
@@ -100,7 +100,7 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
 
 
 def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Callable[[str], str | None]) -> list[str]:
-    """Mark as ``failed`` the ``running`` rows whose run in Airflow has finished or is gone; return their run ids.
+    """Mark ``running`` rows as ``failed`` if their run in Airflow has finished or is gone; return the run ids.
 
     ``state_of`` returns a run's state in Airflow, ``GONE`` for a run that Airflow does not have, and None when Airflow
     does not answer.
@@ -140,8 +140,8 @@ def record_file(connection: psycopg.Connection, run: Run, fetched: Fetched) -> N
 def check_staging(connection: psycopg.Connection, run: Run) -> None:
     """Check that the staging tables hold the logged number of rows, and write the totals into the run's row.
 
-    Raises StagingChanged if a table holds another number: staging tables are unlogged, and a crash of the database
-    server empties them.
+    Raises StagingChanged if a table holds another number of rows: staging tables are unlogged, and a crash of the
+    database server empties them.
     """
     staged: dict[str, int] = dict(
         connection.execute(

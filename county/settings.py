@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[1]
 
 
 class ArchiveSettings(EnvironmentSettings):
-    """The archive of the county's files."""
+    """Settings for the archive of the county's files."""
 
     model_config = SettingsConfigDict(title="Servers")
 
@@ -32,7 +32,7 @@ class ArchiveSettings(EnvironmentSettings):
 
 
 class CountyFileSettings(EnvironmentSettings):
-    """The choice of the county's files that are read."""
+    """Settings that choose which of the county's files are read."""
 
     model_config = SettingsConfigDict(title="The county's files")
 
@@ -55,7 +55,7 @@ class CountyFileSettings(EnvironmentSettings):
 
 
 class IngestionSettings(EnvironmentSettings):
-    """The ingestion's retries, its limit for malformed lines, and its limit for announcing old leads."""
+    """Settings for retries, for malformed lines and for the age of announced leads."""
 
     model_config = SettingsConfigDict(title="Ingestion")
 
@@ -77,7 +77,7 @@ class IngestionSettings(EnvironmentSettings):
 
 
 class DocumentationSettings(EnvironmentSettings):
-    """The documentation that the DAGs link to."""
+    """Settings for the documentation that the DAGs link to."""
 
     model_config = SettingsConfigDict(title="Documentation")
 

@@ -144,7 +144,8 @@ def _finish_part(cursor: psycopg.Cursor, table: str, ingestion_id: int, *, is_ne
 def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
     """Return the staging table's columns in the file's order if COPY can fill the table itself, else an empty list.
 
-    COPY can fill the table if each value of a plain line is stored once and unchanged. This halves the cost.
+    COPY can fill the table if each value of a plain line is stored once and unchanged. Copying into the staging table
+    itself halves the cost.
     """
     if len(file.targets) > 1 or any(column.plain_value != column.plain_name for column in columns):
         return []

@@ -18,7 +18,7 @@ from county.errors import DamagedFile, EmptyFile
 def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
     """Open the text file of an archived object, unzipped when it is a zip.
 
-    Raises EmptyFile for a zip without a text file and DamagedFile for one that cannot be read.
+    Raises EmptyFile for a zip without a text file and DamagedFile for a zip that cannot be read.
     """
     stream = archive.open(object_name)
     if not re.search(r"\.zip(?:\.r\d+)?$", object_name, re.IGNORECASE):

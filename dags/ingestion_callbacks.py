@@ -59,7 +59,7 @@ def note_error(context: Any) -> None:
 
 
 def fail_run(context: Any) -> None:
-    """Mark the run's row as failed, even if a task's process was killed; the dag-processor calls this."""
+    """Mark the run's row as failed, even if a task's process was killed; the dag-processor calls this function."""
     import psycopg
 
     from county import runs

@@ -63,7 +63,7 @@ PARAMS = {
     ),
     "notify": Param(
         None,
-        # A switch in the form cannot be empty, so the form offers words; programs may send true or false.
+        # A switch in the form cannot be empty, so people choose yes or no; programs may send true or false.
         type=["null", "string", "boolean"],
         pattern="^(yes|no)$",
         examples=["yes", "no"],
@@ -168,7 +168,7 @@ def open_run(feed_name: str) -> RunKey:
 @task.sensor(mode="reschedule", poke_interval=LOOK_AGAIN.total_seconds(), timeout=LONGEST_WAIT.total_seconds())
 @step
 def wait_for_files(run: RunKey) -> PokeReturnValue:
-    """Return the names of the files to fetch, once every required one is archived or published.
+    """Return the names of the files to fetch, once every required file is archived or published.
 
     A run for today checks every ten minutes until 18:00. Between two checks the task holds no worker and no pool slot;
     a check takes a few seconds.
@@ -194,7 +194,10 @@ def wait_for_files(run: RunKey) -> PokeReturnValue:
 @task(max_active_tis_per_dagrun=DOWNLOADS, map_index_template="{{ task.op_kwargs['file'] }}")
 @step
 def fetch(run: RunKey, file: str) -> dict[str, Any]:
-    """Archive one file; return the archived file. While the county is still writing it, the task is rescheduled."""
+    """Archive one file; return the archived file.
+
+    If the county is still writing the file, the task is rescheduled.
+    """
     from county import runs
     from county.archive import open_archive
     from county.dates import can_still_come

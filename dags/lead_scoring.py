@@ -1,8 +1,9 @@
 """# Lead scoring: today's score of each lead
 
 Runs every night at 2:00 (New York). Recalculates `leads.lead_score` of every lead that is `new` or `contacted`. The SQL
-function `calculate_lead_score` starts from a base score for the lead type, which falls with the lead's age and rises
-with equity and engagement. An unchanged score is not rewritten; `last_score_update` is the time of the last change.
+function `calculate_lead_score` starts from a base score for the lead type; the score falls with the lead's age and
+rises with equity and engagement. An unchanged score is not rewritten; `last_score_update` is the time of the last
+change.
 
 **The business date does not matter**: a lead's age is counted up to the day on which the run really happens, so a
 backfill or a rerun changes nothing. The task uses the pool `ingestion_merge`, so it never runs at the same time as a

@@ -61,6 +61,6 @@ def today() -> date:
 
 
 def is_manual() -> bool:
-    """Return whether the run was started by hand (``airflow dags test`` counts as that)."""
+    """Return whether the run was started by hand; this includes ``airflow dags test``."""
     run_type = get_current_context()["dag_run"].run_type
     return str(getattr(run_type, "value", run_type)) == "manual"

@@ -1,8 +1,7 @@
 """Alerts for on-call. Alerts are grouped by cause, and sending an alert does not depend on a queue.
 
-An alert is first written as a row of ``oncall_alerts``. The alert counts as sent when at least one address has
-accepted it; until then ``send_pending_alerts`` tries again. If the database does not answer, alerts are sent without
-it.
+An alert is first written as a row of ``oncall_alerts``. The alert counts as sent when at least one address has accepted
+it; until then ``send_pending_alerts`` tries again. If the database does not answer, alerts are sent without a row.
 """
 
 from __future__ import annotations
@@ -131,7 +130,10 @@ def _send_and_note(
     *,
     is_recovery: bool = False,
 ) -> bool:
-    """Send an alert and record in its row whether an address accepted it. If none is set, the row stays claimed."""
+    """Send an alert and record in its row whether an address accepted it.
+
+    If no address is set, the row stays claimed.
+    """
     sent = _send(severity, subject, body)
     if sent is None:
         return False

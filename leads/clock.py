@@ -9,12 +9,12 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 def now() -> datetime:
-    """Return the present moment, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return datetime.now(UTC)
 
 
 def local_day(moment: datetime) -> date:
-    """Return the New York date of an aware moment; raise ValueError for a naive one."""
+    """Return the New York date of an aware datetime; raise ValueError for a naive datetime."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no time zone: pass an aware datetime")
     return moment.astimezone(NEW_YORK).date()

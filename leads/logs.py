@@ -125,7 +125,7 @@ class _Masked:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Looks up ``sys.stderr`` for each record, because a test or a supervisor may replace it."""
+    """A handler that looks up ``sys.stderr`` for each record, because a test or a supervisor may replace it."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -136,7 +136,7 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def _is_terminal() -> bool:
-    """Return whether descriptor 2 is a terminal; ``sys.stderr`` may be a pipe, by which Dramatiq replaces it."""
+    """Return whether descriptor 2 is a terminal; Dramatiq may have replaced ``sys.stderr`` by a pipe."""
     try:
         return os.isatty(2)
     except OSError:

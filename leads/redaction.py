@@ -25,8 +25,8 @@ _SHORTEST = 5
 def redact(text: str, secrets: Sequence[str] | None = None) -> str:
     """Return ``text`` with three things masked: passwords in addresses, values named like a secret, secret settings.
 
-    ``secrets`` are the values of secret settings. A caller that masks many texts passes them; otherwise the environment
-    is searched for each text.
+    ``secrets`` are the values of secret settings. A caller that masks many texts passes ``secrets``; otherwise the
+    environment is searched for each text.
     """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
     text = _IN_ASSIGNMENT.sub(r"\1***", text)

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class MissingSetting(RuntimeError):
-    """A setting that has no default is not set."""
+    """A required setting is not set."""
 
 
 class InvalidSetting(ValueError):
@@ -64,7 +64,7 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def is_set(cls, name: str) -> bool:
-        """Return whether the environment has a text for the setting ``name``; raises KeyError for an unknown one."""
+        """Return whether the environment has a text for the setting ``name``; raise KeyError for an unknown setting."""
         cls.model_fields[name]
         return bool(os.environ.get(name.upper(), "").strip())
 

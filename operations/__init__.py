@@ -1,1 +1,1 @@
-"""Scheduled work beside the feeds: mailings, monitoring, retention."""
+"""Scheduled work other than the feeds: mailings, monitoring, retention."""

@@ -1,5 +1,5 @@
--- Close each lead whose reason has ended, by all that is known now, including later days; cancel its queued deliveries.
--- Reads pending_cases and deletes the day's rows there.
+-- Close each lead whose reason has ended according to all data known now, including later days, and cancel the lead's
+-- queued deliveries. Reads pending_cases and deletes the day's rows there.
 CREATE TEMP TABLE ended ON COMMIT DROP AS
 SELECT l.id
 FROM pending_cases c

@@ -1,5 +1,5 @@
--- Close each lead whose reason has ended, by all that is known now, including later days; cancel its queued deliveries.
--- Reads candidate_folios; deletes the day's rows of pending_folios.
+-- Close each lead whose reason has ended according to all data known now, including later days, and cancel the lead's
+-- queued deliveries. Reads candidate_folios; deletes the day's rows of pending_folios.
 CREATE TEMP TABLE ended ON COMMIT DROP AS
 WITH open_leads AS MATERIALIZED (
     SELECT l.id, l.lead_type, l.lead_date, p.folio_number AS folio, l.lead_source = %(ingestion_type)s AS ours,

@@ -36,8 +36,8 @@ FROM wanted w JOIN properties c ON c.address_key = w.key
 WHERE w.zip IS NULL OR c.zip IS NULL OR left(c.zip, 5) = w.zip;
 ANALYZE candidates;
 
--- Records without candidates: their street may be misspelled or incomplete. A misspelled name is accepted, a wrong
--- number never, and only if the county has no street with the name as written.
+-- Records without candidates: their street may be misspelled or incomplete. A misspelled street name is accepted if no
+-- street in the county has the name as written; a wrong house number is never accepted.
 CREATE TEMP TABLE strays ON COMMIT DROP AS
 SELECT p.reference, p.zip, p.street, split_part(p.address_key, '|', 1) AS house,
        split_part(p.street, '|', 2) AS direction, split_part(p.street, '|', 3) AS name,
@@ -66,7 +66,7 @@ WHERE NOT EXISTS (SELECT FROM known_streets k WHERE k.street = s.street AND (k.z
 ANALYZE unknown_streets;
 
 CREATE TEMP TABLE likely_streets ON COMMIT DROP AS
--- Misspelled names: no street in the whole county has the name as written.
+-- Correct misspelled street names: no street in the whole county may have the name as written.
 SELECT DISTINCT u.street, u.zip, k.other
 FROM unknown_streets u
 JOIN known_streets k
@@ -75,8 +75,8 @@ JOIN known_streets k
 WHERE NOT EXISTS (SELECT FROM known_streets s WHERE (s.direction, s.name, s.type) = (u.direction, u.name, u.type))
   AND is_misspelling(replace(u.name, ' ', ''), replace(k.name, ' ', ''))
 UNION
--- Names without their direction or type, or with a direction that the roll leaves out: no other street in that ZIP code
--- has the name.
+-- Complete street names that lack their direction or type, or have a direction that the roll leaves out: no other
+-- street in that ZIP code may have the name.
 SELECT u.street, u.zip, min(k.other)
 FROM unknown_streets u
 JOIN known_streets k ON k.name = u.name AND (u.type = '' OR k.type = u.type) AND (k.zip = u.zip) IS NOT FALSE

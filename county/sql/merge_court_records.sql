@@ -23,7 +23,7 @@ LEFT JOIN LATERAL (
 WHERE l.ingestion_id = %(ingestion_id)s;
 ANALYZE incoming_records;
 
--- Empty, unless files of this day have been merged before.
+-- The table day_records is empty, unless files of this day have been merged before.
 CREATE TEMP TABLE day_records ON COMMIT DROP AS
 SELECT v.*
 FROM ingestion_files f
@@ -121,7 +121,7 @@ LEFT JOIN LATERAL (
     LIMIT 1) still ON true
 WHERE u.id = w.id AND still.found IS NULL;
 
--- A court file without a record is unusual, but it is only a warning and not an error.
+-- A court file without a record is unusual, so it causes a warning, but it is not an error.
 UPDATE data_ingestion_logs l
 SET warnings = l.warnings || e.warning
 FROM (

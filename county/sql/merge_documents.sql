@@ -1,7 +1,7 @@
--- Merge the day's documents, as merge_parties.sql merges the parties. In the Clerk's own file a deleted row removes one
--- party, and removes the document only with its last party, so deleted rows are not versions of the document. Reads
--- matched_records, incoming_parties and gone_parties; creates touched_folios, incoming_documents and others; writes
--- pending_folios.
+-- Merge the day's documents, as merge_parties.sql merges the parties. In the Clerk's own file, a row marked as deleted
+-- removes one party. The document is removed only with its last party, so deleted rows are not versions of the
+-- document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios, incoming_documents and
+-- others; writes pending_folios.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;
@@ -111,7 +111,8 @@ WITH newest AS (
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 )
--- Three separate joins, because each joins with a table that is usually almost empty; one join would read everything.
+-- Three separate joins, because each joins with a table that is usually almost empty; a combined join would read all
+-- rows.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
 FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION
@@ -154,8 +155,8 @@ WHERE w.is_live <> w.was_live
   AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date)
       = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date);
 
--- Every folio that these documents name or named before, and the folios of the lis pendens that they release. The
--- column makes_leads says whether the folio's leads must be checked.
+-- The table touched_folios has every folio that the changed documents name or named before, and the folios of lis
+-- pendens that the changed documents release. The column makes_leads says whether the folio's leads must be checked.
 CREATE TEMP TABLE touched_folios ON COMMIT DROP AS
 WITH said AS (
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq

@@ -3,7 +3,7 @@
 -- and gone_parties.
 SET LOCAL default_statistics_target = 10;
 
--- Empty, unless the day has been merged before.
+-- The table day_parties is empty, unless the day has been merged before.
 CREATE TEMP TABLE day_parties ON COMMIT DROP AS
 SELECT cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence, party_code, party_name,
        transaction_type
@@ -35,9 +35,10 @@ LEFT JOIN incoming_parties i USING (cfn_year, cfn_seq, group_id, party_key)
 WHERE i.cfn_year IS NULL;
 ANALYZE gone_parties;
 
--- Documents that have parties from other days too: their party versions of the newest day are live. File numbers grow,
--- so most documents of a day have a higher number than the documents of all other days and need no check. For each
--- remaining document, LATERAL with LIMIT forces one index lookup, so that the cost does not grow with the history.
+-- Find documents that also have parties from other days: of these parties, the versions of the newest day are live.
+-- File numbers grow, so most documents of a day have a higher number than the documents of all other days and need no
+-- check. For each remaining document, LATERAL with LIMIT forces one index lookup, so that the cost does not grow with
+-- the history.
 CREATE TEMP TABLE documents_of_changed_parties ON COMMIT DROP AS
 SELECT t.cfn_year, t.cfn_seq, t.group_id
 FROM (

@@ -1,4 +1,4 @@
-"""Cleans Airflow's own database. A task may not open that database, so it runs Airflow's command for it."""
+"""Cleans Airflow's own database. A task may not open Airflow's database, so the task runs Airflow's command instead."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from leads.sql import statement
 
 #: A run counts as never started if it has no row this long after its slot.
 GRACE = timedelta(minutes=30)
-#: The time in which missed runs are searched for; the last slot of a feed is checked however old it is.
+#: How far back missed runs are searched for. The last slot of a feed is checked however old it is.
 LOOK_BACK = timedelta(days=7)
 LONGEST_MONTH = timedelta(days=31)
 

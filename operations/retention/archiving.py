@@ -1,8 +1,9 @@
 """Archives old rows as compressed JSON lines, reads them back, and only then removes the rows.
 
 A batch begins as a row of ``cleanup_batches`` that lists the ids of its rows. If a run is killed, the next run finishes
-the open batch first: it reads an object that exists already and does not write it again. Removing the rows and closing
-the batch are one transaction. A row is removed only if the object contains it and the row has not changed since.
+the open batch first. If the batch's object exists already, the object is read and not written again. Removing the rows
+and closing the batch are one transaction. A row is removed only if the object contains it and the row has not changed
+since.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ RULES = (
     Rule("task_failures", "task_failures", "failed_at"),
 )
 
-#: How many days staging partitions of unsuccessful runs are kept. The next run drops those of successful runs.
+#: How many days staging partitions of unsuccessful runs are kept. The next ingestion run drops the partitions of
+#: successful runs.
 STAGING_DAYS = 14
 #: How many days Airflow's own metadata is kept.
 AIRFLOW_DAYS = 90
