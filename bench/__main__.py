@@ -1,4 +1,4 @@
-"""``python -m bench [name …]``: all benchmarks, or those named, one after another."""
+"""``python -m bench [name …]`` runs the named benchmarks, or all of them, one after another."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import bench
 
 
 def benchmarks() -> Mapping[str, Callable[[float], None]]:
-    """The ``run`` of every module of this package that has one, by the module's name."""
+    """Return the function ``run`` of every module of this package that has one, by module name."""
     modules = {m.name: import_module(f"bench.{m.name}") for m in iter_modules(bench.__path__) if m.name != "__main__"}
     return {name: module.run for name, module in modules.items() if hasattr(module, "run")}
 
 
 def main() -> int:
+    """Run the command line; return its exit code."""
     known = benchmarks()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)} (default: all)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the full load, for a quick look (1)")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one or more of {', '.join(known)} (default: all)")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the full load (default: 1)")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(known))
     if unknown:

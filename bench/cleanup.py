@@ -1,4 +1,4 @@
-"""Cleaning up a million rows of each sort, beside bare statements on as many rows with the same indexes."""
+"""Measure the clean-up of a million rows of each table, beside plain statements on equal tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from operations.retention.rules import RULES
 ROWS = 1_000_000
 OLD = "now() - interval '100 days'"
 
-#: Table → how to fill it; deliveries have an event each.
+#: Table → the statement that fills it. Every delivery gets one event.
 LOADS = {
     "queue_metrics": f"INSERT INTO queue_metrics (queue_name, recorded_at) SELECT 'email-workflows', {OLD} FROM n",
     "miami_dade_api_logs": (
@@ -47,6 +47,7 @@ BARE = {
 
 
 def run(scale: float) -> None:
+    """Print the seconds that each table's clean-up takes, and those of the plain statements."""
     count = int(ROWS * scale)
     with (
         folder("archive") as home,
@@ -64,7 +65,7 @@ def run(scale: float) -> None:
             ours = _clean(connection, home, table)
             rows.append((table, bare, ours, ours * 1e6 / count, ours / bare))
         header = ["table", "bare, s", "clean-up, s", "s per million rows", "times bare"]
-        print_table(f"cleaning up {count:,} rows each (deliveries: with as many events)", header, rows)
+        print_table(f"cleaning up {count:,} rows of each table (deliveries: with as many events)", header, rows)
 
 
 def _seconds(connection: psycopg.Connection, statements: Sequence[str]) -> float:

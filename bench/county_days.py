@@ -1,6 +1,6 @@
-"""Big county days, and the history before them: the mix of codes of the sandbox, two parties a document.
+"""Make large county days and the history before them: the sandbox's mix of document codes, two parties per document.
 
-The parcels are numbered; a day's documents fall on any of them, as in a county with 900,000.
+The parcels are numbered from 0. A day's documents name random parcels out of 900,000.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from sandbox.documents import MIX
 
 PARCELS = 900_000
 UNSEEN = 0.02
-"""Share of a day's folios that no roll has yet."""
+"""Share of a day's folios that are not on the parcel roll yet."""
 
 FIRST_DAY = date(2024, 11, 20)
-"""History begins here, two years before the measured days."""
+"""The history begins on this day, two years before the measured days."""
 
 PRICED = frozenset({"DEE", "QCD", "CTI", "PRO", "MOR"})
 WITHOUT_FOLIO = {"LIS": 0.6, "DEE": 0.03, "AFF": 1.0, "NOT": 1.0, "FST": 1.0, "DCE": 1.0, "JUD": 1.0}
-"""Share of the documents of a code that name no folio; a lis pendens and a deed give an address instead."""
+"""Document code → share of its documents that name no folio. Lis pendens and deeds give an address instead."""
 
 
 def write_day(folder: Path, day: date, documents: int) -> dict[str, Path]:
-    """Writes ``Cases.exp`` and ``Parties.exp`` of ``day``; returns their paths by name."""
+    """Write ``Cases.exp`` and ``Parties.exp`` for ``day``; return their paths by name."""
     cases, parties = folder / f"Cases_{day}.exp", folder / f"Parties_{day}.exp"
     options = {"encoding": "cp1252", "newline": "\r\n"}
     with cases.open("w", **options) as case_file, parties.open("w", **options) as party_file:  # type: ignore[call-overload]
@@ -64,11 +64,12 @@ def _lines(day: date, documents: int) -> Iterator[tuple[str, str]]:
 
 
 def parcel_address(parcel: int) -> str:
+    """Return the address of the parcel with this number."""
     return f"{100 + parcel % 9900} SW {1 + parcel // 9900} ST"
 
 
 def load_history(connection: psycopg.Connection, parcels: int, documents: int) -> None:
-    """A roll of ``parcels``, and ``documents`` recorded over the two years before the measured days."""
+    """Insert ``parcels`` properties, and ``documents`` recorded in the two years before the measured days."""
     with connection.transaction():
         connection.execute(
             "INSERT INTO properties"

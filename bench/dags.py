@@ -1,7 +1,7 @@
-"""Every DAG once, through the scheduler: a county's full-size day, week, month and roll, then the upkeep after it.
+"""Run every DAG once through the scheduler: a full-size day, week, month and parcel roll, then the operations DAGs.
 
-The stack is the demo's. Its tasks are processes of Airflow's, so most of a short one is Airflow's own start; the tasks'
-times and the row of ``data_ingestion_logs`` say how much of a run is work.
+The benchmark starts the demo's stack. Airflow starts a process for each task, so a short task spends most of its time
+on that start. Compare the tasks' times with the row in ``data_ingestion_logs`` to see how much of a run is work.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from local.stack import SANDBOX_SEED, Stack
 from sandbox.world import roll_csv
 
 DOCUMENTS, PARCELS = 10_000, 300_000
-"""Of a day, with a quarter of it in each weekly and a tenth in each monthly file; of the roll."""
+"""Documents per day and parcels on the roll. A weekly file has a quarter as many cases as a day has documents, a
+monthly file a tenth."""
 
 TIMEOUT = 3600.0
 FEEDS = ("daily", "weekly", "monthly")
-UPKEEP = (
+OPERATIONS = (
     "lead_scoring",
     "daily_digest",
     "weekly_report",
@@ -45,7 +46,7 @@ OLD = "interval '91 days'"
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds from the run's start to its end, and of each of its tasks; ``brought`` is what it gave back or logged."""
+    """One finished DAG run. ``seconds`` and ``tasks`` are durations; ``brought`` lists counts of rows or results."""
 
     name: str
     seconds: float
@@ -55,11 +56,12 @@ class Run:
 
 
 def run(scale: float) -> None:
+    """Run each DAG and print the seconds of its run and of its tasks."""
     with _stack(max(int(DOCUMENTS * scale), 100)) as stack:
         api = stack.api()
         done = [_measure(stack, api, dag_id, conf) for dag_id, conf in _ingestions(stack, int(PARCELS * scale))]
-        done += [_measure(stack, api, dag_id, {}) for dag_id in UPKEEP]
-        _grow_old(stack)
+        done += [_measure(stack, api, dag_id, {}) for dag_id in OPERATIONS]
+        _expire_rows(stack)
         done.append(_measure_again(stack, api, "data_cleanup", {"dry_run": False}))
     header = ["DAG", "run, s", "its tasks, s", "open_run to close_run, s", "brought"]
     rows = [(run.name, run.seconds, sum(run.tasks.values()), run.logged, run.brought) for run in done]
@@ -84,10 +86,10 @@ def _stack(documents: int) -> Iterator[Stack]:
 
 
 def _ingestions(stack: Stack, parcels: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The feeds' DAGs in an order that a county could have; all their leads are announced, however old their date."""
+    """Yield the feeds' DAGs and their ``conf``, the roll first. All leads are announced, however old their date."""
     day = stack.business_date
     monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
-    while not is_business_day(monday):  # the county's week without a Monday has no file
+    while not is_business_day(monday):  # The county publishes no weekly file when Monday is a holiday.
         monday -= timedelta(days=7)
     roll = stack.places.state / "archive" / "roll" / first.isoformat()
     roll.mkdir(parents=True)
@@ -99,25 +101,25 @@ def _ingestions(stack: Stack, parcels: int) -> Iterator[tuple[str, dict[str, Any
 
 
 def _measure(stack: Stack, api: AirflowApi, dag_id: str, conf: dict[str, Any]) -> Run:
-    """The DAG's first run; it is paused again afterwards, so that its schedule disturbs nobody."""
+    """Measure the DAG's first run."""
     run_id = start_run(stack, api, dag_id, conf)
-    return _follow(stack, api, dag_id, run_id, dag_id + (", only counting" if dag_id == "data_cleanup" else ""))
+    return _follow(stack, api, dag_id, run_id, dag_id + (" (dry run)" if dag_id == "data_cleanup" else ""))
 
 
 def _measure_again(stack: Stack, api: AirflowApi, dag_id: str, conf: dict[str, Any]) -> Run:
     run_id = api.trigger(dag_id, None, conf)
     api.pause(dag_id, False)
-    return _follow(stack, api, dag_id, run_id, f"{dag_id}, of rows grown old")
+    return _follow(stack, api, dag_id, run_id, f"{dag_id}, with expired rows")
 
 
 def _follow(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, name: str) -> Run:
     stack.progress.say(name)
     follow_run(stack, api, dag_id, run_id, timeout=TIMEOUT)
-    api.pause(dag_id, True)
+    api.pause(dag_id, True)  # A scheduled run would disturb the next measurement.
     ended = api.run(dag_id, run_id)
     tasks = [task for task in api.task_instances(dag_id, run_id) if task["duration"] is not None]
     logged, brought = _logged(stack, run_id) or (None, _returned(api, dag_id, run_id, tasks))
-    follow_deliveries(stack)  # what the notifier does is measured elsewhere, and not beside the next DAG
+    follow_deliveries(stack)  # The notifier must be idle while the next DAG is measured.
     return Run(
         name,
         (datetime.fromisoformat(ended["end_date"]) - datetime.fromisoformat(ended["start_date"])).total_seconds(),
@@ -139,14 +141,14 @@ def _logged(stack: Stack, run_id: str) -> tuple[float | None, str] | None:
 
 
 def _returned(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
-    """What the tasks gave back: counts, of which those that are not 0 are told."""
+    """Return the counts that the tasks returned, without zeros, as text."""
     given = (api.returned(dag_id, run_id, task["task_id"]) for task in tasks if task["state"] == "success")
     counts = [value if isinstance(value, dict) else {"rows": value} for value in given if value is not None]
     return ", ".join(f"{name} {value}" for each in counts for name, value in each.items() if value) or "nothing"
 
 
-def _grow_old(stack: Stack) -> None:
-    """A clean-up finds something to do: all deliveries, rejected and unmatched records are past their retention."""
+def _expire_rows(stack: Stack) -> None:
+    """Make rows older than their retention, so that the clean-up has work to do."""
     with psycopg.connect(stack.database_url) as connection:
         for table in ("deliveries", "rejected_records", "unmatched_records", "queue_metrics"):
             age = "recorded_at" if table == "queue_metrics" else "created_at"

@@ -1,4 +1,4 @@
-"""The least that PostgreSQL needs for a day: its files copied as they are, and its rows inserted without a thought."""
+"""Measure the least time that PostgreSQL needs for a day: to copy its files unchanged, and to insert its rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-#: The rows of a day: of documents and parties those with its date, of properties those that its documents name.
+#: Table → the condition for a day's rows. A day's properties are those that its documents name.
 _ROWS = {
     "document_versions": "r.business_date = {day}",
     "party_versions": "r.business_date = {day}",
@@ -21,17 +21,17 @@ _ROWS = {
 
 
 def client() -> str:
-    """Who copies: the machine's psql, or the same COPY through psycopg where there is none."""
+    """Return the client that copies the files: ``psql`` if installed, else ``psycopg``. Both run the same COPY."""
     return "psql" if shutil.which("psql") else "psycopg"
 
 
 def copy_files(url: str, files: Mapping[str, Path]) -> dict[str, float]:
-    """Seconds to copy each file, line by line, into an unlogged table of one text column."""
+    """Return the seconds that it takes to copy each file, line by line, into an unlogged table with one text column."""
     return {name: _copy_file(url, path) for name, path in files.items()}
 
 
 def _copy_file(url: str, path: Path) -> float:
-    # No line holds this delimiter, so that a line is one column, whatever is in it.
+    # No line contains this delimiter, so every line is one column.
     options = r"(DELIMITER E'\x01', ENCODING 'WIN1252')"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS floor_lines")
@@ -48,7 +48,7 @@ def _copy_file(url: str, path: Path) -> float:
 
 
 def insert_rows(url: str, day: date) -> dict[str, tuple[int, float]]:
-    """Rows and seconds of a bare INSERT … SELECT of the day's rows into empty tables with the same indexes."""
+    """Insert the day's rows into empty tables with the same indexes; return the rows and the seconds for each table."""
     with psycopg.connect(url, autocommit=True) as connection:
         return {table: _insert_rows(connection, table, day) for table in _ROWS}
 
@@ -64,7 +64,7 @@ def _insert_rows(connection: psycopg.Connection, table: str, day: date) -> tuple
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {floor}").format(**parts))
     connection.execute(sql.SQL("CREATE TABLE {floor} (LIKE {table} INCLUDING ALL)").format(**parts))
     where = sql.SQL(_ROWS[table]).format(**parts)
-    # The rows lie ready: finding them is no part of the floor.
+    # Collect the rows first, because the time to find them does not belong to the floor.
     connection.execute("DROP TABLE IF EXISTS floor_rows")
     connection.execute(
         sql.SQL("CREATE TEMP TABLE floor_rows AS SELECT {columns} FROM {table} r WHERE ").format(**parts) + where

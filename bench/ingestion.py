@@ -1,7 +1,7 @@
-"""One county day from archived files to alerts, step by step, beside the least that PostgreSQL needs for it.
+"""Measure the steps of one county day, from archived files to alerts, beside the least time that PostgreSQL needs.
 
-Each step runs in a process of its own, as a task does, so that its peak memory is its own. The floor is measured in
-the same run: ``bench.floor``.
+Each step runs in a separate process, like a task, so its peak memory can be measured. The same run measures the floor
+(``bench.floor``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from leads.business_days import add_business_days
 from local.postgres import PostgresServer
 
 SMALL, BIG, HISTORY = 200_000, 1_000_000, 2_000_000
-"""Documents of a day, of a very big day, and of the two years before."""
+"""Number of documents in a day, in a very large day, and in the two years before."""
 
 DAY = date(2026, 11, 20)
 HEADER = ["step", "seconds", "rows/s", "process MB", "backend MB", "floor s", "times the floor", "replay s"]
@@ -41,12 +41,12 @@ Action = Callable[[psycopg.Connection], None]
 
 
 TASKS = get_context("forkserver")
-"""Processes that have imported what a task needs, and nothing else of the benchmark's own."""
+"""Starts processes that have imported what a task needs and hold no data from the benchmark."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step took; memory in bytes."""
+    """The seconds and the peak memory (bytes) of one step, in its own process and in PostgreSQL's backends."""
 
     seconds: float
     process: int
@@ -65,6 +65,7 @@ class County:
 
 
 def run(scale: float) -> None:
+    """Measure a day and a very large day on an empty database, and a day after two years of documents."""
     TASKS.set_forkserver_preload([__name__])
     small, big, history = (int(count * scale) for count in (SMALL, BIG, HISTORY))
     for documents in (small, big):
@@ -82,7 +83,7 @@ def run(scale: float) -> None:
 def _bench(server: PostgresServer, files: Path, documents: int, day: date, known: str) -> None:
     county = County(server.url(LEADS), server.child.pid, day, write_day(files, day, documents), documents)
     first = _run_day(county)
-    # Addresses of records find parcels that the first run itself made known; from then on nothing changes.
+    # The second run matches addresses to the parcels that the first run added. After it, nothing changes any more.
     together = _run_again(county)
     rows_before = _row_versions(county)
     replay = _run_day(county)
@@ -113,7 +114,7 @@ def _print(
     least: Mapping[str, float],
 ) -> None:
     files = list(county.files)
-    sums = {"stage": files, "stage, merge, leads": [*files, "merge", "make_leads"], "the whole": list(first)}
+    sums = {"stage": files, "stage, merge, leads": [*files, "merge", "make_leads"], "all steps": list(first)}
     rows = county.documents * 3  # two parties each
 
     def line(name: str, steps: list[str]) -> list[object]:
@@ -131,13 +132,13 @@ def _print(
         ]
 
     table = [line(step, [step]) for step in first] + [line(name, steps) for name, steps in sums.items()]
-    table.insert(len(files), ["both at once, as the DAG", together, round(rows / together)] + [None] * 5)
+    table.insert(len(files), ["both at once, as in the DAG", together, round(rows / together)] + [None] * 5)
     print_table(f"{county.documents:,} documents, {rows - county.documents:,} parties; {known}", HEADER, table)
-    print(f"the floor was copied by {floor.client()}; sums are of steps one after another")
+    print(f"{floor.client()} copied the files for the floor; sums are for steps that run one after another")
 
 
 def _run_day(county: County) -> dict[str, Step]:
-    """Runs the day's tasks one after another, each in a process of its own."""
+    """Run the day's tasks one after another, each in a separate process; return the measurements by step."""
     ingestion_id, actions = _open_run(county)
     done = {name: _measure(county, action) for name, action in actions.items()}
     with connected(county.url) as connection:
@@ -153,7 +154,7 @@ def _measure(county: County, action: Action) -> Step:
 
 
 def _run_again(county: County) -> float:
-    """Runs the day once more; returns the seconds until both files are staged by two tasks at the same time."""
+    """Run the day again; return the seconds that two concurrent tasks need to stage both files."""
     ingestion_id, actions = _open_run(county)
     with TASKS.Pool(len(county.files)) as processes:
         done = processes.starmap(timed, [(county.url, actions.pop(name)) for name in county.files], chunksize=1)
@@ -165,7 +166,7 @@ def _run_again(county: County) -> float:
 
 
 def timed(url: str, action: Action) -> tuple[float, int]:
-    """Seconds that ``action`` takes in this process, and the most memory that the process has held."""
+    """Run ``action`` in this process; return its seconds and the process's peak memory in bytes."""
     with connected(url) as connection:
         started = time.perf_counter()
         action(connection)
@@ -173,6 +174,7 @@ def timed(url: str, action: Action) -> tuple[float, int]:
 
 
 def stage(connection: psycopg.Connection, county: County, run: runs.Run, name: str) -> None:
+    """Stage one file of the day."""
     with county.files[name].open("rb") as stream:
         stage_file(
             connection,
@@ -187,19 +189,20 @@ def stage(connection: psycopg.Connection, county: County, run: runs.Run, name: s
 
 
 def step(connection: psycopg.Connection, run: runs.Run, name: str, options: Any) -> None:
+    """Run the step of ``county.pipeline`` with this name."""
     getattr(pipeline, name)(connection, run, **options)
 
 
 @contextmanager
 def connected(url: str) -> Iterator[psycopg.Connection]:
-    """A connection with the memory that the tasks' connections have (``county.hooks``, which needs Airflow)."""
+    """Yield a connection with the ``work_mem`` of a task's connection (``county.hooks``, which needs Airflow)."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute("SET work_mem = '64MB'")
         yield connection
 
 
 def _open_run(county: County) -> tuple[int, dict[str, Action]]:
-    """Opens a run of the day; returns its id and what its tasks do."""
+    """Open a run for the day; return its ``ingestion_id`` and the action of each task."""
     feed = feeds.feed("daily")
     with connected(county.url) as connection:
         run = runs.open_run(connection, feed, f"bench-{time.time_ns()}", county.day)
@@ -216,7 +219,7 @@ def _open_run(county: County) -> tuple[int, dict[str, Action]]:
 
 
 def _row_versions(county: County) -> set[tuple[str, str, str]]:
-    """Changes as soon as any of these rows is written again."""
+    """Return the physical version of each row of the main tables. Any write to a row changes its version."""
     tables = ("properties", "document_versions", "party_versions", "leads", "deliveries")
     with connected(county.url) as connection:
         return {

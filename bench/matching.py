@@ -1,9 +1,9 @@
-"""50,000 records matched to 1,000,000 parcels by address: how many are found, how many wrongly, and how fast.
+"""Match 50,000 records to 1,000,000 parcels by address; print precision, recall and speed.
 
-The county is made up, its way of writing is not: streets of the grid in four quadrants, cities with grids of their own,
-named streets (some with names close to each other), a third of the parcels in condominiums. A record's label is the
-folio it was made from, or that it must stay unmatched. ``usaddress`` is the yardstick: its parse of both sides,
-compared field by field after the same shortening of words.
+The county is invented, but its addresses look like real ones: a street grid in four quadrants, cities with their own
+grids, named streets (some with similar names), and a third of the parcels in condominiums. Each record is labeled with
+the folio that it was made from, or with None when it must stay unmatched. The baseline for comparison is ``usaddress``:
+it parses both addresses, and the fields are compared after the same abbreviations are applied.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PARCELS = 1_000_000
 RECORDS = 50_000
 
 GRIDS = (
-    # folio prefix, city, ZIPs, directions, highest street, parcels of a hundred
+    # Folio prefix, city, ZIP codes, directions, highest street number, weight in the random choice.
     ("30", "MIAMI", range(33155, 33197), ("NW", "NE", "SW", "SE"), 344, 46),
     ("01", "MIAMI", range(33125, 33146), ("NW", "NE", "SW", "SE"), 79, 26),
     ("04", "HIALEAH", range(33010, 33019), ("E", "W"), 84, 9),
@@ -71,7 +71,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Record:
-    """An address as a court file has it; ``folio`` is the right answer, None for none."""
+    """An address as a court file writes it. ``folio`` is the right answer; None means that no parcel matches."""
 
     kind: str
     address: str
@@ -81,7 +81,7 @@ class Record:
 
 
 def places(count: int, chance: Random) -> Iterator[Place]:
-    """The county's parcels; no two have the same address and unit in one ZIP."""
+    """Yield ``count`` parcels. No two have the same address and unit in one ZIP code."""
     taken: set[tuple[str, str]] = set()
     made = 0
     prefixes = [grid for grid in GRIDS for _ in range(grid[5])]
@@ -114,7 +114,7 @@ def _units(chance: Random) -> list[str]:
 
 
 def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator[Record]:
-    """Half of them other spellings of a parcel's address, half hard negatives and ambiguous ones."""
+    """Yield ``count`` records: half spell a parcel's address differently, half are hard negatives or ambiguous."""
     at: dict[str, list[Place]] = defaultdict(list)
     for place in everywhere:
         at[place.address].append(place)
@@ -122,7 +122,7 @@ def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator
     for number in range(count):
         kind = kinds[number // 2 % len(kinds)]
         record = None
-        while record is None:  # not every kind fits every place
+        while record is None:  # Some kinds of spelling do not apply to some addresses.
             place = chance.choice(everywhere)
             record = _positive(place, kind, chance) if number % 2 else _negative(place, at, chance)
             if record is not None and record.folio and _says_less(record, place, at):
@@ -170,12 +170,12 @@ def _negative(place: Place, at: dict[str, list[Place]], chance: Random) -> Recor
 
 
 def _is_alias(address: str) -> bool:
-    """A made-up negative may be the other name of a street; then it is none."""
+    """Return whether the address contains a second name of a street; then it may be a real address, not a negative."""
     return any(name in address for names in spelling.ALIASES.values() for name in names)
 
 
 def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool:
-    """Without ZIP and unit the label may not be what the record says: two ZIPs, one parcel a unit."""
+    """Return whether the record is too vague for its label: without a ZIP code, it may mean another parcel too."""
     twins = [other for other in at[place.address] if other.unit == place.unit]
     if record.kind == "alias" and place.address.split(" ", 1)[1] in ("SW 24 ST",):
         return any(other.zip == place.zip for other in at.get(place.address.replace("SW 24 ST", "SW 22 ST"), ()))
@@ -183,11 +183,12 @@ def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool
 
 
 def run(scale: float) -> None:
+    """Measure the matching and print its quality beside that of usaddress."""
     chance = Random(20261120)
     everywhere = list(places(int(PARCELS * scale), chance))
     asked = list(records(everywhere, int(RECORDS * scale), chance))
     with leads_server() as server, psycopg.connect(server.url(LEADS), autocommit=True) as connection:
-        seconds = {"keys of the parcels (COPY with trigger)": _load(connection, everywhere)}
+        seconds = {"load the parcels (COPY, trigger computes keys)": _load(connection, everywhere)}
         started = time.perf_counter()
         answers = _match(connection, asked)
         seconds["match"] = time.perf_counter() - started
@@ -196,7 +197,7 @@ def run(scale: float) -> None:
     )
     _print_quality("matching", asked, answers)
     sample = asked[:10_000]
-    _print_quality("yardstick: usaddress on 10,000 of them", sample, _by_usaddress(everywhere, sample), details=False)
+    _print_quality("baseline: usaddress, 10,000 records", sample, _by_usaddress(everywhere, sample), details=False)
 
 
 def _load(connection: psycopg.Connection, everywhere: Sequence[Place]) -> float:
@@ -241,7 +242,7 @@ def _print_quality(title: str, asked: Sequence[Record], answers: Sequence[str | 
         table = [[kind, *(counts[column] for column in columns)] for kind, counts in sorted(rows.items())]
         print_table(title, ["kind", *columns], table)
     print_table(
-        f"{title}: in all",
+        f"{title}: overall",
         ["", "percent"],
         [
             ["precision", f"{100 * total['found'] / max(claimed, 1):.3f}"],
@@ -254,7 +255,7 @@ def _print_quality(title: str, asked: Sequence[Record], answers: Sequence[str | 
 
 
 def _by_usaddress(everywhere: Sequence[Place], asked: Sequence[Record]) -> list[str | None]:
-    """What a matcher answers that takes usaddress's fields as identity."""
+    """Match each record to the parcel whose fields, as parsed by usaddress, are equal; return the folios or None."""
     with (ROOT / "migrations" / "reference" / "street_words.csv").open(encoding="utf-8", newline="") as rows:
         words = {word: short for word, kind, short in csv.reader(rows)}
     by_place: dict[tuple[str, ...], list[str]] = defaultdict(list)

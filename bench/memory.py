@@ -1,4 +1,4 @@
-"""Peak memory of a task's process and of the PostgreSQL processes that serve it."""
+"""Measure the peak memory of a task's process and of the PostgreSQL processes that serve it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import psutil  # type: ignore[import-untyped]
 
 
 def own_peak() -> int:
-    """The most bytes that this process has held at once (resident set)."""
+    """Return the peak resident memory of this process in bytes."""
     return _status_field(Path("/proc/self/status"), "VmHWM")
 
 
 class BackendPeak:
-    """The most bytes of their own (not of the shared buffers) that a server's backends held together.
+    """Measures the peak of the private memory, without shared buffers, that all backends of a server use together.
 
-    Parallel workers count; the server's own processes (checkpointer, …) do not.
+    Parallel workers count as backends. The server's other processes (checkpointer, …) do not.
     """
 
     def __init__(self, server_pid: int, interval: float = 0.02) -> None:
@@ -29,6 +29,7 @@ class BackendPeak:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
+        """Keep ``bytes``, the peak so far, up to date until the block ends."""
         self.bytes = 0
         self._done.clear()
         thread = threading.Thread(target=self._watch, daemon=True)
@@ -52,7 +53,7 @@ class BackendPeak:
 
 
 def _status_field(status: Path, field: str) -> int:
-    """Bytes; 0 where the system does not tell."""
+    """Return a field of a ``/proc`` status file in bytes, 0 if the file or the field is missing."""
     with suppress(OSError):
         for line in status.read_text("ascii", "replace").splitlines():
             if line.startswith(f"{field}:"):

@@ -1,4 +1,4 @@
-"""Measures e-mails per second and their cost: enqueueing one by one and in thousands, and draining a backlog."""
+"""Measure e-mails per second and their cost: enqueue one by one and by the thousand, then drain a backlog."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ALERTS = 5_000
 
 
 def run(scale: float) -> None:
+    """Print the rates of enqueueing and of sending."""
     alerts = max(int(ALERTS * scale), 500)
     with system() as connection:
         print_table("enqueueing deliveries", ["", "rows", "rows/s"], _enqueueing(connection, alerts))
@@ -53,7 +54,7 @@ def _drain(connection: Connection, latency: float, alerts: int) -> list[object]:
     with provider(latency), worker(connection, "email-workflows", 50) as running:
         first = connection.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()
         assert first is not None
-        # All rows exist, and the worker is idle, before the first is due.
+        # Insert all rows and let the worker become idle before the first row is due.
         alert = notifier.new_lead_alert
         alert.enqueue(replace(alert.build_request(**pair), delay=timedelta(days=1)) for pair in pairs)
         time.sleep(2)

@@ -1,4 +1,4 @@
-"""Measures lookups in an idle queue, what an idle worker costs, and lookups beside a backlog of e-mail."""
+"""Measure lookups in an idle queue, the cost of an idle worker, and lookups beside a backlog of e-mails."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _folios = count(3_000_000_000_000)
 
 
 def run(scale: float) -> None:
+    """Print the latencies of lookups, the cost of an idle worker, and the rate of empty wake-ups."""
     with system() as connection:
         user = make_leads(connection, 1, 1)[0]["subscriber_id"]
         idle, share, memory = _idle(connection, user, max(int(LOOKUPS * scale), 50), IDLE_SECONDS * max(scale, 0.1))
@@ -63,7 +64,10 @@ def _idle(connection: Connection, user: int, lookups: int, seconds: float) -> tu
 
 
 def beside_email(connection: Connection, user: int, backlog: int) -> list[float]:
-    """Look up one parcel after another while an e-mail backlog drains, a process for each queue; return the seconds."""
+    """Look up one parcel after another while workers drain an e-mail backlog; return the seconds of each lookup.
+
+    Each queue has its own worker process.
+    """
     import notifier
 
     connection.execute("TRUNCATE deliveries, delivery_events, token_entries, failed_jobs CASCADE")
@@ -86,7 +90,7 @@ def beside_email(connection: Connection, user: int, backlog: int) -> list[float]
 
 
 def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
-    """Look up folios that were not looked up before; yield how long (s) each took."""
+    """Look up folios that are not cached; yield the seconds of each lookup."""
     import notifier
 
     for folio in map(str, (next(_folios) for _ in range(lookups))):
@@ -97,7 +101,7 @@ def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
 
 
 def _no_ops(connection: Connection, messages: int) -> float:
-    """Return the wake-ups per second of a queue in which nothing is due: Redis, Dramatiq and one empty claim each."""
+    """Return the wake-ups per second of a queue in which nothing is due. Each wake-up makes one empty claim."""
     from notifier.actors.drain import drain_email_workflows
     from notifier.broker.redis_broker import NotifierBroker
     from notifier.core.queues import EMAIL

@@ -1,4 +1,4 @@
-"""Starts what the notifier's benchmarks run on: their own servers, workers as deployed, a stand-in provider."""
+"""Start the system for the notifier's benchmarks: servers, workers as deployed, and a stand-in for the providers."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Connection = psycopg.Connection[tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Usage:
-    """What a worker and its master have used: CPU seconds so far, and peak memory in bytes."""
+    """The CPU seconds that a worker and its master process have used so far, and the peak memory in bytes."""
 
     cpu: float
     memory: int
 
 
 class Worker:
-    """``dramatiq notifier`` for one queue."""
+    """A running ``dramatiq notifier`` for one queue."""
 
     def __init__(self, queue_name: str, threads: int) -> None:
         command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "-p", "1", "-t", str(threads)]
@@ -43,11 +43,13 @@ class Worker:
         )
 
     def usage(self) -> Usage:
+        """Return the CPU time of all its processes together, and the memory of the largest process."""
         processes = [self._process, *self._process.children(recursive=True)]
         cpu = sum(sum(one.cpu_times()[:2]) for one in processes)
         return Usage(cpu, max(_peak_memory(one.pid) for one in processes))
 
     def stop(self) -> None:
+        """Stop the worker; kill it after 30 seconds."""
         self._process.terminate()
         with suppress(psutil.TimeoutExpired):
             self._process.wait(30)
@@ -70,7 +72,7 @@ def system() -> Iterator[Connection]:
                 "NO_PROXY": "127.0.0.1",
             }
         )
-        # Connections to the Redis of an earlier benchmark.
+        # Close connections to the Redis of an earlier benchmark.
         dramatiq.get_broker().close()
         try:
             with psycopg.connect(postgres.url(LEADS), autocommit=True) as connection:
@@ -105,7 +107,7 @@ def worker(connection: Connection, queue_name: str, threads: int) -> Iterator[Wo
 
 @contextmanager
 def workers(connection: Connection, *queues: tuple[str, int]) -> Iterator[list[Worker]]:
-    """Start a worker for each pair of queue name and threads, side by side; yield them when all are ready."""
+    """Start a worker for each pair of queue name and thread count; yield the workers when all are ready."""
     running = [Worker(queue_name, threads) for queue_name, threads in queues]
     ready = "SELECT count(DISTINCT queue_name) FROM lane_status"
     try:
@@ -118,15 +120,16 @@ def workers(connection: Connection, *queues: tuple[str, int]) -> Iterator[list[W
 
 
 def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until ``true`` returns a true value; raise TimeoutError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds:g} s")
+            raise TimeoutError(f"the condition was still false after {seconds:g} s")
         time.sleep(0.01)
 
 
 def make_leads(connection: Connection, subscribers: int, leads: int) -> list[dict[str, int]]:
-    """Insert subscribers and leads; return the arguments of one alert for each lead, spread over the subscribers."""
+    """Insert subscribers and leads; return the arguments of one alert per lead, distributed over the subscribers."""
     users = connection.execute(
         "INSERT INTO users (email, first_name, subscription_status, token_balance)"
         " SELECT 'person' || n || '@example.com', 'Pat', 'active', 1000000 FROM generate_series(1, %s) AS n"

@@ -1,4 +1,4 @@
-"""Which statements take the time, and how PostgreSQL runs them."""
+"""Find the slowest statements and show their query plans."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import psycopg
 
-#: A step that only calls the function whose own statement is listed.
+#: This statement only calls a function, whose inner statement is listed by itself.
 _CALLER = "Function Scan on refresh_properties"
 _PLAN = re.compile(r"duration: ([\d.]+) ms  plan:\nQuery Text: (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A statement that was run, with what EXPLAIN (ANALYZE, BUFFERS) says of it."""
+    """A statement that was run, with the output of EXPLAIN (ANALYZE, BUFFERS)."""
 
     milliseconds: float
     statement: str
@@ -25,9 +25,9 @@ class Plan:
 
 @contextmanager
 def explained(connection: psycopg.Connection, *, at_least: int = 0) -> Iterator[list[Plan]]:
-    """Collect the plans of the statements of ``connection``, those inside functions too. Needs a superuser.
+    """Yield a list that collects the plans of all statements on ``connection``, also of those inside functions.
 
-    Statements that take less than ``at_least`` milliseconds are left out.
+    Statements that take less than ``at_least`` milliseconds are left out. The database user must be a superuser.
     """
     found: list[Plan] = []
 
@@ -51,16 +51,16 @@ def explained(connection: psycopg.Connection, *, at_least: int = 0) -> Iterator[
 
 
 def print_slowest(plans: list[Plan], count: int) -> None:
-    """Prints the ``count`` plans that took longest."""
+    """Print the ``count`` plans that took longest."""
     for place, plan in enumerate(sorted(plans, key=lambda plan: -plan.milliseconds)[:count], 1):
-        print(f"\nslowest statement {place}: {plan.milliseconds / 1000:.2f} s (with the cost of being watched)")
+        print(f"\nslowest statement {place}: {plan.milliseconds / 1000:.2f} s (including the cost of EXPLAIN ANALYZE)")
         print(f"  {plan.statement}")
         for line in plan.lines:
             print(f"  {line[:150]}", flush=True)
 
 
 def _plan(milliseconds: float, lines: list[str]) -> Plan:
-    """The statement's first line that is no comment, and the plan, which begins where a cost is told."""
+    """Split auto_explain's lines into the statement (its first line that is not a comment) and the plan."""
     first = next((n for n, line in enumerate(lines) if "  (cost=" in line), len(lines))
     statement = next((line.strip() for line in lines if line.strip() and not line.startswith("--")), "")
     return Plan(milliseconds, statement, tuple(lines[first:]))

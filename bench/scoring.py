@@ -1,4 +1,4 @@
-"""Scoring a million leads, beside a bare UPDATE of as many rows with the same indexes."""
+"""Measure the scoring of a million leads, beside a plain UPDATE of as many rows with the same indexes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from county.lead_scoring import score_leads
 
 LEADS_COUNT = 1_000_000
 
-#: Of all types and ages; one in ten is closed.
+#: The leads have all types and ages from 0 to 119 days; one in ten is closed.
 LOAD = """
 INSERT INTO leads (lead_type, lead_date, estimated_equity, engagement_count, status, source_reference)
 SELECT (ARRAY['new_homeowner', 'foreclosure', 'eviction', 'indebtedness', 'probate', 'verdict'])[1 + n %% 6],
@@ -24,6 +24,7 @@ FROM generate_series(1, %(count)s) AS n
 
 
 def run(scale: float) -> None:
+    """Print the seconds of the plain UPDATE and of scoring when all, no and some scores change."""
     count = int(LEADS_COUNT * scale)
     with leads_server() as server, psycopg.connect(server.url(LEADS), autocommit=True) as connection:
         connection.execute(LOAD, {"count": count})
@@ -37,7 +38,7 @@ def run(scale: float) -> None:
         ]
         rows = []
         for name, step in steps:
-            if "forty" in name:  # of 120 ages, three pass into the next step of freshness
+            if "forty" in name:  # Each day, 3 of the 120 ages (days) get a lower freshness factor.
                 connection.execute("UPDATE leads SET lead_score = 0 WHERE id % 40 = 1")
             connection.execute("VACUUM ANALYZE leads, bare_leads")
             connection.execute("CHECKPOINT")

@@ -1,4 +1,4 @@
-"""Servers of a benchmark's own, with the settings that ``make demo`` uses: nothing made faster by being unsafe."""
+"""Servers for one benchmark, with the settings of ``make demo``: no unsafe setting makes them faster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ LEADS = "leads"
 
 @contextmanager
 def folder(name: str) -> Iterator[Path]:
-    """A folder on a real disk (``/tmp`` may be memory), removed afterwards; PostgreSQL's system user can reach it."""
+    """Yield a temporary folder that PostgreSQL's system user can reach.
+
+    The folder is on a real disk, because ``/tmp`` may be in memory.
+    """
     disk = Path("/var/tmp")
     made = Path(tempfile.mkdtemp(prefix=f"leads-bench-{name}-", dir=disk if disk.is_dir() else None))
     made.chmod(0o755)
@@ -31,7 +34,7 @@ def folder(name: str) -> Iterator[Path]:
 
 @contextmanager
 def leads_server() -> Iterator[PostgresServer]:
-    """PostgreSQL with an empty, migrated leads database, ``server.url(LEADS)``."""
+    """Start PostgreSQL with an empty, migrated leads database (``server.url(LEADS)``); yield the server."""
     with folder("pg") as home, PostgresServer(home / "postgres") as server:
         server.ensure_database(LEADS)
         command.upgrade(configuration(server.url(LEADS)), "head")
@@ -40,6 +43,6 @@ def leads_server() -> Iterator[PostgresServer]:
 
 @contextmanager
 def redis_server() -> Iterator[RedisServer]:
-    """An empty Redis, ``server.url``."""
+    """Start an empty Redis (``server.url``); yield the server."""
     with folder("redis") as home, RedisServer(home) as server:
         yield server

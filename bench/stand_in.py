@@ -1,7 +1,8 @@
-"""A provider that does nothing but answer after a while: ``python -m bench.stand_in --latency 0.02``.
+"""A fast stand-in for SendGrid and the county's API: ``python -m bench.stand_in --latency 0.02``.
 
-The sandbox judges what it gets and keeps it, which takes longer than sending it; so the benchmarks talk to this, in a
-process of its own. It prints its port. SendGrid's ``/v3/mail/send`` and the county's API are all it knows.
+The stand-in only waits and answers. It replaces the sandbox in benchmarks, because the sandbox checks and stores every
+request, which takes longer than sending it. The stand-in runs in a separate process and prints its port. It serves
+SendGrid's ``/v3/mail/send`` and the county's API.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _sequences = count(1)
 
 
 def answer_to(head: bytes) -> bytes:
-    """The whole answer to a request that begins with ``head``."""
+    """Return the complete HTTP response to a request that begins with ``head``."""
     if head.startswith(b"POST /v3/mail/send"):
         return b"HTTP/1.1 202 Accepted\r\nX-Message-Id: bench%d\r\nContent-Length: 0\r\n\r\n" % next(_messages)
     if folio := _FOLIO.search(head):
@@ -30,6 +31,7 @@ def answer_to(head: bytes) -> bytes:
 
 
 def deed(folio: str, sequence: int) -> dict[str, object]:
+    """Return the county's answer about a parcel: one deed with a seller and a buyer."""
     common = {
         "CFN_YEAR": 2026,
         "CFN_SEQ": sequence,
@@ -48,7 +50,7 @@ def deed(folio: str, sequence: int) -> dict[str, object]:
 
 
 class Connection(asyncio.Protocol):
-    """One request after another; each is answered ``latency`` seconds after its last byte."""
+    """A client's connection. Each request is answered ``latency`` seconds after its last byte."""
 
     def __init__(self, latency: float) -> None:
         self._latency = latency
@@ -57,10 +59,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport for the answers."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Schedule an answer when a request is complete."""
         if self._missing:
             self._missing -= len(data)
         else:
@@ -71,15 +75,16 @@ class Connection(asyncio.Protocol):
             length = _LENGTH.search(self._head, 0, end)
             self._missing = end + 4 + (int(length[1]) if length else 0) - len(self._head)
         if self._missing <= 0:
-            told, self._head, self._missing = answer_to(self._head), b"", 0
-            asyncio.get_running_loop().call_later(self._latency, self._tell, told)
+            answer, self._head, self._missing = answer_to(self._head), b"", 0
+            asyncio.get_running_loop().call_later(self._latency, self._send, answer)
 
-    def _tell(self, told: bytes) -> None:
+    def _send(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(told)
+            self._transport.write(answer)
 
 
 async def serve(latency: float) -> None:
+    """Print the port, then serve until the process is stopped."""
     server = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -87,5 +92,5 @@ async def serve(latency: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.stand_in", description=__doc__)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds from a request's end to its answer (0)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
     asyncio.run(serve(parser.parse_args().latency))

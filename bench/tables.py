@@ -1,4 +1,4 @@
-"""Tables for the terminal."""
+"""Print tables to the terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints ``rows`` under ``header``: the first column to the left, the others, figures, to the right.
+    """Print ``rows`` under ``header``. The first column is aligned left, the others (numbers) right.
 
-    Floats get two decimals, whole numbers thousands' commas; None is empty.
+    Floats are printed with two decimals, integers with commas as thousands separators, and None as an empty cell.
     """
     lines = [list(header), *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(line[n]) for line in lines) for n in range(len(header))]

@@ -57,6 +57,7 @@ def run_day() -> date:
 
 
 def today() -> date:
+    """Return today's date in New York."""
     return local_day(now())
 
 

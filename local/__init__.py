@@ -1,1 +1,1 @@
-"""The whole system on one machine: ``make demo``, ``make up`` and the servers that the tests use."""
+"""Run the whole system on one machine: ``make demo``, ``make up``, and the servers that the tests use."""

@@ -1,4 +1,4 @@
-"""``python -m local demo | up | migrate | clean``: the make targets, once ``.venv`` exists."""
+"""Run a make target after ``.venv`` exists: ``python -m local demo | up | migrate | clean``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> int:
     command = str(parser.parse_args().command)
     progress = Progress()
     progress.listen()
-    # When `make` is killed by SIGKILL, it cannot pass the signal on.
+    # If `make` is killed with SIGKILL, it cannot pass the signal to this process.
     end_with_parent(signal.SIGTERM)
     commands: dict[str, Callable[[Progress], None]] = {"demo": demo, "up": up, "migrate": migrate, "clean": clean_up}
     try:
@@ -40,14 +40,14 @@ def main() -> int:
     except (ServiceDied, Failure, ForeignFile, AlreadyRunning) as error:
         _complain(progress, command, error)
         return 1
-    except Exception as error:  # the last place that knows which step failed
+    except Exception as error:  # Only this function still knows which step failed.
         _complain(progress, command, Failure(f"{type(error).__name__}: {error}", _keep_trace()))
         return 1
     return 0
 
 
 def demo(progress: Progress) -> None:
-    """Run the demo, then stop what it started, however it ends."""
+    """Run the demo, then stop all its processes, even after an error."""
     places = Paths(profile="demo")
     places.prepare()
     with hold(places):
@@ -61,7 +61,7 @@ def demo(progress: Progress) -> None:
 
 
 def up(progress: Progress) -> None:
-    """Start everything and stay until a signal comes or a service dies."""
+    """Start all services and keep them running until a signal arrives or a service dies."""
     places = Paths()
     places.prepare()
     with hold(places):
@@ -81,7 +81,10 @@ def up(progress: Progress) -> None:
 
 
 def migrate(progress: Progress) -> None:
-    """Migrate DATABASE_URL, else the running stack's database, else that of `make up`, started for this."""
+    """Migrate a database: DATABASE_URL if set, else the running stack's, else that of `make up`.
+
+    For the last of the three, start the local PostgreSQL and stop it afterwards.
+    """
     places = Paths()
     places.prepare()
     url = settings.own_server("DATABASE_URL")
@@ -125,7 +128,7 @@ def _welcome(stack: Stack) -> None:
         show(f"  login          {user} / {stack.keys[f'airflow_{user}_password']}   ({role})")
     show(f"  web service    http://{LOOPBACK}:{stack.web_port}   (callbacks, /api, /unsubscribe, /health, /metrics)")
     show(f"  sandbox        {stack.sandbox.url}/_sandbox/counts, FTP on port {stack.sandbox.ftp_port}")
-    show("  settings       source .local/env    (then airflow, psql, dramatiq work in that terminal)")
+    show("  settings       source .local/env    (then airflow, psql and dramatiq work in that terminal)")
     show("  logs           .local/log")
     show("  stop           Ctrl-C\n")
 

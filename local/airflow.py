@@ -1,4 +1,4 @@
-"""Airflow on this machine: its configuration and its four processes."""
+"""Configure and start Airflow's four processes on this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ USERS = {"admin": "admin", "op": "op", "viewer": "viewer"}
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 GRACE = {"scheduler": 30.0, "dag-processor": 10.0, "triggerer": 2.0, "api-server": 10.0}
-"""Seconds to end in. The scheduler's running tasks get time to finish. The triggerer would wait 10 s for triggers, of
-which this project has none; a second SIGTERM, sent after this time, ends it at once."""
+"""Seconds that each component gets to stop. The scheduler waits for running tasks. The triggerer would wait 10 s for
+triggers, but this project has none; a second SIGTERM stops it at once."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of the api-server and of two log servers, whose default ports two stacks could not share."""
+    """The ports of the api-server and of two log servers. Fixed log ports would conflict when two stacks run."""
 
     api: int
     worker_log: int
@@ -33,7 +33,7 @@ class Ports:
 
     @classmethod
     def choose(cls) -> Ports:
-        """Return free ports, the UI's own if it is free."""
+        """Choose free ports; use the UI's default port if it is free."""
         return cls(preferred_port(UI_PORT), free_port(), free_port())
 
     @property
@@ -62,7 +62,7 @@ def environment(
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": str(TASKS_AT_ONCE),
         "CORE__DEFAULT_TIMEZONE": "America/New_York",
-        # The demo unpauses its one DAG itself; `make up` is a live system.
+        # The demo unpauses only the DAG that it runs; `make up` runs all DAGs on their schedules.
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": str(places.profile == "demo"),
         "CORE__EXECUTION_API_SERVER_URL": f"{ports.url}/execution/",
         "CORE__FERNET_KEY": keys["airflow_fernet_key"],
@@ -80,7 +80,8 @@ def environment(
         "LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_log),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_log),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
-        # A person is waiting: look for work three times a second, and for changed DAG files every ten seconds.
+        # Developers do not want to wait: look for work three times a second, and for changed DAG files every ten
+        # seconds.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
@@ -99,12 +100,12 @@ def passwords_file(places: Paths) -> Path:
 
 
 def write_passwords(places: Paths, keys: Mapping[str, str]) -> None:
-    """Write the users' passwords where Airflow's SimpleAuthManager looks them up."""
+    """Write the users' passwords to the file that Airflow's SimpleAuthManager reads."""
     write_private(passwords_file(places), json.dumps({name: keys[f"airflow_{name}_password"] for name in USERS}))
 
 
 def component(name: str, places: Paths, variables: Mapping[str, str]) -> Child:
-    """Return one of COMPONENTS, not yet started."""
+    """Return the process of one of COMPONENTS, not yet started."""
     return Child(
         name,
         [places.executables / "airflow", name],

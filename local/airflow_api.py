@@ -1,4 +1,4 @@
-"""The few calls to Airflow's REST API that the local stack makes."""
+"""A client for the few calls of Airflow's REST API that the local stack needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 class AirflowApi:
     """A client of Airflow's REST API.
 
-    It logs in with ``user`` and ``password`` when it first needs a token. Network errors are raised as OSError.
+    The client logs in with ``user`` and ``password`` before its first call that needs a token. Its methods raise
+    OSError for network and HTTP errors.
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
@@ -20,7 +21,7 @@ class AirflowApi:
         self.user = user
         self.password = password
         self._token: str | None = None
-        # Never use a proxy: the server is on this machine.
+        # Do not use a proxy: Airflow runs on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def health(self) -> dict[str, str | None]:
@@ -29,7 +30,7 @@ class AirflowApi:
         return {name: (part or {}).get("status") for name, part in answer.items() if isinstance(part, dict)}
 
     def dag(self, dag_id: str) -> dict[str, Any] | None:
-        """Return the DAG as Airflow knows it, None while it has not been parsed."""
+        """Return Airflow's description of the DAG, or None while Airflow has not parsed its file."""
         try:
             return self._call("GET", f"/api/v2/dags/{dag_id}")
         except urllib.error.HTTPError as error:
@@ -43,7 +44,7 @@ class AirflowApi:
         return [f"{error['filename']}: {error['stack_trace']}" for error in answer["import_errors"]]
 
     def trigger(self, dag_id: str, logical_date: str | None, conf: dict[str, Any]) -> str:
-        """Create a run; return its id."""
+        """Create a DAG run; return its id."""
         body = {"logical_date": logical_date, "conf": conf}
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
@@ -52,7 +53,7 @@ class AirflowApi:
         self._call("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": paused})
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """Return one run."""
+        """Return Airflow's description of one DAG run."""
         return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ class AirflowApi:
         return list(self._call("GET", path)["task_instances"])
 
     def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """Return the value that a successful task returned, as parsed JSON; None when it returned nothing."""
+        """Return the return value of a successful task as parsed JSON; None if the task returned nothing."""
         run = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}"
         try:
             return self._call("GET", f"{run}/taskInstances/{task_id}/xcomEntries/return_value")["value"]

@@ -1,6 +1,6 @@
-"""``python -m local.airflow_metadata``: migrate Airflow's own database and create the pools.
+"""Migrate Airflow's own database and create the pools: ``python -m local.airflow_metadata``.
 
-One process does the work of three ``airflow`` commands, each of which would spend 4 to 5 s on imports.
+One process does the work of three ``airflow`` commands, because each command would spend 4 to 5 s on imports.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from local.paths import ROOT
 
 
 def main() -> None:
-    """Migrate the database, then create or update the pools of ``dags/pools.json``."""
+    """Migrate the database, then create or update the pools listed in ``dags/pools.json``."""
     from airflow.models.pool import Pool
     from airflow.utils import db
 

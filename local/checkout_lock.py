@@ -1,4 +1,4 @@
-"""One stack per checkout: only the process that holds the lock may start services or stop leftover ones."""
+"""Allow one stack per checkout: only the process that holds the lock may start services or stop leftover ones."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from local.paths import Paths
 
 
 class AlreadyRunning(Exception):
-    """Another ``make demo`` or ``make up`` of this checkout is running; ``pid`` is its process."""
+    """Another ``make demo`` or ``make up`` is running in this checkout; ``pid`` is its process id."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(
-            f"a stack of this checkout is already running (process {pid}): stop it with Ctrl-C or `make clean`"
+            f"a stack is already running in this checkout (process {pid}): stop it with Ctrl-C or `make clean`"
         )
         self.pid = pid
 
 
 @contextlib.contextmanager
 def hold(places: Paths) -> Iterator[None]:
-    """Hold the checkout's lock; raise AlreadyRunning when another living process holds it.
+    """Hold the checkout's lock inside the block; raise AlreadyRunning when another process holds it.
 
-    The kernel releases the lock when its holder dies, even by SIGKILL. Child processes do not inherit it.
+    The kernel releases the lock when the process dies, even by SIGKILL. Child processes do not inherit the lock.
     """
     with places.lock.open("a+", encoding="utf-8") as file:
         try:
@@ -40,7 +40,10 @@ def hold(places: Paths) -> Iterator[None]:
 
 
 def end_holder(places: Paths, timeout: float = 90.0) -> bool:
-    """Ask the process that holds the lock to stop its stack, and wait; return whether there was one."""
+    """Ask the process that holds the lock to stop its stack, and wait up to ``timeout`` seconds for it.
+
+    Return whether there was such a process.
+    """
     pid = running_stack(places)
     if pid is None:
         return False
@@ -53,7 +56,7 @@ def end_holder(places: Paths, timeout: float = 90.0) -> bool:
 
 
 def running_stack(places: Paths) -> int | None:
-    """Return the pid of the process that holds the lock, None when no process does."""
+    """Return the pid of the process that holds the lock, or None if the lock is free."""
     try:
         with hold(places):
             return None
@@ -62,7 +65,7 @@ def running_stack(places: Paths) -> int | None:
 
 
 def _holder(places: Paths) -> int:
-    for _ in range(20):  # the holder may have taken the lock and not yet written its pid
+    for _ in range(20):  # The process takes the lock first and writes its pid a moment later.
         text = places.lock.read_text("utf-8").strip()
         if text:
             return int(text)

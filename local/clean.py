@@ -1,4 +1,4 @@
-"""``make clean``: stop what runs and remove all state of this checkout."""
+"""Stop this checkout's processes and remove its state (``make clean``)."""
 
 from __future__ import annotations
 

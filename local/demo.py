@@ -1,4 +1,4 @@
-"""``make demo``: one business day through the real scheduler, up to its last alert."""
+"""Run one business day through the real scheduler, up to its last alert (``make demo``)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DELIVERY_TIMEOUT = 300.0
 
 
 def run_demo(places: Paths, progress: Progress, stack: Stack) -> None:
-    """Start ``stack``, run the sandbox's business day and print the summary.
+    """Start ``stack``, ingest the sandbox's business day, deliver its alerts and print the summary.
 
-    The caller stops the stack. Raises Failure, ServiceDied or Interrupted.
+    The caller must stop the stack. Raises Failure, ServiceDied or Interrupted.
     """
     memory = PeakMemory(stack.sessions)
     memory.start()
@@ -47,11 +47,12 @@ def _follow_run(stack: Stack, api: AirflowApi, run_id: str) -> None:
     follow_run(stack, api, DAG_ID, run_id, timeout=RUN_TIMEOUT)
     runs = api.runs(DAG_ID)
     if len(runs) != 1:
-        raise Failure(f"there are {len(runs)} runs instead of one: {', '.join(str(run['dag_run_id']) for run in runs)}")
+        ids = ", ".join(str(run["dag_run_id"]) for run in runs)
+        raise Failure(f"{DAG_ID} has {len(runs)} runs instead of one: {ids}")
 
 
 def follow_deliveries(stack: Stack) -> None:
-    """Wait until the notifier has nothing left to do. Raises Failure when that takes more than five minutes."""
+    """Wait until every delivery is finished; print the counts. Raises Failure after five minutes."""
     deadline = time.monotonic() + DELIVERY_TIMEOUT
     shown = ""
     next_line = 0.0

@@ -1,4 +1,4 @@
-"""Subscribers and known properties for a system that has none."""
+"""Add subscribers and known properties to an empty system."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CITIES = ("Miami", "Hialeah", "Coral Gables", "Miami Beach", "Homestead", "Miami
 FIRST_NAMES = ("Ana", "Luis", "María", "Jorge", "Carmen", "David", "Grace", "Peter", "Yolanda", "Sam")
 LAST_NAMES = ("García", "Pérez", "Nuñez", "Smith", "Baptiste", "O'Neill", "Cohen", "Williams", "Delgado", "Lee")
 BALANCES = (5_000, 2_500, 1_200, 800, 12, 3, 0)
-"""Tokens; subscribers with the last ones run out of tokens during the day's alerts."""
+"""Token balances. The day's alerts use up the small ones."""
 
 PLANS = ("basic", "pro", "enterprise")
 STATUSES = ("active", "active", "active", "active", "trialing", "active", "active", "active", "active", "canceled")
@@ -37,7 +37,7 @@ def has_subscribers(url: str) -> bool:
 def load(url: str, parcels: Path) -> None:
     """Add the demo's subscribers, and the parcels of a CSV file (header = column names) as known properties.
 
-    Safe to repeat: a folio or an e-mail address that exists is left unchanged.
+    It is safe to repeat: existing folios and e-mail addresses are left unchanged.
     """
     with psycopg.connect(url) as connection:
         for subscriber, criteria in subscribers():
@@ -48,7 +48,10 @@ def load(url: str, parcels: Path) -> None:
 
 
 def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Yield the same subscribers every time: columns of ``users``, and rows of ``subscriber_lead_criteria``."""
+    """Yield the demo's subscribers: a row of ``users`` and the rows of ``subscriber_lead_criteria`` for each.
+
+    Every call yields the same subscribers.
+    """
     chance = random.Random(7)
     for number in range(SUBSCRIBERS):
         first, last = FIRST_NAMES[number % 10], LAST_NAMES[(number * 7 + number // 10) % 10]
@@ -70,7 +73,7 @@ def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
 def _criteria(number: int, chance: random.Random) -> dict[str, Any]:
     channels = (["email"], ["email", "sms"], ["sms"])[number % 3]
     types = chance.sample(LEAD_TYPES, 1 + number % 3)
-    if not {"new_homeowner", "foreclosure"} & set(types):  # the lead types that the daily files can give
+    if not {"new_homeowner", "foreclosure"} & set(types):  # Daily files yield only these lead types.
         types.append(("new_homeowner", "foreclosure")[number % 2])
     return {
         "lead_types": types,

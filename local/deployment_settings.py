@@ -1,4 +1,4 @@
-"""Settings of a deployment that this code does not read itself: those of Airflow and of the compose file."""
+"""Deployment settings that this code does not read: those of Airflow and of the compose file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from leads.settings import EnvironmentSettings, setting
 
 
 class ComposeSettings(EnvironmentSettings):
-    """What docker compose and Airflow need before anything else."""
+    """Secrets that docker compose and Airflow need to start."""
 
     model_config = SettingsConfigDict(title="Secrets of the compose file")
 
@@ -33,7 +33,7 @@ class ComposeSettings(EnvironmentSettings):
 
 
 class AirflowConnections(EnvironmentSettings):
-    """Connections of Airflow; each may be a URL or JSON."""
+    """Airflow's connections; each may be a URL or JSON."""
 
     model_config = SettingsConfigDict(title="Airflow's connections")
 
@@ -61,4 +61,4 @@ class AirflowConnections(EnvironmentSettings):
 
 
 class DeploymentSettings(ComposeSettings, AirflowConnections):
-    """Everything that only a deployment sets."""
+    """All settings that only a deployment sets."""

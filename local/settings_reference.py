@@ -35,7 +35,7 @@ from notifier.core.settings import (
 EXAMPLE = ROOT / ".env.example"
 PAGE = ROOT / "docs" / "reference" / "settings.md"
 
-#: In the order of both files; neighbors with the same title are one group.
+#: The settings classes in the order of both files. Neighbors with the same title form one group.
 GROUPS: tuple[type[EnvironmentSettings], ...] = (
     ComposeSettings,
     ServerSettings,

@@ -1,4 +1,4 @@
-"""Everything that `make demo` and `make up` start on this machine, and how it is stopped."""
+"""Start and stop all services of `make demo` and `make up` on this machine."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from local.redis import RedisServer
 from local.settings import Sandbox
 
 DATABASES = {"up": ("leads", "airflow"), "demo": ("demo_leads", "demo_airflow")}
-"""Leads database and Airflow's database, by profile. The demo recreates its databases each time, so it has its own."""
+"""Profile → names of the leads database and of Airflow's database. The demo drops and creates its own each time."""
 
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
-    # The scheduler waits for its running tasks, which need everything else. The api-server stops after everything that
-    # talks to it.
+    # The scheduler stops first, because it waits for its running tasks, and tasks need all other services. The
+    # api-server stops after its clients.
     ("scheduler",),
     ("dag-processor", "triggerer", "notifier", "web"),
     ("sandbox", "api-server"),
@@ -39,9 +39,9 @@ NOTIFIER_GRACE = 15.0
 
 
 class Stack:
-    """The services of one checkout. ``stop`` ends whatever ``start`` has begun, at any point.
+    """The services of one checkout. ``stop`` works at any time, even when ``start`` was interrupted.
 
-    ``documents`` is how many documents the sandbox's county records on a business date.
+    ``documents`` is the number of documents that the sandbox publishes for a business date.
     """
 
     def __init__(self, places: Paths, progress: Progress, documents: int = SANDBOX_DOCUMENTS) -> None:
@@ -57,7 +57,7 @@ class Stack:
         self.database_url = ""
         self.sandbox = Sandbox(0, 0)
         self.ports = airflow.Ports(0, 0, 0)
-        self.has_web = places.profile == "up"  # a demo ends before a provider would call back
+        self.has_web = places.profile == "up"  # The demo stops before a provider would call back.
         self.web_port: int | None = None
         self.business_date = date.min
         self.variables: dict[str, str] = {}
@@ -65,9 +65,9 @@ class Stack:
     # ── starting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Start everything, migrated and answering; write ``.local/env``.
+        """Start all services, migrate the databases, wait until the services are healthy, and write ``.local/env``.
 
-        Raises ServiceDied (a process ended or a command failed) or Interrupted; call ``stop`` in each case.
+        Raises ServiceDied when a process ends or a command fails, or Interrupted. Call ``stop`` in each case.
         """
         step = self.progress.step
         with step("PostgreSQL and Redis"):
@@ -123,7 +123,7 @@ class Stack:
         self._add(self._child("sandbox", [sys.executable, *command], settings.inherited(self.places)))
 
     def _prepare_databases(self) -> None:
-        """Run three commands at once: each spends most of its time on imports."""
+        """Migrate both databases and add the demo's data. The commands run at once: each mostly waits for imports."""
         airflow.write_passwords(self.places, self.keys)
         parcels_file = self.places.state / "parcels.csv"
         parcels = ["-m", "sandbox", "parcels", "--seed", str(SANDBOX_SEED), "--out", str(parcels_file)]
@@ -151,7 +151,7 @@ class Stack:
         )
 
     def _settle(self, redis_url: str) -> None:
-        """Compute the settings of everything that is started from here on: all addresses are known now."""
+        """Compute the settings for Airflow and the notifier, now that all addresses are known."""
         ports = json.loads(self._ready_file.read_text("utf-8"))
         key = str(ports.get("sendgrid_public_key", ""))
         self.sandbox = Sandbox(int(ports["ftp_port"]), int(ports["http_port"]), key)
@@ -203,11 +203,11 @@ class Stack:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the stack's processes: the caller's, the settings, and Airflow's."""
+        """Return the environment of the stack's processes: the caller's, the settings and Airflow's variables."""
         return settings.inherited(self.places) | self.variables
 
     def api(self) -> AirflowApi:
-        """Return a client of Airflow's REST API, as administrator."""
+        """Return a client of Airflow's REST API with an administrator's login."""
         return AirflowApi(self.ports.url, "admin", self.keys["airflow_admin_password"])
 
     def check(self) -> None:
@@ -216,23 +216,23 @@ class Stack:
             child.check()
 
     def pause(self, seconds: float = 0.3) -> None:
-        """Sleep in a waiting loop. Raises Interrupted on a signal, ServiceDied when a service has ended."""
+        """Sleep for ``seconds``. Raises Interrupted when a signal has arrived, ServiceDied when a service has ended."""
         self.progress.pause(seconds)
         self.check()
 
     def sessions(self) -> list[int]:
-        """Return the sessions of the running services."""
+        """Return the session ids of the running services."""
         return [child.pid for child in list(self.children) if child.process is not None]
 
     def begin_job(self, name: str, arguments: Sequence[str], environment: dict[str, str]) -> Child:
-        """Start a Python command that ends by itself; pass it to ``finish_job``."""
+        """Start a one-off Python command and return its process; the caller passes it to ``finish_job``."""
         child = self._child(name, [sys.executable, *arguments], environment)
         child.start()
         self._jobs.append(child)
         return child
 
     def finish_job(self, job: Child, timeout: float) -> None:
-        """Wait for a job. Raises ServiceDied when it fails or takes longer than ``timeout`` seconds."""
+        """Wait until a one-off command ends. Raises ServiceDied if it fails or exceeds ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while job.running and time.monotonic() < deadline:
             self.pause(0.05)
@@ -242,7 +242,7 @@ class Stack:
     # ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """End everything in order; a second signal skips the waiting. No process is left running. Safe to repeat."""
+        """Stop all processes, in STOP_ORDER. After a second signal, kill them without waiting. Safe to repeat."""
         for job in self._jobs:
             job.stop(grace=1.0)
         self._jobs.clear()
@@ -301,6 +301,6 @@ def start_postgres(places: Paths, stack_keys: dict[str, str]) -> PostgresServer:
 
 
 def clear_leftovers(places: Paths, progress: Progress) -> None:
-    """End what an earlier start, killed by SIGKILL, has left running. Needs the checkout's lock."""
+    """Stop the processes that a killed stack left running. The caller must hold the checkout's lock."""
     if stopped := stop_leftovers(places.processes):
-        progress.say(f"stopped what an earlier start left running: {', '.join(stopped)}")
+        progress.say(f"stopped processes that an earlier start left running: {', '.join(stopped)}")

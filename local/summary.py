@@ -1,4 +1,4 @@
-"""What a demo has done, in numbers: from the leads database and from the sandbox's own counts."""
+"""Summarize a demo in numbers, from the leads database and from the sandbox's counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.progress import Failure, Progress
 from local.settings import Sandbox
 
 ACCEPTED = ("accepted", "sent", "delivered", "undelivered")
-"""States of a delivery that its provider has accepted."""
+"""The states that a delivery can have after its provider has accepted it."""
 
 
 def delivery_counts(connection: psycopg.Connection) -> dict[str, int]:
@@ -31,7 +31,7 @@ def accepted_counts(connection: psycopg.Connection) -> dict[str, int]:
 
 
 def sandbox_counts(sandbox: Sandbox) -> dict[str, Any]:
-    """Return what the stand-ins of the providers have received."""
+    """Return the number of e-mails, texts, … that the sandbox has accepted, by kind."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{sandbox.url}/_sandbox/counts", timeout=10) as response:
         counts: dict[str, Any] = json.load(response)
@@ -39,7 +39,7 @@ def sandbox_counts(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def report(connection: psycopg.Connection, run_id: str, sandbox: Sandbox, progress: Progress, peak_memory: int) -> str:
-    """Return the summary. Raises Failure when the run has no row in data_ingestion_logs."""
+    """Return the summary as text. Raises Failure when the run has no row in data_ingestion_logs."""
     run = _run_row(connection, run_id)
     leads = connection.execute("SELECT lead_type, count(*) FROM leads GROUP BY lead_type ORDER BY lead_type").fetchall()
     accepted = accepted_counts(connection)

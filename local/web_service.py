@@ -1,4 +1,4 @@
-"""The notifier's web service on this machine, and the sandbox that calls it back as the providers do."""
+"""Start the notifier's web service on this machine, and let the sandbox send it the providers' callbacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.settings import Sandbox
 
 WEB_PORT = 8000
 GRACE = 10.0
-"""Seconds to end in; requests in progress get half of it."""
+"""Seconds that the web service gets to stop; requests in progress get half of them."""
 
 
 def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
@@ -25,7 +25,7 @@ def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
 
 
 def is_healthy(port: int) -> bool:
-    """Return whether it answers and finds the database, Redis and a worker for each queue."""
+    """Return whether the web service answers and finds the database, Redis and a worker for each queue."""
     try:
         with _opener().open(f"http://{LOOPBACK}:{port}/health", timeout=5):
             return True
@@ -34,18 +34,18 @@ def is_healthy(port: int) -> bool:
 
 
 def let_sandbox_call_back(sandbox: Sandbox, port: int, settings: Mapping[str, str]) -> None:
-    """Have the sandbox report from now on what becomes of e-mails, texts and calls."""
-    told = {
+    """Ask the sandbox to send callbacks about e-mails, texts and calls from now on."""
+    fields = {
         "url": f"http://{LOOPBACK}:{port}",
         "public_url": settings["API_URL"].rstrip("/"),
         "token": settings["TWILIO_AUTH_TOKEN"],
     }
     request = urllib.request.Request(
-        f"{sandbox.url}/_sandbox/callbacks", json.dumps(told).encode(), {"Content-Type": "application/json"}
+        f"{sandbox.url}/_sandbox/callbacks", json.dumps(fields).encode(), {"Content-Type": "application/json"}
     )
     _opener().open(request, timeout=10).close()
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    # Never use a proxy: everything is on this machine.
+    # Do not use a proxy: all services run on this machine.
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,4 +1,4 @@
-"""The benchmarks run: what they print is for people, that they still work is for CI."""
+"""The benchmarks still run and print their tables."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ingestion_is_measured_beside_its_floor() -> None:
-    """400, then 2,000 documents."""
+    """The benchmark measures days of 400 and of 2,000 documents."""
     done = bench("ingestion", "--scale", "0.002")
     assert done.returncode == 0, done.stderr
-    for line in ("2,000 documents, 4,000 parties", "both at once, as the DAG", "the whole", "slowest statement 3"):
+    for line in ("2,000 documents, 4,000 parties", "both at once, as in the DAG", "all steps", "slowest statement 3"):
         assert line in done.stdout
     replays = re.findall(r"a replay of the unchanged day rewrote (\d+) of [\d,]+ rows", done.stdout)
     assert replays == ["0", "0", "0"]
 
 
 @pytest.mark.drill
-def test_the_notifier_is_measured_by_one_benchmark_after_another() -> None:
-    """Each with servers and workers of its own, whatever the one before has left in the process."""
+def test_the_notifier_benchmarks_run_one_after_another_in_one_process() -> None:
+    """Each benchmark starts its own servers and workers, whatever an earlier benchmark left in the process."""
     done = bench("notifier_email", "notifier_lookups", "--scale", "0.02")
     assert done.returncode == 0, done.stderr
     for line in ("e-mails/s", "lookups: ms", "beside 500 e-mails", "share of a core", "wake-ups of an empty queue"):
@@ -38,21 +38,21 @@ def test_the_notifier_is_measured_by_one_benchmark_after_another() -> None:
 
 
 @pytest.mark.drill
-def test_each_dag_is_measured_as_a_run_of_the_scheduler(
+def test_each_kind_of_dag_is_measured_through_the_scheduler(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of each sort one: the roll, a feed from the FTP server, the upkeep, and a clean-up that finds something."""
+    """The test runs one DAG of each kind: the roll, an FTP feed, and a clean-up with and without expired rows."""
     monkeypatch.setattr(dags, "FEEDS", ("weekly",))
-    monkeypatch.setattr(dags, "UPKEEP", ("data_cleanup",))
+    monkeypatch.setattr(dags, "OPERATIONS", ("data_cleanup",))
     dags.run(0.01)
     table = capsys.readouterr().out.partition("each DAG once, through the scheduler")[2]
     assert re.search(r"^property_roll .* rows 2940, properties 2940,", table, re.MULTILINE), table
     assert re.search(r"^weekly_ftp_ingestion .* leads [1-9]\d*, alerts [1-9]", table, re.MULTILINE), table
-    assert re.search(r"^data_cleanup, of rows grown old .* deliveries [1-9]", table, re.MULTILINE), table
+    assert re.search(r"^data_cleanup, with expired rows .* deliveries [1-9]", table, re.MULTILINE), table
     assert re.search(r"^  weekly_ftp_ingestion: open_run .*, close_run \d", table, re.MULTILINE), table
 
 
-def test_an_unknown_benchmark_is_named_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_benchmark_lists_the_known_ones() -> None:
     done = bench("nonsense")
     assert done.returncode == 2
     assert "there is no benchmark nonsense; there are " in done.stderr
