@@ -1,7 +1,7 @@
-"""Stand-ins for the outside world: the county's FTP server and API, SendGrid, Twilio, and on-call's receiver.
+"""Stand-ins for external services: the county's FTP server and API, SendGrid, Twilio, and on-call's receiver.
 
-They serve ``make demo``, ``make up`` and the tests; production code never imports them. All their data is made up from
-a seed.
+``make demo``, ``make up`` and the tests use the stand-ins; production code never imports them. All their data is
+generated from a seed.
 """
 
 FTP_USER = "miamidade"

@@ -1,4 +1,4 @@
-"""``python -m sandbox serve`` plays the county and the providers; ``generate`` and ``parcels`` write its data."""
+"""Command line of the sandbox: ``serve`` runs the stand-ins, ``generate`` and ``parcels`` write the county's data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    serve_parser = commands.add_parser("serve", help="serve until interrupted")
+    serve_parser = commands.add_parser("serve", help="run the stand-ins until interrupted")
     serve_parser.add_argument(
         "--ftp-port", type=int, default=2121, help="port of the FTP server, 0 for a free one (default 2121)"
     )
@@ -36,10 +36,10 @@ def main() -> int:
     serve_parser.add_argument(
         "--call-back",
         action="store_true",
-        help="call the web service back, once POST /_sandbox/callbacks has said where",
+        help="send callbacks to the web service after POST /_sandbox/callbacks has given its address",
     )
     serve_parser.add_argument(
-        "--ready-file", type=Path, help="file to write the ports to, as JSON, when both servers listen"
+        "--ready-file", type=Path, help="when both servers listen, write their ports to this file as JSON"
     )
     generate_parser = commands.add_parser("generate", help="copy one file of one day to a path")
     generate_parser.add_argument("feed", choices=FEEDS)
@@ -51,7 +51,7 @@ def main() -> int:
     parcels_parser = commands.add_parser("parcels", help="write the county's parcels as CSV")
     parcels_parser.add_argument("--out", type=Path, required=True)
     for each in (serve_parser, generate_parser, parcels_parser):
-        each.add_argument("--seed", type=int, default=7, help="seed of the county's data (default 7)")
+        each.add_argument("--seed", type=int, default=7, help="seed for the county's data (default 7)")
 
     options = parser.parse_args()
     if options.command == "parcels":
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def generate(county: County, feed: str, name: str, out: Path) -> int:
-    """Copy one file of one day to ``out``; return the exit code."""
+    """Copy one of the county's files to ``out``; return the exit code."""
     made = county.file(feed, name, datetime.now(UTC))
     if made is None:
         print(f"the county has no {name} in /{feed}: {', '.join(county.names(feed, datetime.now(UTC))[:6])} …")
@@ -75,7 +75,7 @@ def generate(county: County, feed: str, name: str, out: Path) -> int:
 
 
 def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None, *, call_back: bool) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Run the FTP and the HTTP server until SIGINT or SIGTERM."""
     from sandbox.ftp import make_server
     from sandbox.web import Inbox, Server
 
@@ -93,7 +93,7 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
         ports = {"ftp_port": ftp.address[1], "http_port": http.server_address[1]}
         ready: dict[str, Any] = {**ports, "business_date": _prepare(county).isoformat()}
         if call_back:
-            from sandbox.aftermath import Aftermath  # it imports the providers' packages, which only this option needs
+            from sandbox.aftermath import Aftermath  # Only this option needs the providers' packages.
 
             inbox.aftermath = Aftermath(inbox.became)
             ready["sendgrid_public_key"] = inbox.aftermath.public_key
@@ -105,11 +105,11 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
         stopped.wait()
         if inbox.aftermath is not None:
             inbox.aftermath.end()
-    sys.exit(0)  # end without waiting for connected clients
+    sys.exit(0)  # Do not wait for connected clients.
 
 
 def _prepare(county: County) -> date:
-    """Make the newest day's files, so that the first client need not wait; return that day."""
+    """Generate the newest day's files, so that the first client does not wait for them; return that day."""
     now = datetime.now(UTC)
     for stem in ("Cases.exp", "Parties.exp"):
         county.file("daily", stem, now)
@@ -118,7 +118,7 @@ def _prepare(county: County) -> date:
 
 @contextmanager
 def _running(serve_forever: Any) -> Iterator[None]:
-    """Run a server in a thread that ends with the process."""
+    """Run a server in a daemon thread."""
     Thread(target=serve_forever, daemon=True).start()
     yield
 

@@ -1,7 +1,7 @@
-"""What SendGrid and Twilio report of what they accepted: e-mails and texts arrive, calls are answered and end.
+"""Send the callbacks for accepted requests: e-mails and texts are delivered; a person answers each call.
 
-They report nothing before ``begin`` says where to. What they accepted earlier stays unreported, as if its callbacks had
-been lost.
+Nothing is sent before ``begin`` gives the web service's address. Requests that were accepted earlier get no callbacks,
+as if their callbacks had been lost.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from sandbox.callbacks import SendGrid, Twilio
 
 AT_ONCE = 8
 RINGS, TALKS = 1.0, 3.0
-"""Seconds of a call."""
+"""Seconds for which a call rings and then lasts."""
 
 Entry = Mapping[str, Any]
-"""A request as the inbox records it."""
+"""A request, as the inbox records it."""
 
 
 class Aftermath:
-    """Calls back from its own threads. ``became(sid, fields)`` receives what Twilio's API would answer from then on."""
+    """Sends callbacks from its own threads.
+
+    For each text or call, it also calls ``became(sid, fields)`` with the fields that Twilio's API must return from then
+    on.
+    """
 
     def __init__(self, became: Callable[[str, dict[str, Any]], None]) -> None:
         self._became = became
@@ -39,18 +43,18 @@ class Aftermath:
         return self._mail.public_key
 
     def begin(self, url: str, public_url: str, token: str) -> None:
-        """Report from now on to the service at ``url``, signed for its ``public_url`` with Twilio's ``token``."""
+        """From now on send callbacks to ``url``, signed for ``public_url`` with Twilio's ``token``."""
         self._mail.url = url
         self._phone = Twilio(url, public_url, token)
 
     def follow(self, entry: Entry) -> None:
-        """Report what becomes of an accepted request; return at once."""
-        tell = {"sendgrid": self._mailed, "twilio": self._phoned}.get(entry["provider"])
-        if tell is not None and self._phone is not None:
-            self._threads.submit(_ignoring_failures, tell, entry)
+        """Start to send the callbacks for an accepted request; return at once."""
+        report = {"sendgrid": self._mailed, "twilio": self._phoned}.get(entry["provider"])
+        if report is not None and self._phone is not None:
+            self._threads.submit(_ignoring_failures, report, entry)
 
     def end(self) -> None:
-        """Report nothing more."""
+        """Stop sending callbacks."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _mailed(self, entry: Entry) -> None:
@@ -83,11 +87,11 @@ class Aftermath:
         assert self._phone is not None
         for status in ("sent", "delivered"):
             self._became(sid, {"status": status})
-            told = {"MessageSid": sid, "MessageStatus": status, "To": order["To"], "From": order["From"]}
-            self._phone.post(order["StatusCallback"], told)
+            fields = {"MessageSid": sid, "MessageStatus": status, "To": order["To"], "From": order["From"]}
+            self._phone.post(order["StatusCallback"], fields)
 
     def _called(self, order: Mapping[str, str], sid: str) -> None:
-        """Play a person who answers, listens, says nothing and hangs up."""
+        """Simulate a person who answers the call, listens, says nothing and hangs up."""
         assert self._phone is not None
         self._phone.play(order, sid, "initiated", "ringing")
         time.sleep(RINGS)
@@ -98,6 +102,6 @@ class Aftermath:
         self._phone.play(order, sid, "completed", **ended)
 
 
-def _ignoring_failures(tell: Callable[[Entry], None], entry: Entry) -> None:
-    with suppress(requests.RequestException):  # providers give up too
-        tell(entry)
+def _ignoring_failures(report: Callable[[Entry], None], entry: Entry) -> None:
+    with suppress(requests.RequestException):  # Real providers give up too.
+        report(entry)

@@ -1,6 +1,6 @@
-"""Calls the web service back as Twilio and SendGrid do: signed for its public address, over real HTTP.
+"""Send callbacks to the web service as Twilio and SendGrid do: over real HTTP, signed for the service's public address.
 
-The service may listen at another address than the one that is signed, as it does behind a proxy.
+The service may listen on an address other than the signed one, as it does behind a proxy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from twilio.request_validator import RequestValidator
 
 
 class Twilio:
-    """Twilio's side of the webhooks of a service that it knows as ``public_url`` and that listens at ``url``."""
+    """Sends Twilio's callbacks to a service that listens at ``url`` and that Twilio knows as ``public_url``."""
 
     def __init__(self, url: str, public_url: str, token: str) -> None:
         self.url, self.public_url = url, public_url
@@ -27,7 +27,7 @@ class Twilio:
         self._session = _session()
 
     def post(self, address: str, fields: Mapping[str, str], signature: str | None = None) -> requests.Response:
-        """Post ``fields`` to a path or an address of the service; sign the request unless ``signature`` is given."""
+        """Post ``fields`` to a path or URL of the service. A given ``signature`` replaces the right one."""
         parts = urlsplit(address)
         where = parts.path + (f"?{parts.query}" if parts.query else "")
         signed = self._validator.compute_signature(self.public_url + where, dict(fields))
@@ -35,9 +35,10 @@ class Twilio:
         return self._session.post(self.url + where, data=dict(fields), headers=headers, timeout=15)
 
     def play(self, call: Mapping[str, str], sid: str, *words: str, **fields: str) -> list[requests.Response]:
-        """Play an outbound ``call`` (the fields that it was ordered with) through ``words``; return the answers.
+        """Send the callbacks of an outbound call, one for each of ``words``; return the service's answers.
 
-        A word is a call status, or ``answer``: then Twilio asks what to say.
+        ``call`` holds the fields of the request that started the call. A word is a call status, or ``answer`` for the
+        request in which Twilio asks what to say.
         """
         base = {"CallSid": sid, "From": call["From"], "To": call["To"], "Direction": "outbound-api", **fields}
         answers = []
@@ -50,7 +51,7 @@ class Twilio:
 
 
 class SendGrid:
-    """SendGrid's event webhook, with its own key pair."""
+    """Sends SendGrid's event callbacks, signed with its own key pair."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -64,8 +65,11 @@ class SendGrid:
         return base64.b64encode(self._key.public_key().public_bytes(kind, form)).decode()
 
     def post(self, events: Sequence[Any] | bytes, *, age: float = 0, **headers: str) -> requests.Response:
-        """Post a batch signed ``age`` seconds ago; ``headers`` (Signature, Timestamp) replace the right ones."""
-        # SendGrid ends each line; the signature counts every byte.
+        """Post a batch of events that was signed ``age`` seconds ago.
+
+        ``Signature`` and ``Timestamp`` in ``headers`` replace the right values.
+        """
+        # SendGrid ends the body with CRLF, and the signature covers every byte.
         body = events if isinstance(events, bytes) else (json.dumps(list(events)) + "\r\n").encode()
         timestamp = headers.get("Timestamp", str(int(time.time() - age)))
         signature = base64.b64encode(self._key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))).decode()

@@ -1,4 +1,4 @@
-"""The files that the county has published, each made when a client first asks for it."""
+"""The files on the county's server. Each file is generated when a client first asks for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox import court_files, daily_files
 from sandbox.documents import documents_of
 
 POSTED_AT = time(21, 30)
-"""New York time, on the business day before the business date of the file."""
+"""The county posts a file at this New York time on the business day before the file's business date."""
 
 KEPT_BUSINESS_DAYS = 400
 KEPT_MONTHS = 18
@@ -29,7 +29,7 @@ DAILY = {
 }
 COURT_FILES = {"weekly": ("Evictions", "Indebtedness"), "monthly": ("Probate", "Verdicts")}
 COURT_CASES_PER_DOCUMENT = {"weekly": 0.25, "monthly": 0.1}
-"""For each of the two files of a week or month: with 10,000 documents a day, 2,500 and 1,000 cases."""
+"""The cases in each court file, per document in a daily file: with 10,000 documents a day, 2,500 and 1,000."""
 
 FEEDS = ("daily", "weekly", "monthly")
 _NAME = re.compile(r"(?P<stem>[A-Za-z_]+?)(?:_(?P<date>\d{6,8}))?\.(?:exp|zip)")
@@ -50,16 +50,16 @@ def newest_business_date(now: datetime) -> date:
 
 @dataclass(frozen=True)
 class County:
-    """The county's published files below ``folder``; ``documents`` is how many a business date has."""
+    """The county's published files below ``folder``; ``documents`` is the number of documents for a business date."""
 
     folder: Path
     seed: int
     documents: int
 
     def names(self, feed: str, now: datetime) -> list[str]:
-        """Return the names of the files of ``feed`` that are on the server at ``now``.
+        """Return the names of the feed's files that are on the server at ``now``.
 
-        The newest files have no date in their names, as with the real county; the Clerk's own file always has one.
+        As on the real server, the newest daily files have no date in their names. The Clerk's own file always has one.
         """
         newest = newest_business_date(now)
         if feed == "monthly":
@@ -72,7 +72,7 @@ class County:
         return names + [f"dly_records_{day:%m%d%Y}.zip" for day in days]
 
     def file(self, feed: str, name: str, now: datetime) -> Path | None:
-        """Return the path of a file of ``feed``, made if it does not exist; None when the server has no such file."""
+        """Return the path of one of the feed's files, generated if needed; None if the server has no such file."""
         match = _NAME.fullmatch(name)
         if feed not in FEEDS or match is None or name not in self.names(feed, now):
             return None

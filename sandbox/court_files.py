@@ -1,4 +1,4 @@
-"""The files of the weekly feed (evictions, debt suits) and of the monthly one (probate, verdicts)."""
+"""Generate the files of the weekly feed (evictions, debt suits) and of the monthly feed (probate, verdicts)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def verdicts(seed: int, day: date, count: int) -> Iterator[str]:
         )
 
 
-#: The names of the court files, and the functions that make their lines.
+#: Name of a court file → the function that yields its lines.
 MAKERS: dict[str, Callable[[int, date, int], Iterator[str]]] = {
     "Evictions": evictions,
     "Indebtedness": indebtedness,

@@ -1,4 +1,4 @@
-"""A day's documents as the files of the daily feed, in both formats, with the errors of real files."""
+"""Write a day's documents as files of the daily feed, in both formats, with the same errors as in real files."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sandbox.documents import Document
 NO_DATE = "00000000"
 NO_FOLIO = "0" * 13
 BROKEN_LINES = 0.002
-"""Share of malformed lines added to a file; well below what a run accepts."""
+"""Fraction of malformed lines added to a file. It is well below the limit that a run accepts."""
 
 
 def county_date(day: date) -> str:
-    """Return a date as the county writes it."""
+    """Return a date in the county's format, MMDDYYYY."""
     return f"{day:%m%d%Y}"
 
 
 def write_file(path: Path, lines: Iterable[str], day: date) -> None:
-    """Write ``lines`` as the county does: Windows-1252 with CRLF, sometimes UTF-8, LF or with a control line first.
+    """Write ``lines`` in one of the county's styles: Windows-1252 or UTF-8, CRLF or LF, with or without a control line.
 
-    The file gets its name only when it is complete.
+    The file gets its final name only when it is complete.
     """
     chance = Random(f"file {path.name} {day}")
     encoding = chance.choice(("cp1252", "cp1252", "cp1252", "utf-8", "utf-8-sig"))
@@ -38,7 +38,7 @@ def write_file(path: Path, lines: Iterable[str], day: date) -> None:
 
 
 def write_zipped(path: Path, lines: Iterable[str], day: date) -> None:
-    """Write ``11202026.exp`` inside the zip file ``path``."""
+    """Write a zip file that contains the lines as one file, for example ``11202026.exp``."""
     inside = path.with_name(f".{path.name}.exp")
     write_file(inside, lines, day)
     partial = path.with_name(f".{path.name}.partial")
@@ -49,7 +49,7 @@ def write_zipped(path: Path, lines: Iterable[str], day: date) -> None:
 
 
 def with_dirt(lines: Iterable[str], chance: Random) -> Iterator[str]:
-    """Yield the lines and, between them, malformed ones, blank ones and one duplicate."""
+    """Yield the lines, with malformed lines, blank lines and one duplicate between them."""
     for number, line in enumerate(lines):
         yield line
         draw = chance.random()
@@ -108,7 +108,7 @@ def docktext_lines(documents: Iterable[Document]) -> Iterator[str]:
 
 
 def official_records_lines(documents: Iterable[Document]) -> Iterator[str]:
-    """Yield the Clerk's lines of 42 columns, one for each party."""
+    """Yield the lines of the Clerk's own file: 42 columns, one line for each party."""
     for d in documents:
         others = {"D": "R", "R": "D"}
         for number, party in enumerate(d.parties, 1):

@@ -1,4 +1,4 @@
-"""The documents that the county publishes for one business date: new ones, updates and deletions."""
+"""Generate the documents that the county publishes for a business date: insertions, updates and deletions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox import names
 from sandbox.spelling import variant, wrong
 from sandbox.world import Parcel, parcels
 
-#: Document codes and their share, in percent, as on a real day.
+#: Document codes with their percentage on a real day.
 MIX = (
     ("DEE", 14.0),
     ("QCD", 4.0),
@@ -33,13 +33,13 @@ MIX = (
     ("NOT", 4.0),
     ("DCE", 1.5),
     ("FST", 2.0),
-    ("XTR", 0.5),  # a code that is in no table
+    ("XTR", 0.5),  # The reference data does not contain this code.
 )
 CONVEYANCES = {"DEE", "QCD", "CTI", "PRO"}
 RELEASES = {"SMO": "MOR", "SAT": "MOR", "CLP": "LIS"}
 WITHOUT_PROPERTY = {"AFF", "NOT", "FST", "DCE", "JUD"}
 CHANGED_LATER = 0.01
-"""Share of a day's documents that are updated on the next business day; half as many are deleted."""
+"""Fraction of a day's documents that are updated on the next business day; half as many are deleted."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Document:
 
 
 def documents_of(seed: int, day: date, count: int) -> list[Document]:
-    """Return the documents of business date ``day``: ``count`` property groups."""
+    """Return the documents for the business date ``day``, as ``count`` property groups."""
     chance = Random(f"day {seed} {day}")
     before = _inserted(seed, previous_business_day(day), count)
     changes = list(_changes(before, chance))
@@ -91,7 +91,7 @@ def _inserted(seed: int, day: date, count: int) -> Sequence[Document]:
     for sequence, code in enumerate(chance.choices(codes, weights, k=count), first):
         document = _document(code, recorded, sequence, chance.choice(places), chance)
         made.append(document)
-        if document.folio and chance.random() < 0.01:  # one document for several properties
+        if document.folio and chance.random() < 0.01:  # The document concerns several properties.
             others = chance.sample(places, chance.randrange(1, 5))
             made += [
                 replace(document, group=group, parcel=place, folio=place.folio_number, address=place.full_address)
@@ -125,9 +125,9 @@ def _conveyance(made: Document, parcel: Parcel, chance: Random) -> Document:
     parties = (Party("D", parcel.owner_name), *(Party("R", name) for name in buyers))
     price = chance.randrange(900, 30_000) * 100 if chance.random() < (0.85 if made.code == "DEE" else 0.2) else 10
     tax = max(price * 0.006, 0.6)
-    told = chance.random()
-    consideration = f"{price}.00" if told < 0.7 else ""
-    stamp_tax = f"{tax:.2f}" if told > 0.2 else ""
+    draw = chance.random()
+    consideration = f"{price}.00" if draw < 0.7 else ""
+    stamp_tax = f"{tax:.2f}" if draw > 0.2 else ""
     folio, address = made.folio, made.address
     if chance.random() < 0.03:
         folio, address = "", variant(parcel.address, parcel.unit, chance)
@@ -148,7 +148,7 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
         if draw < 0.7:
             address = variant(parcel.address, parcel.unit, chance)
         elif draw < 0.8:
-            address = parcel.address  # of a condominium: which unit?
+            address = parcel.address  # In a condominium this is ambiguous, because the unit is missing.
         else:
             address = wrong(parcel.address, chance) if draw < 0.95 else ""
     case_number = f"{made.year}-{made.sequence % 1_000_000:06d}-CA-01"
@@ -156,7 +156,10 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
 
 
 def _refer(document: Document, before: Sequence[Document], chance: Random) -> Document:
-    """Return a release that names a document of the day before: the same property, case and file number."""
+    """Make a release refer to a document of the day before, with its property, case number and file number.
+
+    Other documents are returned unchanged.
+    """
     wanted = RELEASES.get(document.code)
     if wanted is None:
         return document

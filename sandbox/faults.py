@@ -1,4 +1,4 @@
-"""What the stand-ins have been told to do wrong."""
+"""Faults that a test injects into the stand-ins."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ENDINGS = ("answer", "reset", "hang")
 
 @dataclass
 class Fault:
-    """One instruction for the requests of ``provider`` whose text contains ``match``.
+    """A fault for requests to ``provider`` whose text contains ``match``.
 
-    It applies to the next ``times`` of them (None: all), or only to each ``every``-th. A request waits ``seconds``, is
-    recorded as accepted when ``accept`` is true, and then ends: with ``answer`` it gets ``status`` and ``body``
-    (without a status, the usual answer); with ``reset`` the connection is reset; with ``hang`` it stays open for
-    ``seconds`` and closes without an answer.
+    The fault applies to the next ``times`` such requests (None: to all), or only to every ``every``-th. The stand-in
+    waits ``seconds`` and records the request as accepted if ``accept`` is true. Then it does what ``then`` says:
+    ``answer`` sends ``status`` and ``body`` (without a status, the usual answer); ``reset`` resets the connection;
+    ``hang`` keeps it open for ``seconds`` and closes it without an answer.
     """
 
     provider: str
@@ -39,29 +39,29 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.then not in ENDINGS:
-            raise ValueError(f"then is {self.then!r}: one of {', '.join(ENDINGS)}")
+            raise ValueError(f"then is {self.then!r}, but must be one of {', '.join(ENDINGS)}")
 
 
 class Faults:
-    """The instructions in force; safe to use from several threads."""
+    """The faults that are active now. It is safe to use from several threads."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = Lock()
 
     def add(self, instruction: Mapping[str, Any]) -> None:
-        """Add an instruction. Raises TypeError or ValueError when it is malformed."""
+        """Add a fault with these fields. Raises TypeError or ValueError when they are malformed."""
         fault = Fault(**instruction)
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Remove all instructions."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def take(self, provider: str, text: str) -> Fault | None:
-        """Return the first instruction that matches the request, and count the use."""
+        """Return the first fault that applies to the request, or None; count the use."""
         with self._lock:
             for fault in self._faults:
                 if fault.provider == provider and fault.match in text and fault.is_next():

@@ -1,4 +1,4 @@
-"""The county's FTP server: pyftpdlib over files that are made when a client first asks for them."""
+"""The county's FTP server: pyftpdlib with files that are generated when a client first asks for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ_ONLY = "elr"
 
 
 def make_server(county: County, host: str, port: int) -> ThreadedFTPServer:
-    """Return a listening server for ``county``; port 0 takes a free one."""
+    """Return an FTP server with the files of ``county``; it already listens. With port 0 it chooses a free port."""
     county.folder.mkdir(parents=True, exist_ok=True)
     authorizer = DummyAuthorizer()
     authorizer.add_user(FTP_USER, FTP_PASSWORD, str(county.folder), perm=READ_ONLY)
@@ -36,7 +36,7 @@ def make_server(county: County, host: str, port: int) -> ThreadedFTPServer:
 
 
 class _CountyFiles(AbstractedFS):  # type: ignore[misc]  # pyftpdlib is untyped
-    """Directories are the feeds; a path inside one leads to the file that the county makes for that name."""
+    """Presents each feed as a directory, and maps a path in it to the county's file of that name."""
 
     county: County
 
@@ -61,7 +61,7 @@ class _CountyFiles(AbstractedFS):  # type: ignore[misc]  # pyftpdlib is untyped
         return path
 
     def lstat(self, path: str) -> Any:
-        """Return a file's status. A file that no client has asked for yet has size 0: listing must not make it."""
+        """Return a file's status. A file that is not generated yet has size 0: a listing must not generate files."""
         if Path(path).exists():
             return os.lstat(path)
         kind = stat.S_IFDIR if self.isdir(path) else stat.S_IFREG

@@ -1,4 +1,4 @@
-"""Made-up people and organizations, written as in the Clerk's index (LAST FIRST MIDDLE, capitals)."""
+"""Invent names of people and organizations as the Clerk's index writes them (LAST FIRST MIDDLE, in capitals)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def company(chance: Random) -> str:
 
 
 def owner(chance: Random) -> str:
-    """Return the name of a possible owner of a property."""
+    """Return a name for a property owner: a person, a company, a trust or a bank."""
     kind = chance.random()
     if kind < 0.8:
         return person(chance)

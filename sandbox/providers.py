@@ -1,7 +1,8 @@
-"""Answers of SendGrid, Twilio and the Clerk's API. Each function checks one request as the real service does.
+"""Answer requests like SendGrid, Twilio and the Clerk's API. Each function checks a request as the real service does.
 
-Shapes: https://www.twilio.com/docs/sendgrid/api-reference/mail-send, https://www.twilio.com/docs/messaging/api and
-https://www.twilio.com/docs/voice/api/call-resource; the Clerk's as its clients have seen them.
+SendGrid's and Twilio's formats are documented: https://www.twilio.com/docs/sendgrid/api-reference/mail-send,
+https://www.twilio.com/docs/messaging/api and https://www.twilio.com/docs/voice/api/call-resource. The Clerk's format
+was observed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, and how many things it ``accepted``, by kind (``emails``, ``texts`` …)."""
+    """An answer to a request; ``accepted`` is the number of accepted ``emails``, ``texts``, ``calls`` … by kind."""
 
     status: int
     body: Any = None
@@ -104,7 +105,7 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
 
 
 def twilio_error(status: int, code: int, message: str) -> Answer:
-    """Return an error in Twilio's form."""
+    """Return an error answer in Twilio's format."""
     more = f"https://www.twilio.com/docs/errors/{code}"
     return Answer(status, {"code": code, "message": message, "more_info": more, "status": status})
 
@@ -137,7 +138,7 @@ def _clerk_answer(status: str, why: str, balance: int, records: Any) -> dict[str
 
 
 def _clerk_deed(parcel: Parcel) -> list[dict[str, Any]]:
-    """Return the deed by which the parcel's owner acquired it, one row for each party."""
+    """Return the deed by which the owner acquired the parcel, one row for each party."""
     sequence = int(parcel.folio_number[-6:])
     price = parcel.assessed_value // 100 * 100
     deed = {
@@ -169,7 +170,7 @@ def _id(prefix: str, number: int) -> str:
     return prefix + hashlib.md5(f"{prefix}{number}".encode(), usedforsecurity=False).hexdigest()
 
 
-#: The provider of a path: the first prefix that matches.
+#: Path prefix, name and function of each provider. The first matching prefix wins.
 ROUTES: tuple[tuple[str, str, Callable[[Request, int, int], Answer]], ...] = (
     ("/v3/", "sendgrid", sendgrid),
     (TWILIO, "twilio", twilio),

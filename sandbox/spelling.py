@@ -1,4 +1,4 @@
-"""The same address as other clerks would write it, and addresses that only look like it."""
+"""Spell an address in the ways in which clerks write it, or make a different address that looks similar."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ordinal(number: int) -> str:
 
 
 def variant(address: str, unit: str, chance: Random) -> str:
-    """Return another spelling of the same place."""
+    """Return another spelling of the same address and unit."""
     styles = [style for style in STYLES.values() if chance.random() < 0.4]
     text = address
     for style in styles:
@@ -46,31 +46,31 @@ def variant(address: str, unit: str, chance: Random) -> str:
 
 
 def unit_text(unit: str, chance: Random) -> str:
-    """Return the unit as it is written after a street."""
+    """Return the unit in one of the styles in which it follows a street name."""
     return chance.choice(UNITS).format(unit.lstrip("#")) if unit else ""
 
 
 def with_ordinal(address: str, chance: Random) -> str | None:
-    """Write the street's number as an ordinal."""
+    """Write the number of the street as an ordinal."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {ordinal(int(match[3]))} {match[4]}"
 
 
 def with_number_word(address: str, chance: Random) -> str | None:
-    """Write the street's number as a word."""
+    """Write the number of the street as a word."""
     match = _GRID.fullmatch(address)
     word = match and WORDS.get(int(match[3]))
     return match and word and f"{match[1]} {match[2]} {word} {match[4]}"
 
 
 def with_long_type(address: str, chance: Random) -> str | None:
-    """Write out the street's type."""
+    """Write the street's type without abbreviation."""
     head, _, kind = address.rpartition(" ")
     return f"{head} {chance.choice(LONG[kind])}" if kind in LONG else None
 
 
 def with_long_direction(address: str, chance: Random) -> str | None:
-    """Write out the direction."""
+    """Write the direction without abbreviation."""
     house, direction, *rest = address.split()
     others = [way for way in DIRECTIONS.get(direction, ()) if rest[0][0].isdigit() or len(way.split()) == 1]
     return " ".join([house, chance.choice(others), *rest]) if others else None
@@ -83,13 +83,13 @@ def with_direction_behind(address: str, chance: Random) -> str | None:
 
 
 def with_alias(address: str, chance: Random) -> str | None:
-    """Use another name of the street."""
+    """Replace the street's name with another name for the same street."""
     house, _, street = address.partition(" ")
     return f"{house} {chance.choice(ALIASES[street])}" if street in ALIASES else None
 
 
 def with_misspelling(address: str, chance: Random) -> str | None:
-    """Double, drop, change or swap one letter of the street's name."""
+    """Misspell the street's name: double, drop or change a letter, or swap two letters."""
     words = address.split()
     names = [n for n, word in enumerate(words[1:-1], 1) if word.isalpha() and len(word) >= 6]
     if not names:
@@ -103,13 +103,13 @@ def with_misspelling(address: str, chance: Random) -> str | None:
 
 
 def with_noise(address: str, chance: Random) -> str | None:
-    """Change case, dots, blanks and zeros, which mean nothing."""
+    """Change case, dots, blanks or leading zeros, which do not change the address."""
     house, _, street = address.partition(" ")
     noises = (address.lower(), address.title(), f"{house}  {street}", f"0{house} {street}", f"{address}.", address)
     return chance.choice(noises)
 
 
-#: How clerks differ; each function returns None for an address that it does not apply to.
+#: Ways in which clerks spell an address. A function returns None if it does not apply to the address.
 STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
     "alias": with_alias,
     "ordinal": with_ordinal,
@@ -120,7 +120,7 @@ STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
 
 
 def wrong(address: str, chance: Random) -> str:
-    """Return an address that no parcel has: a wrong number, or nonsense."""
+    """Return an address that no parcel has: a wrong house number, or a text that is not an address."""
     if chance.random() < 0.2:
         return chance.choice(("UNKNOWN ADDRESS", "PO BOX 1234", "HOMELESS"))
     house, _, street = address.partition(" ")
@@ -128,31 +128,31 @@ def wrong(address: str, chance: Random) -> str:
 
 
 def in_another_direction(address: str, chance: Random) -> str | None:
-    """Return the same address in another direction."""
+    """Return the address with another direction, for example NW instead of SW."""
     house, direction, *rest = address.split()
     others = [way for way in DIRECTIONS if len(way) == len(direction) and way != direction]
     return " ".join([house, chance.choice(others), *rest]) if direction in DIRECTIONS else None
 
 
 def of_another_type(address: str, chance: Random) -> str | None:
-    """Return the same address with another type of street."""
+    """Return the address with another street type, for example AVE instead of ST."""
     head, _, kind = address.rpartition(" ")
     return f"{head} {chance.choice([other for other in ('ST', 'AVE', 'TER', 'CT', 'LN', 'PL', 'DR') if other != kind])}"
 
 
 def in_another_street(address: str, chance: Random) -> str | None:
-    """Return an address with another street number."""
+    """Return the address on a street with another number."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {int(match[3]) + chance.choice((1, 10, 100))} {match[4]}"
 
 
 def at_another_number(address: str, chance: Random) -> str | None:
-    """Return an address with another house number."""
+    """Return the address with another house number."""
     house, _, street = address.partition(" ")
     return f"{int(house) + chance.choice((1, 2, 10, 100))} {street}"
 
 
-#: Addresses that look like the given one and must not be matched to it.
+#: Ways to make a similar address that must not match the original.
 DECEPTIONS: Mapping[str, Callable[[str, Random], str | None]] = {
     "another direction": in_another_direction,
     "another type": of_another_type,

@@ -1,6 +1,7 @@
-"""Twilio's answers to questions about texts and calls that were created before.
+"""Answer Twilio requests about existing texts and calls.
 
-Shapes: https://www.twilio.com/docs/voice/api/call-resource and https://www.twilio.com/docs/messaging/api.
+Twilio documents the formats: https://www.twilio.com/docs/voice/api/call-resource and
+https://www.twilio.com/docs/messaging/api.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sandbox.providers import Answer, Request, twilio_error
 
 
 def look_up(request: Request, made: Sequence[dict[str, Any]]) -> Answer:
-    """Return one text or call by its sid, or the newest ones between the given numbers."""
+    """Return one text or call by its SID, or all between the given numbers, newest first."""
     match = re.fullmatch(r"/2010-04-01/Accounts/AC\w+/(Messages|Calls)(?:/(\w+))?\.json", request.path)
     if match is None:
         return twilio_error(404, 20404, f"The requested resource {request.path} was not found")

@@ -1,10 +1,13 @@
 """One HTTP server for all stand-ins, and the control API that tests use.
 
-``GET /_sandbox/health`` · ``GET /_sandbox/counts``: what was accepted, by kind · ``GET /_sandbox/requests?provider=…``:
-everything that was received · ``POST /_sandbox/faults``: one instruction (``sandbox.faults.Fault``) as JSON · ``POST
-/_sandbox/heal``: forget the faults · ``POST /_sandbox/became``: what Twilio answers about a sid from now on · ``POST
-/_sandbox/callbacks`` (with ``serve --call-back``): where the providers call back from now on · ``POST
-/_sandbox/reset``: forget everything.
+- ``GET /_sandbox/health``: whether the server answers.
+- ``GET /_sandbox/counts``: the number of accepted e-mails, texts, calls, … by kind.
+- ``GET /_sandbox/requests?provider=…``: all requests that were received.
+- ``POST /_sandbox/faults``: add a fault (``sandbox.faults.Fault`` as JSON).
+- ``POST /_sandbox/heal``: remove all faults.
+- ``POST /_sandbox/became``: set the fields that Twilio returns for a SID from now on.
+- ``POST /_sandbox/callbacks`` (with ``serve --call-back``): set the address for the providers' callbacks.
+- ``POST /_sandbox/reset``: forget all requests and faults.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ KINDS = ("emails", "texts", "calls", "lookups", "oncall")
 
 
 class Inbox:
-    """What the stand-ins have received; safe to use from several threads."""
+    """The requests that the stand-ins have received. It is safe to use from several threads."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -48,16 +51,16 @@ class Inbox:
         self.aftermath: Aftermath | None = None
 
     def number(self) -> int:
-        """Return the number of the next request."""
+        """Return a new request number."""
         return next(self._numbers)
 
     def record(
         self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None, *, resets: int
     ) -> None:
-        """Record what was received and answered; ``made`` is what was created, whether or not the answer said so.
+        """Record a request and its answer. ``made`` is the created text or call, even if the answer was an error.
 
-        ``resets`` is how many resets there had been when the request came; a request older than the last reset is
-        forgotten.
+        ``resets`` is the value of ``self.resets`` when the request arrived; a request from before the last reset is not
+        recorded.
         """
         entry = {
             "provider": provider,
@@ -83,17 +86,17 @@ class Inbox:
             self.aftermath.follow(entry)
 
     def counts(self) -> dict[str, int]:
-        """Return how many things were accepted, by kind."""
+        """Return the number of accepted e-mails, texts, calls, … by kind."""
         with self._lock:
             return {kind: self._accepted[kind] for kind in KINDS}
 
     def received(self, provider: str | None) -> list[dict[str, Any]]:
-        """Return the requests to a provider, or to all of them."""
+        """Return the requests to one provider, or to all providers if it is None."""
         with self._lock:
             return [entry for entry in self._received if provider in (None, entry["provider"])]
 
     def texts_and_calls(self) -> list[dict[str, Any]]:
-        """Return the texts and calls that Twilio has created, as its API would describe them now."""
+        """Return the texts and calls that Twilio has created, with the fields that its API would return now."""
         with self._lock:
             made = [(entry["at"], entry["made"]) for entry in self._received if entry["provider"] == "twilio"]
             return [
@@ -103,12 +106,12 @@ class Inbox:
             ]
 
     def became(self, sid: str, fields: dict[str, Any]) -> None:
-        """Have Twilio answer ``fields`` (status, duration, answered_by …) about a text or call from now on."""
+        """Make Twilio's API return ``fields`` (status, duration, answered_by …) for a text or call from now on."""
         with self._lock:
             self._became.setdefault(sid, {}).update(fields)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget all requests and faults."""
         with self._lock:
             self._received.clear()
             self._accepted.clear()
@@ -128,7 +131,7 @@ class Server(ThreadingHTTPServer):
         self.inbox = inbox
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that disconnect."""
+        """Ignore errors from clients that disconnect."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -136,17 +139,17 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = 1 << 16  # headers and body are sent in one packet
+    wbufsize = 1 << 16  # The buffer lets headers and body go out in one packet.
     server: Server
 
     def do_GET(self) -> None:
-        """Answer a request of any method."""
+        """Answer a request; ``do_POST`` is the same method."""
         self._handle()
 
     do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: the inbox keeps what was received."""
+        """Write no log line, because the inbox records all requests."""
 
     def _handle(self) -> None:
         request = self._read()
@@ -187,11 +190,11 @@ class Handler(BaseHTTPRequestHandler):
         if fault.seconds and fault.then != "hang":
             time.sleep(fault.seconds)
         usual = fault.then == "answer" and fault.status is None
-        told = answer
+        sent = answer
         if fault.status is not None:
-            told = Answer(fault.status, fault.body, fault.headers, answer.accepted)
-        inbox.record(provider, request, told, accepted=usual or fault.accept, made=answer.body, resets=resets)
-        self._end(fault, told)
+            sent = Answer(fault.status, fault.body, fault.headers, answer.accepted)
+        inbox.record(provider, request, sent, accepted=usual or fault.accept, made=answer.body, resets=resets)
+        self._end(fault, sent)
 
     def _end(self, fault: Fault, answer: Answer) -> None:
         if fault.then == "answer":
@@ -200,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if fault.then == "hang":
             time.sleep(fault.seconds)
-        else:  # a reset instead of an orderly close
+        else:  # With SO_LINGER 0, close() sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 
@@ -233,7 +236,8 @@ class Handler(BaseHTTPRequestHandler):
                 inbox.reset()
                 self._send(Answer(200, {}))
             case _:
-                self._send(Answer(404, {"message": "use health, counts, requests, faults, heal or reset"}))
+                paths = "health, counts, requests, faults, heal, became, callbacks (with --call-back) or reset"
+                self._send(Answer(404, {"message": f"use {paths}"}))
 
     def _send(self, answer: Answer) -> None:
         body = b"" if answer.body is None else json.dumps(answer.body).encode()

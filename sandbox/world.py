@@ -1,4 +1,4 @@
-"""A made-up county: the streets of its grid and the parcels on them. One seed gives one county."""
+"""Generate an imaginary county with streets and parcels. The same seed always generates the same county."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from random import Random
 from sandbox.names import owner
 
 CITIES = (
-    # folio prefix, city, share of the parcels in percent
+    # Folio prefix, city, percentage of the parcels.
     ("01", "Miami", 24),
     ("02", "Miami Beach", 6),
     ("03", "Coral Gables", 5),
     ("04", "Hialeah", 9),
     ("10", "Homestead", 6),
     ("28", "Aventura", 5),
-    ("30", "Miami", 33),  # unincorporated: its postal city is Miami
+    ("30", "Miami", 33),  # Unincorporated area, whose mail goes to "Miami".
     ("34", "Miami Gardens", 6),
     ("35", "Doral", 6),
 )
@@ -36,12 +36,12 @@ NAMED_STREETS = (
 )
 PARCELS = 20_000
 NOT_ON_THE_ROLL_YET = 50
-"""One in this many parcels is new: documents name it before the roll does."""
+"""One in 50 parcels is new: documents name it, but the roll does not contain it yet."""
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """One property as the county's roll describes it; the fields are columns of ``properties``."""
+    """A property on the county's roll. The fields are columns of the table ``properties``."""
 
     folio_number: str
     address: str
@@ -68,7 +68,7 @@ class Parcel:
 
 @cache
 def parcels(seed: int, count: int = PARCELS) -> Sequence[Parcel]:
-    """Return ``count`` parcels: four fifths are houses, the rest condominiums of 4 to 40 units at one address."""
+    """Return ``count`` parcels: houses, and condominiums with 4 to 40 units at one address."""
     chance = Random(f"parcels {seed}")
     prefixes = [city for city in CITIES for _ in range(city[2])]
     made: list[Parcel] = []
@@ -89,12 +89,12 @@ def parcels(seed: int, count: int = PARCELS) -> Sequence[Parcel]:
 
 @cache
 def parcels_by_folio(seed: int) -> Mapping[str, Parcel]:
-    """Return the parcels by folio number."""
+    """Return the county's parcels by folio number."""
     return {parcel.folio_number: parcel for parcel in parcels(seed)}
 
 
 def write_parcels(path: Path, seed: int) -> int:
-    """Write the county's roll as CSV with the columns of ``properties``; return how many parcels it has."""
+    """Write the county's roll as CSV with the columns of ``properties``; return the number of parcels in it."""
     rows = [parcel for number, parcel in enumerate(parcels(seed), 1) if number % NOT_ON_THE_ROLL_YET]
     names = [field.name for field in fields(Parcel)]
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -121,7 +121,7 @@ ROLL_COLUMNS = (
 
 @cache
 def roll_csv(seed: int, count: int = PARCELS) -> str:
-    """Return the roll as the county publishes it: its own columns, lots in square feet."""
+    """Return the roll as CSV in the county's own format, with lot sizes in square feet."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(ROLL_COLUMNS)
