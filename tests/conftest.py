@@ -1,8 +1,8 @@
-"""Fixtures of all tests: real servers, started only when a test asks for one.
+"""Fixtures for all tests. They start real servers, but only when a test needs them.
 
-``database`` is a migrated leads database of the test's own (about 50 ms), ``redis_url`` an empty Redis, ``sandbox`` the
-county and the providers with empty inboxes, ``object_storage`` an empty bucket. Each pytest process (each worker of
-pytest-xdist) has servers of its own.
+``database`` is a new migrated leads database for each test; it takes about 50 ms. ``redis_url`` is the address of an
+empty Redis. ``sandbox`` stands in for the county and the providers, without earlier requests. ``object_storage`` is an
+empty bucket. Each pytest process, such as a pytest-xdist worker, has its own servers.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from tests.servers.postgres import Database, fresh_database, make_template, runn
 from tests.servers.sandbox import reset_sandbox, running_sandbox
 
 _declared_settings = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
-# An exported production setting must not reach a test; what a test needs it sets itself.
+# Remove exported settings, which may belong to production. A test sets the settings that it needs.
 for _name in [*_declared_settings, *(name for name in os.environ if name.startswith("AIRFLOW"))]:
     os.environ.pop(_name, None)
-# Airflow reads these when it is first imported, by whichever test that is; it must not make a home in the user's.
+# Airflow reads these variables at its first import, which may be in any test. Without them it would create a folder in
+# the user's home.
 os.environ |= airflow_folders(process_folder(temporary_folder()) / "airflow")
 
 _numbers = count(1)
@@ -88,7 +89,7 @@ def object_storage_server() -> Iterator[ObjectStorage]:
 
 @pytest.fixture
 def object_storage(object_storage_server: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> ObjectStorage:
-    """An empty bucket, which this process's ``ARCHIVE_URL`` names."""
+    """Return an empty bucket and set ``ARCHIVE_URL`` to it."""
     object_storage_server.reset()
     for name, value in object_storage_server.environment.items():
         monkeypatch.setenv(name, value)
@@ -97,7 +98,7 @@ def object_storage(object_storage_server: ObjectStorage, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox]:
-    """A real SMTP server that on-call is told through."""
+    """Yield a real SMTP server that receives on-call's alerts."""
     with running_mailbox() as box:
         monkeypatch.setenv("ONCALL_URLS", box.url())
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -106,6 +107,6 @@ def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox
 
 @pytest.fixture
 def rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> Rows:
-    """A leads database of the test's own, which is also what ``DATABASE_URL`` names."""
+    """Return a writer of rows in the test's own leads database, and set ``DATABASE_URL`` to that database."""
     monkeypatch.setenv("DATABASE_URL", database.url)
     return Rows(database)

@@ -1,4 +1,4 @@
-"""Rows that tests write, with good defaults, and single values that they read."""
+"""Write rows with sensible defaults and read single values, for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers.postgres import Database
 
 @dataclass
 class Rows:
-    """Writes rows with what a test does not care about filled in; returns their ids."""
+    """Writes rows and returns their ids. Columns that the test does not name get default values."""
 
     database: Database
 

@@ -1,4 +1,4 @@
-"""The pages are true: their links resolve, and the files, folders, DAGs, queues and targets that they name exist."""
+"""The documentation's links resolve, and the files, folders, DAGs, queues and make targets that it names exist."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FOLDERS = sorted(
     and folder.name.isalpha()
     and (next(folder.rglob("*.py"), None) or next(folder.rglob("*.md"), None))
 )
-#: ``county/feeds.py``, ``dags/``, but not ``roll/<date>/`` or ``{API_URL}/twilio``.
+#: Matches ``county/feeds.py`` and ``dags/``, but not ``roll/<date>/`` or ``{API_URL}/twilio``.
 PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./*-]*)`")
-#: In a line of code, or at the beginning of a line whose comment says what it does.
+#: Matches a make target in inline code, and at the beginning of a line that has a comment.
 TARGET = re.compile(r"`make ([a-z-]+)|^make ([a-z-]+) +#", re.MULTILINE)
 DAG_ID = re.compile(r"`(\w+_(?:ingestion|roll|scoring|cleanup|metrics|watch|digest|reminders|report))`")
 QUEUE = re.compile(r"`((?:api|voice|sms|email|admin)-[a-z-]+)`")
@@ -93,7 +93,7 @@ def test_the_architecture_names_every_folder_and_every_package_of_the_notifier()
         ),
     ],
 )
-def test_a_page_leaves_out_no_state_no_kind_and_no_dag(page: str, names: list[str]) -> None:
+def test_the_pages_name_every_state_kind_and_dag(page: str, names: list[str]) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     assert names
     assert [name for name in names if f"`{name}`" not in text] == []

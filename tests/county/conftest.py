@@ -14,27 +14,27 @@ from tests.servers.postgres import Database
 
 @pytest.fixture
 def county(database: Database) -> Pipeline:
-    """The pipeline on an empty leads database, reading Cases.exp and Parties.exp."""
+    """Return a pipeline that reads Cases.exp and Parties.exp into an empty leads database."""
     return Pipeline(database.connection)
 
 
 @pytest.fixture
 def clerk(database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """The pipeline reading the Clerk's own 42-column file."""
+    """Return a pipeline that reads the Clerk's own 42-column file into an empty leads database."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", "official_records")
     return Pipeline(database.connection)
 
 
 @pytest.fixture(params=["cases_parties", "official_records"])
 def either(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """The pipeline, once for each daily format."""
+    """Return a pipeline on an empty leads database. The test runs once for each daily format."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
 
 
 @pytest.fixture(params=["file", "gs"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
-    """An empty archive, once in a folder and once in a bucket."""
+    """Return an empty archive. The test runs once with a folder and once with a bucket."""
     if request.param == "file":
         return open_archive((tmp_path / "archive").as_uri())
     return open_archive(request.getfixturevalue("object_storage").environment["ARCHIVE_URL"])
@@ -42,7 +42,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountyServer]:
-    """The county's FTP server without a file; the connection ``miami_dade_ftp`` leads to it."""
+    """Start an FTP server without files, define the connection ``miami_dade_ftp`` for it, and yield it."""
     folder = tmp_path / "ftp"
     folder.mkdir()
     with running_ftp_server(folder) as running:
@@ -53,6 +53,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountySe
 def connect_to(
     monkeypatch: pytest.MonkeyPatch, *, port: int, user: str = USER, password: str = PASSWORD, **extra: object
 ) -> None:
-    """Points Airflow's connection ``miami_dade_ftp`` at a server on this machine."""
+    """Define Airflow's connection ``miami_dade_ftp`` with the address of a server on this machine."""
     connection = {"conn_type": "ftp", "host": "127.0.0.1", "port": port, "login": user, "password": password}
     monkeypatch.setenv("AIRFLOW_CONN_MIAMI_DADE_FTP", json.dumps(connection | {"extra": extra}))

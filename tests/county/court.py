@@ -1,4 +1,4 @@
-"""Court files of a week or a month, and their way through the pipeline."""
+"""Make weekly and monthly court files and run them through the pipeline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def day_of(day: date | None) -> str:
 
 
 def eviction(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
-    """A line of Evictions.exp."""
+    """Return a line of Evictions.exp."""
     values: dict[str, Any] = {"filed": FILED, "disposition": "", "tenant": "TENANT TINA", "owner": "LANDLORD LARRY"}
     values |= {"zip": ""} | fields
     head = [case, day_of(values["filed"]), values["disposition"], "CC05", values["tenant"]]
@@ -30,7 +30,7 @@ def eviction(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 
 def debt(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
-    """A line of Indebtedness.exp."""
+    """Return a line of Indebtedness.exp."""
     values: dict[str, Any] = {"filed": FILED, "status": "OPEN", "disposed": None, "code": "", "disposition": ""}
     values |= {"zip": ""} | fields
     who = [values.get("plaintiff", "FIRST HARBOR BANK"), values.get("tenant", "DEBTOR DAVE")]
@@ -41,7 +41,7 @@ def debt(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 
 def estate(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
-    """The two lines of an estate in Probate.exp."""
+    """Return the two lines of one estate in Probate.exp."""
     values: dict[str, Any] = {"filed": FILED, "tenant": "DECEDENT DORA", "owner": "PETITIONER PAT", "zip": ""}
     values |= fields
     head = [case, day_of(values["filed"]), "ADMINISTRATION"]
@@ -53,7 +53,7 @@ def estate(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 
 def verdict(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
-    """A line of Verdicts.exp."""
+    """Return a line of Verdicts.exp."""
     values: dict[str, Any] = {"filed": FILED, "tenant": "DEBTOR DAVE", "zip": ""}
     values |= fields
     head = [case, day_of(values["filed"]), "CONTRACT", "WINNER INC", values["tenant"], "75000.00"]
@@ -62,7 +62,7 @@ def verdict(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the four court files, and what is made of it."""
+    """One of the four court files, and the lead that a case in it becomes."""
 
     lead_type: str
     feed: str
@@ -83,10 +83,10 @@ KINDS = (
 
 
 class Court(Pipeline):
-    """The pipeline of a court feed on the test's own database."""
+    """Runs court files through the pipeline on a test's own database."""
 
     def file(self, kind: Kind, day: date, *lines: str, announce_on: date | None = None, **alerts: Any) -> int:
-        """A whole run for ``day`` whose file of that kind has ``lines``; the feed's other file is empty."""
+        """Complete a run for ``day`` with ``lines`` in the file of this kind. The feed's other file is empty."""
         self.feed_name = kind.feed
         files = {other.file: b"" for other in KINDS if other.feed == kind.feed}
         files[kind.file] = "\n".join(lines).encode()
@@ -98,7 +98,7 @@ class Court(Pipeline):
         self.connection.execute(f"INSERT INTO properties ({names}) VALUES ({marks})", list(values.values()))
 
     def outcome(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What has to come out the same whatever the order of the files: no generated ids, no clock times."""
+        """Return the rows that must not depend on the order of the files, without generated ids and clock times."""
         records = (
             "record_type, case_number, business_date, entry, filed_on, party_name, counterparty_name, disposition,"
             " address, zip, is_disposed, is_live"

@@ -1,4 +1,4 @@
-"""Runs a day's documents through the pipeline, from lines to alert rows, as the DAG's tasks do one after another."""
+"""Run a day's documents through the pipeline's steps, from lines to alert rows, in the order of the DAG's tasks."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ _run_numbers = itertools.count(1)
 
 @dataclass
 class Pipeline:
-    """The library on a database of the test's own; ``counts`` are those of the last run's steps."""
+    """Runs the pipeline on a test's own database. ``counts`` maps each step of the last run to its counts."""
 
     connection: psycopg.Connection[Any]
     feed_name: str = "daily"
     counts: dict[str, Any] = field(default_factory=dict)
 
     def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
-        """A whole run for ``day``; alerts are judged as if it were ``announce_on`` (default: that day)."""
+        """Complete a run for ``day``. Alerts are written as if today were ``announce_on`` (default: ``day``)."""
         return self.finish(self.stage_documents(day, documents), day, announce_on=announce_on, **alerts)
 
     def stage_documents(self, day: date, documents: Sequence[Document]) -> int:
-        """Opens a run and stages the files that tell of ``documents``; returns the run's ``ingestion_id``."""
+        """Open a run and stage files that contain ``documents``; return the run's ``ingestion_id``."""
         lines = {file.name: list(WRITERS[file.name](documents)) for file in feeds.feed(self.feed_name).files}
         return self.stage(day, {name: "\r\n".join(text).encode("cp1252") for name, text in lines.items()})
 
     def stage(
         self, day: date, files: dict[str, bytes], *, max_rejected_percent: float = 1, run_id: str | None = None
     ) -> int:
-        """Opens a run, or ``run_id`` again, and stages ``files``; returns the run's ``ingestion_id``."""
+        """Open a new run, or reopen ``run_id``, and stage ``files``; return the run's ``ingestion_id``."""
         feed = feeds.feed(self.feed_name)
         run = runs.open_run(self.connection, feed, run_id or f"test-{next(_run_numbers)}", day)
         names = {name: f"{self.feed_name}/{day}/{name}" for name in files}
@@ -96,19 +96,19 @@ class Pipeline:
         return row
 
     def facts(self, folio: str = FOLIO) -> dict[str, Any]:
-        """What ``properties`` says of ``folio``."""
+        """Return the facts in the table ``properties`` about ``folio``, by column."""
         columns = "owner_name last_sale_date last_sale_price last_transaction_type last_document_code mortgage_balance"
         row = self.one(f"SELECT {', '.join(columns.split())} FROM properties WHERE folio_number = %s", folio)
         return dict(zip(columns.split(), row, strict=True))
 
     def leads(self) -> list[tuple[str, str, str, str]]:
-        """(type, reference, contact, status) of all leads."""
+        """Return the type, reference, contact and status of every lead."""
         return self.rows(
             "SELECT lead_type, source_reference, contact_name, status FROM leads ORDER BY lead_type, source_reference"
         )
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What has to come out the same whatever the order of the days: no generated ids, no clock times."""
+        """Return the rows that must not depend on the order of the days, without generated ids and clock times."""
         facts = (
             "folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type, last_document_code,"
             " mortgage_balance, address, city, zip, data_source, last_updated"
@@ -125,14 +125,14 @@ class Pipeline:
         }
 
     def row_versions(self) -> list[tuple[Any, ...]]:
-        """Changes as soon as any of these rows is written again."""
+        """Return the physical version of each row. Any write to a row changes its version."""
         tables = ("properties", "document_versions", "party_versions", "court_records", "leads", "deliveries")
         return [
             row for table in tables for row in self.rows(f"SELECT %s, ctid, xmin FROM {table} ORDER BY ctid", table)
         ]
 
     def fails(self, day: date, files: dict[str, bytes], error: type[IngestionError]) -> str:
-        """Stages ``files``, which has to fail with ``error``; returns what it says."""
+        """Check that staging ``files`` fails with ``error``; return the error's message."""
         with suppress(error):
             self.stage(day, files)
             raise AssertionError(f"{error.__name__} was not raised")
@@ -147,7 +147,7 @@ _sequences = itertools.count(1001)
 
 
 def document(code: str, recorded: date = THURSDAY, *parties: tuple[str, str], **fields: Any) -> Document:
-    """A document on FOLIO with a file number of its own; ``parties`` are (code, name)."""
+    """Return a document about FOLIO with a new file number; ``parties`` are pairs of code and name."""
     values: dict[str, Any] = {"sequence": next(_sequences), "group": 1, "folio": FOLIO} | fields
     made = tuple(Party(*party) for party in parties)
     return Document(year=recorded.year, code=code, recorded=recorded, parties=made, **values)
@@ -172,7 +172,7 @@ def lis_pendens(recorded: date = THURSDAY, **fields: Any) -> Document:
 
 
 def subscriber(pipeline: Pipeline, tokens: int = 100, status: str = "active", **criteria: Any) -> int:
-    """The id of a new user who wants the alerts that ``criteria`` ask for: columns of ``subscriber_lead_criteria``."""
+    """Add a user with ``criteria``, which are columns of ``subscriber_lead_criteria``; return the user's id."""
     (user,) = pipeline.one(
         "INSERT INTO users (email, token_balance, subscription_status)"
         " VALUES (gen_random_uuid() || '@example.test', %s, %s) RETURNING id",

@@ -1,4 +1,4 @@
-"""A disk that is full when a test wants it to be."""
+"""Simulate a full disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_file_longer_than(size: int) -> Iterator[None]:
-    """As a full disk does, the system refuses to write on."""
+    """Make writes beyond ``size`` bytes of a file fail, as on a full disk, until the block ends."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

@@ -1,4 +1,4 @@
-"""Who is told of a lead: each subscriber who asked for its kind, once, and only while it is news."""
+"""Every subscriber whose criteria match a new lead gets one alert, and only while the lead is recent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.county.days import (
 
 
 def told(pipeline: Pipeline, user: int) -> list[tuple[str, str, str]]:
-    """(kind, lead type, state) of the subscriber's deliveries."""
+    """Return kind, lead type and state of each of the subscriber's deliveries."""
     return pipeline.rows(
         "SELECT d.kind, l.lead_type, d.state FROM deliveries d JOIN leads l ON l.id = d.lead_id"
         " WHERE d.subscriber_id = %s ORDER BY d.kind, l.lead_type, d.id",
@@ -39,16 +39,16 @@ EMAIL = ("new_lead_alert", "new_homeowner", "queued")
         ({}, [EMAIL]),
         ({"lead_types": ["foreclosure"]}, []),
         ({"cities": []}, [EMAIL]),
-        ({"cities": ["mIaMi", "Doral"]}, [EMAIL]),  # the folio's municipality
-        ({"cities": ["Little Havana"]}, [EMAIL]),  # the property's own city
+        ({"cities": ["mIaMi", "Doral"]}, [EMAIL]),  # The municipality in the folio matches.
+        ({"cities": ["Little Havana"]}, [EMAIL]),  # The city in the property's address matches.
         ({"cities": ["Hialeah"]}, []),
         ({"min_score": 85}, [EMAIL]),
         ({"min_score": 86}, []),
         ({"channels": []}, []),
-        ({"channels": ["sms"]}, []),  # 85 is not urgent
+        ({"channels": ["sms"]}, []),  # Only urgent leads are texted, and a score of 85 is not urgent.
     ],
 )
-def test_a_subscriber_is_told_of_what_was_asked_for(
+def test_a_subscriber_is_alerted_of_leads_that_match_the_criteria(
     county: Pipeline, criteria: dict[str, Any], expected: list[tuple[str, str, str]]
 ) -> None:
     county.connection.execute("INSERT INTO properties (folio_number, city) VALUES (%s, 'Little Havana')", (FOLIO,))
@@ -66,13 +66,13 @@ def test_urgent_leads_are_texted_to_those_who_want_texts(county: Pipeline, chann
 
 
 @pytest.mark.parametrize(("status", "count"), [("active", 1), ("trialing", 1), ("canceled", 0), ("past_due", 0)])
-def test_only_running_subscriptions_are_told(county: Pipeline, status: str, count: int) -> None:
+def test_only_active_subscriptions_get_alerts(county: Pipeline, status: str, count: int) -> None:
     user = subscriber(county, status=status)
     county.run(FRIDAY, [deed()])
     assert len(told(county, user)) == count
 
 
-def test_several_wishes_for_one_lead_give_one_alert(county: Pipeline) -> None:
+def test_several_matching_criteria_give_one_alert(county: Pipeline) -> None:
     user = subscriber(county)
     county.connection.execute(
         "INSERT INTO subscriber_lead_criteria (subscriber_id, lead_types, channels)"
@@ -106,7 +106,7 @@ def test_scarce_tokens_go_to_the_best_leads(county: Pipeline) -> None:
     assert county.one("SELECT error_code FROM deliveries WHERE state = 'skipped'") == ("insufficient_tokens",)
 
 
-def test_rerunning_the_day_tells_nobody_twice(county: Pipeline) -> None:
+def test_rerunning_the_day_alerts_nobody_twice(county: Pipeline) -> None:
     user = subscriber(county)
     for _ in range(3):
         county.run(FRIDAY, [*_SAME_DAY])
@@ -120,15 +120,15 @@ _SAME_DAY = [deed()]
     ("announce_on", "notify", "count"),
     [
         (FRIDAY, None, 1),
-        (MONDAY.replace(day=25), None, 1),  # three business days later
-        (MONDAY.replace(day=27), None, 1),  # Thanksgiving and the day after are no business days
+        (MONDAY.replace(day=25), None, 1),  # This is three business days later.
+        (MONDAY.replace(day=27), None, 1),  # Thanksgiving and the day after it are not business days.
         (MONDAY.replace(day=30), None, 0),
         (MONDAY.replace(month=12, day=14), None, 0),
         (MONDAY.replace(month=12, day=14), True, 1),
         (FRIDAY, False, 0),
     ],
 )
-def test_old_days_are_silent_unless_told_otherwise(
+def test_old_days_send_no_alerts_unless_the_run_asks_for_them(
     county: Pipeline, announce_on: Any, notify: bool | None, count: int
 ) -> None:
     user = subscriber(county)
@@ -138,7 +138,7 @@ def test_old_days_are_silent_unless_told_otherwise(
     assert announced == bool(count)
 
 
-def test_a_lead_whose_document_is_deleted_is_told_to_nobody_and_costs_nothing(county: Pipeline) -> None:
+def test_deleting_a_leads_document_cancels_its_alerts_and_costs_nothing(county: Pipeline) -> None:
     user = subscriber(county, tokens=50, channels=["email", "sms"])
     mistake = lis_pendens(WEDNESDAY)
     county.run(THURSDAY, [mistake])

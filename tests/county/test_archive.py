@@ -1,4 +1,4 @@
-"""Either archive keeps what it was given, once and for ever, for its owner's eyes only."""
+"""Both archives keep each object unchanged for ever and readable only by the owner."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def file(tmp_path: Path, content: bytes) -> BinaryIO:
     return path.open("rb")
 
 
-def test_another_content_never_takes_an_archived_name(archive: Archive, tmp_path: Path) -> None:
+def test_other_content_never_replaces_an_archived_object(archive: Archive, tmp_path: Path) -> None:
     archive.put(CASES, file(tmp_path, b"1"))
     archive.put(CASES, file(tmp_path, b"1"))
     with pytest.raises(ArchiveConflict, match="refetch"):
@@ -41,7 +41,7 @@ def test_another_content_never_takes_an_archived_name(archive: Archive, tmp_path
 
 
 def test_what_is_archived_is_what_was_given(archive: Archive, tmp_path: Path) -> None:
-    content = os.urandom(9 << 20)  # more than one request holds
+    content = os.urandom(9 << 20)  # The content needs more than one request.
     source = file(tmp_path, content)
     archive.put(CASES, source)
     assert archive.facts(CASES) == (len(content), archive.checksum(source))
@@ -139,7 +139,7 @@ def test_a_read_only_folder_needs_a_human(tmp_path: Path) -> None:
 
 @contextmanager
 def as_somebody_else() -> Iterator[None]:
-    """Without root's right to write everywhere."""
+    """Give up root's permissions inside the block."""
     if os.geteuid() != 0:
         yield
         return
@@ -208,7 +208,7 @@ def test_a_missing_bucket_is_named(object_storage: ObjectStorage, tmp_path: Path
         (503, ArchiveUnavailable, "the next try continues"),
     ],
 )
-def test_what_the_service_refuses_is_told_apart_from_what_it_cannot_do_now(
+def test_permanent_errors_of_the_service_differ_from_temporary_ones(
     bucket: GcsArchive, object_storage: ObjectStorage, tmp_path: Path, status: int, error: type[Exception], said: str
 ) -> None:
     object_storage.status = status
@@ -217,8 +217,8 @@ def test_what_the_service_refuses_is_told_apart_from_what_it_cannot_do_now(
             ask()
 
 
-def test_a_roll_s_lines_are_read_as_fast_from_a_bucket(bucket: GcsArchive) -> None:
-    """Looked for byte by byte, so many take ten seconds; a roll has a million."""
+def test_lines_are_read_fast_from_a_bucket(bucket: GcsArchive) -> None:
+    """A search for line ends byte by byte would take ten seconds for 100,000 lines, and a roll has a million."""
     content = b"x" * 150 + b"\n"
     bucket.put(CASES, io.BytesIO(content * 100_000))
     with bucket.open(CASES) as stream:
@@ -227,7 +227,7 @@ def test_a_roll_s_lines_are_read_as_fast_from_a_bucket(bucket: GcsArchive) -> No
     assert time.process_time() - started < 4
 
 
-def test_a_service_that_goes_away_while_an_object_is_read_is_told(
+def test_an_outage_of_the_service_during_a_read_raises_archive_unavailable(
     bucket: GcsArchive, object_storage: ObjectStorage, tmp_path: Path
 ) -> None:
     bucket.put(CASES, file(tmp_path, b"x" * (20 << 20)))
@@ -239,7 +239,7 @@ def test_a_service_that_goes_away_while_an_object_is_read_is_told(
                 pass
 
 
-def test_a_dead_service_is_told(object_storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_service_is_named(object_storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     with pytest.raises(ArchiveUnavailable, match="check the service"):
         GcsArchive(BUCKET, "x", timeout=1).names("daily/2026-11-20")

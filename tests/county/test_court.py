@@ -1,4 +1,4 @@
-"""The court feeds: what becomes of a case, whose lead it is, and what ends it."""
+"""Court feeds: a case becomes a lead for the right property and contact, and the right events close the lead."""
 
 from __future__ import annotations
 
@@ -155,14 +155,14 @@ def test_a_case_disposed_of_later_closes_its_lead_and_recalls_its_alerts(
         ("DEE", 450_000, FILED, True),
     ],
 )
-def test_a_sale_that_only_the_countys_api_has_told_of_counts_too(
+def test_a_sale_that_only_the_countys_api_reported_counts_too(
     court: Court, code: str, price: int | None, recorded: date, is_lead: bool
 ) -> None:
     court.add_property()
     answer(court, code, price, recorded, known=WEEK)
-    answer(court, "DEE", 450_000, FILED + timedelta(days=1), known=WEEK + timedelta(days=1))  # not known that day
+    answer(court, "DEE", 450_000, FILED + timedelta(days=1), known=WEEK + timedelta(days=1))
     court.file(EVICTION, WEEK, EVICTION.line())
-    # Judged on what the day knew, and then ended by what is known now.
+    # The run makes leads from what was known on its date, then closes them with later facts.
     assert [lead[3] for lead in court.leads()] == (["closed"] if is_lead else [])
 
 
@@ -294,7 +294,7 @@ def test_files_in_any_order_and_any_number_end_the_same(court: Court, kind: Kind
         assert outcome(order) == expected, order
 
 
-def test_weeks_in_any_order_tell_nobody_twice(court: Court, kind: Kind) -> None:
+def test_weeks_in_any_order_alert_nobody_twice(court: Court, kind: Kind) -> None:
     court.add_property()
     user = subscriber(court, lead_types=[kind.lead_type])
     for day in (WEEK, NEXT_WEEK, LAST_WEEK, WEEK):
@@ -315,12 +315,13 @@ def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> N
     for kind in KINDS:
         court.file(kind, WEEK, *[k.line() for k in KINDS if k is kind])
     counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
-    # The second file of a feed came with an empty first one: that erased it, and nothing of the other feed.
+    # The run for each feed's second file had an empty first file. It erased the first file's cases, not the other
+    # feed's.
     assert counts == [0, 1, 0, 1]
 
 
 def test_the_tables_of_a_feed_agree_in_count_with_its_file(court: Court, kind: Kind) -> None:
-    """With the dirt of real files: malformed lines, blank ones, one line twice."""
+    """The file has the errors of real files: malformed lines, blank lines and a duplicate."""
     with court.connection.cursor().copy("COPY properties (folio_number, address, unit, zip) FROM STDIN") as copy:
         for place in parcels(11)[::2]:
             copy.write_row((place.folio_number, place.address, place.unit or None, place.zip))

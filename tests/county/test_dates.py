@@ -1,4 +1,4 @@
-"""The business date of a run is New York's, whoever or whatever started it."""
+"""A run's business date is a New York date, whether the scheduler, a backfill or a person started the run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
     [
         (datetime(2026, 11, 20, 11, tzinfo=UTC), date(2026, 11, 20)),  # 6:00 in winter
         (datetime(2026, 7, 20, 10, tzinfo=UTC), date(2026, 7, 20)),  # 6:00 in summer
-        (datetime(2026, 11, 20, 5, tzinfo=UTC), date(2026, 11, 20)),  # midnight in New York: backfill, dags test
-        (datetime(2026, 11, 20, 4, 59, tzinfo=UTC), date(2026, 11, 19)),  # still the day before
-        (datetime(2026, 3, 8, 5, tzinfo=UTC), date(2026, 3, 8)),  # midnight before the clocks go forward
-        (datetime(2026, 3, 9, 4, tzinfo=UTC), date(2026, 3, 9)),  # midnight after
+        (datetime(2026, 11, 20, 5, tzinfo=UTC), date(2026, 11, 20)),  # Backfills and `dags test` use midnight.
+        (datetime(2026, 11, 20, 4, 59, tzinfo=UTC), date(2026, 11, 19)),  # It is 23:59 in New York.
+        (datetime(2026, 3, 8, 5, tzinfo=UTC), date(2026, 3, 8)),  # Midnight before the clocks go forward.
+        (datetime(2026, 3, 9, 4, tzinfo=UTC), date(2026, 3, 9)),  # Midnight after the clocks go forward.
         (datetime(2026, 3, 9, 10, tzinfo=UTC), date(2026, 3, 9)),
-        (datetime(2026, 11, 1, 4, tzinfo=UTC), date(2026, 11, 1)),  # midnight before they go back
+        (datetime(2026, 11, 1, 4, tzinfo=UTC), date(2026, 11, 1)),  # Midnight before the clocks go back.
         (datetime(2026, 11, 2, 4, 30, tzinfo=UTC), date(2026, 11, 1)),
         (datetime(2026, 11, 2, 11, tzinfo=UTC), date(2026, 11, 2)),
     ],

@@ -1,4 +1,4 @@
-"""From the county's server to the archive: the right day's file, whole, once, or a clear refusal."""
+"""Fetching archives the complete file for the right day once, or raises an error that names the cause."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 
 def fetch(archive: Archive, day: date = FRIDAY, *, now: datetime = LATER, **options: object) -> list[Fetched]:
-    """Archive the day's files as the tasks of a run do; nothing can still come at ``now``."""
+    """Archive the day's files as a run's tasks do. By default it is too late to wait for missing files."""
     request = FetchRequest(feeds.feed("daily"), day, **options)  # type: ignore[arg-type]
     with closing(CountyFtp(timeout=3, resumptions=2)) as ftp:
         files = files_to_fetch(request, ftp, archive, now=now)
@@ -197,10 +197,10 @@ def test_a_file_that_is_still_written_is_not_archived(server: CountyServer, arch
     assert archive.names("daily/2026-11-20") == []
 
 
-def test_a_file_written_a_moment_ago_is_looked_at_twice(
+def test_the_size_of_a_recently_written_file_is_checked_twice(
     server: CountyServer, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upload that is slower than the download would look whole: small, and of the size that the server tells."""
+    """A slow upload of a small file could look complete, because the download has the size that the server reports."""
 
     def the_county_writes_on(seconds: float) -> None:
         publish(server, b"first part, second part", suffix="_20261120")
@@ -220,10 +220,10 @@ def test_a_full_temporary_folder_is_named(server: CountyServer, archive: Archive
     assert len(fetch(archive)) == 2
 
 
-def test_nothing_lies_in_the_temporary_folder_while_a_file_is_read(
+def test_the_temporary_folder_is_empty_while_a_file_is_read(
     server: CountyServer, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So nothing stays there, personal data least, when the process is killed."""
+    """If the process is killed, no personal data stays in the temporary folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

@@ -1,4 +1,4 @@
-"""Plain FTP and FTPS against two servers that disagree about nearly everything: pyftpdlib and vsftpd."""
+"""FTP and FTPS work with pyftpdlib and vsftpd, two servers that behave very differently."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTENT = os.urandom(700_000)
 
 @dataclass(frozen=True)
 class Server:
-    """A server whose ``/daily/Cases.exp`` holds CONTENT; ``tls`` with its certificate."""
+    """A running server with CONTENT in ``/daily/Cases.exp``; ``certificate`` is None for plain FTP."""
 
     port: int
     user: str
@@ -40,7 +40,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def published() -> Iterator[Path]:
-    """Files that vsftpd's unprivileged process can read too."""
+    """Yield a folder with the published files, which vsftpd's unprivileged process can also read."""
     with service_folder("ftp") as folder:
         for feed in ("daily", "weekly", "monthly"):
             (folder / feed).mkdir(mode=0o755)
@@ -68,7 +68,7 @@ def server(
 
 @pytest.fixture
 def ftp(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountyFtp]:
-    """The hook, logged in as the connection's extra says."""
+    """Yield the hook, with or without TLS as the server demands."""
     server.connect(monkeypatch, **({"tls": True} if server.certificate else {}))
     with closing(CountyFtp(timeout=10)) as hook:
         yield hook

@@ -1,4 +1,4 @@
-"""A leads database whose disk is full in the middle of a run."""
+"""A run fails with a clear error when the database's disk is full, and continues when there is space again."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tests.servers.folders import service_folder
 
 DEEDS = 3_000
 LEFT = 128 << 10
-"""Bytes of a full disk that are free: enough for a word on what has happened."""
+"""Bytes that stay free on the full disk, so that the run can still record its error."""
 
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A disk of 96 MB; only root can have one."""
+    """Mount a file system of 96 MB and yield its folder. Mounting needs root."""
     with service_folder("disk") as folder:
         mounted = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], capture_output=True, check=False
         )
         if mounted.returncode:
-            pytest.skip("a disk of one's own needs root, and a container that may mount")
+            pytest.skip("this test must mount a file system: run it as root, in a container that may mount")
         try:
             open_to(folder / "data", server_user())
             folder.chmod(0o755)
@@ -45,7 +45,7 @@ def disk() -> Iterator[Path]:
 
 @pytest.fixture
 def pipeline(disk: Path, postgres_server: PostgresServer, leads_template: str) -> Iterator[Pipeline]:
-    """On a leads database on that disk."""
+    """Yield a pipeline on a leads database whose tablespace is on the small disk."""
     with psycopg.connect(postgres_server.url(), autocommit=True) as administration:
         administration.execute(f"CREATE TABLESPACE small LOCATION '{disk}/data'")
         administration.execute(f"CREATE DATABASE on_small_disk TEMPLATE {leads_template} TABLESPACE small")
@@ -57,7 +57,7 @@ def pipeline(disk: Path, postgres_server: PostgresServer, leads_template: str) -
             administration.execute("DROP TABLESPACE small")
 
 
-def test_a_full_disk_in_the_merge_is_named_and_room_lets_the_run_go_on(
+def test_a_full_disk_fails_the_merge_with_a_clear_error_and_the_run_continues_later(
     pipeline: Pipeline, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [deed(FRIDAY, f"BUYER {n}", folio=f"30499{n:08}") for n in range(DEEDS)]

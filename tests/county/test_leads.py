@@ -1,4 +1,4 @@
-"""Every rule of a lead from recorded documents: from what, for whom, and when its reason ends."""
+"""The rules for leads from recorded documents: which documents make a lead, who its contact is, what closes it."""
 
 from __future__ import annotations
 
@@ -206,8 +206,8 @@ def test_the_same_file_twice_gives_no_lead_twice(either: Pipeline) -> None:
     assert either.counts["make_leads"]["leads"] == 0
 
 
-def test_a_backfilled_day_gives_what_it_would_have_given_and_closes_it(either: Pipeline) -> None:
-    """Friday's release is known when Thursday is run: Thursday's lead is made, closed, and nobody is told."""
+def test_a_backfilled_day_makes_its_leads_and_closes_those_that_are_over(either: Pipeline) -> None:
+    """Friday's release was ingested before Thursday's lis pendens, so Thursday's lead is closed and alerts nobody."""
     subscriber(either, lead_types=["foreclosure"], channels=["email", "sms"])
     either.run(FRIDAY, [document("CLP", THURSDAY, ("D", "BANK B"), case_number=CASE)])
     either.run(THURSDAY, [lis_pendens(WEDNESDAY, case_number=CASE)], announce_on=FRIDAY)
@@ -242,7 +242,7 @@ def test_equity_is_assessed_value_less_what_is_owed(either: Pipeline) -> None:
 
 
 def test_a_crash_between_merge_and_leads_loses_no_lead(either: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The merge has committed, the step after it has not: run again, the merge finds nothing new."""
+    """The crash comes after the merge has committed, so in the rerun the merge finds no new document."""
     bought = [deed()]
 
     def crash(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Every line of a file ends in staging or among the rejects, whatever is in it."""
+"""Every line of a file, whatever its content, is either staged or rejected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOOD = "2026^0000000077^00001^DEE^2026-000777-CA-01^11192026^0131230450670^1 NW 
 FIELDS = GOOD.split("^")
 PARTY = "2026^0000000077^00001^00001^R^DOE JANE^I"
 
-#: A line of a file whose values are converted, and of one that COPY writes to its staging table as it is.
+#: One file whose values are converted during staging, and one that COPY writes to its staging table unchanged.
 EITHER_FILE = pytest.mark.parametrize(
     ("file", "good", "table"),
     [("Cases.exp", GOOD, "staging_official_records"), ("Parties.exp", PARTY, "staging_parties")],
@@ -33,7 +33,7 @@ EITHER_FILE = pytest.mark.parametrize(
 
 
 def line(**changes: str) -> str:
-    """GOOD with other values in the columns named."""
+    """Return GOOD with other values in the given columns."""
     return changed("Cases.exp", GOOD, changes)
 
 
@@ -97,9 +97,9 @@ def test_encodings_line_ends_control_and_blank_lines(county: Pipeline, end: str,
 
 @EITHER_FILE
 def test_every_line_keeps_its_number_in_the_file(county: Pipeline, file: str, good: str, table: str) -> None:
-    odd = good[:-1] + good[-1].lower()  # good all the same
+    odd = good[:-1] + good[-1].lower()  # This line is valid too.
     lines = [good, "bad", odd, "", *[good] * 3, "worse", odd, good]
-    for _ in range(2):  # a rerun finds the run's part of the table and fills it anew
+    for _ in range(2):  # A rerun empties and refills its partition of the staging table.
         ingestion = county.stage(FRIDAY, {file: "\n".join(lines).encode()}, run_id="cleared")
         assert county.rows(f"SELECT line_number, transaction_type, ingestion_id FROM {table} ORDER BY 1") == [
             (number, "I", ingestion) for number in (1, 3, 5, 6, 7, 9, 10)
@@ -146,7 +146,7 @@ def test_too_many_rejects_stop_the_run_before_anything_has_changed(county: Pipel
     assert county.one("SELECT count(*) FROM rejected_records WHERE business_date = %s", MONDAY) == (4,)
 
 
-def test_three_bad_lines_are_forgiven_in_however_small_a_file(county: Pipeline) -> None:
+def test_three_bad_lines_are_accepted_even_in_a_small_file(county: Pipeline) -> None:
     county.stage(FRIDAY, {"Cases.exp": f"{GOOD}\na\nb\nc".encode()})
     assert county.counts["Cases.exp"].rejected == 3
 
@@ -181,7 +181,7 @@ def test_a_later_run_drops_the_staging_of_finished_ones_only(county: Pipeline) -
     assert staged == {unfinished, unfinished + 1}
 
 
-def test_who_drops_staging_leaves_a_part_to_whoever_is_at_it(county: Pipeline, database: Database) -> None:
+def test_dropping_staging_skips_a_partition_that_another_session_uses(county: Pipeline, database: Database) -> None:
     part = partition("staging_parties", county.run(FRIDAY, [deed()]))
     with psycopg.connect(database.url) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (DROP_LOCK,))
@@ -240,7 +240,7 @@ def test_the_lines_of_a_usual_day_are_split_by_copy(plain: str) -> None:
 
 
 @pytest.mark.parametrize("day", ["02292026", "02302026", "04312026", "13012026", "00012026", "20261119", "00000000"])
-def test_no_other_date_is_plain(day: str) -> None:
+def test_lines_with_other_dates_are_not_plain(day: str) -> None:
     assert not is_plain(line(file_date=day))
 
 
@@ -275,13 +275,13 @@ VALUES = {
 @given(
     changes=st.lists(st.fixed_dictionaries({}, optional={k: st.sampled_from(v) for k, v in VALUES.items()}), max_size=8)
 )
-def test_a_plain_line_gives_the_row_that_the_field_by_field_look_gives(
+def test_a_plain_line_gives_the_same_row_as_the_field_by_field_parser(
     county: Pipeline, file: str, good: str, table: str, changes: list[dict[str, str]]
 ) -> None:
     lines = [changed(file, good, change) for change in changes]
     county.stage(FRIDAY, {file: "\n".join(lines).encode()}, max_rejected_percent=100, run_id="all examples")
     rows = county.rows(f"SELECT * FROM {table} ORDER BY line_number")
-    # A tab before the last field is trimmed like a blank and makes no line plain.
+    # A tab before the last field is trimmed like a blank, but the line is no longer plain.
     odd = "\n".join("^".join([*one.split("^")[:-1], "\t" + one.split("^")[-1]]) for one in lines)
     assert not any(is_plain(one, file) for one in odd.split("\n"))
     county.stage(FRIDAY, {file: odd.encode()}, max_rejected_percent=100, run_id="all examples")
@@ -290,7 +290,7 @@ def test_a_plain_line_gives_the_row_that_the_field_by_field_look_gives(
 
 
 class Endless(RawIOBase):
-    """A big file that is nowhere: ``lines`` lines, each made when it is read."""
+    """A large file of ``lines`` equal lines, which are generated when they are read."""
 
     def __init__(self, text: bytes, lines: int) -> None:
         self.text, self.left, self.reads = text, lines, 0
@@ -322,8 +322,8 @@ def test_memory_stays_the_same_however_big_the_file_is(changes: dict[str, str]) 
     assert big < 1.2 * small < 16 * BLOCK
 
 
-def test_a_plain_run_is_one_piece_of_work_whatever_its_length() -> None:
-    """Linear in the file: a block more costs a block's work, and no line of a usual file is looked at by itself."""
+def test_plain_lines_are_copied_in_whole_blocks() -> None:
+    """The work grows linearly with the file, and plain lines are never parsed one by one."""
     columns = layout("Cases.exp")
     odd = BytesIO()
     blocks = list(copy_blocks(BytesIO((GOOD + "\n").encode() * 30_000), plain_line(columns), len(columns), odd))

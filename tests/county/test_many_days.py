@@ -1,4 +1,4 @@
-"""Many days: a year in one go, and several at the same time."""
+"""A year of days can run in a row, and several days can run at the same time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST = date(2025, 11, 20)
 
 
 @pytest.mark.drill
-def test_a_year_of_days_in_one_go_leaves_facts_and_nothing_else(county: Pipeline) -> None:
+def test_a_year_of_days_in_a_row_keeps_facts_and_drops_staging(county: Pipeline) -> None:
     days = [add_business_days(FIRST, n) for n in range(250)]
     before = relations(county)
     names = [f"DOE JO{first}{second}" for first in "ABCDEFGHIJ" for second in ascii_uppercase]
@@ -43,7 +43,9 @@ def relations(county: Pipeline) -> int:
     return int(count)
 
 
-def test_days_side_by_side_end_like_days_in_order(postgres_server: PostgresServer, leads_template: str) -> None:
+def test_concurrent_days_give_the_same_result_as_serial_days(
+    postgres_server: PostgresServer, leads_template: str
+) -> None:
     days = [add_business_days(date(2026, 11, 17), n) for n in range(3)]
     made = [documents_of(11, day, 200) for day in days]
     earlier = deed()
@@ -51,7 +53,7 @@ def test_days_side_by_side_end_like_days_in_order(postgres_server: PostgresServe
     def outcome(name: str, *, at_once: bool) -> dict[str, list[tuple[object, ...]]]:
         with fresh_database(postgres_server, name, leads_template) as database:
             pipeline = Pipeline(database.connection)
-            pipeline.run(add_business_days(days[0], -1), [earlier])  # its staging is dropped while the others begin
+            pipeline.run(add_business_days(days[0], -1), [earlier])  # The first of the other runs drops its staging.
             if at_once:
                 run_at_once(database, list(zip(days, made, strict=True)))
             else:
@@ -64,7 +66,7 @@ def test_days_side_by_side_end_like_days_in_order(postgres_server: PostgresServe
 
 
 def run_at_once(database: Database, days: Sequence[tuple[date, Sequence[Document]]]) -> None:
-    """Each day in a thread and on a connection of its own, all beginning together."""
+    """Run each day in its own thread with its own connection. All threads start at the same time."""
     together = threading.Barrier(len(days), timeout=60)
     failures: list[Exception] = []
 
@@ -84,7 +86,7 @@ def run_at_once(database: Database, days: Sequence[tuple[date, Sequence[Document
     assert failures == []
 
 
-def test_a_run_that_reads_its_staging_for_long_stalls_no_other(county: Pipeline, database: Database) -> None:
+def test_a_long_read_of_staging_does_not_block_other_runs(county: Pipeline, database: Database) -> None:
     county.run(FIRST, [deed()])
     with psycopg.connect(database.url) as reader:
         reader.execute("SELECT count(*) FROM staging_parties, staging_official_records")

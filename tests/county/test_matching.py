@@ -1,4 +1,4 @@
-"""Records without a folio find their property by address; a wrong match is worse than none."""
+"""Records without a folio are matched to properties by address; no match is better than a wrong one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_other_spellings_of_an_address_are_the_same_place(county: Pipeline, know
 
 
 @pytest.mark.parametrize("told", ["1234 SW 8 ST", "1234 S.W. 8th Street"])
-def test_a_property_that_a_document_made_known_is_found_by_its_address(county: Pipeline, told: str) -> None:
+def test_a_property_that_a_document_added_is_found_by_its_address(county: Pipeline, told: str) -> None:
     county.run(THURSDAY, [deed(WEDNESDAY, address=told)])
     county.run(FRIDAY, [file_at("1234 SW 8TH ST")])
     assert county.counts["match"] == {"matched": 1, "unmatched": 0}
@@ -88,7 +88,7 @@ def test_a_property_that_a_document_made_known_is_found_by_its_address(county: P
         "UNKNOWN ADDRESS",
     ],
 )
-def test_number_direction_street_and_type_are_identity(county: Pipeline, recorded: str) -> None:
+def test_house_number_direction_street_and_type_must_be_equal(county: Pipeline, recorded: str) -> None:
     add_property(county, FOLIO, "1234 SW 8 ST")
     county.run(FRIDAY, [file_at(recorded)])
     assert county.counts["match"] == {"matched": 0, "unmatched": 1}
@@ -122,8 +122,8 @@ def test_several_folios_at_an_address_are_ambiguous(county: Pipeline, recorded: 
     assert candidates == [FOLIO, OTHER_FOLIO]
 
 
-def test_an_alias_of_two_streets_is_decided_by_what_is_known(county: Pipeline) -> None:
-    """Miami Gardens Drive is NW and NE 183 Street."""
+def test_an_alias_of_two_streets_matches_only_with_a_direction(county: Pipeline) -> None:
+    """Miami Gardens Drive is another name for both NW and NE 183 Street."""
     add_property(county, FOLIO, "400 NW 183 ST")
     add_property(county, OTHER_FOLIO, "400 NE 183 ST")
     county.run(FRIDAY, [file_at("400 MIAMI GARDENS DR"), file_at("400 NE MIAMI GARDENS DR")])
@@ -142,7 +142,7 @@ def test_an_unmatched_record_is_tried_again_for_ninety_days(county: Pipeline) ->
     assert unmatched(county) == []
 
 
-def test_after_ninety_days_it_is_not_tried_any_more(county: Pipeline) -> None:
+def test_after_ninety_days_an_unmatched_record_is_not_tried_again(county: Pipeline) -> None:
     county.run(FRIDAY, [file_at("1234 SW 8 ST")])
     add_property(county, FOLIO, "1234 SW 8 ST")
     county.run(FRIDAY + timedelta(days=91), [])
@@ -151,7 +151,7 @@ def test_after_ninety_days_it_is_not_tried_any_more(county: Pipeline) -> None:
     assert len(county.leads()) == 1
 
 
-def test_a_match_stays_when_the_file_is_replayed_in_a_changed_world(county: Pipeline) -> None:
+def test_a_match_stays_when_the_file_is_replayed_after_properties_changed(county: Pipeline) -> None:
     add_property(county, FOLIO, "1234 SW 8 ST")
     filed = file_at("1234 SW 8 ST")
     county.run(FRIDAY, [filed])
@@ -183,7 +183,7 @@ def test_a_deed_without_folio_sells_the_property_at_its_address(county: Pipeline
     assert county.facts()["owner_name"] == "DOE JANE"
 
 
-def test_a_match_is_for_its_address_and_leaves_versions_with_another_one_alone(county: Pipeline) -> None:
+def test_a_match_applies_only_to_versions_with_the_same_address(county: Pipeline) -> None:
     first = file_at("1234 SW 8 ST")
     add_property(county, FOLIO, "1234 SW 8 ST")
     county.run(WEDNESDAY, [first])

@@ -1,4 +1,4 @@
-"""How records write addresses: what is the same place, and what only looks like it."""
+"""Different spellings of an address match the same parcel; addresses that only look similar do not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from county import pipeline
 from tests.servers.postgres import Database
 
 PARCELS = (
-    # address, unit, city, zip
+    # Address, unit, city, ZIP code.
     ("1234 SW 8 ST", None, "Miami", "33135"),
     ("7001 SW 88 ST", None, "Miami", "33156"),
     ("900 NE 64 TER", None, "Miami", "33138"),
@@ -55,7 +55,7 @@ def folio(number: int) -> str:
 def found(
     connection: psycopg.Connection, records: list[tuple[str, str | None]], cities: dict[str, str] | None = None
 ) -> list[str | None]:
-    """The address and unit of the parcel that each record (address, ZIP) is matched to."""
+    """Match records (address, ZIP code); return the address and unit of each record's parcel, or None."""
     with connection.transaction():
         connection.execute(
             "CREATE TEMP TABLE addresses_to_match (reference text, address text, unit text, city text, zip text)"
@@ -125,7 +125,7 @@ SAME_PLACE = (
 )
 
 
-def test_other_writings_of_an_address_are_the_same_place(parcels: psycopg.Connection) -> None:
+def test_different_spellings_of_an_address_match_its_parcel(parcels: psycopg.Connection) -> None:
     answers = found(parcels, [(record, None) for record, _ in SAME_PLACE])
     assert list(zip([record for record, _ in SAME_PLACE], answers, strict=True)) == list(SAME_PLACE)
 
@@ -137,22 +137,22 @@ ANOTHER_PLACE = (
     "12 NW 5 TRL RD",
     "123 1/2 SW 9 ST",
     "123A SW 90 ST",
-    "5420-22 NW 2 AVE",  # two parcels
+    "5420-22 NW 2 AVE",  # This is the address of two parcels.
     "341 NW 3 ST",
     "341-8 NW 3 ST",
     "200 SW 129 AVE",
     "210 SW 129 AVE RD",
-    "1500 MARIDIEN AVE",  # too far from either
+    "1500 MARIDIEN AVE",  # This differs too much from every street.
     "1500 MERIDIAN CT",
     "3800 E PALM AVE",
     "3800 PALM DR",
     "1000 WEST AVE UNIT 62",
     "1000 WEST AVE",
-    "200 SHORE DR",  # N or S: there are two streets
+    "200 SHORE DR",  # North and South Shore Drive are two streets.
     "100 S SHORE DR",
     "88 W 8 ST",
     "88 8 ST",
-    "4100 WILLIAM AVE",  # a street of its own, not a slip
+    "4100 WILLIAM AVE",  # William and Williams Avenue are two streets.
     "4000 WILLIAMS AVE",
     "PO BOX 1234",
     "P.O. BOX 1234 SW 8 ST",
@@ -161,22 +161,22 @@ ANOTHER_PLACE = (
 )
 
 
-def test_what_only_looks_like_an_address_is_no_match(parcels: psycopg.Connection) -> None:
+def test_similar_addresses_of_other_places_do_not_match(parcels: psycopg.Connection) -> None:
     answers = found(parcels, [(record, None) for record in ANOTHER_PLACE])
     assert dict(zip(ANOTHER_PLACE, answers, strict=True)) == dict.fromkeys(ANOTHER_PLACE)
 
 
-def test_figures_are_never_forgiven(parcels: psycopg.Connection) -> None:
+def test_wrong_digits_never_match(parcels: psycopg.Connection) -> None:
     slips = ["1235 SW 8 ST", "1234 SW 18 ST", "7001 SW 89 ST", "9401 FONTAINEBLEAU BLVD", "12345 SW 8 ST"]
     assert found(parcels, [(slip, None) for slip in slips]) == [None] * len(slips)
 
 
-def test_a_street_that_exists_anywhere_is_no_slip_of_another(parcels: psycopg.Connection) -> None:
+def test_the_name_of_an_existing_street_is_not_corrected(parcels: psycopg.Connection) -> None:
     records: list[tuple[str, str | None]] = [("20 HARDINGS AVE", "33141"), ("20 HARDIMG AVE", "33141")]
     assert found(parcels, records) == [None, "20 HARDING AVE"]
 
 
-def test_the_city_decides_between_places_that_are_otherwise_equal(database: Database) -> None:
+def test_the_city_decides_between_equal_addresses(database: Database) -> None:
     for number, (prefix, city) in enumerate((("30", "Miami"), ("04", "Hialeah"), ("03", "Miami")), 1):
         database.connection.execute(
             "INSERT INTO properties (folio_number, address, city) VALUES (%s, %s, %s)",
@@ -199,14 +199,14 @@ def test_the_city_decides_between_places_that_are_otherwise_equal(database: Data
         return row and row[0]
 
     assert folio_of("10 W 4 ST", "HIALEAH") == "0400000000002"
-    assert folio_of("10 W 4 ST", "MIAMI") == "3000000000001", "Hialeah has a post office of its own"
+    assert folio_of("10 W 4 ST", "MIAMI") == "3000000000001", "addresses in Hialeah never say Miami"
     assert folio_of("10 W 4 ST", "") is None
-    assert folio_of("10 W 5 ST", "MIAMI") is None, "the post says Miami in Coral Gables too"
+    assert folio_of("10 W 5 ST", "MIAMI") is None, "addresses in Coral Gables may say Miami"
     assert folio_of("10 W 5 ST", "CORAL GABLES") == "0300000000003"
 
 
-def test_both_ways_to_a_key_give_the_same(parcels: psycopg.Connection) -> None:
-    """The short way of parse_address is for the county's own form only; a blank more takes the long one."""
+def test_both_branches_of_parse_address_give_the_same_key(parcels: psycopg.Connection) -> None:
+    """The fast branch of parse_address accepts only the county's own format; a leading blank forces the slow branch."""
     rows = parcels.execute(
         "SELECT a, (parse_address(a, u)).*, (parse_address(' ' || a, u)).*"
         " FROM (VALUES ('1234 SW 8 ST', NULL), ('1 E 10 AVE', '05'), ('77 NE 64 TER', '77'), ('5 S 1 CIR', 'PH 3'))"

@@ -1,4 +1,4 @@
-"""Days may come twice and in any order: what is known in the end is what the days in order would have given."""
+"""Days may be ingested in any order and repeatedly: the resulting facts are always the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORDERS = [(3, 2, 1, 0), (2, 0, 3, 1), (0, 1, 2, 3, 1, 0), (1, 3, 0, 0, 2)]
 
 
 def add_parcels(pipeline: Pipeline) -> None:
-    """The roll, so that addresses can be matched in every order."""
+    """Load the parcel roll, so that addresses can be matched in every order."""
     with pipeline.connection.cursor().copy(
         "COPY properties (folio_number, address, unit, city, zip) FROM STDIN"
     ) as copy:
@@ -29,7 +29,7 @@ def add_parcels(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("daily_format", ["cases_parties", "official_records"])
-def test_any_order_and_any_repetition_ends_in_the_same_facts(
+def test_any_order_and_any_repetition_gives_the_same_facts(
     postgres_server: PostgresServer, leads_template: str, monkeypatch: pytest.MonkeyPatch, daily_format: str
 ) -> None:
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", daily_format)
@@ -65,8 +65,8 @@ def test_a_replay_writes_no_row_again(either: Pipeline) -> None:
     assert either.counts["write_alerts"]["alerts"] == 0
 
 
-def test_a_shortened_file_of_a_day_takes_its_documents_back(either: Pipeline) -> None:
-    """A corrected file of the same day replaces what the first one said."""
+def test_a_shorter_file_for_a_day_removes_the_missing_documents(either: Pipeline) -> None:
+    """A corrected file replaces the earlier file for the same day."""
     documents = documents_of(11, FRIDAY, 40)
     either.run(FRIDAY, documents[:20])
     expected = either.state()

@@ -1,4 +1,4 @@
-"""The parcel roll: what it gives a property, and what it leaves alone."""
+"""The parcel roll updates some columns of a property and leaves facts from documents alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def as_csv(*parcels: dict[str, Any], header: list[str] = HEADER) -> bytes:
 
 
 class Roll(Pipeline):
-    """Runs the roll as the DAG's tasks do one after another."""
+    """Loads a roll in the steps of the DAG's tasks."""
 
     def load(self, content: bytes, day: date = ROLL_DAY) -> dict[str, Any]:
         run = runs.open_run(self.connection, FEED, f"roll-{next(_numbers)}", day)
@@ -88,7 +88,7 @@ def rolls(database: Database) -> Roll:
     return Roll(database.connection)
 
 
-def test_a_parcel_becomes_a_property_that_no_lookup_takes_for_cached(rolls: Roll) -> None:
+def test_a_parcel_becomes_a_property_but_does_not_count_as_a_cached_lookup(rolls: Roll) -> None:
     assert rolls.load(as_csv(parcel())) == {"created": 1, "updated": 0, "leads_revalued": 0}
     columns = (
         "address, unit, city, zip, owner_name, assessed_value, year_built, bedrooms, bathrooms, building_sqft,"
@@ -102,7 +102,7 @@ def test_a_parcel_becomes_a_property_that_no_lookup_takes_for_cached(rolls: Roll
     assert rolls.one(f"SELECT {log} FROM data_ingestion_logs") == ("property_roll", "success", 1, 0, 1, 0)
 
 
-def test_what_documents_know_stays_and_the_address_is_the_rolls(rolls: Roll) -> None:
+def test_facts_from_documents_stay_and_the_address_is_the_rolls(rolls: Roll) -> None:
     sold = deed(THURSDAY, "DOE JANE", address="1 WRONG WAY")
     Pipeline(rolls.connection).run(FRIDAY, [sold])
     known = "owner_name, last_sale_date, last_sale_price, last_transaction_type, last_updated"
@@ -125,14 +125,14 @@ def test_the_same_roll_again_writes_no_row_and_a_new_one_only_what_changed(rolls
     assert rolls.row(OTHER_FOLIO, "assessed_value, year_built") == (1, 1951), "what the roll leaves blank stays"
 
 
-def test_an_older_roll_takes_nothing_back(rolls: Roll) -> None:
+def test_an_older_roll_changes_nothing(rolls: Roll) -> None:
     rolls.load(as_csv(parcel()), day=ROLL_DAY)
     parcel_roll.refuse_older(rolls.connection, FEED, ROLL_DAY)
     with pytest.raises(SkipRun, match="2026-11-15 is already loaded"):
         parcel_roll.refuse_older(rolls.connection, FEED, date(2026, 10, 15))
 
 
-def test_open_leads_learn_their_equity(rolls: Roll) -> None:
+def test_the_equity_of_open_leads_is_recalculated(rolls: Roll) -> None:
     court = Court(rolls.connection)
     court.add_property(mortgage_balance=12_000)
     court.file(KINDS[0], WEEK, KINDS[0].line(), KINDS[0].line("2026-000102-CC-05", "77 NE 64 TER"))
@@ -197,7 +197,7 @@ def test_columns_are_found_by_name_and_a_folio_counts_with_its_last_line(rolls: 
 
 @contextmanager
 def county_site(answer: bytes, status: int = 200, length: int | None = None) -> Iterator[str]:
-    """A web server that shows ``answer`` as the roll."""
+    """Start a web server that returns ``answer`` as the roll; yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -207,7 +207,7 @@ def county_site(answer: bytes, status: int = 200, length: int | None = None) -> 
             self.wfile.write(answer)
 
         def log_message(self, *arguments: Any) -> None:
-            """Silent."""
+            """Write no log line."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -245,7 +245,7 @@ def test_the_roll_is_archived_first_and_read_from_there(tmp_path: Path) -> None:
         (as_csv(parcel()), 200, 100_000, IngestionError),
     ],
 )
-def test_what_is_no_whole_roll_is_never_archived(
+def test_an_incomplete_roll_is_never_archived(
     tmp_path: Path, answer: bytes, status: int, length: int | None, error: type[Exception]
 ) -> None:
     with county_site(answer, status, length) as url, pytest.raises(error):

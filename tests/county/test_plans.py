@@ -1,7 +1,7 @@
-"""Whatever PostgreSQL believes of its tables, no step compares each row with each other row.
+"""Whatever the table statistics say, no step compares every row with every other row.
 
-Its statistics are those of the runs before, which may have been small or of another kind; a plan that is right for ten
-rows takes hours for two hundred thousand.
+PostgreSQL's statistics come from earlier runs, which may have been small or different. A plan that is good for ten rows
+takes hours for two hundred thousand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from tests.county.days import FRIDAY, MONDAY, Pipeline, deed, document, lis_pend
 
 ROWS = 1000
 MOST = 150 * ROWS
-"""More than one look for each row into the list of document types, less than each row with each other."""
+"""Rows that one plan node may read. The limit allows a join of each row with all document types, but not of each row
+with every other row."""
 
 NEXT_DAY, THIRD_DAY = MONDAY + timedelta(1), MONDAY + timedelta(2)
 
@@ -37,7 +38,7 @@ def folio(n: int) -> str:
 
 
 def address(n: int) -> str:
-    """Of a parcel that the roll knows."""
+    """Return the address of a parcel on the roll."""
     return f"{1000 + n} SW 8 ST"
 
 
@@ -46,7 +47,7 @@ def unknown(n: int) -> str:
 
 
 def wanting(address: str, **fields: Any) -> Document:
-    """A document that has to be found by its address."""
+    """Return a document without a folio, whose property must be found by address."""
     return lis_pendens(folio="", address=address, **fields)
 
 
@@ -56,7 +57,7 @@ BEFORE: dict[str, list[Document]] = {
     "some that were not found": [wanting(unknown(9000 + n), case_number="") for n in range(20)],
     "many that name their folio": [deed(folio=folio(9000 + n)) for n in range(300)],
 }
-"""What the planner has heard of; it knows only that."""
+"""Description → the documents of an earlier run, which alone determine the planner's statistics."""
 
 
 @pytest.fixture(params=BEFORE)
@@ -76,7 +77,7 @@ def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
 
 
 def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
-    """Fails with the first plan that reads or compares more than ``MOST`` rows in one node, all its loops together."""
+    """Fail if a node of a plan reads or compares more than ``MOST`` rows in all its loops together."""
     # A plan that reads MOST rows takes at least 5 ms. Most of the 70,000 plans of a test take less than 1 ms.
     with explained(county.connection, at_least=1) as plans:
         run()
@@ -114,7 +115,7 @@ def test_documents_that_are_found_by_their_address(believing: Pipeline) -> None:
     with_folio = "SELECT count(folio) FROM recorded_documents WHERE business_date = %s"
     assert believing.one(with_folio, NEXT_DAY) == (ROWS - 1,)
     of_day = "SELECT count(*) FROM leads WHERE business_date = %s"
-    # The Clerk's own file tells no addresses.
+    # The Clerk's own file contains no addresses.
     matched = ROWS - 1 if os.environ["MIAMI_DADE_DAILY_FORMAT"] == "cases_parties" else 0
     assert (believing.one(of_day, MONDAY), believing.one(of_day, NEXT_DAY)) == ((matched,), (ROWS - 1,))
 
@@ -148,7 +149,7 @@ def test_releases_and_sales(believing: Pipeline) -> None:
     )
     since = "SELECT count(*) FROM leads l LEFT JOIN deliveries d ON d.lead_id = l.id WHERE l.business_date >= %s"
     assert believing.one(f"{since} AND l.lead_type = 'foreclosure' AND l.status = 'new'", MONDAY) == (0,)
-    # A mail and a text for each lis pendens, a mail for each sale.
+    # Each lis pendens causes an e-mail and a text, and each sale an e-mail.
     assert believing.one(since, MONDAY) == (3 * ROWS,)
 
 

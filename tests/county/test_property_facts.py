@@ -1,4 +1,4 @@
-"""What documents say of a property: who owns it, what it was sold for, what is owed on it."""
+"""Documents determine the facts about a property: its owner, its last sale and its mortgage balance."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_deed_makes_the_grantees_owners_in_party_order(either: Pipeline) -> No
     }
 
 
-def test_without_consideration_the_price_is_what_the_stamps_say(either: Pipeline) -> None:
+def test_without_consideration_the_price_comes_from_the_stamp_tax(either: Pipeline) -> None:
     either.run(FRIDAY, [deed(price=None, stamp_tax="2700.00")])
     assert either.facts()["last_sale_price"] == Decimal("450000.00")
 
@@ -73,13 +73,13 @@ def test_a_mortgage_is_never_a_sale(either: Pipeline) -> None:
 
 @pytest.mark.parametrize("amount", [300_000, 0])
 @pytest.mark.parametrize("release", ["SAT", "SMO"])
-def test_a_released_mortgage_leaves_nothing_owed(either: Pipeline, release: str, amount: int) -> None:
+def test_a_released_mortgage_leaves_no_balance(either: Pipeline, release: str, amount: int) -> None:
     either.run(THURSDAY, [mortgage(WEDNESDAY, amount)])
     either.run(FRIDAY, [document(release, THURSDAY, ("D", "FIRST HARBOR BANK"), ("R", "DOE JANE"))])
     assert either.facts()["mortgage_balance"] == 0
 
 
-def test_a_mortgage_from_before_the_last_conveyance_is_nobodys_knowledge(either: Pipeline) -> None:
+def test_after_a_conveyance_the_balance_of_an_older_mortgage_is_unknown(either: Pipeline) -> None:
     either.run(THURSDAY, [mortgage(WEDNESDAY)])
     either.run(FRIDAY, [deed(THURSDAY)])
     assert either.facts()["mortgage_balance"] is None
@@ -92,7 +92,7 @@ def test_an_older_deed_that_arrives_later_changes_nothing(either: Pipeline) -> N
     assert either.facts() == before
 
 
-def test_of_two_deeds_of_one_day_the_later_file_number_rules(either: Pipeline) -> None:
+def test_of_two_deeds_on_one_day_the_higher_file_number_wins(either: Pipeline) -> None:
     first, second = deed(THURSDAY, "FIRST FRAN"), deed(THURSDAY, "SECOND SUE")
     either.run(FRIDAY, [second, first])
     assert either.facts()["owner_name"] == "SECOND SUE"
@@ -121,7 +121,7 @@ def test_deleting_the_only_deed_keeps_the_property_without_its_facts(either: Pip
     assert set(either.facts().values()) == {None}
 
 
-def test_facts_that_no_document_gave_are_not_taken_back_with_one(either: Pipeline) -> None:
+def test_deleting_a_document_keeps_facts_from_other_sources(either: Pipeline) -> None:
     either.connection.execute(
         "INSERT INTO properties (folio_number, address, owner_name) VALUES (%s, '1 NW 1 ST', 'ROLL ROSA')", (FOLIO,)
     )
@@ -145,7 +145,7 @@ def test_a_file_that_corrects_nothing_but_a_party_changes_the_owner(either: Pipe
     assert either.facts()["owner_name"] == "RIGHT RITA"
 
 
-def test_a_later_word_on_a_document_counts_though_it_names_no_party(county: Pipeline) -> None:
+def test_a_later_version_of_a_document_counts_even_without_parties(county: Pipeline) -> None:
     wrong = deed(WEDNESDAY, "DOE JANE", price=45_000)
     county.run(THURSDAY, [wrong])
     county.run(FRIDAY, [replace(wrong, consideration="450000.00", action="U", parties=())])
@@ -180,14 +180,14 @@ def test_in_the_clerks_file_a_document_lives_while_one_row_of_it_lives(clerk: Pi
     assert clerk.rows("SELECT FROM recorded_documents") == []
 
 
-def test_in_the_clerks_file_a_row_may_be_told_and_taken_back_at_once(clerk: Pipeline) -> None:
+def test_in_the_clerks_file_a_row_may_be_inserted_and_deleted_on_one_day(clerk: Pipeline) -> None:
     bought = deed(WEDNESDAY, "DOE JANE")
     rows = [*official_records_lines([bought]), *official_records_lines([replace(bought, action="D")])]
     clerk.finish(clerk.stage(THURSDAY, {"official_records.exp": "\n".join(rows).encode()}), THURSDAY)
     assert clerk.rows("SELECT FROM recorded_documents") == []
 
 
-def test_one_paper_over_several_properties_with_several_parties(either: Pipeline) -> None:
+def test_one_document_for_several_properties_and_several_parties(either: Pipeline) -> None:
     first = deed(THURSDAY, "DOE JANE", "DOE JOHN", "BIG TRUST LLC")
     either.run(FRIDAY, [first, replace(first, group=2, folio=OTHER_FOLIO)])
     for folio in (FOLIO, OTHER_FOLIO):
@@ -195,14 +195,14 @@ def test_one_paper_over_several_properties_with_several_parties(either: Pipeline
 
 
 @pytest.mark.parametrize("folio", ["", "0000000000000", "000000000000000", "00-0000-000-0000"])
-def test_folio_zero_is_no_property(either: Pipeline, folio: str) -> None:
+def test_folio_zero_is_not_a_property(either: Pipeline, folio: str) -> None:
     either.run(FRIDAY, [deed(folio=folio), lis_pendens(folio=folio)])
     assert either.rows("SELECT FROM properties") == []
     assert either.leads() == []
 
 
 @pytest.mark.parametrize("folio", ["0131230450670", "000131230450670", "01-3123-045-0670", "131230450670"])
-def test_all_forms_of_a_folio_are_one_property(county: Pipeline, folio: str) -> None:
+def test_all_formats_of_a_folio_are_one_property(county: Pipeline, folio: str) -> None:
     county.run(FRIDAY, [deed(folio=folio)])
     assert county.one("SELECT folio_number FROM properties") == ("0131230450670",)
 
@@ -220,7 +220,7 @@ def test_the_newest_fact_dates_the_property(either: Pipeline) -> None:
     assert updated == FRIDAY
 
 
-def test_every_folio_of_a_big_day_is_derived_once(county: Pipeline) -> None:
+def test_the_facts_of_each_folio_are_derived_once_a_day(county: Pipeline) -> None:
     more_than_a_batch = range(1, 5_002)
     deeds = [deed(THURSDAY, f"BUYER {number}", folio=f"01{number:011d}") for number in more_than_a_batch]
     county.run(FRIDAY, deeds)
@@ -231,7 +231,7 @@ def test_every_folio_of_a_big_day_is_derived_once(county: Pipeline) -> None:
     assert (county.counts["merge"]["created"], county.counts["merge"]["updated"]) == (0, 5_001)
 
 
-def test_a_property_that_somebody_else_makes_at_the_same_moment_is_brought_up_to_date(
+def test_a_property_that_another_session_inserts_at_the_same_time_is_updated(
     county: Pipeline, database: Database
 ) -> None:
     with psycopg.connect(database.url) as other:

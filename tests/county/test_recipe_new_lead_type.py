@@ -1,4 +1,4 @@
-"""The recipe for a new lead type (docs/recipes.md): a row of lead_types.csv, and the SQL that makes the leads."""
+"""The recipe for a new lead type in docs/recipes.md works: add a row to lead_types.csv and SQL that makes the leads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAKE_TAX_LEADS = """
 """
 
 
-def test_a_row_of_the_table_scores_announces_and_words_a_new_lead_type(
+def test_a_row_in_lead_types_is_enough_to_score_and_announce_a_new_type(
     database: Database, rows: Rows, folders: tuple[Path, Path]
 ) -> None:
     path = folders[1] / "lead_types.csv"

@@ -1,4 +1,4 @@
-"""``data_ingestion_logs``: one row a run, and what it says is true whatever has happened to the run."""
+"""``data_ingestion_logs`` has one row per run, and the row is true whatever happens to the run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fail(database: Database, daily: Feed, reason: str = "died", day: date | None
     runs.fail_run(database.connection, daily, RUN, reason=reason, day=day)
 
 
-def test_what_a_step_said_itself_is_kept(database: Database, daily: Feed) -> None:
+def test_the_error_that_a_step_recorded_is_kept(database: Database, daily: Feed) -> None:
     runs.open_run(database.connection, daily, RUN, FRIDAY)
     runs.note_error(database.connection, daily, RUN, "fetch: no file")
     fail(database, daily, "the run failed")
@@ -44,7 +44,7 @@ def test_what_a_step_said_itself_is_kept(database: Database, daily: Feed) -> Non
     assert dead_letters(database) == [("daily-ftp-ingestion", DAG_ID, "fetch: no file", 0, "open")]
 
 
-def test_a_run_that_died_before_it_opened_its_row_has_one(database: Database, daily: Feed) -> None:
+def test_a_run_that_died_before_it_opened_its_row_gets_a_failed_row(database: Database, daily: Feed) -> None:
     fail(database, daily, "the process of open_run was killed", FRIDAY)
     assert rows(database) == [(RUN, FRIDAY, "failed", "the process of open_run was killed")]
 
@@ -88,22 +88,22 @@ def staging_parts(county: Pipeline) -> int:
     return int(count)
 
 
-def test_staging_is_kept_as_long_as_somebody_may_need_it(county: Pipeline) -> None:
+def test_staging_is_kept_as_long_as_a_run_may_need_it(county: Pipeline) -> None:
     made = deed(THURSDAY, "DOE JANE")
     county.run(FRIDAY, [made])
     parts = staging_parts(county)
     assert parts
     failed = county.run(MONDAY, [made])
-    assert staging_parts(county) == parts, "the first run's are gone"
+    assert staging_parts(county) == parts, "the first run's staging is gone"
     county.connection.execute("UPDATE data_ingestion_logs SET status = 'failed' WHERE id = %s", (failed,))
     runs.open_run(county.connection, feeds.feed("daily"), "next", MONDAY)
-    assert staging_parts(county) == parts, "its failed step may be cleared"
+    assert staging_parts(county) == parts, "somebody may clear the failed run's step"
     county.connection.execute("UPDATE data_ingestion_logs SET started_at = now() - interval '8 days'")
     runs.open_run(county.connection, feeds.feed("daily"), "the one after", MONDAY)
     assert staging_parts(county) == 0
 
 
-def test_rows_that_a_crash_of_the_server_took_stop_the_next_step(county: Pipeline) -> None:
+def test_staging_rows_lost_in_a_server_crash_stop_the_next_step(county: Pipeline) -> None:
     ingestion_id = county.stage(FRIDAY, {"Cases.exp": b"", "Parties.exp": b"2026^1^1^1^D^SELLER SAM^I\r\n"})
     county.connection.execute(f"TRUNCATE staging_parties_{ingestion_id}")
     with pytest.raises(StagingChanged, match="Clear the stage tasks of this run"):

@@ -1,4 +1,4 @@
-"""The DAG's first steps at different times of the day, as Airflow calls them, with real servers behind them."""
+"""The DAG's first steps wait, continue or fail depending on the time of day. Airflow's calls are simulated."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 @dataclass
 class Run:
-    """One run of the daily DAG; each call is one look of one task."""
+    """One run of the daily DAG. Each call executes a task once."""
 
     monkeypatch: pytest.MonkeyPatch
     database: Database
     day: date = FRIDAY
     states: dict[str, str] = field(default_factory=dict)
-    """What Airflow says of other runs."""
+    """Run id → the state that Airflow reports for another run."""
     now: datetime = datetime(2026, 11, 1, tzinfo=NEW_YORK)
-    """What the clock of the DAG shows."""
+    """The current time in the DAG."""
 
     def at(self, hour: int, minute: int = 0) -> Run:
         self.now = moment = datetime(self.day.year, self.day.month, self.day.day, hour, minute, tzinfo=NEW_YORK)
@@ -64,7 +64,7 @@ class Run:
         return opened
 
     def fetch(self, run: dict[str, Any]) -> list[str] | None:
-        """Return the archived objects, or None while a task waits: the scheduler calls it again."""
+        """Return the names of the archived objects, or None if the task wants to be called again later."""
         look = ingestion_dag.wait_for_files.function(run)
         if not look.is_done:
             return None
@@ -99,7 +99,7 @@ def test_a_late_file_is_picked_up_at_nine(start: Callable[..., Run], server: Cou
     opened = run.at(6).open()
     assert run.fetch(opened) is None
     server.put("/daily/Cases.exp", b"a record\r\n", EVENING)
-    assert run.at(8).fetch(opened) is None, "one of two is not enough"
+    assert run.at(8).fetch(opened) is None, "one of two files is not enough"
     publish(server, datetime(2026, 11, 20, 8, 50, tzinfo=NEW_YORK))
     assert run.at(9).fetch(opened) == ["daily/2026-11-20/Cases.exp", "daily/2026-11-20/Parties.exp"]
     assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
@@ -174,7 +174,7 @@ def no_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return take_away
 
 
-def test_a_database_that_is_away_is_named_and_hides_no_other_error(
+def test_an_unreachable_database_is_named_and_hides_no_other_error(
     start: Callable[..., Run], no_database: Callable[[], None]
 ) -> None:
     run = start()
@@ -196,7 +196,7 @@ def test_a_database_that_is_away_is_named_and_hides_no_other_error(
     assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
 
 
-def test_the_next_run_writes_down_what_could_not_be_written(start: Callable[..., Run]) -> None:
+def test_the_next_run_marks_earlier_dead_runs_as_failed(start: Callable[..., Run]) -> None:
     run = start(states={"scheduled__1": "failed", "scheduled__2": "running"})
     for run_id in ("scheduled__1", "scheduled__2", "scheduled__3"):
         run.at(6).open(run_id)
@@ -206,7 +206,9 @@ def test_the_next_run_writes_down_what_could_not_be_written(start: Callable[...,
 
 
 @pytest.mark.parametrize("context", [{}, {"ti": None, "reason": None, "dag_run": None}])
-def test_a_callback_with_next_to_nothing_still_ends_the_row(start: Callable[..., Run], context: dict[str, Any]) -> None:
+def test_a_callback_with_a_nearly_empty_context_fails_the_row(
+    start: Callable[..., Run], context: dict[str, Any]
+) -> None:
     run = start()
     run.at(6).open()
     ingestion_callbacks.fail_run(

@@ -23,7 +23,7 @@ RunAirflow = Callable[..., "subprocess.CompletedProcess[str]"]
 def airflow_environment(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Yield what an ``airflow`` command needs: a metadata database, and this project's DAGs."""
+    """Yield the environment of an ``airflow`` command, with a metadata database and this project's DAGs."""
     postgres_server.ensure_database("airflow")
     yield airflow_folders(tmp_path_factory.mktemp("airflow")) | {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres_server.url("airflow").replace("://", "+psycopg2://", 1),
@@ -36,7 +36,7 @@ def airflow_environment(
 def airflow_commands(
     airflow_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowCommands]:
-    """Yield a process that runs commands on a migrated metadata database."""
+    """Yield a process that runs ``airflow`` commands. Its metadata database is migrated."""
     environment = os.environ | airflow_environment
     with running_airflow_commands(environment) as running:
         migrate = [ROOT / "local" / "airflow_metadata.py"]
@@ -54,7 +54,7 @@ def airflow(
     sandbox: Sandbox,
     tmp_path: Path,
 ) -> RunAirflow:
-    """Return a function that runs an ``airflow`` command against this test's database and archive, and the sandbox."""
+    """Return a function that runs an ``airflow`` command with this test's database, archive and sandbox."""
     variables = airflow_environment | {
         "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
         "AIRFLOW_CONN_MIAMI_DADE_FTP": ftp_connection(sandbox),

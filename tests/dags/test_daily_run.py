@@ -1,4 +1,4 @@
-"""The whole DAG as a data engineer tries it: ``airflow dags test daily_ftp_ingestion <date>``."""
+"""The complete daily DAG works with ``airflow dags test daily_ftp_ingestion <date>``."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("sunday", ["2026-03-08", "2026-11-01"])
-def test_on_the_days_when_clocks_change_a_run_has_its_own_date(
+def test_on_days_when_the_clocks_change_a_run_has_the_right_date(
     airflow: RunAirflow, database: Database, sunday: str
 ) -> None:
-    """Both are Sundays: the county publishes nothing, so the run is skipped, under the right date."""
+    """The county publishes nothing on these two Sundays, so the run is skipped, but with the right date."""
     result = airflow("dags", "test", DAG_ID, sunday)
     assert result.returncode == 0, result.stderr[-4000:]
     rows = database.connection.execute("SELECT ingestion_date, status FROM data_ingestion_logs").fetchall()
@@ -63,7 +63,7 @@ def test_on_the_days_when_clocks_change_a_run_has_its_own_date(
 
 
 @pytest.mark.timeout(600)
-def test_a_day_that_is_nowhere_fails_and_says_why(airflow: RunAirflow, database: Database, sandbox: Sandbox) -> None:
+def test_a_day_without_files_fails_with_the_reason(airflow: RunAirflow, database: Database, sandbox: Sandbox) -> None:
     result = airflow("dags", "test", DAG_ID, "2025-02-03")
     assert "Cases.exp and Parties.exp for 2025-02-03: not in the archive" in result.stdout + result.stderr
     ((status, error),) = database.connection.execute("SELECT status, error_message FROM data_ingestion_logs").fetchall()

@@ -1,4 +1,4 @@
-"""The DAGs beside the feeds as Airflow runs them, all in one process: what each leaves behind."""
+"""The DAGs that are not feeds run in Airflow, all in one process, and leave the expected rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RUNS = [
 
 
 @pytest.mark.timeout(600)
-def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
+def test_each_dag_does_its_work_and_a_manual_clean_up_only_counts(
     airflow_environment: dict[str, str], airflow_commands: AirflowCommands, database: Database, tmp_path: Path
 ) -> None:
     today = one(database, "SELECT new_york_day(now())")
@@ -49,7 +49,7 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
     variables = airflow_environment | {
         "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
         "ARCHIVE_URL": (tmp_path / "archive").as_uri(),
-        # Nobody answers there: an alert must not make a run fail.
+        # On-call's address does not answer, because an alert that cannot be sent must not fail a run.
         "ONCALL_URLS": f"json://127.0.0.1:{free_port()}/",
     }
     script = tmp_path / "runs.py"
@@ -60,7 +60,7 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
     assert [(dag_id, state) for dag_id, state, _ in results] == [(dag_id, "success") for dag_id, _ in RUNS], (
         done.stdout[-3000:] + done.stderr[-3000:]
     )
-    # Nobody has told this Airflow the address of its own database.
+    # The connection airflow_db is not defined, so clean_airflow is skipped.
     assert results[-1][2] == {"clean_up": "success", "clean_airflow": "skipped"}
 
     ended = "SELECT status || ': ' || error_message FROM data_ingestion_logs WHERE run_id = 'deleted'"
@@ -71,7 +71,7 @@ def test_each_dag_does_its_work_and_a_clean_up_by_hand_only_counts(
         "daily_digest", "expiring_trial", "weekly_report",
     ]  # fmt: skip
     assert one(database, "SELECT array_agg(subject) FROM oncall_alerts WHERE subject LIKE 'daily_ftp%never%'")
-    # The first clean-up was by hand and only counted: the second still found the row.
+    # The first clean-up was a manual run, which only counted, so the second run still found the row.
     (archived,) = (tmp_path / "archive" / "logs" / "api_logs").glob("*/*")
     assert json.loads(gzip.decompress(archived.read_bytes()))["query_type"] == "folio"
     assert one(database, "SELECT count(*) FROM miami_dade_api_logs") == 0

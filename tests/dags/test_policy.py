@@ -1,4 +1,4 @@
-"""What every DAG of this project has to be, and the ids that others rely on."""
+"""Every DAG follows the project's rules and keeps the ids that other programs use."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OTHERS = {
     "trial_reminders": "0 9 * * *",
 }
 EXPECTED = FEEDS | OTHERS
-#: Tries after the first, and minutes between them.
+#: DAG id → number of retries, minutes between them.
 RETRIES = {
     "daily_ftp_ingestion": (3, 5),
     "weekly_ftp_ingestion": (3, 10),
@@ -49,7 +49,7 @@ RETRIES = {
     "weekly_report": (2, 1),
     "trial_reminders": (2, 1),
 }
-#: Tasks that wait for their turn; all others only for a worker.
+#: DAG id and task id → pool. All other tasks are in the default pool.
 POOLS = {
     **{(dag_id, task_id): "ingestion_merge" for dag_id in FEEDS for task_id in ("merge", "make_leads", "write_alerts")},
     ("property_roll", "merge"): "ingestion_merge",
@@ -80,7 +80,7 @@ def test_the_ids_and_schedules_are_those_of_the_contract(dags: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
-def test_a_dag_says_when_it_runs_what_it_does_and_whose_it_is(dags: dict[str, Any], dag_id: str) -> None:
+def test_a_dag_has_a_time_zone_a_description_and_an_owner(dags: dict[str, Any], dag_id: str) -> None:
     dag = dags[dag_id]
     assert str(dag.timezone) == "America/New_York"
     assert dag.catchup is False
@@ -91,7 +91,7 @@ def test_a_dag_says_when_it_runs_what_it_does_and_whose_it_is(dags: dict[str, An
     assert dag.description
     assert "docs/" in dag.doc_md.splitlines()[-1]
     assert dag.default_args["owner"] not in ("", "airflow")
-    assert oncall.run_failed in _callbacks(dag.on_failure_callback), "on-call is told at the level of the run"
+    assert oncall.run_failed in _callbacks(dag.on_failure_callback), "the run's own callback alerts on-call"
     assert oncall.run_succeeded in _callbacks(dag.on_success_callback)
     for wanted in ("# ", "**When it fails** ", "business date"):
         assert wanted in dag.doc_md
@@ -114,7 +114,7 @@ WRITES = {
 
 
 def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any], database: Database) -> None:
-    """Other teams' DAGs can be scheduled on them; none of ours is, since backfills send events too."""
+    """Other teams can schedule DAGs on these assets. Ours are not, because backfills emit asset events too."""
     found = {
         (dag_id, task.task_id): {asset.name for asset in task.outlets}
         for dag_id, dag in dags.items()
@@ -128,7 +128,7 @@ def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any],
 
 
 @pytest.mark.parametrize("dag_id", FEEDS)
-def test_files_are_waited_for_then_fetched_and_staged_one_by_one(dags: dict[str, Any], dag_id: str) -> None:
+def test_a_feed_waits_for_its_files_then_fetches_and_stages_each_file(dags: dict[str, Any], dag_id: str) -> None:
     dag = dags[dag_id]
     order = [
         "open_run",
@@ -160,16 +160,16 @@ def test_a_feed_takes_the_parameters_of_the_contract(dags: dict[str, Any], dag_i
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
-def test_only_feeds_can_be_late_and_only_runs_of_the_schedule(dags: dict[str, Any], dag_id: str) -> None:
+def test_only_scheduled_runs_of_feeds_can_be_late(dags: dict[str, Any], dag_id: str) -> None:
     deadlines = dags[dag_id].deadline or []
     late_after = {d.interval for d in deadlines}
     assert late_after == ({LATE_AFTER[dag_id]} if dag_id in LATE_AFTER else set())
-    # The references that come with Airflow page once for each run of a backfill, or break "Clear run".
+    # Airflow's own references would alert on-call for every run of a backfill, or break "Clear run".
     assert all(type(d.reference).__name__ == "ScheduledSlot" for d in deadlines)
 
 
 @pytest.mark.parametrize("dag_id", FEEDS)
-def test_the_watch_goes_by_the_schedules_that_airflow_has(dags: dict[str, Any], dag_id: str) -> None:
+def test_the_freshness_watch_uses_the_same_schedules_as_airflow(dags: dict[str, Any], dag_id: str) -> None:
     from croniter import croniter
 
     first = datetime(2026, 1, 1, tzinfo=NEW_YORK)
@@ -181,7 +181,7 @@ def test_the_watch_goes_by_the_schedules_that_airflow_has(dags: dict[str, Any], 
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
-def test_a_task_ends_is_tried_again_and_waits_its_turn(dags: dict[str, Any], dag_id: str) -> None:
+def test_a_task_has_a_timeout_retries_and_a_pool(dags: dict[str, Any], dag_id: str) -> None:
     pools = {"default_pool", *json.loads((ROOT / "dags" / "pools.json").read_text("utf-8"))}
     assert set(POOLS.values()) < pools
     for task in dags[dag_id].tasks:
@@ -192,7 +192,7 @@ def test_a_task_ends_is_tried_again_and_waits_its_turn(dags: dict[str, Any], dag
         assert oncall.note_failure in _callbacks(task.on_failure_callback), task.task_id
 
 
-def test_the_metrics_end_before_the_next_begin(dags: dict[str, Any]) -> None:
+def test_a_run_of_queue_metrics_ends_before_the_next_begins(dags: dict[str, Any]) -> None:
     assert dags["queue_metrics"].dagrun_timeout == timedelta(minutes=4)
 
 
@@ -219,7 +219,7 @@ def test_settings_override_the_retries(monkeypatch: pytest.MonkeyPatch) -> None:
         ("2026-10-30", ["2026-10-30 06:00 EDT", "2026-11-02 06:00 EST"]),
     ],
 )
-def test_six_in_the_morning_is_six_in_summer_and_winter(dags: dict[str, Any], begin: str, slots: list[str]) -> None:
+def test_the_daily_run_starts_at_six_in_summer_and_winter(dags: dict[str, Any], begin: str, slots: list[str]) -> None:
     import pendulum
     from airflow.serialization.serialized_objects import DagSerialization
     from airflow.timetables.base import TimeRestriction
@@ -247,7 +247,7 @@ def watch(event, arguments):
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         seen.append(f"open {{arguments[0]}}")
 for module in {modules!r}:
-    if os.fork() == 0:  # as the dag-processor does: each file anew, Airflow loaded before
+    if os.fork() == 0:  # Like the dag-processor, load Airflow first and import each file in a fork.
         sys.addaudithook(watch)
         started = time.perf_counter()
         __import__(module)
@@ -262,7 +262,7 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "AIRFLOW_HOME": str(tmp_path)}
     command = [sys.executable, "-c", script]
     quickest: dict[str, float] = {}
-    for _ in range(3):  # a machine that is busy is asked again
+    for _ in range(3):  # Repeat the measurement if the machine is busy.
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
         lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("[")]
         assert len(lines) == len(EXPECTED)
@@ -274,8 +274,8 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
     assert {module: seconds for module, seconds in quickest.items() if seconds >= 0.5} == {}
 
 
-def test_a_run_without_a_date_is_utc_safe() -> None:
-    """The clock that DAGs read is aware; a naive one would make the business date the server's."""
+def test_the_clock_of_the_dags_is_aware() -> None:
+    """The DAGs' clock returns aware times. With naive times the business date would depend on the server's zone."""
     from leads.clock import now
 
     assert now().utcoffset() == timedelta(0)
@@ -289,14 +289,16 @@ def _callbacks(value: Any) -> list[Any]:
 @pytest.mark.parametrize(
     ("answer", "notify"), [(None, None), ("yes", True), ("no", False), (True, True), (False, False)]
 )
-def test_announcing_is_asked_in_words_and_told_in_truth_values(answer: str | bool | None, notify: bool | None) -> None:
+def test_the_parameter_notify_is_a_word_that_becomes_true_or_false(
+    answer: str | bool | None, notify: bool | None
+) -> None:
     from ingestion_dag import PARAMS, _yes_or_no
 
     PARAMS["notify"].resolve(answer)
     assert _yes_or_no(answer) is notify
 
 
-def test_announcing_takes_no_other_word() -> None:
+def test_the_parameter_notify_rejects_other_words() -> None:
     from airflow.sdk.exceptions import ParamValidationError
     from ingestion_dag import PARAMS
 

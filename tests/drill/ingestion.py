@@ -1,4 +1,4 @@
-"""Runs of the daily ingestion in a drill: what the county publishes, where a step can be held, what has to come out."""
+"""Run the daily ingestion in drills: publish files, pause a run in the middle of a step, and check the outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers.airflow_stack import AirflowStack, wait_for
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5
 
-#: Step → a table that it needs in the middle of its work, and that no earlier step but the one before it needs.
+#: Step → a table that the step uses in the middle of its work. Of the earlier steps, only the previous one may use it.
 HOLDS = {
     "open_run": "data_ingestion_logs",
     "wait_for_files": "data_ingestion_logs",
@@ -37,7 +37,7 @@ _folios = iter(range(1, 1_000_000))
 
 @dataclass
 class Ingestion:
-    """The daily ingestion of a stack; every day that it publishes has DEEDS sales on properties of their own."""
+    """Drives the daily ingestion of a stack. Each published day has DEEDS sales of different properties."""
 
     stack: AirflowStack
     published: list[date] = field(default_factory=list)
@@ -58,14 +58,14 @@ class Ingestion:
 
     @cached_property
     def slot(self) -> date:
-        """The business date of the run that the scheduler makes when the DAG is switched on."""
+        """Return the business date of the run that the scheduler creates when the DAG is unpaused."""
         dag = wait_for("the DAG", lambda: self.stack.api.dag(DAG_ID))
         return datetime.fromisoformat(str(dag["next_dagrun_logical_date"])).astimezone(NEW_YORK).date()
 
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def wait_until_idle(self) -> None:
-        """Until the run of the latest slot, which the scheduler makes by itself, has ended too."""
+        """Wait until all runs have ended, including the run that the scheduler creates for the last slot."""
 
         def idle() -> bool:
             states = [run["state"] for run in self.stack.api.runs(DAG_ID)]
@@ -74,7 +74,7 @@ class Ingestion:
         wait_for("the end of all runs", idle)
 
     def start(self, day: date) -> str:
-        """Publishes the day and starts a run for it that announces its leads; returns the run's id."""
+        """Publish the day's files and trigger a run for the day that announces its leads; return the run's id."""
         self.publish(day)
         moment = f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%dT%H:%M:%S.%fZ}"
         return self.stack.api.trigger(DAG_ID, moment, {"business_date": day.isoformat(), "notify": True})
@@ -98,9 +98,10 @@ class Ingestion:
     # ── holding a step ────────────────────────────────────────────────────────────────────────────────────────────
 
     def hold(self, step: str) -> psycopg.Connection[Any]:
-        """Until this connection is closed, the step stops in the middle of its work."""
+        """Make the step wait in the middle of its work until the returned connection is closed."""
         holder = psycopg.connect(self.stack.leads.url("leads"), application_name="holder")
-        mode = "ACCESS EXCLUSIVE" if step == "write_alerts" else "SHARE ROW EXCLUSIVE"  # criteria are only read
+        # write_alerts only reads its table, so only the strongest lock stops it.
+        mode = "ACCESS EXCLUSIVE" if step == "write_alerts" else "SHARE ROW EXCLUSIVE"
         holder.execute(sql.SQL(f"LOCK TABLE {{}} IN {mode} MODE").format(sql.Identifier(HOLDS[step])))
         return holder
 
@@ -108,7 +109,7 @@ class Ingestion:
         return closing(self.hold(step))
 
     def wait_until_held(self, tasks: int = 1, but: frozenset[int] = frozenset()) -> set[int]:
-        """The pids of the ``tasks`` task processes that wait in the middle of a step (others than ``but``)."""
+        """Wait until ``tasks`` task processes, without those in ``but``, wait inside a step; return their pids."""
         return wait_for(f"{tasks} held tasks", lambda: self._held(tasks, but))
 
     def _held(self, tasks: int, but: frozenset[int]) -> set[int] | None:
@@ -129,21 +130,21 @@ class Ingestion:
             return connection.execute(query, parameters).fetchall()
 
     def log(self, run_id: str) -> list[tuple[Any, ...]]:
-        """(business date, status, error) of all rows of the run."""
+        """Return business date, status and error of each row that the run has in ``data_ingestion_logs``."""
         return self.rows(
             "SELECT ingestion_date, status, error_message FROM data_ingestion_logs WHERE run_id = %s", run_id
         )
 
     def wait_for_log(self, run_id: str, status: str) -> list[tuple[Any, ...]]:
-        """The run's rows once one has the status: the callback of a run ends a moment after the run."""
-        return wait_for(f"a row that says {status}", lambda: self._log_if(run_id, status))
+        """Wait until a row of the run has the status; return its rows. A run's callback ends a moment after the run."""
+        return wait_for(f"a row with the status {status}", lambda: self._log_if(run_id, status))
 
     def _log_if(self, run_id: str, status: str) -> list[tuple[Any, ...]] | None:
         rows = self.log(run_id)
         return rows if status in (row[1] for row in rows) else None
 
     def assert_whole(self, run_id: str, day: date, alerts: int = DEEDS) -> None:
-        """The day came in once and whole, and its one row says so."""
+        """Check that the day was ingested once and completely, and that its only row in the log says so."""
         counts = "records_processed, records_rejected, new_properties, new_leads_generated, alerts_written"
         assert self.rows(
             f"SELECT ingestion_date, status, error_message, {counts} FROM data_ingestion_logs WHERE run_id = %s", run_id
@@ -157,6 +158,6 @@ class Ingestion:
         assert self.rows("SELECT count(*) FROM party_versions WHERE business_date = %s", day) == [(2 * DEEDS,)]
 
     def said(self, run_id: str, task_id: str) -> str:
-        """What all tries of a task have written into their logs."""
+        """Return the logs of all tries of a task."""
         folder = self.stack.logs / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "".join(path.read_text("utf-8", "replace") for path in sorted(folder.glob("**/*.log")))

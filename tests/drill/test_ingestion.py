@@ -1,4 +1,4 @@
-"""The daily ingestion under a real scheduler, while processes are killed and servers go away."""
+"""The daily ingestion under a real scheduler completes although processes are killed and servers stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ingestion() -> Iterator[Ingestion]:
             " SELECT id, '{new_homeowner}', 0, '{email}' FROM u RETURNING 1"
         )
         ingestion.publish(ingestion.slot)
-        stack.api.pause(DAG_ID, False)  # the scheduler makes the run of the latest slot
+        stack.api.pause(DAG_ID, False)  # The scheduler now creates a run for the last slot.
         yield ingestion
 
 
@@ -65,7 +65,7 @@ def test_a_week_is_backfilled_beside_the_scheduled_run(ingestion: Ingestion) -> 
     ingestion.assert_whole(runs["scheduled"], slot, alerts=DEEDS)
 
 
-def test_a_task_that_is_killed_or_loses_the_database_in_any_step_starts_it_anew(ingestion: Ingestion) -> None:
+def test_a_step_whose_task_is_killed_or_loses_the_database_starts_again(ingestion: Ingestion) -> None:
     ingestion.wait_until_idle()
     steps = list(HOLDS)
     hold = ingestion.hold(steps[0])
@@ -75,7 +75,7 @@ def test_a_task_that_is_killed_or_loses_the_database_in_any_step_starts_it_anew(
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         ingestion.wait_until_held(but=frozenset(killed))
-        ingestion.stack.leads.restart()  # which ends our hold too
+        ingestion.stack.leads.restart()  # The restart also closes the connection that holds the step.
         hold.close()
         if following:
             if HOLDS[following] == HOLDS[step]:
@@ -84,15 +84,15 @@ def test_a_task_that_is_killed_or_loses_the_database_in_any_step_starts_it_anew(
     ingestion.wait_until(run_id, "success")
     ingestion.assert_whole(run_id, KILLED)
     for step in steps:
-        assert "the leads database" in ingestion.said(run_id, step), f"{step} names what broke it off"
+        assert "the leads database" in ingestion.said(run_id, step), f"the error of {step} names its cause"
 
 
-def test_a_run_that_was_killed_for_good_says_so_and_goes_on_when_its_task_is_cleared(ingestion: Ingestion) -> None:
+def test_a_failed_run_names_its_cause_and_continues_when_its_task_is_cleared(ingestion: Ingestion) -> None:
     api, leads = ingestion.stack.api, ingestion.stack.leads
     hold = ingestion.hold("merge")
     run_id = ingestion.start(CRASHED)
     ingestion.wait_until_held()
-    leads.restart("immediate")  # the server crashes, and with it go the rows of unlogged tables
+    leads.restart("immediate")  # A server crash empties all unlogged tables.
     hold.close()
     ingestion.wait_until(run_id, "failed")
     ((day, status, error),) = ingestion.wait_for_log(run_id, "failed")
@@ -103,9 +103,9 @@ def test_a_run_that_was_killed_for_good_says_so_and_goes_on_when_its_task_is_cle
     hold = ingestion.hold("merge")
     api.clear(DAG_ID, run_id, "stage")
     killed: set[int] = set()
-    for _ in range(4):  # the try and three more
+    for _ in range(4):  # The first try and three retries.
         held = ingestion.wait_until_held(but=frozenset(killed))
-        assert ingestion.log(run_id) == [(CRASHED, "running", None)], "it is at work again"
+        assert ingestion.log(run_id) == [(CRASHED, "running", None)], "the run works again"
         for pid in held:
             os.kill(pid, signal.SIGKILL)
         killed |= held
@@ -132,7 +132,7 @@ def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -
         stack.wait_until_healthy("metadatabase")
     with ingestion.held("make_leads"):
         ingestion.wait_until_held()
-        stack.kill("scheduler")  # with the tasks that it was running
+        stack.kill("scheduler")  # Its running tasks are killed too.
         stack.start("scheduler")
     ingestion.wait_until(run_id, "success")
     ingestion.assert_whole(run_id, RESTARTED)
@@ -140,13 +140,13 @@ def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -
 
 @dataclass
 class Machine:
-    """A Celery worker with a home and a temporary folder of its own, as on a machine of its own."""
+    """A Celery worker with its own AIRFLOW_HOME and temporary folder, as on a separate machine."""
 
     folder: Path
     child: Child
 
     def tasks(self, run_id: str) -> set[str]:
-        """The tasks of the run that it has worked on, by its own logs."""
+        """Return the ids of the run's tasks that this worker has logged."""
         return {path.name.partition("=")[2] for path in self.folder.glob(f"logs/*/run_id={run_id}/task_id=*")}
 
 
@@ -195,13 +195,13 @@ def test_tasks_of_one_run_share_nothing_but_the_servers_and_the_archive(
     ingestion: Ingestion, redis_server: RedisServer
 ) -> None:
     stack = ingestion.stack
-    broker = redis_server.url.removesuffix("/0") + "/1"  # the notifier's bells are in database 0
+    broker = redis_server.url.removesuffix("/0") + "/1"  # The notifier's wake-ups are in database 0.
     stack.stop("scheduler")
     stack.start("scheduler", **celery_settings(stack.metadata.url("airflow"), broker))
     with machines(ingestion, broker, ("one", "two")) as workers:
         with ingestion.held("stage"):
             run_id = ingestion.start(SPREAD)
-            ingestion.wait_until_held(tasks=2)  # one file on each machine: either has room for one task
+            ingestion.wait_until_held(tasks=2)  # Each machine runs one task, so each stages one file.
         ingestion.wait_until(run_id, "success")
         ingestion.assert_whole(run_id, SPREAD)
         for worker in workers:

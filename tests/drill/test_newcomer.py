@@ -1,4 +1,4 @@
-"""What a newcomer does with a clean checkout: `make demo`, Ctrl-C in the middle, again, with own servers, `make up`."""
+"""A new developer's first commands work in a clean checkout: `make demo`, Ctrl-C, `make demo` again, `make up`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
 
 @dataclass
 class Checkout:
-    """A copy of the project's tracked files; ``make`` runs in it as a person would run it in a terminal."""
+    """A copy of the project's tracked files, in which ``make`` runs as in a terminal."""
 
     folder: Path
 
     @contextmanager
     def make(self, target: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-        # What `install` does is done already: the copy shares this checkout's .venv, which must keep its path.
+        # Skip `install`: the copy links to this checkout's .venv, which must stay at its path.
         command = ["make", "-o", "install", target]
         process = subprocess.Popen(
             command,
@@ -50,7 +50,8 @@ class Checkout:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # Whoever was started in the background ignores Ctrl-C, and its children with it; at a terminal nobody does.
+            # A process that was started in the background ignores SIGINT, and its children inherit that. In a terminal
+            # they do not, so restore the default.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
@@ -59,7 +60,7 @@ class Checkout:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            assert self.processes() == [], "processes are left behind"
+            assert self.processes() == [], "make has left processes running"
 
     def run(self, target: str, **variables: str) -> str:
         with self.make(target, **variables) as process:
@@ -68,12 +69,12 @@ class Checkout:
         return output
 
     def setting(self, name: str) -> str:
-        """What a shell gets from ``source .local/env``."""
+        """Return a variable's value after ``source .local/env`` in a shell."""
         command = ["sh", "-c", f'. .local/env && printf %s "${name}"']
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def processes(self) -> list[str]:
-        """What still runs for this copy, by any sign of it in its command, folder or environment."""
+        """Return the commands of running processes that name this copy in their command, folder or environment."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -100,7 +101,7 @@ def checkout() -> Iterator[Checkout]:
 
 
 def figures(output: str) -> dict[str, int]:
-    """The numbers of the summary, by what stands before them; the first number of each line."""
+    """Return the first number of each line of the summary, by the label before it."""
     summary = output.partition("\nSummary\n")[2]
     return {
         found[1].strip(): int(found[2].replace(",", ""))
@@ -109,34 +110,34 @@ def figures(output: str) -> dict[str, int]:
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """What the process says until a line holds ``text``."""
+    """Read the process's output until a line contains ``text``; return the output."""
     said = ""
     assert process.stdout is not None
     for line in process.stdout:
         said += line
         if text in line:
             return said
-    raise AssertionError(f"it ended without saying {text!r}:\n{said}")
+    raise AssertionError(f"the process ended without printing {text!r}:\n{said}")
 
 
 def interrupt(process: subprocess.Popen[str]) -> str:
-    """Ctrl-C: the terminal signals make and its child; returns what they say from then on."""
+    """Send SIGINT to make and its child, as Ctrl-C in a terminal does; return the rest of their output."""
     os.killpg(process.pid, signal.SIGINT)
     return process.communicate(timeout=90)[0]
 
 
 def test_ctrl_c_in_the_middle_of_the_demo_leaves_no_process(checkout: Checkout) -> None:
     with checkout.make("demo") as process:
-        read_until(process, "open_run:")  # running, or on a busy machine done already
+        read_until(process, "open_run:")  # On a busy machine the task may have ended already.
         said = interrupt(process)
         assert "stopped by" in said
         assert process.returncode != 0
 
 
-def test_the_demo_turns_a_day_into_alerts_that_the_providers_have(checkout: Checkout) -> None:
+def test_the_demo_turns_a_day_into_alerts_that_the_providers_accept(checkout: Checkout) -> None:
     started = time.monotonic()
     output = checkout.run("demo")
-    assert time.monotonic() - started < 120, "a newcomer waits two minutes at most"
+    assert time.monotonic() - started < 120, "the demo takes less than two minutes"
     told = figures(output)
     assert told["rows read"] > 30_000
     assert 0 < told["rows rejected"] < 0.01 * told["rows read"]
@@ -150,7 +151,7 @@ def test_the_demo_turns_a_day_into_alerts_that_the_providers_have(checkout: Chec
     assert told["memory"] < 3_000
 
 
-def test_a_second_demo_runs_on_servers_of_ones_own(
+def test_a_second_demo_uses_the_callers_servers(
     checkout: Checkout, postgres_server: PostgresServer, redis_url: str
 ) -> None:
     postgres_server.ensure_database("own_leads")
@@ -164,7 +165,7 @@ def test_a_second_demo_runs_on_servers_of_ones_own(
     assert accepted == (told["e-mails accepted"] + told["texts accepted"],)
 
 
-def test_up_stays_on_another_port_has_every_days_files_and_ends_with_ctrl_c(checkout: Checkout) -> None:
+def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checkout: Checkout) -> None:
     with taken(8080), taken(8000), checkout.make("up") as process:
         said = read_until(process, "Ctrl-C")
         assert "port 8080 is taken" in said
@@ -184,7 +185,7 @@ def test_up_stays_on_another_port_has_every_days_files_and_ends_with_ctrl_c(chec
         password = re.search(r"op / (\S+)", said)
         assert password, said
         with psycopg.connect(checkout.setting("DATABASE_URL"), autocommit=True) as database:
-            # The slot that has passed is run at once, because the schedules are live.
+            # The schedules are active, so the scheduler at once creates a run for the last slot.
             wait_for_run(database, "scheduled__")
             wait_for_callbacks(database)
             trigger_in_the_browser(address[1], password[1], "2026-11-19")
@@ -221,7 +222,7 @@ def assert_every_day_has_files(port: int) -> None:
 
 
 def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple[Any, ...]:
-    """Business date, status and alerts of the run, once it has ended."""
+    """Wait until a run with this prefix has ended; return its business date, status and number of alerts."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         row = database.execute(
@@ -236,17 +237,17 @@ def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple
 
 
 def wait_for_callbacks(database: psycopg.Connection[Any]) -> None:
-    """Until mail and texts have arrived, as only the providers can tell."""
+    """Wait until an e-mail and a text are delivered, which only the providers' callbacks can report."""
     deadline = time.monotonic() + 60
     arrived: set[str] = set()
     while arrived != {"email", "sms"}:
-        assert time.monotonic() < deadline, f"after a minute only {arrived} had arrived"
+        assert time.monotonic() < deadline, f"after a minute only {arrived} had been delivered"
         time.sleep(0.3)
         arrived = {row[0] for row in database.execute("SELECT channel FROM deliveries WHERE state = 'delivered'")}
 
 
 def trigger_in_the_browser(address: str, password: str, day: str) -> None:
-    """As a data engineer triggers one date by hand, its leads announced to nobody."""
+    """Trigger a run for one date in the UI, without announcing its leads."""
     with browser() as page:
         page.goto(f"{address}/auth/login/")
         page.locator("input[name=username]").fill("op")

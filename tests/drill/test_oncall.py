@@ -1,4 +1,4 @@
-"""What on-call hears of runs that a real scheduler made, killed, cleared and let be late."""
+"""On-call is alerted of failed, killed and late runs under a real scheduler, and of their recovery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 DAILY = "daily_ftp_ingestion"
 DAY = date(2025, 2, 3)
 
-#: What the DAGs of this project are made of, with tasks that do what drills need.
+#: DAGs that use this project's DAG factory, with tasks that fail or take long.
 PROBES = '''
 """**When it fails** this is a drill.
 
@@ -60,7 +60,7 @@ class OnCall:
     mailbox: Mailbox
 
     def hears(self, subject: str, timeout: float = 120) -> str:
-        """The text of the first mail whose subject begins so."""
+        """Wait for a mail whose subject begins with ``subject``; return its body."""
 
         def look() -> EmailMessage | None:
             return next((mail for mail in list(self.mailbox.mails) if str(mail["subject"]).startswith(subject)), None)
@@ -98,12 +98,12 @@ def oncall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCall]:
 
 
 def latest_slot(oncall: OnCall, dag_id: str) -> str:
-    """The run of this slot is made by hand, so that unpausing the DAG makes none."""
+    """Return the logical date of the last slot. A manual run with it keeps the scheduler from creating another run."""
     dag = wait_for(f"{dag_id}", lambda: oncall.stack.api.dag(dag_id))
     return str(dag["next_dagrun_logical_date"])
 
 
-def test_a_run_that_failed_is_told_with_all_that_is_needed_and_its_success_too(oncall: OnCall) -> None:
+def test_oncall_is_alerted_of_a_failed_run_with_all_facts_and_of_its_recovery(oncall: OnCall) -> None:
     run_id = oncall.start(DAILY, latest_slot(oncall, DAILY), business_date=DAY.isoformat())
     text = oncall.hears(f"[critical] {DAILY} failed for {DAY}")
     for fact in (
@@ -120,7 +120,7 @@ def test_a_run_that_failed_is_told_with_all_that_is_needed_and_its_success_too(o
     assert oncall.heard(f"{DAILY} failed") == 2
 
 
-def test_a_row_whose_end_nobody_could_write_is_ended(oncall: OnCall) -> None:
+def test_freshness_watch_marks_dead_runs_as_failed(oncall: OnCall) -> None:
     failed = oncall.start("property_roll", latest_slot(oncall, "property_roll"), business_date="2020-01-15")
     oncall.ends("property_roll", failed, "failed")
     oncall.hears("[critical] property_roll failed")
@@ -142,7 +142,7 @@ def test_a_row_whose_end_nobody_could_write_is_ended(oncall: OnCall) -> None:
     assert rows == [("failed", "the run failed while t"), ("failed", "the run was deleted in")]
 
 
-def test_a_run_whose_task_was_killed_is_told_too(oncall: OnCall) -> None:
+def test_oncall_is_alerted_of_a_run_whose_task_was_killed(oncall: OnCall) -> None:
     oncall.start("probe_killed", latest_slot(oncall, "probe_killed"))
     text = oncall.hears("[critical] probe_killed failed")
     assert "Task: die" in text
@@ -151,8 +151,8 @@ def test_a_run_whose_task_was_killed_is_told_too(oncall: OnCall) -> None:
     assert oncall.heard("probe_killed failed") == 1
 
 
-def test_a_run_of_the_schedule_that_is_late_is_told_once_and_so_is_its_end(oncall: OnCall) -> None:
-    by_hand = oncall.start("probe_late", "2026-01-02T00:00:00Z")  # it has no deadline
+def test_oncall_is_alerted_once_of_a_late_scheduled_run_and_of_its_end(oncall: OnCall) -> None:
+    by_hand = oncall.start("probe_late", "2026-01-02T00:00:00Z")  # A manual run has no deadline.
     text = oncall.hears("[critical] probe_late is late")
     assert by_hand not in text
     assert "Should have ended by: " in text
@@ -164,7 +164,7 @@ def test_a_run_of_the_schedule_that_is_late_is_told_once_and_so_is_its_end(oncal
     assert 1 <= len(told) <= len(runs)
 
 
-def test_the_clean_up_cleans_airflow_s_own_database_from_a_task(oncall: OnCall) -> None:
+def test_a_task_of_data_cleanup_cleans_airflows_own_database(oncall: OnCall) -> None:
     run_id = oncall.start("data_cleanup", latest_slot(oncall, "data_cleanup"), dry_run=False)
     oncall.ends("data_cleanup", run_id, "success")
     states = {task["task_id"]: task["state"] for task in oncall.stack.api.task_instances("data_cleanup", run_id)}

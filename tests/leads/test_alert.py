@@ -1,4 +1,4 @@
-"""What on-call hears: once a cause and hour, until somebody has heard it, and when it is over."""
+"""On-call gets one alert per cause and hour and one when it is over; an alert that nobody received is sent again."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(rows: Rows, mailbox: Mailbox
 
 def test_one_cause_is_one_alert_an_hour_however_often_it_is_reported(rows: Rows, mailbox: Mailbox) -> None:
     with ThreadPoolExecutor(8) as threads:
-        told = list(threads.map(lambda _: report(), range(24)))
-    assert told.count(True) == 1
+        sent = list(threads.map(lambda _: report(), range(24)))
+    assert sent.count(True) == 1
     assert len(mailbox.mails) == 1
     assert rows.one("SELECT count FROM oncall_alerts") == 24
     assert report("smtp"), "another cause is another alert"
@@ -45,7 +45,7 @@ def test_one_cause_is_one_alert_an_hour_however_often_it_is_reported(rows: Rows,
     assert "Reported 25 times since" in mailbox.text()
 
 
-def test_what_no_address_took_is_not_told_and_is_sent_again(rows: Rows, mailbox: Mailbox) -> None:
+def test_an_alert_that_no_address_accepted_is_sent_again(rows: Rows, mailbox: Mailbox) -> None:
     mailbox.refuses = True
     assert not report()
     assert rows.one("SELECT last_sent_at FROM oncall_alerts") is None
@@ -64,7 +64,7 @@ def test_a_sender_that_dies_leaves_the_alert_to_others(rows: Rows, mailbox: Mail
     assert send_pending_alerts() == 1
 
 
-def test_its_end_is_told_once(rows: Rows, mailbox: Mailbox) -> None:
+def test_on_call_is_notified_once_of_a_recovery(rows: Rows, mailbox: Mailbox) -> None:
     assert recovered("It answers.", cause="ftp") == 0
     report()
     assert recovered("It answers.", cause="ftp") == 1
@@ -74,17 +74,17 @@ def test_its_end_is_told_once(rows: Rows, mailbox: Mailbox) -> None:
     assert rows.one("SELECT closed_at IS NOT NULL AND recovery IS NULL FROM oncall_alerts")
 
 
-def test_an_end_that_no_address_took_is_told_later(rows: Rows, mailbox: Mailbox) -> None:
+def test_a_recovery_that_no_address_accepted_is_sent_later(rows: Rows, mailbox: Mailbox) -> None:
     mailbox.refuses = True
     report()
     recovered("It answers.", cause="ftp")
     mailbox.refuses = False
     assert send_pending_alerts() == 1
     assert mailbox.subjects() == ["[info] recovered: ftp is down"]
-    assert "It does not answer." in mailbox.text(), "nobody had heard what was wrong"
+    assert "It does not answer." in mailbox.text(), "on-call had not received the alert"
 
 
-def test_off_and_on_within_the_hour_is_told_once_and_again_when_it_stays(rows: Rows, mailbox: Mailbox) -> None:
+def test_a_flapping_cause_is_sent_once_an_hour_and_again_when_it_stays_down(rows: Rows, mailbox: Mailbox) -> None:
     report()
     recovered("It answers.", cause="ftp")
     report()
@@ -93,7 +93,7 @@ def test_off_and_on_within_the_hour_is_told_once_and_again_when_it_stays(rows: R
     assert len(mailbox.mails) == 2
     assert send_pending_alerts() == 0
     rows.database.connection.execute("UPDATE oncall_alerts SET last_sent_at = now() - interval '61 minutes'")
-    assert send_pending_alerts() == 1, "it is down and on-call thinks that it is up"
+    assert send_pending_alerts() == 1, "the cause is down, but on-call's last message says that it is up"
 
 
 def test_an_alert_closes_when_the_last_thing_it_affects_has_recovered(rows: Rows, mailbox: Mailbox) -> None:
@@ -104,7 +104,7 @@ def test_an_alert_closes_when_the_last_thing_it_affects_has_recovered(rows: Rows
     assert len(mailbox.mails) == 2
 
 
-def test_without_the_database_on_call_is_told_all_the_same_once_an_hour(
+def test_without_the_database_on_call_still_gets_one_alert_an_hour(
     mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for url in ("", "postgresql://nobody@127.0.0.1:1/none"):
@@ -114,13 +114,15 @@ def test_without_the_database_on_call_is_told_all_the_same_once_an_hour(
     assert len(mailbox.mails) == 2
 
 
-def test_one_address_that_hears_it_is_enough(rows: Rows, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_address_that_accepts_the_alert_is_enough(
+    rows: Rows, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ONCALL_URLS", f"json://127.0.0.1:1/nobody, {mailbox.url()}, nonsense")
     assert report()
     assert len(mailbox.mails) == 1
 
 
-def test_the_administrator_is_told_too(rows: Rows, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_administrator_gets_alerts_too(rows: Rows, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADMIN_ALERT_EMAIL", "admin@example.com")
     report()
     assert [str(mail["to"]) for mail in mailbox.mails] == ["oncall@example.com", "admin@example.com"]
@@ -130,7 +132,7 @@ def test_the_administrator_is_told_too(rows: Rows, mailbox: Mailbox, monkeypatch
     assert len(mailbox.mails) == 3
 
 
-def test_without_an_address_nothing_claims_that_somebody_was_told(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_address_an_alert_does_not_count_as_sent(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ONCALL_URLS", raising=False)
     with capture_logs() as events:
         assert not report()

@@ -1,4 +1,4 @@
-"""One format for every program's events, with ids, without secrets and without personal data."""
+"""All programs log events in one format, with ids and without secrets or personal data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESERVED = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def formatted(message: str, *arguments: object, error: BaseException | None = None, **fields: Any) -> dict[str, Any]:
-    """Return what a program writes for one record."""
+    """Return the JSON line that a program writes for one log record."""
     found = (type(error), error, error.__traceback__) if error else None
     record = logging.getLogger("some.module").makeRecord(
         "some.module", logging.WARNING, "file.py", 1, message, arguments, found, extra=fields
@@ -43,7 +43,7 @@ def test_an_event_is_a_line_of_json_with_its_fields() -> None:
     }
 
 
-def test_a_library_says_what_it_says_in_the_same_format() -> None:
+def test_a_librarys_log_lines_have_the_same_format() -> None:
     assert formatted("%s of %d", "one", 2)["event"] == "one of 2"
 
 
@@ -60,7 +60,7 @@ def test_bound_ids_are_on_every_line() -> None:
     assert "queue" not in formatted("later")
 
 
-def test_an_exception_is_written_by_type_and_place_without_its_words() -> None:
+def test_an_exception_is_written_by_type_and_place_without_its_message() -> None:
     try:
         raise ValueError("the number of Maria")
     except ValueError as error:
@@ -82,7 +82,7 @@ def test_secrets_and_personal_data_are_masked(monkeypatch: pytest.MonkeyPatch) -
         assert secret not in line
 
 
-def test_a_person_at_a_terminal_reads_text() -> None:
+def test_on_a_terminal_the_log_is_text() -> None:
     record = logging.makeLogRecord({"msg": "delivery_requeued", "delivery_id": 7, "levelname": "WARNING"})
     text = logs.formatter(is_terminal=True).format(record)
     assert "delivery_requeued" in text and "delivery_id" in text and not text.startswith("{")
@@ -117,7 +117,7 @@ logs.get_logger("ours").warning("delivery_requeued", code="503")
 """
 
 
-def test_a_program_that_only_imports_the_library_decides_what_becomes_of_events() -> None:
+def test_a_program_that_only_imports_the_package_keeps_its_own_log_format() -> None:
     assert _lines_of(LIBRARY) == [{"event": "delivery_requeued", "code": "503"}]
 
 
@@ -146,7 +146,7 @@ def _lines_of(program: str) -> list[dict[str, Any]]:
 
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:
-    """Yield the place and the call of each event that the packages write."""
+    """Yield file and line, and the call node, of each call in the packages that logs an event."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -1,4 +1,4 @@
-"""Settings are typed, read when they are used, and name themselves when something is wrong with them."""
+"""Settings have types and are read when they are used; an error names the setting and the remedy."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_malformed_setting_is_named_with_its_text_and_what_it_should_be(
     assert NotifierSettings.problems() == [str(caught.value)], "a check of all at once says the same"
 
 
-def test_a_malformed_setting_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_setting_does_not_affect_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALL_WINDOW", "never")
     assert settings.lookup_tokens == 0
 
@@ -83,7 +83,7 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> 
         assert "top-secret" not in shown
 
 
-def test_what_is_named_like_a_secret_is_one() -> None:
+def test_a_setting_that_is_named_like_a_secret_is_one() -> None:
     named = {n for n in NotifierSettings.model_fields if n.endswith(("_key", "_token", "_password"))}
     assert named <= set(SECRETS)
     assert {"database_url", "redis_url", "oncall_urls"} <= set(SECRETS), "addresses carry passwords"

@@ -1,4 +1,4 @@
-"""docker-compose.yaml against the programs, the queues and the settings classes."""
+"""docker-compose.yaml agrees with the programs, the queues and the settings classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 NOTIFIER = {name for name, service in OURS.items() if service["build"]["dockerfile"] == "Dockerfile.notifier"}
 
-# The contract: one worker for each queue, and how much it does at once.
+# Queue → concurrency. The contract demands one worker process for each queue.
 QUEUES = {
     "api-property-lookup": 10,
     "email-workflows": 50,
@@ -42,7 +42,7 @@ NEVER_IN_AIRFLOW = {
 
 
 def _commands(service: dict[str, Any]) -> list[list[str]]:
-    """The programs that a service starts; a shell's words are those of the script it is given."""
+    """Return the commands that a service runs, also those in a shell script."""
     words: list[str] = service["command"]
     if words[:2] == ["bash", "-c"]:
         return [part.split() for part in words[2].split("&&")]
@@ -68,12 +68,12 @@ def test_names_that_compose_uses_are_in_the_example() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NOTIFIER))
-def test_a_service_of_the_notifier_gets_every_setting_of_the_notifier_and_no_other(name: str) -> None:
+def test_a_notifier_service_gets_exactly_the_notifiers_settings(name: str) -> None:
     assert set(OURS[name]["environment"]) == _variables(NotifierSettings.model_fields)
 
 
 @pytest.mark.parametrize("name", sorted(set(OURS) - NOTIFIER))
-def test_a_service_of_airflow_gets_every_setting_of_the_batch_side_and_no_key_of_a_provider(name: str) -> None:
+def test_an_airflow_service_gets_all_settings_of_the_dags_and_no_providers_key(name: str) -> None:
     given = {key for key in OURS[name]["environment"] if not key.startswith("AIRFLOW__")}
     assert given >= _variables(BatchSettings.model_fields) | _variables(AirflowConnections.model_fields)
     assert given <= SETTINGS
@@ -100,13 +100,13 @@ def test_every_module_exists(name: str) -> None:
             module = words[1].partition(":")[0]
         else:
             continue
-        # Looked for, not imported: importing the notifier wants its settings.
+        # Only find the module: importing the notifier would need its settings.
         assert importlib.util.find_spec(module.partition(".")[0]) is not None
         path = ROOT / module.replace(".", "/")
         assert path.is_dir() or path.with_suffix(".py").exists(), f"{module} does not exist"
 
 
-def test_every_queue_has_a_process_of_its_own_with_its_concurrency() -> None:
+def test_every_queue_has_its_own_process_with_the_right_concurrency() -> None:
     lanes: dict[str, int] = {}
     for service in OURS.values():
         for words in _commands(service):
@@ -120,7 +120,7 @@ def test_every_queue_has_a_process_of_its_own_with_its_concurrency() -> None:
     assert lanes == QUEUES
 
 
-def test_the_lanes_of_the_notifier_are_those_of_the_contract() -> None:
+def test_the_queues_of_the_notifier_are_those_of_the_contract() -> None:
     from notifier.core.queues import QUEUES as lanes_of_the_notifier
 
     assert {name: lane.concurrency for name, lane in lanes_of_the_notifier.items()} == QUEUES
@@ -134,7 +134,7 @@ def test_workers_get_the_time_to_finish_what_they_send() -> None:
             assert _seconds(service["stop_grace_period"]) * 1000 > shutdown_ms, name
 
 
-def test_everything_is_watched_and_restarted() -> None:
+def test_every_service_has_a_health_check_and_restarts() -> None:
     for name, service in SERVICES.items():
         if name == "airflow-init":
             assert service["restart"] == "no"
@@ -158,7 +158,7 @@ def test_images_are_built_from_the_locks() -> None:
     }
 
 
-def test_nothing_listens_on_the_host_but_on_the_loopback() -> None:
+def test_services_publish_ports_only_on_the_loopback() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)

@@ -6,7 +6,7 @@ from pathlib import Path
 from local.paths import Paths
 
 
-def test_a_checkout_made_again_at_the_same_place_does_not_meet_data_without_its_password(tmp_path: Path) -> None:
+def test_a_new_checkout_at_an_old_path_does_not_use_the_old_data(tmp_path: Path) -> None:
     places = Paths(root=tmp_path)
     places.prepare()
     home = places.postgres_home()

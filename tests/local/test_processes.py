@@ -1,4 +1,4 @@
-"""Nothing is left behind, and nothing that is somebody else's is ended."""
+"""The stack leaves no process running and stops no other program's process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
     sys.executable,
     "-c",
-    # A child in a process group of its own, as Airflow's tasks have; both ignore SIGTERM.
+    # Start a child in its own process group, like Airflow's tasks. Parent and child ignore SIGTERM.
     "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "if os.fork() == 0: os.setpgid(0, 0)\n"
     "print('ready', flush=True); time.sleep(60)",
@@ -54,7 +54,7 @@ def test_a_service_that_dies_is_named_with_its_log(tmp_path: Path) -> None:
     child.stop()
 
 
-def test_what_an_earlier_start_left_running_is_ended(tmp_path: Path) -> None:
+def test_processes_that_an_earlier_start_left_running_are_stopped(tmp_path: Path) -> None:
     child = _start(tmp_path, SLEEPER)
     assert stop_leftovers(tmp_path) == ["service"]
     assert not child.running
@@ -87,7 +87,7 @@ def test_a_process_with_a_reused_pid_is_left_alone(tmp_path: Path, changed: dict
             other.kill()
 
 
-def test_a_damaged_record_ends_nothing(tmp_path: Path) -> None:
+def test_a_damaged_record_stops_no_process(tmp_path: Path) -> None:
     (tmp_path / "service.json").write_text("{")
     assert stop_leftovers(tmp_path) == []
     assert list(tmp_path.glob("*.json")) == []

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis of the local stack, and the fixtures made of them."""
+"""The local stack's PostgreSQL and Redis servers, and the test fixtures that use them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_database_is_migrated_and_the_tests_own(database: Database) -> None:
     assert row == (1,)
 
 
-def test_the_next_test_finds_it_empty(database: Database) -> None:
+def test_the_database_is_empty_for_the_next_test_too(database: Database) -> None:
     row = database.connection.execute("SELECT count(*) FROM users").fetchone()
     assert row == (0,)
 
@@ -53,7 +53,7 @@ def test_postgres_keeps_committed_rows_through_an_immediate_stop() -> None:
             assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_postgres_starts_again_after_a_first_start_that_was_cut_off() -> None:
+def test_postgres_starts_after_an_interrupted_first_start() -> None:
     with service_folder("test") as folder:
         half = folder / "pg" / "data.new"
         half.mkdir(parents=True)
@@ -75,12 +75,12 @@ def test_as_root_postgres_runs_although_its_user_cannot_reach_the_wheel(monkeypa
         assert "\nUid:\t0" not in status
 
 
-def test_redis_remembers_through_a_power_cut_and_refuses_to_evict() -> None:
+def test_redis_keeps_data_after_a_kill_and_refuses_to_evict() -> None:
     with service_folder("test") as folder, RedisServer(folder) as server:
         with redis.Redis.from_url(server.url) as client:
             client.set("bell", "rung")
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        time.sleep(1.1)  # the append-only file is flushed every second
+        time.sleep(1.1)  # Redis flushes its append-only file every second.
         server.stop(kill=True)
         server.start()
         with redis.Redis.from_url(server.url) as client:
@@ -98,7 +98,7 @@ def test_redis_is_empty_for_the_next_test_too(redis_url: str) -> None:
         assert client.dbsize() == 0
 
 
-def test_servers_end_with_a_test_process_that_is_killed(tmp_path: Path) -> None:
+def test_servers_stop_when_their_test_process_is_killed(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from local.redis import RedisServer; import time\n"
         f"s = RedisServer(Path({str(tmp_path)!r})); s.start(); print(s.child.pid, flush=True); time.sleep(60)"

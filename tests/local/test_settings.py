@@ -1,4 +1,4 @@
-"""What the stack's processes get to see of the caller's environment."""
+"""Which of the caller's environment variables reach the stack's processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_no_real_provider_is_reached_whatever_is_exported(
     assert "127.0.0.1:8025" in _settings(tmp_path, profile)[name]
 
 
-def test_the_demo_archives_nowhere_but_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_archives_only_in_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_URL", "gs://real/archive")
     assert _settings(tmp_path, "demo")["ARCHIVE_URL"].startswith(f"file://{tmp_path}/.local/demo/")
     assert _settings(tmp_path, "up")["ARCHIVE_URL"] == "gs://real/archive"
@@ -79,12 +79,12 @@ def test_another_airflows_settings_do_not_leak_in(tmp_path: Path, monkeypatch: p
     assert not [name for name in inherited(Paths(tmp_path)) if name.startswith("AIRFLOW")]
 
 
-def test_loopback_is_never_asked_of_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_the_loopback_never_use_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "intranet")
     assert inherited(Paths(tmp_path))["NO_PROXY"] == "intranet,127.0.0.1,localhost"
 
 
-def test_a_database_address_becomes_an_airflow_connection_whole() -> None:
+def test_an_airflow_connection_keeps_all_parts_of_a_database_address() -> None:
     url = "postgresql://me:p%40ss@db.example.com:5433/leads?sslmode=require"
     assert json.loads(postgres_connection(url)) == {
         "conn_type": "postgres",

@@ -1,4 +1,4 @@
-"""The example file and the reference page are what the settings classes say."""
+"""The example file and the reference page agree with the settings classes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from notifier.core.settings import NotifierSettings
 SIDES = (NotifierSettings, BatchSettings, DeploymentSettings)
 
 
-def test_the_example_file_is_made_from_the_classes() -> None:
+def test_the_example_file_is_up_to_date() -> None:
     written = settings_reference.EXAMPLE.read_text("utf-8")
     assert written == settings_reference.example(), "run: make settings-reference"
 
 
-def test_the_page_is_made_from_the_classes() -> None:
+def test_the_reference_page_is_up_to_date() -> None:
     written = settings_reference.PAGE.read_text("utf-8")
     assert written == settings_reference.page(), "run: make settings-reference"
 
@@ -33,7 +33,7 @@ def test_the_files_list_every_setting_once() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_every_setting_is_described_and_a_required_one_has_an_example(side: type[EnvironmentSettings]) -> None:
+def test_every_setting_has_a_description_and_required_ones_an_example(side: type[EnvironmentSettings]) -> None:
     for name, field in side.model_fields.items():
         notes = field.json_schema_extra
         assert isinstance(notes, dict)

@@ -1,4 +1,4 @@
-"""Databases at any revision, for the tests of migrations."""
+"""Create databases at any revision, for the tests of migrations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
-    """Return a function that makes a database at a revision (None: an empty one) and returns its address."""
+    """Return a function that creates a database at a revision (None: without a schema) and returns its URL."""
     made = []
 
     def make(revision: str | None) -> str:
@@ -37,6 +37,6 @@ def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
 
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
-    """A migrated database for the tests of one module, which roll back what they do."""
+    """Yield one migrated database for all tests of a module. They must roll back their changes."""
     with fresh_database(postgres_server, f"shared_{next(_numbers)}", leads_template) as fresh:
         yield fresh

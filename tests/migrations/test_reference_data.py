@@ -1,4 +1,4 @@
-"""The tables of rules follow their CSV files on every migration."""
+"""Every migration makes the reference tables equal to their CSV files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers.postgres import Database
 __all__ = ["folders"]
 
 
-def test_a_changed_file_adds_changes_and_removes_rows_of_an_existing_database(
+def test_a_changed_file_adds_changes_and_removes_rows_in_an_existing_database(
     database: Database, folders: tuple[Path, Path]
 ) -> None:
     path = folders[1] / "document_types.csv"
@@ -108,7 +108,7 @@ def test_a_file_that_does_not_fit_is_named_with_the_reason(
 
 
 def test_every_reference_file_is_loaded_as_it_is(database: Database) -> None:
-    """Loading into an emptied table gives what a new database has, so no row comes from anywhere else."""
+    """A table has as many rows as its file has lines, so no row comes from another source."""
     for path in reference_files(REFERENCE):
         count = f"SELECT count(*) FROM {path.stem}"
         assert value(database, count) == len(path.read_text("utf-8").splitlines()) - 1, path.name
@@ -116,7 +116,7 @@ def test_every_reference_file_is_loaded_as_it_is(database: Database) -> None:
             load_reference(database.connection, path)
 
 
-def test_a_lock_on_a_table_is_not_called_a_wrong_file(database: Database) -> None:
+def test_a_locked_table_is_not_reported_as_a_wrong_file(database: Database) -> None:
     with psycopg.connect(database.url) as other:
         other.execute("LOCK TABLE municipalities")
         database.connection.execute("SET lock_timeout = '100ms'")

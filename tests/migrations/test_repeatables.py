@@ -1,4 +1,4 @@
-"""Functions, views and triggers follow their files; nothing that is stored or built from them breaks or goes stale."""
+"""Every migration applies changed functions, views and triggers, and recalculates the values that they store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from migrations.repeatables import REPEATABLE, RepeatableFile, apply_repeatables
 from tests.migrations.conftest import MakeDatabase
 from tests.servers.postgres import Database
 
-# Objects that the files make: not those of extensions, and not the functions of a revision under test.
+# The functions and views that the files create, without those of extensions.
 OURS = """
     SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace
@@ -29,7 +29,7 @@ OURS = """
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Copies of ``repeatable/`` and ``reference/`` that a test may change."""
+    """Return copies of ``repeatable/`` and ``reference/`` that a test may change."""
     return (
         shutil.copytree(REPEATABLE, tmp_path / "repeatable"),
         shutil.copytree(REFERENCE, tmp_path / "reference"),
@@ -82,10 +82,8 @@ def test_files_that_require_a_changed_file_are_applied_after_it(database: Databa
     assert applied.index("repeatable/property_facts.sql") < applied.index("repeatable/api_records.sql")
 
 
-def test_a_changed_result_type_is_a_drop_in_the_file_that_dependants_survive(
-    database: Database, folders: tuple[Path, Path]
-) -> None:
-    """The view delivery_recipients depends on the function: both are dropped in the file, and made again by it."""
+def test_a_file_can_drop_a_function_to_change_its_result_type(database: Database, folders: tuple[Path, Path]) -> None:
+    """The view delivery_recipients depends on the function, so the file drops both and creates both again."""
     path = folders[0] / "delivery_recipients.sql"
     edit(
         path,
@@ -121,7 +119,7 @@ def test_a_changed_address_rule_recalculates_the_stored_keys(database: Database,
     assert value(database, "SELECT count(*) FROM schema_repeatables WHERE pending_call IS NOT NULL") == 0
 
 
-def test_an_interrupted_recalculation_is_done_by_the_next_migration(
+def test_the_next_migration_finishes_an_interrupted_recalculation(
     database: Database, folders: tuple[Path, Path]
 ) -> None:
     edit(folders[0] / "addresses.sql", "-- Addresses. One function", "-- One function")
@@ -137,10 +135,10 @@ def test_an_interrupted_recalculation_is_done_by_the_next_migration(
     assert value(database, "SELECT address_key FROM properties") == "9|NW|7|ST"
 
 
-def test_no_index_constraint_default_or_generated_column_uses_a_function_that_a_file_may_change(
+def test_no_index_constraint_or_generated_column_uses_a_repeatable_function(
     database: Database,
 ) -> None:
-    """PostgreSQL would keep what it calculated with the old function. Store such values as address_key is stored."""
+    """PostgreSQL would keep the old function's values. Store such values in columns, as address_key is stored."""
     users = database.connection.execute(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)"
         " FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid"
@@ -157,7 +155,7 @@ def drop_everything(connection: psycopg.Connection[Any]) -> None:
     connection.execute("DELETE FROM schema_repeatables")
 
 
-def test_the_files_make_every_function_view_and_trigger_in_their_order(database: Database) -> None:
+def test_the_files_create_every_function_view_and_trigger(database: Database) -> None:
     triggers = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
     before = database.connection.execute(f"{OURS} ORDER BY 1, 2").fetchall(), value(database, triggers)
     with database.connection.transaction():
@@ -180,9 +178,7 @@ def test_a_file_names_all_files_that_it_requires(shared_database: Database, file
                 shared_database.connection.execute(other.text.encode())
 
 
-def test_a_file_that_fails_is_named_and_leaves_everything_as_it_was(
-    database: Database, folders: tuple[Path, Path]
-) -> None:
+def test_a_failing_file_is_named_and_changes_nothing(database: Database, folders: tuple[Path, Path]) -> None:
     edit(folders[0] / "names.sql", "-- Names of", "-- The names of")
     (folders[0] / "zero.sql").write_text("-- requires: names\n\nSELECT no_such_function();\n")
 
@@ -195,7 +191,7 @@ def test_a_file_that_fails_is_named_and_leaves_everything_as_it_was(
     assert migrate(database, (REPEATABLE, folders[1])) == []
 
 
-def test_an_unknown_requirement_and_a_circle_are_named(tmp_path: Path) -> None:
+def test_an_unknown_requirement_and_a_cycle_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_text("-- requires: b\n\n")
     with pytest.raises(MigrationError, match=r"repeatable/a\.sql requires b, but there is no repeatable/b\.sql"):
         read_repeatables(tmp_path)

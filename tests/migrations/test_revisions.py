@@ -1,4 +1,4 @@
-"""Revisions: landed ones never change, and new ones follow the rules for databases that are in use."""
+"""Released revisions never change, and new revisions follow the rules for databases that are in use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def checksums() -> dict[str, str]:
 
 
 def unmarked_breaks(text: str) -> bool:
-    """Whether something is dropped or renamed without naming the release in which its readers stopped using it."""
+    """Return whether ``text`` drops or renames something without naming the release in which the last use ended."""
     return bool(re.search(BREAKING, text, re.IGNORECASE)) and not re.search(UNUSED, text, re.MULTILINE)
 
 
@@ -35,13 +35,13 @@ def squawk(*paths: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_landed_revisions_are_as_they_were_when_they_landed() -> None:
-    """A released revision is never changed: write another one. A new one is added to the list when it lands."""
+def test_released_revisions_never_change() -> None:
+    """Never change a released revision: write a new one, and add its checksums to the list when it is merged."""
     pairs = (line.split("  ") for line in FROZEN.read_text("utf-8").splitlines())
     frozen = {name: checksum for checksum, name in pairs}
     now = checksums()
     assert {name: checksum for name, checksum in now.items() if name in frozen} == frozen
-    assert set(now) == set(frozen), f"when the revision lands, add its lines to {FROZEN.name}"
+    assert set(now) == set(frozen), f"when the revision is merged, add its lines to {FROZEN.name}"
 
 
 def test_revisions_are_one_line_without_branches() -> None:
@@ -55,7 +55,7 @@ def test_new_revisions_follow_the_rules_of_squawk() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_is_dropped_or_renamed_names_the_release_in_which_its_readers_stopped_using_it() -> None:
+def test_a_drop_or_rename_names_the_release_in_which_the_last_use_ended() -> None:
     assert [path.name for path in VERSIONS.rglob("*.sql") if unmarked_breaks(path.read_text("utf-8"))] == []
     marked = "-- unused since 0.4.0\n-- squawk-ignore ban-drop-column\nALTER TABLE leads DROP COLUMN lead_source;\n"
     assert not unmarked_breaks(marked)
@@ -73,7 +73,9 @@ def test_what_is_dropped_or_renamed_names_the_release_in_which_its_readers_stopp
         ("ALTER TABLE leads RENAME COLUMN lead_date TO day;", "renaming-column"),
     ],
 )
-def test_the_rules_find_what_blocks_or_breaks_a_running_system(tmp_path: Path, statement: str, rule: str) -> None:
+def test_the_rules_find_statements_that_block_or_break_a_running_system(
+    tmp_path: Path, statement: str, rule: str
+) -> None:
     path = tmp_path / "x.sql"
     path.write_text(statement + "\n")
     done = squawk(path)

@@ -1,4 +1,4 @@
-"""Migrations beside a running system and beside each other: one at a time, short waits, errors that name the remedy."""
+"""Migrations run one at a time, wait only briefly for locks of a running system, and fail with a remedy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def upgrade():
 
 
 def with_revision(url: str, folder: Path, step: str, *statements: str) -> Config:
-    """Return the configuration with one more revision, which runs ``statements`` by ``migrations.steps.<step>``."""
+    """Return a configuration with one more revision, which runs ``statements`` with ``migrations.steps.<step>``."""
     config = configuration(url)
     head = ScriptDirectory.from_config(config).get_current_head()
     names = [f"statement_{number}" for number in range(len(statements))]
@@ -81,7 +81,7 @@ def wait_until(condition: str, url: str) -> None:
             time.sleep(0.05)
 
 
-def test_two_migrations_of_a_new_database_at_once_are_one(database_at: MakeDatabase) -> None:
+def test_two_concurrent_migrations_of_a_new_database_run_one_after_the_other(database_at: MakeDatabase) -> None:
     url = database_at(None)
     done: list[subprocess.CompletedProcess[str]] = []
 
@@ -96,7 +96,7 @@ def test_two_migrations_of_a_new_database_at_once_are_one(database_at: MakeDatab
 
 @pytest.mark.drill
 def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: MakeDatabase, tmp_path: Path) -> None:
-    """A migration that waited inside PostgreSQL would hold a snapshot, and the index would wait for it for ever."""
+    """Inside PostgreSQL, a waiting migration would hold a snapshot, and the index build would never end."""
     url = database_at("head")
     config = with_revision(
         url,
@@ -108,12 +108,12 @@ def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: 
     index = threading.Thread(target=lambda: command.upgrade(config, "head"))
     other = threading.Thread(target=lambda: run("upgrade", url=url))
     with psycopg.connect(url) as busy:
-        busy.execute("INSERT INTO leads (lead_type) VALUES ('probate')")  # the index waits for this transaction
+        busy.execute("INSERT INTO leads (lead_type) VALUES ('probate')")  # The index build waits for this transaction.
         with started(index, other):
             waits = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE {} AND pid <> pg_backend_pid())"
             wait_until(waits.format("'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"), url)
             wait_until(waits.format("'%pg_try_advisory_lock%' OR query = 'ROLLBACK'"), url)
-            time.sleep(6)  # longer than the lock timeout of other statements
+            time.sleep(6)  # This is longer than the lock timeout of other statements.
             busy.commit()
     with psycopg.connect(url, row_factory=scalar_row) as connection:
         assert connection.execute(
@@ -122,7 +122,7 @@ def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: 
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == "9999"
 
 
-def test_a_revision_gives_up_a_lock_soon_instead_of_blocking_everybody_behind_it(
+def test_a_revision_gives_up_waiting_for_a_lock_before_it_blocks_others_for_long(
     database_at: MakeDatabase, tmp_path: Path
 ) -> None:
     url = database_at("head")
@@ -158,7 +158,9 @@ def test_a_revision_reapplies_what_it_had_to_drop(database_at: MakeDatabase, tmp
         connection.execute("SELECT first_name FROM delivery_recipients")
 
 
-def test_a_revision_that_fails_leaves_the_database_at_the_one_before(database_at: MakeDatabase, tmp_path: Path) -> None:
+def test_a_failing_revision_leaves_the_database_at_the_previous_revision(
+    database_at: MakeDatabase, tmp_path: Path
+) -> None:
     url = database_at("0004")
     config = with_revision(url, tmp_path, "run_sql", "CREATE TABLE half (id int); SELECT no_such_function();")
     with pytest.raises(psycopg.errors.UndefinedFunction):
@@ -177,7 +179,7 @@ def test_the_command_upgrades_says_what_it_applied_and_is_safe_to_repeat(databas
     assert second.stdout == ""
 
 
-def test_a_server_that_is_away_is_named_with_the_remedy() -> None:
+def test_an_unreachable_server_is_named_with_the_remedy() -> None:
     done = run("upgrade", url="postgresql://leads@127.0.0.1:9/leads")
     assert done.returncode == 1
     assert "cannot reach the database at DATABASE_URL" in done.stderr

@@ -24,12 +24,12 @@ TEMPLATES: dict[str, dict[str, str]] = {
 """Files whose ``{names}`` a table of rules fills in, with an example of each."""
 
 TYPES = {"scale": psycopg.adapters.types["float8"].oid}
-"""Types of parameters that statements leave open, as psycopg sends them. Every other type follows from its place."""
+"""Parameter → type, as psycopg sends it, where PostgreSQL cannot infer the type from the statement."""
 
 SKIPPED: dict[str, str] = {
     "airflow_came_up.sql": "reads Airflow's own database, which has another schema",
 }
-"""Files that cannot be checked here, and why. An entry that is no longer needed fails."""
+"""File → the reason why it cannot be checked. A test fails when an entry is no longer needed."""
 
 PARAMETER = re.compile(r"%\((\w+)\)s|%%")
 TEMPORARY = re.compile(r"CREATE TEMP TABLE (?:IF NOT EXISTS )?(\w+)")
@@ -47,7 +47,7 @@ def read(path: Path) -> str:
 
 
 def statements(text: str) -> Iterator[str]:
-    """Split at semicolons outside comments and texts."""
+    """Yield the statements of an SQL text, which end at semicolons outside comments and string literals."""
     masked = COMMENTS_AND_TEXTS.sub(lambda match: "x" * len(match[0]), text)
     begin = 0
     for end in [*(match.start() for match in re.finditer(";", masked)), len(text)]:
@@ -57,7 +57,10 @@ def statements(text: str) -> Iterator[str]:
 
 
 def numbered(statement: str) -> tuple[str, list[int]]:
-    """Give each named parameter a number, so that it has one type in all its places; return the types known before."""
+    """Replace named parameters by numbers, so that each has one type; return the statement and the types.
+
+    A type of 0 lets PostgreSQL infer it.
+    """
     names: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
@@ -72,7 +75,7 @@ def numbered(statement: str) -> tuple[str, list[int]]:
 
 
 def check(connection: psycopg.Connection[object], statement: str) -> None:
-    """Let PostgreSQL parse and analyze ``statement`` without running it; a temporary table is made, empty."""
+    """Make PostgreSQL parse and analyze ``statement`` without running it. A temporary table is created empty."""
     if TEMPORARY.search(statement):
         connection.execute((PARAMETER.sub(lambda m: "NULL" if m[1] else "%", statement) + "\nWITH NO DATA").encode())
         return
@@ -83,7 +86,7 @@ def check(connection: psycopg.Connection[object], statement: str) -> None:
 
 
 def makers(path: Path) -> list[Path]:
-    """Return the files, makers of makers first, of the temporary tables that ``path`` reads and does not make."""
+    """Return the files that create the temporary tables that ``path`` needs, in the order in which they must run."""
     text = COMMENTS_AND_TEXTS.sub(" ", read(path))
     own = set(TEMPORARY.findall(text))
     needed: list[Path] = []
@@ -126,7 +129,7 @@ def test_an_example_for_a_template_is_still_needed(name: str) -> None:
     assert set(re.findall(r"(?<!\{)\{(\w+)\}", path.read_text("utf-8"))) == set(TEMPLATES[name])
 
 
-def test_the_check_finds_what_does_not_fit(shared_database: Database) -> None:
+def test_the_check_finds_statements_that_do_not_fit(shared_database: Database) -> None:
     for wrong in (
         "SELECT no_such_column FROM leads",
         "SELECT id FROM leads WHERE lead_date = %(day)s AND id = %(day)s",

@@ -1,4 +1,4 @@
-"""A database at any landed revision, with data in it, becomes what a new database is, and keeps its data."""
+"""A database at any released revision upgrades to the schema of a new database and keeps its data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004"]
 def make_landed(database_at: MakeDatabase, revision: str) -> str:
     if revision != "0002 in its first version":
         return database_at(revision)
-    # It replaced functions by themselves and changed no table: mailing_runs and the rest were added to it later.
+    # The first version of 0002 only replaced functions. Its tables, such as mailing_runs, were added to it later.
     url = database_at("0001")
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
@@ -48,7 +48,7 @@ def restricted(rows: list[dict[str, Any]], columns: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("revision", LANDED)
-def test_a_landed_database_upgrades_to_the_schema_of_a_new_one_and_keeps_every_row(
+def test_a_database_at_any_revision_upgrades_to_the_newest_schema_and_keeps_its_rows(
     database_at: MakeDatabase, postgres_server: PostgresServer, leads_template: str, revision: str
 ) -> None:
     url = make_landed(database_at, revision)

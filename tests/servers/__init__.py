@@ -1,1 +1,1 @@
-"""The servers that tests run against: each module starts one kind."""
+"""Servers for tests. Each module starts one kind of server."""

@@ -1,4 +1,4 @@
-"""Settings of each Airflow that tests start or import."""
+"""Settings for every Airflow that tests start or import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from local.paths import ROOT
 
 
 def airflow_folders(home: Path) -> dict[str, str]:
-    """Return the settings for this project's DAGs and time zone, with ``home`` as Airflow's own folder."""
+    """Return Airflow's settings for this project's DAGs and time zone, with ``home`` as AIRFLOW_HOME."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

@@ -1,7 +1,7 @@
-"""Python programs that use Airflow, without the 15 s of CPU that each takes to import it and to build its API.
+"""Run Python programs that use Airflow, without spending 15 s of CPU on imports and Airflow's API for each program.
 
-Each is a fork of a process that has done both. A fork has its own environment, folder and output files. Nothing of
-this project is imported before the fork, and no connection is opened.
+A process imports Airflow and builds the API once, then forks for each program. A fork gets its own environment, folder
+and output files. Before the fork, the process imports no module of this project and opens no connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 from local.paths import ROOT
 
-#: What ``airflow dags test`` and the tasks of this project import of Airflow.
+#: The Airflow modules that ``airflow dags test`` and this project's tasks import.
 PRELOADED = (
     "airflow.__main__",
     "airflow.api.client.local_client",
@@ -45,14 +45,14 @@ PRELOADED = (
 
 @dataclass(frozen=True)
 class AirflowCommands:
-    """The process that is forked for each program."""
+    """Runs programs as forks of ``process``."""
 
     process: subprocess.Popen[str]
 
     def run(
         self, command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, timeout: int
     ) -> subprocess.CompletedProcess[str]:
-        """Run a Python program (its file, then its arguments) in ``folder``; end it after ``timeout`` seconds."""
+        """Run a Python program (its file, then its arguments) in ``folder``; kill it after ``timeout`` seconds."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with tempfile.TemporaryDirectory(dir=folder) as output:
@@ -72,9 +72,9 @@ class AirflowCommands:
 
 @contextmanager
 def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[AirflowCommands]:
-    """Yield a process that has imported Airflow with the settings of ``environment``, its metadata database above all.
+    """Start a process that imports Airflow with the settings in ``environment``; yield it without waiting.
 
-    It imports while the caller does something else, and ends when its standard input is closed.
+    The settings include the metadata database. The process exits when its standard input is closed.
     """
     command = [sys.executable, "-m", __name__]
     with subprocess.Popen(
@@ -84,7 +84,7 @@ def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[Airflow
 
 
 def main() -> None:
-    """Prepare Airflow, then fork for each line of the standard input, and answer with the exit code."""
+    """Import Airflow. For each program on the standard input, fork, run the program and print its exit code."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for name in PRELOADED:
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 async def _build_api() -> None:
-    """Build the API that tasks of ``airflow dags test`` call, which its first request does."""
+    """Build the API that tasks of ``airflow dags test`` call. Its first request builds it, so send one."""
     import httpx
 
     api = import_module("airflow.sdk.execution_time.supervisor").in_process_api_server()
@@ -108,7 +108,7 @@ async def _build_api() -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """Run the program in this process, and end it."""
+    """Run the program in this process, then exit."""
     code: object = 1
     try:
         signal.alarm(order["timeout"])

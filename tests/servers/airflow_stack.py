@@ -1,4 +1,4 @@
-"""A real Airflow of this project for drills, with a county, an archive and a leads database that can be taken away."""
+"""A real Airflow for drills, with an FTP server, an archive and a leads database that a test can stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.servers.folders import service_folder
 from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
 from tests.servers.postgres import make_template, running_postgres
 
-#: As in production, only that nobody has to wait for it in minutes.
+#: Shorter times than in production, so that a drill does not wait for minutes.
 QUICK = {
     "INGESTION_RETRIES": "3",
     "INGESTION_RETRY_DELAY_SECONDS": "1",
@@ -39,19 +39,19 @@ _T = TypeVar("_T")
 
 
 def wait_for(what: str, look: Callable[[], _T | None], timeout: float = 120, pause: float = 0.2) -> _T:
-    """The first result of ``look`` that is true; fails after ``timeout`` seconds, saying what did not happen."""
+    """Call ``look`` until its result is true; return the result. Fails after ``timeout`` seconds and names ``what``."""
     deadline = time.monotonic() + timeout
     while not (found := look()):
-        assert time.monotonic() < deadline, f"{what}: not within {timeout:.0f} s"
+        assert time.monotonic() < deadline, f"did not happen within {timeout:.0f} s: {what}"
         time.sleep(pause)
     return found
 
 
 class DrillApi(AirflowApi):
-    """What on-call does in the UI, beside what the local stack needs."""
+    """A client of Airflow's REST API that can also clear tasks, as on-call does in the UI."""
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
-        """Clears the tasks, with all that comes after them."""
+        """Clear the tasks and all tasks downstream of them."""
         body = {
             "dry_run": False,
             "dag_run_id": run_id,
@@ -65,7 +65,7 @@ class DrillApi(AirflowApi):
 
 @dataclass
 class AirflowStack:
-    """``leads`` is the server of the leads database, apart from Airflow's own; ``county`` the FTP server."""
+    """A running Airflow. The leads database has its own server, ``leads``; ``county`` is the FTP server."""
 
     places: Paths
     metadata: PostgresServer
@@ -89,12 +89,12 @@ class AirflowStack:
         return self.places.state / "airflow" / "logs"
 
     def start(self, name: str, **more: str) -> None:
-        """Starts one of Airflow's components, with more settings if given; ``wait_until_healthy`` waits for it."""
+        """Start one of Airflow's components; ``more`` adds settings. Call ``wait_until_healthy`` afterwards."""
         self.components[name] = airflow.component(name, self.places, self.environment | more)
         self.components[name].start()
 
     def kill(self, name: str) -> None:
-        """Ends a component with all its children, at once, as a machine that goes down does."""
+        """Kill a component and all its children at once, as when a machine goes down."""
         child = self.components.pop(name)
         child.stop(signal.SIGKILL, grace=0.0)
 
@@ -114,7 +114,7 @@ class AirflowStack:
         wait_for(f"health of {', '.join(names)}", healthy, timeout=180)
 
     def command(self, *arguments: str) -> str:
-        """Runs one ``airflow`` command; returns what it printed."""
+        """Run one ``airflow`` command; return its standard output."""
         done = subprocess.run(
             [str(self.places.executables / "airflow"), *arguments],
             check=False, capture_output=True, text=True, env=self.environment, cwd=self.places.root, timeout=180,
@@ -125,9 +125,9 @@ class AirflowStack:
 
 @contextmanager
 def running_airflow(**more: str) -> Iterator[AirflowStack]:
-    """Scheduler with LocalExecutor, dag-processor and api-server; all DAGs paused, an empty leads database.
+    """Start a scheduler with LocalExecutor, a dag-processor and an api-server; yield them when they are healthy.
 
-    ``more`` are further settings, or others than the usual.
+    All DAGs are paused and the leads database is empty. ``more`` adds or replaces settings.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(service_folder("airflow"))

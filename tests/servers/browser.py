@@ -1,4 +1,4 @@
-"""Headless Chromium of the system, driven by Playwright; its own browser download is not to be counted on."""
+"""Drive the system's headless Chromium with Playwright. Playwright's own browser may not be installed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """A page of a browser of its own; without Chromium the test is skipped, in CI it fails."""
+    """Start a browser and yield an empty page. Without Chromium the test is skipped; in CI it fails."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing: .ci/run installs the package chromium")
+            pytest.fail(f"{CHROMIUM} is missing: in CI, .ci/run must install the package chromium")
         pytest.skip(f"{CHROMIUM} is missing: install the package chromium")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -1,4 +1,4 @@
-"""Temporary folders of the test servers. The next run removes those of a run that was killed."""
+"""Temporary folders for the test servers. If a test run is killed, the next run removes its folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 PREFIX = "leads-tests-"
 MEMORY = Path("/dev/shm")
-#: Free space in bytes that a file system in memory needs to have: PostgreSQL writes up to 1 GB there, twice with -n 2.
+#: Bytes that must be free in an in-memory file system. PostgreSQL writes up to 1 GB there, twice that with -n 2.
 ENOUGH = 4 << 30
 
 
@@ -22,8 +22,8 @@ ENOUGH = 4 << 30
 def service_folder(name: str, *, in_memory: bool = False) -> Iterator[Path]:
     """Yield an empty folder that is removed afterwards.
 
-    PostgreSQL's system user can reach it, unlike pytest's own folders, and its path is short enough for sockets.
-    With ``in_memory`` it is in memory where this machine has room there.
+    Unlike pytest's own folders, PostgreSQL's system user can reach this folder, and its path is short enough for
+    sockets. With ``in_memory`` the folder is in memory, if this machine has enough free memory.
     """
     base = MEMORY if in_memory and _has_room(MEMORY) else temporary_folder()
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=process_folder(base)))
@@ -35,19 +35,19 @@ def service_folder(name: str, *, in_memory: bool = False) -> Iterator[Path]:
 
 
 def temporary_folder() -> Path:
-    """Return the system's temporary folder; for root one that other users can reach, whatever TMPDIR says."""
+    """Return the system's temporary folder. Root ignores TMPDIR and gets /tmp, which other users can reach."""
     return Path("/tmp" if os.geteuid() == 0 else tempfile.gettempdir())
 
 
 @cache
 def process_folder(base: Path) -> Path:
-    """Return this process's own folder below ``base``, which is removed when the process ends.
+    """Return a folder below ``base`` that belongs to this process and is removed when the process ends.
 
-    The process holds a lock on it as long as it lives. A folder whose lock is free belonged to a process that was
-    killed, and is removed here.
+    The process locks the folder until it ends. An unlocked folder belonged to a process that was killed, and is removed
+    by the next call of this function.
     """
     remove_leftovers(base)
-    # Renamed once it is locked: until then another process would take it for a leftover.
+    # Lock the folder before it gets its final name. Otherwise another process would see it as a leftover.
     draft = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}", dir=base))
     draft.chmod(0o755)
     lock = os.open(draft / "lock", os.O_CREAT | os.O_WRONLY)
@@ -58,11 +58,11 @@ def process_folder(base: Path) -> Path:
 
 
 def remove_leftovers(base: Path) -> None:
-    """Remove the folders of processes that ended without removing them."""
+    """Remove the folders of processes that were killed."""
     for lock in base.glob(f"{PREFIX}*/lock"):
         try:
             descriptor = os.open(lock, os.O_WRONLY)
-        except OSError:  # removed in the meantime, or another user's
+        except OSError:  # Another process removed the folder, or it belongs to another user.
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,12 +74,12 @@ def remove_leftovers(base: Path) -> None:
 
 
 def _remove_own(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # a fork of the process runs this too
+    if os.getpid() == owner:  # A fork of the process runs its exit handlers too.
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _has_room(folder: Path) -> bool:
-    """Return whether servers can keep their data and run their programs below ``folder``."""
+    """Return whether ``folder`` has enough free space and lets servers write files and run programs."""
     try:
         system = os.statvfs(folder)
     except OSError:

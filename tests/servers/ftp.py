@@ -1,4 +1,4 @@
-"""A real FTP server over a folder, which can be told to lose connections, to lie, and to grow files that are read."""
+"""A real FTP server for a folder. A test can make it break transfers, report false success, or grow files."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ USER, PASSWORD = "county", "secret"
 
 @dataclass
 class CountyServer:
-    """``cut_after``: bytes after which each of the next transfers breaks off, one number a transfer; ``stop_after``:
-    the same, but the server says that all was sent."""
+    """The running server and the faults that a test sets.
+
+    ``cut_after`` and ``stop_after`` each hold one number of bytes for each coming transfer. After ``cut_after`` bytes
+    the server drops the connection. After ``stop_after`` bytes it stops and reports a complete transfer. Each item of
+    ``grow`` is appended to the file of one coming download.
+    """
 
     folder: Path
     port: int = 0
@@ -31,7 +35,7 @@ class CountyServer:
     stop_after: list[int] = field(default_factory=list)
     grow: list[str] = field(default_factory=list)
     transfers: list[tuple[str, int]] = field(default_factory=list)
-    """(file name, bytes skipped by REST) of each download."""
+    """The file name of each download, and the bytes that REST skipped."""
 
     def put(self, path: str, content: bytes, written: datetime) -> None:
         target = self.folder / path.lstrip("/")
@@ -42,7 +46,7 @@ class CountyServer:
 
 @contextmanager
 def running_ftp_server(folder: Path, certificate: Path | None = None) -> Iterator[CountyServer]:
-    """``certificate``: a file with certificate and key; then logins and transfers have to be encrypted."""
+    """Start the server and yield it. ``certificate`` is a file with certificate and key: with it, TLS is required."""
     county = CountyServer(folder)
     for feed in ("daily", "weekly", "monthly"):
         (folder / feed).mkdir(exist_ok=True)

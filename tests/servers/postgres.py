@@ -1,4 +1,4 @@
-"""PostgreSQL for tests: a server for each pytest process, and a database for each test."""
+"""PostgreSQL for tests: one server per pytest process, one database per test."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Database:
-    """A migrated leads database of one test's own, and an autocommit connection to it."""
+    """A test's own migrated leads database, with an autocommit connection to it."""
 
     url: str
     connection: psycopg.Connection[Any]
     server: PostgresServer
 
     def waiting_sessions(self) -> int:
-        """Return how many sessions of this database wait for another's lock."""
+        """Return the number of sessions in this database that are waiting for a lock."""
         waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         with psycopg.connect(self.url) as connection:
             return connection.execute(waiting).rowcount
@@ -39,7 +39,7 @@ class Database:
 
 @contextmanager
 def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
-    """Yield a server that is fast because nothing in it survives a power cut, unless it ``is_durable``."""
+    """Start a server and yield it. Unless it ``is_durable``, it is fast, but a power failure would lose its data."""
     settings = SETTINGS if is_durable else {**UNSAFE, **SETTINGS}
     with (
         service_folder("pg", in_memory=not is_durable) as folder,
@@ -49,7 +49,7 @@ def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
 
 
 def make_template(server: PostgresServer) -> str:
-    """Make a migrated database to copy, and return its name."""
+    """Create a migrated database that tests copy; return its name."""
     from alembic import command
 
     from migrations import configuration
@@ -61,7 +61,7 @@ def make_template(server: PostgresServer) -> str:
 
 @contextmanager
 def fresh_database(server: PostgresServer, name: str, template: str) -> Iterator[Database]:
-    """Yield a copy of ``template``, which is dropped afterwards together with all connections to it."""
+    """Yield a copy of ``template``. Afterwards close all connections to the copy and drop it."""
     server.copy_database(name, template)
     try:
         with psycopg.connect(server.url(name), autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""The sandbox for tests: the county and the providers, as a process."""
+"""Run the sandbox, which stands in for the county and the providers, as a process for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers.waiting import wait_for_service
 
 @contextmanager
 def running_sandbox(*options: str) -> Iterator[Sandbox]:
-    """Yield the running ``python -m sandbox serve`` with 500 documents."""
+    """Start ``python -m sandbox serve`` with 500 documents per day; yield its ports."""
     with service_folder("sandbox") as folder:
         ready = folder / "ready.json"
         command = [sys.executable, "-m", "sandbox", "serve", "--ftp-port", "0", "--http-port", "0", "--seed", "7"]
@@ -33,6 +33,6 @@ def running_sandbox(*options: str) -> Iterator[Sandbox]:
 
 
 def reset_sandbox(sandbox: Sandbox) -> None:
-    """Have the sandbox forget what it received and how it was told to answer."""
+    """Make the sandbox forget all requests and faults."""
     request = urllib.request.Request(f"{sandbox.url}/_sandbox/reset", data=b"", method="POST")
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()

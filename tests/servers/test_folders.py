@@ -1,4 +1,4 @@
-"""A run that is killed leaves no folder behind for longer than until the next run."""
+"""Folders of a killed test run are removed by the next run."""
 
 from __future__ import annotations
 

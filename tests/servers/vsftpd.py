@@ -1,4 +1,4 @@
-"""vsftpd, the FTP server of Debian, on a free port of the loopback interface."""
+"""Run vsftpd, Debian's FTP server, on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAIN = {
     "xferlog_enable": "NO",
     "idle_session_timeout": "60",
 }
-#: As careful operators set it up: no byte in the clear, and data only over the session that has logged in.
+#: A careful operator's settings: everything is encrypted, and data connections must reuse the login's TLS session.
 TLS = {
     "ssl_enable": "YES",
     "allow_anon_ssl": "YES",
@@ -40,19 +40,19 @@ TLS = {
 
 
 def require() -> None:
-    """Skips the test where vsftpd cannot run; CI has to have it."""
+    """Skip the test if vsftpd cannot run; in CI, fail if vsftpd is not installed."""
     missing = "" if PROGRAM else "vsftpd is not installed (apt-get install vsftpd)"
     if not missing and os.geteuid() != 0:
-        missing = "vsftpd has to be started by root"
+        missing = "vsftpd must be started by root"
     if missing and os.environ.get("CI") == "true" and not PROGRAM:
-        pytest.fail(f"{missing}: CI is to test against it")
+        pytest.fail(f"{missing}: CI must test with it")
     if missing:
         pytest.skip(missing)
 
 
 @contextmanager
 def running_vsftpd(folder: Path, published: Path, certificate: Path | None = None) -> Iterator[int]:
-    """A server of the files below ``published`` for anonymous users, its own files in ``folder``; yields its port."""
+    """Serve the files below ``published`` to anonymous users; yield the port. ``folder`` is for the server's files."""
     assert PROGRAM is not None
     port = free_port()
     empty = folder / "empty"

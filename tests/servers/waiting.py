@@ -1,4 +1,4 @@
-"""Waiting for a server to start."""
+"""Wait until a server has started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.processes import Child, ServiceDied
 
 
 def wait_for_service(child: Child, is_ready: Callable[[], bool], timeout: float = 30) -> None:
-    """Return when the service is ready. Raise RuntimeError with the end of its log when it ends or takes too long."""
+    """Wait until the service is ready. If it ends or takes too long, raise RuntimeError with the end of its log."""
     deadline = time.monotonic() + timeout
     while not is_ready():
         try:
@@ -25,7 +25,7 @@ def wait_for_service(child: Child, is_ready: Callable[[], bool], timeout: float 
 
 
 def wait_for_port(child: Child, port: int, timeout: float = 30) -> None:
-    """Return when the service takes connections on ``port``; raise as ``wait_for_service`` does."""
+    """Wait until the service accepts connections on ``port``. Raises RuntimeError as ``wait_for_service`` does."""
 
     def takes_connections() -> bool:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):
