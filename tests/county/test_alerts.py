@@ -21,7 +21,7 @@ from tests.county.days import (
 )
 
 
-def told(pipeline: Pipeline, user: int) -> list[tuple[str, str, str]]:
+def deliveries_to(pipeline: Pipeline, user: int) -> list[tuple[str, str, str]]:
     """Return kind, lead type and state of each of the subscriber's deliveries."""
     return pipeline.rows(
         "SELECT d.kind, l.lead_type, d.state FROM deliveries d JOIN leads l ON l.id = d.lead_id"
@@ -54,7 +54,7 @@ def test_a_subscriber_is_alerted_of_leads_that_match_the_criteria(
     county.connection.execute("INSERT INTO properties (folio_number, city) VALUES (%s, 'Little Havana')", (FOLIO,))
     user = subscriber(county, **criteria)
     county.run(FRIDAY, [deed()])
-    assert told(county, user) == expected
+    assert deliveries_to(county, user) == expected
 
 
 @pytest.mark.parametrize("channels", [["email"], ["sms"], ["email", "sms"]])
@@ -62,14 +62,14 @@ def test_urgent_leads_are_texted_to_those_who_want_texts(county: Pipeline, chann
     user = subscriber(county, channels=channels)
     county.run(FRIDAY, [lis_pendens()])
     kinds = {"email": "new_lead_alert", "sms": "urgent_lead_sms"}
-    assert [row[0] for row in told(county, user)] == sorted(kinds[channel] for channel in channels)
+    assert [row[0] for row in deliveries_to(county, user)] == sorted(kinds[channel] for channel in channels)
 
 
 @pytest.mark.parametrize(("status", "count"), [("active", 1), ("trialing", 1), ("canceled", 0), ("past_due", 0)])
 def test_only_active_subscriptions_get_alerts(county: Pipeline, status: str, count: int) -> None:
     user = subscriber(county, status=status)
     county.run(FRIDAY, [deed()])
-    assert len(told(county, user)) == count
+    assert len(deliveries_to(county, user)) == count
 
 
 def test_several_matching_criteria_give_one_alert(county: Pipeline) -> None:
@@ -80,7 +80,7 @@ def test_several_matching_criteria_give_one_alert(county: Pipeline) -> None:
         (user,),
     )
     county.run(FRIDAY, [deed()])
-    assert told(county, user) == [EMAIL]
+    assert deliveries_to(county, user) == [EMAIL]
 
 
 def test_the_key_and_the_price_are_those_of_the_contract(county: Pipeline) -> None:
@@ -98,7 +98,7 @@ def test_the_key_and_the_price_are_those_of_the_contract(county: Pipeline) -> No
 def test_scarce_tokens_go_to_the_best_leads(county: Pipeline) -> None:
     user = subscriber(county, tokens=1)
     county.run(FRIDAY, [deed(), lis_pendens(folio=OTHER_FOLIO)])
-    assert told(county, user) == [
+    assert deliveries_to(county, user) == [
         ("new_lead_alert", "foreclosure", "queued"),
         ("new_lead_alert", "new_homeowner", "skipped"),
     ]
@@ -110,7 +110,7 @@ def test_rerunning_the_day_alerts_nobody_twice(county: Pipeline) -> None:
     user = subscriber(county)
     for _ in range(3):
         county.run(FRIDAY, [*_SAME_DAY])
-    assert told(county, user) == [EMAIL]
+    assert deliveries_to(county, user) == [EMAIL]
 
 
 _SAME_DAY = [deed()]
@@ -133,7 +133,7 @@ def test_old_days_send_no_alerts_unless_the_run_asks_for_them(
 ) -> None:
     user = subscriber(county)
     county.run(FRIDAY, [deed()], announce_on=announce_on, notify=notify)
-    assert len(told(county, user)) == count
+    assert len(deliveries_to(county, user)) == count
     (announced,) = county.one("SELECT announced_at IS NOT NULL FROM leads")
     assert announced == bool(count)
 
@@ -144,5 +144,5 @@ def test_deleting_a_leads_document_cancels_its_alerts_and_costs_nothing(county: 
     county.run(THURSDAY, [mistake])
     assert county.one("SELECT token_balance FROM users") == (39,)
     county.run(FRIDAY, [replace(mistake, action="D")])
-    assert {row[2] for row in told(county, user)} == {"cancelled"}
+    assert {row[2] for row in deliveries_to(county, user)} == {"cancelled"}
     assert county.one("SELECT token_balance, by_entries FROM token_balances") == (50, 50)

@@ -26,7 +26,7 @@ from tests.county.court import (
     eviction,
 )
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, Pipeline, deed, subscriber
-from tests.county.test_alerts import told
+from tests.county.test_alerts import deliveries_to
 from tests.servers.postgres import Database
 
 EVICTION, DEBT, PROBATE, VERDICT = KINDS
@@ -139,10 +139,10 @@ def test_a_case_disposed_of_later_closes_its_lead_and_recalls_its_alerts(
     court.add_property()
     user = subscriber(court, lead_types=[kind.lead_type])
     court.file(kind, WEEK, kind.line())
-    assert told(court, user) == [("new_lead_alert", kind.lead_type, "queued")]
+    assert deliveries_to(court, user) == [("new_lead_alert", kind.lead_type, "queued")]
     court.file(kind, NEXT_WEEK, kind.line(**change))
     assert [lead[3] for lead in court.leads()] == ["closed"]
-    assert told(court, user) == [("new_lead_alert", kind.lead_type, "cancelled")]
+    assert deliveries_to(court, user) == [("new_lead_alert", kind.lead_type, "cancelled")]
     assert court.one("SELECT resolved_on IS NOT NULL FROM distressed_properties") == (True,)
 
 
@@ -207,7 +207,7 @@ def test_an_unmatched_case_is_tried_again_for_ninety_days_and_then_makes_its_lea
     assert [lead[:2] for lead in court.leads()] == [(kind.lead_type, CASE)]
     assert court.rows("SELECT * FROM unmatched_records") == []
     assert court.one(f"SELECT property_id IS NOT NULL FROM {kind.table}") == (True,)
-    assert [row[0] for row in told(court, user)] == ["new_lead_alert"]
+    assert [row[0] for row in deliveries_to(court, user)] == ["new_lead_alert"]
 
 
 def test_an_ambiguous_address_makes_no_lead(court: Court, kind: Kind) -> None:
@@ -231,7 +231,7 @@ def test_estates_are_urgent(court: Court, kind: Kind, channels: list[str], kinds
     court.add_property()
     user = subscriber(court, lead_types=[kind.lead_type], channels=channels)
     court.file(kind, WEEK, kind.line())
-    assert [row[0] for row in told(court, user)] == kinds
+    assert [row[0] for row in deliveries_to(court, user)] == kinds
 
 
 def test_a_replay_writes_no_row_again(court: Court, kind: Kind) -> None:
@@ -263,7 +263,7 @@ def test_a_corrected_file_is_as_if_the_first_had_never_been(court: Court, kind: 
         (moved, OTHER_FOLIO, "new"),
         (kept, FOLIO, "new"),
     ]
-    assert sorted(row[2] for row in told(court, user)) == ["cancelled", "cancelled", "queued", "queued"]
+    assert sorted(row[2] for row in deliveries_to(court, user)) == ["cancelled", "cancelled", "queued", "queued"]
 
 
 def test_files_in_any_order_and_any_number_end_the_same(court: Court, kind: Kind) -> None:
@@ -299,7 +299,7 @@ def test_weeks_in_any_order_alert_nobody_twice(court: Court, kind: Kind) -> None
     user = subscriber(court, lead_types=[kind.lead_type])
     for day in (WEEK, NEXT_WEEK, LAST_WEEK, WEEK):
         court.file(kind, day, kind.line(), announce_on=NEXT_WEEK, notify=True)
-    assert len(told(court, user)) == 1
+    assert len(deliveries_to(court, user)) == 1
     assert len(court.leads()) == 1
 
 

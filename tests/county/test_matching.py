@@ -68,9 +68,9 @@ def test_other_spellings_of_an_address_are_the_same_place(county: Pipeline, know
     assert county.one("SELECT p.folio_number FROM leads l JOIN properties p ON p.id = l.property_id") == (FOLIO,)
 
 
-@pytest.mark.parametrize("told", ["1234 SW 8 ST", "1234 S.W. 8th Street"])
-def test_a_property_that_a_document_added_is_found_by_its_address(county: Pipeline, told: str) -> None:
-    county.run(THURSDAY, [deed(WEDNESDAY, address=told)])
+@pytest.mark.parametrize("written", ["1234 SW 8 ST", "1234 S.W. 8th Street"])
+def test_a_property_that_a_document_added_is_found_by_its_address(county: Pipeline, written: str) -> None:
+    county.run(THURSDAY, [deed(WEDNESDAY, address=written)])
     county.run(FRIDAY, [file_at("1234 SW 8TH ST")])
     assert county.counts["match"] == {"matched": 1, "unmatched": 0}
 

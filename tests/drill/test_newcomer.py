@@ -138,17 +138,17 @@ def test_the_demo_turns_a_day_into_alerts_that_the_providers_accept(checkout: Ch
     started = time.monotonic()
     output = checkout.run("demo")
     assert time.monotonic() - started < 120, "the demo takes less than two minutes"
-    told = figures(output)
-    assert told["rows read"] > 30_000
-    assert 0 < told["rows rejected"] < 0.01 * told["rows read"]
-    assert told["new_homeowner"] > 100
-    assert told["foreclosure"] > 100
+    summary = figures(output)
+    assert summary["rows read"] > 30_000
+    assert 0 < summary["rows rejected"] < 0.01 * summary["rows read"]
+    assert summary["new_homeowner"] > 100
+    assert summary["foreclosure"] > 100
     received = re.search(r"received by the sandbox .*emails (\d+),.*texts (\d+)", output)
     assert received, output
-    assert (int(received[1]), int(received[2])) == (told["e-mails accepted"], told["texts accepted"])
-    assert told["e-mails accepted"] > 1_000
-    assert told["texts accepted"] > 100
-    assert told["memory"] < 3_000
+    assert (int(received[1]), int(received[2])) == (summary["e-mails accepted"], summary["texts accepted"])
+    assert summary["e-mails accepted"] > 1_000
+    assert summary["texts accepted"] > 100
+    assert summary["memory"] < 3_000
 
 
 def test_a_second_demo_uses_the_callers_servers(
@@ -161,8 +161,8 @@ def test_a_second_demo_uses_the_callers_servers(
     with psycopg.connect(url) as connection:
         accepted = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'accepted'").fetchone()
     postgres_server.drop_database("own_leads")
-    told = figures(output)
-    assert accepted == (told["e-mails accepted"] + told["texts accepted"],)
+    summary = figures(output)
+    assert accepted == (summary["e-mails accepted"] + summary["texts accepted"],)
 
 
 def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checkout: Checkout) -> None:

@@ -159,9 +159,9 @@ def test_oncall_is_alerted_once_of_a_late_scheduled_run_and_of_its_end(oncall: O
     assert "State: running" in text or "State: queued" in text
     assert oncall.hears("[info] recovered: probe_late is late")
     oncall.stack.api.pause("probe_late", True)
-    told = [subject for subject in oncall.mailbox.subjects() if subject.startswith("[critical] probe_late")]
+    alerts = [subject for subject in oncall.mailbox.subjects() if subject.startswith("[critical] probe_late")]
     runs = [run for run in oncall.stack.api.runs("probe_late") if run["run_type"] == "scheduled"]
-    assert 1 <= len(told) <= len(runs)
+    assert 1 <= len(alerts) <= len(runs)
 
 
 def test_a_task_of_data_cleanup_cleans_airflows_own_database(oncall: OnCall) -> None:

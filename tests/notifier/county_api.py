@@ -1,4 +1,4 @@
-"""The county's API for tests: its answers, its faults, and the calls that it received."""
+"""The county's API for tests: set its answers and faults, and read the calls that it received."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ class CountyApi:
     system: System
 
     def calls(self) -> list[dict[str, Any]]:
-        """The requests in order, with the time (``at``) of each."""
+        """Return the received requests in order; ``at`` is the time of a request."""
         return self.system.received("clerk")
 
     def folios(self) -> list[str]:
         return [call["query"]["parameter1"] for call in self.calls()]
 
     def alerts(self) -> list[str]:
-        """The subjects that on-call was told."""
-        return [str(told["body"]["title"]) for told in self.system.received("oncall")]
+        """Return the subjects of the alerts that on-call received."""
+        return [str(alert["body"]["title"]) for alert in self.system.received("oncall")]
 
     def answers(self, body: Mapping[str, Any], **instruction: Any) -> None:
-        """The next calls are answered with ``body``."""
+        """Answer the next calls with ``body``."""
         self.fault(status=200, body=dict(body), accept=True, **instruction)
 
     def fault(self, **instruction: Any) -> None:
-        """The next calls go wrong as ``sandbox.faults.Fault`` says."""
+        """Make the next calls fail; ``instruction`` holds fields of ``sandbox.faults.Fault``."""
         self.system.fault("clerk", **instruction)
 
 
 def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", why: str = "") -> dict[str, Any]:
-    """Return an answer with all rows of ``documents`` (each a list of rows, as ``deed`` returns them)."""
+    """Return an answer of the API with ``documents``; each is a list of rows, as ``deed`` returns it."""
     rows = [row for document in documents for row in document]
     return {
         "Status": status,
@@ -47,7 +47,7 @@ def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", wh
 
 
 def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int = 55_844, **fields: Any) -> list[Any]:
-    """Return a deed as the API reports it: a row for the seller, and one for each buyer."""
+    """Return a deed as the API reports it: one row for the seller and one for each buyer."""
     common = {
         "CFN_YEAR": int(recorded[:4]),
         "CFN_SEQ": sequence,
@@ -74,7 +74,7 @@ def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int =
 
 
 def rows_of(document: Document) -> list[Any]:
-    """Return a document of the county's files as its API reports it."""
+    """Return a document from the county's files as the county's API reports it."""
     original = document.original or (0, 0)
     common = {
         "CFN_YEAR": document.year,

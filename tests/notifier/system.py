@@ -1,4 +1,4 @@
-"""What the notifier's tests work with: rows to start from, worker processes, and what the providers received."""
+"""Helpers for the notifier's tests: insert rows, start workers, and read what the providers received."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ KINDS_OF_EMAIL = (
     "PAYMENT_RECEIPT",
 )
 PURPOSES = ("LEADS", "WELCOME", "DIGEST", "BILLING", "SUPPORT")
-#: States in which a delivery waits for a worker.
+#: The states that are not final.
 OPEN = ("queued", "sending", "unknown")
 
 
 def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[str, str]:
-    """Return a notifier's settings: the sandbox as provider, and time a hundred times faster."""
+    """Return the notifier's settings: providers are in the sandbox, and time runs a hundred times faster."""
     return {
         "DATABASE_URL": database.url,
         "REDIS_URL": redis_url,
@@ -69,17 +69,17 @@ def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[s
 
 
 class System:
-    """The database, Redis and sandbox of one test, and its worker processes."""
+    """The database, Redis, sandbox and worker processes of one test."""
 
     def __init__(self, database: Database, redis_url: str, sandbox: Sandbox, folder: Path) -> None:
         self.database, self.redis_url, self.sandbox, self.folder = database, redis_url, sandbox, folder
         self.redis_server: RedisServer | None = None
-        """Set when no other test uses this Redis."""
+        """The Redis server, if it belongs only to this test."""
         self._connection = database.connection
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def connect_again(self) -> None:
-        """Open a new connection after the database was restarted."""
+        """Open a new connection after a restart of the database."""
         self._connection = psycopg.connect(self.database.url, autocommit=True)
 
     # ── rows to start from ──
@@ -124,7 +124,7 @@ class System:
         assert row is not None
         return int(row[0])
 
-    # ── what became of them ──
+    # ── outcomes ──
     def rows(self, query: str, *parameters: Any) -> list[Any]:
         return self._connection.execute(query, parameters).fetchall()
 
@@ -141,7 +141,7 @@ class System:
         return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
 
     def outcome(self, opened: EnqueueResult) -> tuple[str, str | None]:
-        """Send what is due from this process, and return the state and code of a delivery."""
+        """Send all due deliveries from this process; return the state and the error code of one delivery."""
         for queue in (EMAIL, SMS):
             drain.drain_queue(queue)
         row: tuple[str, str | None]
@@ -149,7 +149,7 @@ class System:
         return row
 
     def balance(self, user: int) -> int:
-        """Return the balance, after checking that the ledger entries add up to it."""
+        """Check that the user's ledger entries add up to the balance; return the balance."""
         balance, by_entries = self.rows(
             "SELECT token_balance, by_entries FROM token_balances WHERE user_id = %s", user
         )[0]
@@ -163,7 +163,8 @@ class System:
         deadline = time.monotonic() + seconds
         while not true():
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds} s: {what}; states {self.states()}\n{self.output()[-3000:]}")
+                facts = f"states {self.states()}\n{self.output()[-3000:]}"
+                raise AssertionError(f"did not happen within {seconds} s: {what}; {facts}")
             time.sleep(0.05)
 
     def wait_for_rest(self, seconds: float = 30) -> None:
@@ -176,7 +177,7 @@ class System:
         return found
 
     def accepted_emails(self) -> list[int]:
-        """Return the delivery id of each e-mail that SendGrid accepted, once for each time."""
+        """Return the delivery id of each e-mail that SendGrid accepted; an id is repeated if it was accepted again."""
         return [
             int(person["custom_args"]["delivery_id"])
             for request in self.received("sendgrid")
@@ -185,27 +186,27 @@ class System:
         ]
 
     def accepted_sms(self) -> list[int]:
-        """Return the delivery id of each SMS that Twilio accepted, once for each time."""
+        """Return the delivery id of each SMS that Twilio accepted. An id is repeated if Twilio accepted it again."""
         callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
         return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
 
     def accepted_sms_numbers(self) -> list[str]:
-        """Return the recipient of each SMS that Twilio accepted, once for each time."""
+        """Return the recipient of each SMS that Twilio accepted."""
         return [r["body"]["To"] for r in self.received("twilio") if r["accepted"]]
 
     def fault(self, provider: str, **instruction: Any) -> None:
         self._control("POST", "faults", json.dumps({"provider": provider, **instruction}).encode())
 
     def heal(self) -> None:
-        """Have the providers answer normally again; keep what they received."""
+        """Remove all faults, so that the providers answer normally again; keep the received requests."""
         self._control("POST", "heal", b"{}")
 
     def became(self, sid: str, **fields: Any) -> None:
-        """Set what Twilio reports about a text or call from now on."""
+        """Set the fields that Twilio reports about a text or call from now on."""
         self._control("POST", "became", json.dumps({"sid": sid, **fields}).encode())
 
     def forget(self) -> None:
-        """Have the providers forget what they received and all faults."""
+        """Make the providers forget all received requests and all faults."""
         self._control("POST", "reset", b"{}")
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -217,7 +218,7 @@ class System:
 
     # ── workers ──
     def start_worker(self, *queues: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start ``dramatiq notifier`` in its own process group, for all queues or for those named."""
+        """Start ``dramatiq notifier`` in its own process group, for the given queues or for all."""
         command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "--processes", "1", "--threads", "8"]
         if queues:
             command += ["--queues", *queues]
@@ -235,7 +236,7 @@ class System:
         return worker
 
     def kill(self, worker: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
-        """Kill a worker and its children, with SIGKILL unless ``number`` is another signal."""
+        """Send a signal to a worker and its children, by default SIGKILL, and wait until the worker has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, number)
         worker.wait(timeout=30)

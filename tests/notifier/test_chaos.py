@@ -1,4 +1,4 @@
-"""Workers that die, providers that fail, servers that restart: afterwards the ledger and the deliveries agree."""
+"""After workers die, providers fail and servers restart, the ledger and the deliveries agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.notifier.system import System, settings_for
 from tests.servers.folders import service_folder
 from tests.servers.postgres import Database, make_template, running_postgres
 
-#: Time runs two hundred times faster: an hour is 18 s, the longest retry 16 s.
+#: Time runs two hundred times faster: an hour takes 18 s, the longest retry delay 16 s.
 SCALE = {"NOTIFIER_TIME_SCALE": "0.005", "PROVIDER_TIMEOUT_SECONDS": "1"}
 FINAL = {"accepted", "parked", "dead"}
 
@@ -33,19 +33,19 @@ def has_received_texts(system: System, count: int) -> bool:
 
 
 def open_all(system: System, emails: int, texts: int) -> list[int]:
-    """Insert subscribers with enough tokens, and enqueue e-mails and texts to them; return the deliveries."""
+    """Insert subscribers with enough tokens and enqueue e-mails and texts for them; return the delivery ids."""
     users = [system.subscriber(tokens=10_000) for _ in range(10)]
     leads = [system.lead() for _ in range(max(emails, texts) // 10)]
     rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
     opened = notifier.send_many(notifier.urgent_lead_sms, rows[:texts])
-    # A few at a time: all at once they would be one request to the provider.
+    # Enqueue a few e-mails at a time. Otherwise the worker would send all in one request to the provider.
     for first in range(0, emails, 5):
         opened += notifier.send_many(notifier.new_lead_alert, rows[first : first + 5])
     return [one.delivery_id for one in opened]
 
 
 def check_that_it_adds_up(system: System) -> None:
-    """Check what must hold when no delivery waits any more."""
+    """Check states, charges and dead letters after all deliveries have reached a final state."""
     found = system.rows("SELECT id, channel, state, tokens FROM deliveries WHERE tokens > 0")
     assert {state for _, _, state, _ in found} <= FINAL
     emails, texts = Counter(system.accepted_emails()), Counter(system.accepted_sms())
@@ -57,7 +57,7 @@ def check_that_it_adds_up(system: System) -> None:
         times = (emails if channel == "email" else texts)[delivery]
         if state == "accepted":
             assert times >= 1, f"{channel} {delivery} is accepted in the database only"
-            # Proof that it was sent, when it comes after the delivery was parked, charges no tokens.
+            # If the proof of sending arrives after the delivery was parked, the tokens stay released.
             assert ended[delivery] in (["settle"], ["release"]), f"{channel} {delivery}: {ended[delivery]}"
         else:
             assert ended[delivery] == ["release"], f"{channel} {delivery} is {state}: {ended[delivery]}"
@@ -98,7 +98,7 @@ def test_workers_killed_every_two_seconds_under_failing_providers(
 
 @pytest.fixture
 def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[System]:
-    """Yield a system on its own servers, so that a test can restart them."""
+    """Yield a system with its own PostgreSQL and Redis, so that a test can restart them."""
     with running_postgres(is_durable=True) as postgres, service_folder("redis") as folder:
         template = make_template(postgres)
         postgres.copy_database("own", template)
@@ -118,7 +118,7 @@ def own_system(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 @pytest.mark.drill
 @pytest.mark.parametrize("server", ["Redis emptied", "Redis restarted", "PostgreSQL crashed"])
-def test_what_is_queued_is_sent_once_whatever_restarts(own_system: System, server: str) -> None:
+def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: System, server: str) -> None:
     system = own_system
     system.fault("sendgrid", seconds=0.2)
     system.fault("twilio", seconds=0.5)
@@ -140,7 +140,7 @@ def test_what_is_queued_is_sent_once_whatever_restarts(own_system: System, serve
     system.wait_for_rest(seconds=90)
     assert Counter(system.accepted_sms()) == Counter(ids[:150])
     if server == "PostgreSQL crashed":
-        # A claim whose outcome could not be written becomes unknown; an e-mail may be sent a second time then.
+        # If an outcome cannot be written, the delivery becomes unknown, and an e-mail may be sent twice.
         assert max(Counter(system.accepted_emails()).values()) <= 2
         assert set(system.states()) <= {"accepted", "parked"}
     else:

@@ -1,4 +1,4 @@
-"""The log of a worker process: one format, with the ids of the message and of the deliveries."""
+"""A worker's log has one format and contains the ids of the message and of the deliveries."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.notifier.system import System
 
 
 def lines(system: System) -> list[dict[str, Any]]:
-    """Return what the worker process has logged since it imported the notifier.
+    """Return the lines that the worker process has logged since it imported the notifier.
 
-    Before that, and in Dramatiq's main process, Dramatiq writes a few lines in its own format.
+    Before the import, and in its main process, Dramatiq writes a few lines in its own format.
     """
     written = [line for line in system.output().splitlines() if "dramatiq.MainProcess" not in line]
     return [json.loads(line) for line in dropwhile(lambda line: not line.startswith("{"), written)]
 
 
-def test_every_line_of_a_worker_is_json_and_names_the_message_that_is_processed(system: System) -> None:
+def test_every_log_line_of_a_worker_is_json_and_names_the_current_message(system: System) -> None:
     system.start_worker(EMAIL.queue_name, "--verbose")
     system.outcome(notifier.welcome_email.send(system.subscriber()))
     system.wait_until(lambda: "Completed after" in system.output(), "the end of the message")

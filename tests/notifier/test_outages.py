@@ -1,4 +1,4 @@
-"""Redis absent, hung or emptied, a worker told to stop: nothing is lost or sent twice, and no sender waits for long."""
+"""When Redis fails or a worker is stopped, no delivery is lost or sent twice, and no sender waits for long."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pyte
 
 
 def test_an_attempt_starts_within_two_seconds_of_its_time(system: System) -> None:
-    """The retry table at a tenth of its time: an e-mail is due again after 0.5 s, 2.5 s."""
+    """The test scales the retry delays to a tenth: an e-mail is due again after 0.5 s, then after 2.5 s."""
     user, lead = system.subscriber(), system.lead()
     system.fault("sendgrid", status=503, times=2)
     system.start_worker(NOTIFIER_TIME_SCALE="0.1")
@@ -58,7 +58,7 @@ def test_an_attempt_starts_within_two_seconds_of_its_time(system: System) -> Non
     assert 2.5 <= third - second < 4.5 + 0.5
 
 
-def test_a_worker_told_to_stop_finishes_what_it_has_and_leaves_the_rest(system: System) -> None:
+def test_a_stopped_worker_finishes_its_claim_and_leaves_the_rest_queued(system: System) -> None:
     leads, user = [system.lead() for _ in range(200)], system.subscriber(tokens=5000)
     system.fault("twilio", seconds=0.5)
     rows = [{"subscriber_id": user, "lead_id": lead} for lead in leads]
@@ -130,7 +130,7 @@ def test_a_heartbeat_reports_what_waits_and_what_is_being_sent(system: System) -
 
 
 def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The claim was committed and nothing was sent for it; without this a text would be parked after an hour."""
+    """The claim was committed, but nothing was sent. Without the requeue, the text would be parked after an hour."""
     opened = notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
 
     @contextmanager
@@ -149,7 +149,7 @@ def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monk
     assert system.rows("SELECT state, attempts FROM deliveries") == [("accepted", 1)]
 
 
-def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
+def test_a_bug_before_sending_costs_an_attempt_but_not_the_delivery(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sendgrid, "request", lambda *_: 1 / 0)
@@ -160,7 +160,7 @@ def test_an_error_of_ours_before_sending_costs_a_try_and_no_delivery(
     ]
 
 
-def test_an_error_of_ours_after_sending_never_sends_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_after_sending_never_sends_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = twilio.send_sms
 
     def broken(*arguments: Any, **options: Any) -> str:
@@ -189,7 +189,7 @@ def test_the_app_alerts_on_call_through_redis_or_without_it(system: System, monk
     assert [("without it" in one, "+13055550199" in one) for one in alerts] == [(False, True), (True, True)]
 
 
-def test_requests_of_an_earlier_test_are_not_counted_for_the_next(system: System) -> None:
+def test_requests_from_before_a_reset_of_the_sandbox_are_not_counted(system: System) -> None:
     system.fault("twilio", seconds=1)
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     worker = Thread(target=drain.drain_queue, args=(SMS,))

@@ -1,6 +1,6 @@
-"""The recipe for a new message kind: what its author adds, step by step, and that nothing else is needed to send it.
+"""The recipe for a new message kind works: the five steps below are enough to send it.
 
-In the repository each step is one entry in the file that its comment names.
+In the repository, each step adds one entry to the file that the step's comment names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from notifier.deliveries.enqueue import DeliveryRequest
 from notifier.messages import links
 from tests.notifier.system import System
 
-# 1. migrations/reference/delivery_kinds.csv: channel, queue, price, order, retries, lifetime.
+# 1. migrations/reference/delivery_kinds.csv: add channel, queue, price, order, retries and lifetime.
 ROW: dict[str, Any] = {
     "kind": "price_change",
     "channel": "email",
@@ -38,8 +38,8 @@ ROW: dict[str, Any] = {
 }
 
 
-# 2. notifier/messages: the fields of its template. If it needs columns that no statement selects yet, add one to
-#    notifier/channels/sql.
+# 2. notifier/messages: add a function for the template's fields. If the fields need columns that no statement selects,
+#    add a statement to notifier/channels/sql.
 def fields(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "subscriber_name": row["first_name"] or "",
@@ -48,26 +48,26 @@ def fields(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# 3. notifier/channels/email.py: the declaration.
+# 3. notifier/channels/email.py: declare the kind.
 PRICE_CHANGE = EmailKind(
     "price_change", "BILLING", fields, EligibilityPolicy("channels/compose_account_messages", "email"), is_optional=True
 )
 
 
-# 4. notifier/actors/requests.py: the delivery that its actor's arguments request.
+# 4. notifier/actors/requests.py: add a function that makes a DeliveryRequest from the actor's arguments.
 def request(subscriber_id: int, cents: int) -> DeliveryRequest:
     return DeliveryRequest("price_change", f"price:{subscriber_id}:{cents}", subscriber_id, params={"cents": cents})
 
 
 def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do what importing the notifier and migrating the database do with the entries above."""
+    """Register the entries above, as importing the notifier and migrating the database would."""
     columns, marks = ", ".join(ROW), ", ".join(["%s"] * len(ROW))
     insert = f"INSERT INTO delivery_kinds ({columns}) VALUES ({marks})"
     system.database.connection.execute(insert, list(ROW.values()))
     # notifier/core/queues.py names the queue of each kind; notifier/actors/drain.py takes the sender from EMAIL_KINDS.
     monkeypatch.setitem(KINDS, "price_change", EMAIL)
     monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))
-    # notifier/core/settings.py declares sendgrid_template_price_change, the id of its template at SendGrid.
+    # notifier/core/settings.py declares sendgrid_template_price_change, the id of the template at SendGrid.
     templates = {"price_change": "d-price-change"}
     monkeypatch.setattr(SendGridSettings, "template", lambda _, kind: templates[kind])
 
@@ -76,10 +76,10 @@ def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
 def price_change(system: System, monkeypatch: pytest.MonkeyPatch) -> Any:
     declare(system, monkeypatch)
 
-    # 5. notifier/actors/email.py: the actor, which notifier/__init__.py exports.
+    # 5. notifier/actors/email.py: add the actor, and export it in notifier/__init__.py.
     @delivery_actor(request)
     def price_change(subscriber_id: int, cents: int) -> None:
-        """Enqueue the news of a price change; 2 tokens."""
+        """Enqueue a notice about a price change. It costs 2 tokens."""
         enqueue([request(subscriber_id, cents)])
 
     yield price_change

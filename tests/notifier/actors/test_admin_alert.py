@@ -1,4 +1,4 @@
-"""Alerts from the app are readable by the worker that gets them, also when the previous release sent them."""
+"""A worker can read alerts from the app, including alerts that the previous release sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery actors, from ``send`` to the provider, through a real worker."""
+"""A delivery actor's ``send`` reaches the provider through a real worker."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_balance_for_six_texts_sends_six_of_fifty(system: System) -> None:
     assert system.balance(user) == 0
 
 
-def test_many_are_opened_at_once_and_leave_in_batches(system: System) -> None:
+def test_many_deliveries_are_enqueued_at_once_and_sent_in_batches(system: System) -> None:
     users, leads = [system.subscriber() for _ in range(3)], [system.lead() for _ in range(200)]
     rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
     opened = notifier.send_many(notifier.new_lead_alert, [*rows, rows[0]])
@@ -75,7 +75,7 @@ def test_a_later_alert_waits(system: System) -> None:
 
 
 @pytest.mark.parametrize("missing", ["subscriber_id", "lead_id"])
-def test_an_unknown_subscriber_or_lead_opens_nothing(system: System, missing: str) -> None:
+def test_an_unknown_subscriber_or_lead_enqueues_nothing(system: System, missing: str) -> None:
     known = {"subscriber_id": system.subscriber(), "lead_id": system.lead()}
     with pytest.raises(UnknownRecipient, match=missing):
         notifier.new_lead_alert.send(**known | {missing: 4711})
@@ -83,7 +83,7 @@ def test_an_unknown_subscriber_or_lead_opens_nothing(system: System, missing: st
 
 
 def test_a_message_by_name_enqueues_its_delivery(system: System) -> None:
-    """The message was put into Redis without the actor, and so without a row."""
+    """Another program puts the message into Redis without calling the actor, so no row exists yet."""
     import redis
     from dramatiq.brokers.redis import RedisBroker
 
@@ -120,7 +120,7 @@ def test_the_leader_wakes_the_queue_of_a_row_written_in_sql(system: System) -> N
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_delivery_actor_is_an_actor_like_any_other(kind: str) -> None:
-    """Its function, options and messages are what Dramatiq's own code expects of an actor."""
+    """A delivery actor has the function, options and messages that Dramatiq's code expects."""
     actor = getattr(notifier, kind)
     assert isinstance(actor, DeliveryActor)
     assert (actor.fn.__name__, actor.actor_name, actor.__doc__) == (kind, kind, actor.fn.__doc__)
@@ -133,7 +133,7 @@ def test_a_delivery_actor_is_an_actor_like_any_other(kind: str) -> None:
     assert (message.actor_name, message.queue_name) == (kind, KINDS[kind].queue_name)
 
 
-def test_what_a_worker_runs_enqueues_the_same_delivery_as_send(system: System) -> None:
+def test_an_actors_function_enqueues_the_same_delivery_as_send(system: System) -> None:
     user, lead = system.subscriber(), system.lead(phone_number=None)
     assert notifier.welcome_email(user) is None
     assert not notifier.welcome_email.send(user).is_new
@@ -142,7 +142,7 @@ def test_what_a_worker_runs_enqueues_the_same_delivery_as_send(system: System) -
     assert (again.is_new, again.state) == (False, "failed"), "a lead without a phone number fails at once"
 
 
-def test_a_delay_may_be_a_number_or_a_timedelta_and_nothing_is_due_before(system: System) -> None:
+def test_a_delay_may_be_a_number_or_a_timedelta(system: System) -> None:
     user = system.subscriber()
     for lead, delay in ((system.lead(), 90_000), (system.lead(), timedelta(seconds=90))):
         later = notifier.urgent_lead_sms.send_with_options(kwargs={"subscriber_id": user, "lead_id": lead}, delay=delay)

@@ -1,4 +1,4 @@
-"""The drain actors send what is due when a message names them, by their present name or by the previous one."""
+"""A message with a drain actor's current or previous name makes the worker send the deliveries that are due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.notifier.system import System
 
 
 def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
-    """Add a message for an actor, as a worker of any release would."""
+    """Put a message for an actor into Redis, as a worker of any release does."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=queue.queue_name,
         actor_name=actor_name,
@@ -32,7 +32,7 @@ def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
 @pytest.mark.parametrize("queue", [EMAIL, SMS], ids=lambda queue: queue.queue_name)
 @pytest.mark.parametrize("prefix", ["drain", "ring"])
 def test_a_wake_up_drains_its_queue_and_leaves_no_dead_letter(system: System, queue: Queue, prefix: str) -> None:
-    """A worker of the previous release puts ``ring_…`` into Redis. No leader helps: the test holds its lock."""
+    """Workers of the previous release send ``ring_…``. The test holds the leader's lock, so no leader helps."""
     system.rows("SELECT pg_advisory_lock(hashtext(%s))", LEADER_LOCK)
     user, lead = system.subscriber(), system.lead()
     (notifier.new_lead_alert if queue is EMAIL else notifier.urgent_lead_sms).send(user, lead)
@@ -62,7 +62,7 @@ def test_a_wake_up_with_nothing_to_do_is_acknowledged(system: System, queue: Que
     assert system.rows("SELECT * FROM failed_jobs") == []
 
 
-def test_a_worker_that_is_to_stop_makes_no_new_claim(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopping_worker_makes_no_new_claim(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     broker = dramatiq.get_broker()
     try:

@@ -1,4 +1,4 @@
-"""What the notifier relies on inside Dramatiq still is as it was read; a failure says what to read again."""
+"""The parts of Dramatiq's internals that the notifier uses are unchanged; a failure names the code to check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUEUE = "internals"
 
 
 class Seen(Middleware):
-    """Keeps what ``before_nack`` is given."""
+    """Records each message that is passed to ``before_nack``."""
 
     def __init__(self) -> None:
         self.rejected: list[tuple[BaseException | None, int, str]] = []
@@ -33,7 +33,7 @@ class Seen(Middleware):
 
 @pytest.fixture
 def broker(redis_url: str) -> Iterator[RedisBroker]:
-    """Yield Dramatiq's own Redis broker, not the notifier's, with an actor that fails and one that does nothing."""
+    """Yield Dramatiq's own Redis broker, not the notifier's."""
     made = RedisBroker(  # type: ignore[no-untyped-call]
         client=redis.Redis.from_url(redis_url), middleware=[Retries(max_retries=1, min_backoff=1, max_backoff=1)]
     )
@@ -47,7 +47,7 @@ def message(**options: Any) -> dramatiq.Message[Any]:
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-notifier.txt"])
-def test_the_version_is_the_one_that_was_read(lock: str) -> None:
+def test_the_locked_version_of_dramatiq_is_the_one_that_was_checked(lock: str) -> None:
     locked = re.findall(r"^dramatiq==(\S+)", (ROOT / lock).read_text("utf-8"), re.MULTILINE)
     advice = (
         f"dramatiq_internals.py was written against Dramatiq {internals.READ_VERSION}, {lock} has {locked}: "
@@ -57,7 +57,7 @@ def test_the_version_is_the_one_that_was_read(lock: str) -> None:
     assert version("dramatiq") == internals.READ_VERSION, advice
 
 
-def test_nothing_else_touches_the_inside() -> None:
+def test_no_other_module_uses_dramatiqs_internals() -> None:
     inside = r"\._exception|__acks__|\bdo_(fetch|ack|nack|requeue)\b|worker_threads|consumer_whitelist"
     inside += r"|redis_message_id|\.msgs\b|\.XQ\b|\.DQ\b"
     files = [path for path in Path(ROOT / "notifier").rglob("*.py") if path.name != "dramatiq_internals.py"]
@@ -65,7 +65,7 @@ def test_nothing_else_touches_the_inside() -> None:
     assert found == set()
 
 
-def test_messages_are_where_their_keys_say(broker: RedisBroker) -> None:
+def test_messages_are_stored_under_the_expected_keys(broker: RedisBroker) -> None:
     sent = broker.enqueue(message())
     redis_id = internals.redis_id_of(sent)
     client = broker.client
@@ -152,7 +152,7 @@ def test_a_rejected_message_has_its_exception_and_its_failures(broker: RedisBrok
 def test_retries_put_the_traceback_where_it_is_removed(broker: RedisBroker) -> None:
     proxy = dramatiq.MessageProxy(message())
     dramatiq.actor(broker=broker, queue_name=QUEUE, actor_name="nothing")(lambda: None)
-    retries: Any = Retries(max_retries=1)  # Dramatiq has no types for it
+    retries: Any = Retries(max_retries=1)  # Dramatiq's Retries has no type annotations.
     retries.after_process_message(broker, proxy, exception=KeyError("Jane Roe"))
     assert proxy.options["traceback"]
     internals.forget_traceback(proxy)

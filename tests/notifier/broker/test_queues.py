@@ -1,4 +1,4 @@
-"""A queue takes as much at once as it may run and no more; it survives dead workers, an absent Redis and bad bytes."""
+"""A queue runs as many messages at once as its limit allows, and survives dead workers, Redis outages and bad bytes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ KEY = f"dramatiq:{QUEUE}"
 
 
 def folios(count: int) -> Iterator[str]:
-    """Yield folios that no property has, so that the county is asked about each."""
+    """Yield folios that are not in the database, so that each lookup calls the county's API."""
     return map(str, itertools.islice(itertools.count(3_000_000_000_000), count))
 
 
 def look_up(system: System, count: int = 1, first: int = 0) -> list[str]:
-    """Look up that many folios at once; return the source of each answer."""
+    """Look up ``count`` folios at once; return the source of each answer."""
     import notifier
 
     user = system.subscriber()
@@ -50,7 +50,7 @@ def send(folio: str, user: int) -> int:
 
 @pytest.fixture
 def own_redis(notifier_settings: pytest.MonkeyPatch, system: System) -> Iterator[RedisServer]:
-    """Yield the test's own Redis, which it may stop and empty."""
+    """Yield a Redis server of the test's own, which the test may stop and empty."""
     with service_folder("redis") as folder, RedisServer(folder) as server:
         notifier_settings.setenv("REDIS_URL", server.url)
         dramatiq.get_broker().close()
@@ -59,13 +59,13 @@ def own_redis(notifier_settings: pytest.MonkeyPatch, system: System) -> Iterator
 
 
 def in_flight(county_api: CountyApi, seconds: float) -> int:
-    """Return how many calls, of ``seconds`` each, the county answered at once at most."""
+    """Return the largest number of concurrent calls to the county, if each took ``seconds``."""
     ends = [call["at"] for call in county_api.calls()]
     return max(sum(1 for end in ends if end - seconds < moment <= end) for moment in ends)
 
 
-def test_a_queue_runs_as_many_at_once_as_it_may(county_api: CountyApi, system: System) -> None:
-    """Also in a process that has the threads of all queues."""
+def test_a_queue_uses_its_full_concurrency_and_no_more(county_api: CountyApi, system: System) -> None:
+    """A worker process for all queues has more threads than one queue may use."""
     county_api.fault(seconds=0.4)
     system.start_worker()
     assert look_up(system, 25) == ["api"] * 25
@@ -73,7 +73,7 @@ def test_a_queue_runs_as_many_at_once_as_it_may(county_api: CountyApi, system: S
 
 
 def test_a_lookup_does_not_wait_for_email(county_api: CountyApi, system: System) -> None:
-    """In one process for all queues, fifty slow e-mail requests leave the lookups' threads free."""
+    """In one process for all queues, fifty slow e-mail requests leave threads for lookups free."""
     import notifier
 
     system.fault("sendgrid", seconds=5)
@@ -189,7 +189,7 @@ def test_bytes_that_are_not_a_message_are_rejected_and_the_other_messages_run(
 
 @pytest.mark.drill
 def test_a_backlog_of_email_does_not_slow_down_lookups() -> None:
-    """20,000 alerts, providers that take 50 ms, a process for each queue, all on this machine; median of three runs."""
+    """Each of three runs sends 20,000 alerts with one process per queue; the providers take 50 ms."""
     from bench.notifier_lookups import beside_email, median_p95
     from bench.notifier_system import make_leads, system
 

@@ -1,4 +1,4 @@
-"""The broker connects when it is first used, to the address that REDIS_URL has then."""
+"""The broker reads REDIS_URL and connects when it is first used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers.folders import service_folder
 
 
 def run_python(code: str, **settings: str) -> str:
-    """Run a program with only these settings; return its output."""
+    """Run a Python program with only the given settings; return its output."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "HOME")}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, check=False)
@@ -41,7 +41,7 @@ def test_the_address_is_read_when_the_first_connection_is_made(redis_url: str) -
         assert client.llen("dramatiq:email-workflows") == 1
 
 
-def test_a_closed_broker_connects_to_the_address_of_that_moment(redis_url: str) -> None:
+def test_a_closed_broker_connects_to_the_current_address(redis_url: str) -> None:
     with service_folder("redis") as folder, RedisServer(folder) as other:
         addresses = [redis_url, other.url]
         broker = make_broker(lambda: addresses[0])

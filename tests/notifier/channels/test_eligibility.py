@@ -1,4 +1,4 @@
-"""Who is eligible at the moment of sending, and in which order deliveries are sent."""
+"""Eligibility is checked when a delivery is sent, and deliveries are sent in the right order."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_two_concurrent_claims_respect_the_daily_cap(system: System, monkeypatch
     claim = rows
 
     def slow(cursor: Any, name: str, **parameters: Any) -> Any:
-        """Keep the first claim uncommitted for a while."""
+        """Delay the commit of the first claim."""
         taken = claim(cursor, name, **parameters)
         if name == "deliveries/claim" and not claimed.is_set():
             claimed.set()

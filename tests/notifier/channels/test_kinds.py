@@ -1,4 +1,4 @@
-"""What the code declares of each kind agrees with the database's row."""
+"""The code's declaration of each kind agrees with the kind's row in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider's refusal costs: retries follow the table, throttling costs no attempt, a rejection ends at once."""
+"""Retries after a provider's refusal follow the table; throttling costs no attempt; a rejection is final."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUEUES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twili
 
 
 def sent(system: System, kind: str) -> int:
-    """Send a delivery of the kind once and return its id."""
+    """Enqueue a delivery of the kind and try to send it once; return its id."""
     opened = getattr(notifier, kind).send(system.subscriber(), system.lead())
     drain.drain_queue(QUEUES[kind][0])
     return int(opened.delivery_id)
@@ -208,7 +208,7 @@ def test_an_expired_delivery_is_not_sent(system: System) -> None:
 
 
 def sweep(system: System, later: str) -> None:
-    """Let time pass in which nothing else happens, then sweep."""
+    """Make all deliveries older by ``later``, then run the sweep."""
     from leads import database
     from notifier.maintenance.sweep import sweep
     from notifier.maintenance.tasks import alert_on_parked
@@ -248,7 +248,7 @@ def test_reconciliation_finds_an_sms_with_unknown_outcome(system: System) -> Non
 
 
 def test_reconciliation_finds_an_sms_without_recorded_text_by_its_link(system: System) -> None:
-    """The worker died before it recorded the text."""
+    """The worker died before it stored the text that it had sent."""
     from unittest import mock
 
     from notifier.core.errors import OutcomeNotRecorded
@@ -286,13 +286,12 @@ def test_a_parked_sms_is_checked_for_a_day(system: System, monkeypatch: pytest.M
     system.heal()
     sweep(system, "61 minutes")
     assert system.state(delivery) == "parked"
-    assert sms_reconciliation.reconcile_sms() == 0, "an hour has to pass"
+    assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is checked only after an hour"
     make_due = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
-    system.database.connection.execute(
-        "UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'"  # as Twilio dates it
-    )
+    # Make the claim match the time of Twilio's record.
+    system.database.connection.execute("UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'")
     system.database.connection.execute(make_due, ("26 hours",))
-    assert sms_reconciliation.reconcile_sms() == 0, "and not more than a day"
+    assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is not checked after a day"
     system.database.connection.execute(make_due, ("-25 hours",))
     assert sms_reconciliation.reconcile_sms() == 1
     assert system.state(delivery) == "accepted"

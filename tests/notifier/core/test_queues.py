@@ -1,4 +1,4 @@
-"""Queues and kinds are declared once: every other list of them agrees with ``notifier.core.queues``."""
+"""Every list of queues or kinds agrees with the declarations in ``notifier.core.queues``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way in which a job ends leaves one dead letter without personal data, which an operator can replay once."""
+"""Every failed job leaves one dead letter without personal data, which an operator can replay once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUEUE = "email-workflows"
 
 
 def enqueue(system: System, actor: str, **kwargs: Any) -> None:
-    """A message straight into Redis, as anybody could put it there."""
+    """Put a message into Redis without the notifier's code, as any program could."""
     options = kwargs.pop("options", {})
     with redis.Redis.from_url(system.redis_url) as client:
         broker = RedisBroker(client=client)  # type: ignore[no-untyped-call]
@@ -72,7 +72,8 @@ def test_a_dead_letter_that_could_not_be_written_is_written_later(system: System
 
     enqueue(system, "no_such_actor")
     system.start_worker(QUEUE)
-    with redis.Redis.from_url(system.redis_url) as client:  # the row is written before the message is rejected
+    # The middleware writes the dead letter before it rejects the message.
+    with redis.Redis.from_url(system.redis_url) as client:
         system.wait_until(lambda: client.zcard(f"dramatiq:{QUEUE}.XQ") == 1, "the message rejected")
     system.database.connection.execute("DELETE FROM failed_jobs")
     assert dead_letter_middleware.recover_dead_letters() == 1

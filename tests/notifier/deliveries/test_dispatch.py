@@ -1,4 +1,4 @@
-"""Each outcome of a provider request, recorded in one place for all channels."""
+"""Dispatch records each outcome of a provider request in the same way for all channels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMBER = "+13055551234"
 
 
 def dispatched(system: System, request: Any, **options: Any) -> tuple[str, str | None, int]:
-    """Return state, error code and attempts of a delivery after ``request``."""
+    """Dispatch ``request`` for a new delivery; return the delivery's state, error code and attempts."""
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
     claim = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claim is not None

@@ -1,4 +1,4 @@
-"""Threads that send at the same time share transactions, and each gets its own result."""
+"""Concurrent threads share a transaction to enqueue deliveries, and each thread gets its own result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOBODY = 987_654_321
 
 
 def outcomes(calls: list[Callable[[], EnqueueResult]]) -> list[EnqueueResult | Exception]:
-    """Return what each call returned or raised, made by eight threads at once."""
+    """Make the calls in eight threads; return the result or the exception of each call."""
 
     def outcome(call: Callable[[], EnqueueResult]) -> EnqueueResult | Exception:
         try:
@@ -63,7 +63,7 @@ def test_each_caller_gets_its_own_error(system: System) -> None:
     assert system.balance(user) == 10_000 - 30
 
 
-def test_the_same_delivery_from_many_threads_is_new_to_one_of_them(system: System) -> None:
+def test_only_one_of_many_threads_creates_the_same_delivery(system: System) -> None:
     user, lead = system.subscriber(), system.lead()
     got = outcomes([partial(notifier.new_lead_alert.send, user, lead)] * 40)
     assert [one.is_new for one in got if isinstance(one, EnqueueResult)].count(True) == 1

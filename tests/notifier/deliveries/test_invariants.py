@@ -1,4 +1,4 @@
-"""The promises of a delivery hold in any order of sends, refusals, crashes, callbacks and time."""
+"""The invariants of deliveries hold in any order of sends, refusals, crashes, callbacks and delays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.notifier.system import OPEN, System
 
 QUEUES = st.sampled_from([EMAIL, SMS])
 PROVIDERS = {EMAIL: "sendgrid", SMS: "twilio"}
-#: What a provider may do with the next request.
+#: Ways in which a provider may treat the next request.
 ANSWERS = {
     "takes it": None,
     "is busy": {"status": 503},
@@ -36,7 +36,7 @@ ANSWERS = {
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Times to wait (min): for a retry, a resend, parking, an expired SMS, an expired e-mail.
+#: Minutes after which a delivery is retried, sent again, parked, expired (SMS) or expired (e-mail).
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers"
@@ -57,7 +57,7 @@ CREATE TRIGGER see_change AFTER UPDATE ON deliveries FOR EACH ROW WHEN (OLD.stat
 
 
 class Deliveries(RuleBasedStateMachine):
-    """Two subscribers, three leads, two queues; the test sets ``system``."""
+    """A state machine with two subscribers, three leads and two queues. The test sets ``system``."""
 
     system: System
 
@@ -68,7 +68,7 @@ class Deliveries(RuleBasedStateMachine):
         self.users = [self.system.subscriber(tokens=25) for _ in range(2)]
         self.leads = [self.system.lead() for _ in range(3)]
         self.reported = 0
-        # Start with deliveries, so that the first steps have something to act on.
+        # Begin with deliveries, so that the first steps can act on them.
         for lead in range(2):
             self.enqueue_alerts(lead)
 
@@ -122,7 +122,7 @@ class Deliveries(RuleBasedStateMachine):
             sweep(self.system.database.connection)
 
     def let_time_pass(self, minutes: int) -> None:
-        """Move every recorded time back."""
+        """Let time pass: move all recorded times back."""
         ago = "make_interval(mins => %s)"
         columns = ("not_before", "due_at", "claimed_at", "accepted_at", "created_at", "updated_at")
         moved = ", ".join(f"{column} = {column} - {ago}" for column in columns)
@@ -184,7 +184,7 @@ class Deliveries(RuleBasedStateMachine):
         assert self.system.rows(letters) == sorted(dead)
 
     def teardown(self) -> None:
-        """Check that every delivery reaches a final state when nothing else happens."""
+        """Check that without further faults every delivery reaches a final state."""
         self.system.heal()
         for _ in range(12):
             if not set(OPEN) & set(self.system.states()):
@@ -199,7 +199,7 @@ class Deliveries(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("examples", [15, pytest.param(80, marks=pytest.mark.drill)])
-def test_the_promises_hold_in_any_order(system: System, monkeypatch: pytest.MonkeyPatch, examples: int) -> None:
+def test_the_invariants_hold_in_any_order(system: System, monkeypatch: pytest.MonkeyPatch, examples: int) -> None:
     monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
     system.database.connection.execute(WITNESS)
     monkeypatch.setattr(Deliveries, "system", system, raising=False)
@@ -211,7 +211,7 @@ def test_the_promises_hold_in_any_order(system: System, monkeypatch: pytest.Monk
             deadline=None,
             derandomize=examples < 20,
             database=None,
-            # Each step is slow, so do not spend minutes on shrinking a failing example.
+            # Steps are slow, and shrinking a failing example would take minutes.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

@@ -1,4 +1,4 @@
-"""The token ledger: balance and entries cannot drift apart, and nothing is charged that was not sent."""
+"""The token ledger's entries always add up to the balance, and only deliveries that were sent are charged."""
 
 from __future__ import annotations
 

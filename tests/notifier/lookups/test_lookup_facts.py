@@ -1,4 +1,4 @@
-"""The files and the API report the same documents: one set of rules derives the facts, and the newest report wins."""
+"""Documents from the files and from the API give the same facts, and the newest report of a document wins."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.notifier.system import System
 from tests.servers.postgres import Database
 
 EARLIER = FRIDAY
-"""A business date whose file is older than the answers of these tests, which are from today."""
+"""A business date in the past: its files are older than the API's answers, which are from today."""
 LATER = local_day(datetime.now(UTC)) + timedelta(days=3)
 
 
 @pytest.fixture(params=["cases_parties", "official_records"])
 def files(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Yield the batch side, once for each daily format."""
+    """Return the batch pipeline. The test runs once for each daily format."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
 
@@ -38,11 +38,11 @@ class Api:
         self._county = county
 
     def says(self, *documents: Document, folio: str = FOLIO) -> None:
-        """Look up ``folio``; the API answers with ``documents``."""
+        """Look up ``folio`` and let the API answer with ``documents``."""
         from notifier.core.db import transaction
         from notifier.lookups import client, worker
 
-        with transaction() as cursor:  # make every answer too old to reuse
+        with transaction() as cursor:  # Make all earlier answers too old to reuse.
             cursor.execute("UPDATE lookups SET finished_at = finished_at - interval '1 day'")
         self._county.answers(answer(*(rows_of(one) for one in documents)), times=1)
         requested = client.request_lookup(folio, None)
@@ -73,9 +73,9 @@ def history() -> list[Document]:
 
 
 def test_the_api_and_the_files_give_the_same_facts(files: Pipeline, api: Api) -> None:
-    told = history()
-    files.run(EARLIER, [replace(one, folio=OTHER_FOLIO) for one in told])
-    api.says(*(replace(one, sequence=one.sequence + 10_000, original=None) for one in told))
+    documents = history()
+    files.run(EARLIER, [replace(one, folio=OTHER_FOLIO) for one in documents])
+    api.says(*(replace(one, sequence=one.sequence + 10_000, original=None) for one in documents))
     assert files.facts(FOLIO) == files.facts(OTHER_FOLIO)
     assert files.facts(FOLIO)["owner_name"] == "SECOND SUE; THIRD TOM"
     assert files.facts(FOLIO)["last_sale_price"] == Decimal("200000.00")
@@ -83,13 +83,13 @@ def test_the_api_and_the_files_give_the_same_facts(files: Pipeline, api: Api) ->
 
 
 def test_both_together_count_each_document_once(files: Pipeline, api: Api) -> None:
-    told = history()
-    files.run(EARLIER, told)
+    documents = history()
+    files.run(EARLIER, documents)
     before = files.facts()
-    api.says(*told)
+    api.says(*documents)
     assert files.facts() == before
-    assert len(files.rows("SELECT 1 FROM recorded_documents")) == len(told)
-    assert len(files.rows("SELECT 1 FROM document_parties")) == sum(len(one.parties) for one in told)
+    assert len(files.rows("SELECT 1 FROM recorded_documents")) == len(documents)
+    assert len(files.rows("SELECT 1 FROM document_parties")) == sum(len(one.parties) for one in documents)
 
 
 def test_an_answer_survives_older_files(files: Pipeline, api: Api) -> None:
@@ -169,7 +169,7 @@ def test_an_answer_creates_no_lead(files: Pipeline, api: Api) -> None:
 
 
 def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Database) -> None:
-    """Also in a session that planned its statements while the tables were empty."""
+    """The session planned its statements while the tables were empty, but the plans must still use indexes."""
     names = ("cfn_year", "cfn_seq", "group_id", "party_sequence", "folio", "document_code", "party_code")
 
     def keep(number: int) -> None:
@@ -194,7 +194,10 @@ def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Datab
 
 
 def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: System, database: Database) -> None:
-    """Neither sees the other when it derives the property, and no lookup waits for a merge of other folios."""
+    """Neither transaction sees the other's document, so the facts are refreshed later.
+
+    A lookup does not wait for a merge of other folios.
+    """
     files = Pipeline(database.connection)
     files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])
     ingestion = files.stage_documents(FRIDAY, [mortgage(FRIDAY, 150_000)])
@@ -203,10 +206,10 @@ def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: Sys
             for step in (pipeline.match, pipeline.merge):
                 step(database.connection, Run(feeds.feed("daily"), ingestion, FRIDAY))
             api.says(deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO), folio=OTHER_FOLIO)
-            told = lookup.submit(api.says, deed(THURSDAY, "NEW NINA"))
+            answered = lookup.submit(api.says, deed(THURSDAY, "NEW NINA"))
             system.wait_until(lambda: database.waiting_sessions() == 1, "the lookup at the merged row")
             refresh_after_merge(sweeper)
-        told.result(30)
+        answered.result(30)
         assert files.facts()["mortgage_balance"] is None
         refresh_after_merge(sweeper)
     assert (files.facts()["owner_name"], files.facts()["mortgage_balance"]) == ("NEW NINA", Decimal(150_000))

@@ -1,4 +1,4 @@
-"""Look up a property: from the cache, with one call for all callers, within the day's units; and what failures cost."""
+"""Lookups use the cache, share one call per folio, respect the day's units and charge only for spent units."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer_now(folio: str = FOLIO, subscriber_id: int | None = None) -> None:
 
 
 def results(folio: str = FOLIO) -> list[tuple[Any, ...]]:
-    """Return (state, error code, attempts) of the folio's lookups."""
+    """Return state, error code and attempts of each lookup of the folio."""
     from notifier.core.db import transaction
 
     with transaction() as cursor:
@@ -259,7 +259,7 @@ def test_a_refused_connection_is_retried_and_costs_nothing(
     assert used(database) == 0
 
 
-def test_an_answer_that_arrives_too_slowly_is_given_up(county_api: CountyApi, database: Database) -> None:
+def test_an_answer_that_arrives_too_slowly_is_abandoned(county_api: CountyApi, database: Database) -> None:
     county_api.fault(then="hang", seconds=8, accept=True)
     began = time.monotonic()
     with pytest.raises(Retry):
@@ -271,7 +271,7 @@ def test_an_answer_that_arrives_too_slowly_is_given_up(county_api: CountyApi, da
 def test_retries_follow_the_table_and_end_in_one_failure(
     county_api: CountyApi, system: System, database: Database
 ) -> None:
-    """The delays are 2, 4 and 8 s, here a tenth of them; the API is called four times."""
+    """The test scales the delays of 2, 4 and 8 s to a tenth. The API is called four times."""
     import notifier
     from notifier import LookupFailed
 
@@ -313,10 +313,10 @@ def test_a_timeout_gives_an_id_to_ask_again(county_api: CountyApi, system: Syste
     assert (client.result(raised.value.lookup_id) or {})["property"]["owner_name"] == "DOE JANE"
 
 
-def test_the_key_is_written_nowhere(
+def test_the_api_key_is_written_nowhere(
     system: System, county_api: CountyApi, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is not in the debug log of a worker, in errors, or in the database."""
+    """The API key is not in a worker's debug log, in errors or in the database."""
     import notifier
     from notifier import LookupFailed
 
@@ -361,8 +361,8 @@ def test_each_crossing_of_a_level_alerts_once(county_api: CountyApi) -> None:
     for number, balance in enumerate((1001, 1000, 999, 998, 1000, 997, 499, 498, 5000, 999)):
         county_api.answers(answer(balance=balance), times=1)
         answer_now(f"{3_000_000_000_000 + number}")
-    told = county_api.alerts()
-    assert told == [
+    alerts = county_api.alerts()
+    assert alerts == [
         "[warning] Fewer than 1000 units of the county's API are left",
         "[critical] Fewer than 500 units of the county's API are left",
         "[warning] Fewer than 1000 units of the county's API are left",
@@ -385,7 +385,7 @@ def entries(database: Database) -> list[tuple[Any, ...]]:
 
 
 def balance(database: Database, user: int) -> tuple[int, int]:
-    """Return the balance and the sum of its entries."""
+    """Return the token balance and the sum of the ledger's entries."""
     row = database.connection.execute(
         "SELECT token_balance, by_entries FROM token_balances WHERE user_id = %s", (user,)
     ).fetchone()

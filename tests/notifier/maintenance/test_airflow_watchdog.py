@@ -34,7 +34,7 @@ def alerts(database: Database) -> list[tuple[object, ...]]:
     ).fetchall()
 
 
-def test_on_call_is_alerted_after_15_minutes_without_a_row_and_told_of_the_next_row(database: Database) -> None:
+def test_on_call_is_alerted_after_15_minutes_without_a_row_and_of_the_recovery(database: Database) -> None:
     last_row(database, 14)
     assert not alert_when_quiet(database.connection, since=ago(0))
     assert alerts(database) == []

@@ -1,4 +1,4 @@
-"""Periodic tasks run at their intervals, and one that fails or hangs does not hold up the others."""
+"""Periodic tasks run at their intervals, and a task that fails or hangs does not delay the others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_lost_connection_is_raised(database: Database) -> None:
             Scheduler([PeriodicTask("any", lambda lost: lost.execute("SELECT 1"))]).run_due(connection)
 
 
-def test_a_task_with_its_own_thread_holds_up_nothing_and_never_runs_twice_at_once(database: Database) -> None:
+def test_a_task_with_its_own_thread_delays_no_other_and_never_overlaps_itself(database: Database) -> None:
     started: list[psycopg.Connection[Any]] = []
     end = Event()
 
@@ -81,5 +81,5 @@ def test_workers_of_the_previous_release_are_excluded_by_the_same_lock() -> None
     assert LEADER_LOCK == "notifier:sweeper"
 
 
-def test_the_tasks_have_names_of_their_own() -> None:
+def test_the_tasks_have_unique_names() -> None:
     assert len({task.name for task in PERIODIC_TASKS}) == len(PERIODIC_TASKS)

@@ -1,4 +1,4 @@
-"""Leads are called between 8 a.m. and 8 p.m. in the time zones of their numbers, on every day of the year."""
+"""Leads are called only between 8 a.m. and 8 p.m. in their numbers' time zones, on every day of the year."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def new_york(text: str) -> datetime:
         (MIAMI, "2026-12-31 23:30", "2027-01-01 08:00"),
         (LOS_ANGELES, "2026-11-24 09:00", "2026-11-24 11:00"),
         (LOS_ANGELES, "2026-11-24 22:30", "2026-11-24 22:30"),
-        # 850 is Tallahassee and Pensacola: the window must be open in both.
+        # The area code 850 covers Tallahassee and Pensacola, so the window must be open in both.
         (PENSACOLA, "2026-11-24 08:30", "2026-11-24 09:00"),
         (PENSACOLA, "2026-11-24 20:30", "2026-11-25 09:00"),
-        # The number may be anywhere from Newfoundland to Hawaii.
+        # A toll-free number may be anywhere from Newfoundland to Hawaii.
         (TOLL_FREE, "2026-11-24 09:00", "2026-11-24 13:00"),
         (TOLL_FREE, "2026-11-24 19:00", "2026-11-25 13:00"),
     ],

@@ -1,4 +1,4 @@
-"""Leads are called with consent, in the call window, five at a time, paced, and at most once, for their length."""
+"""Calls need consent, start paced in the call window, at most five at a time, and are charged by length, once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALWAYS = "00:00-23:59:59.999999"
 
 @pytest.fixture
 def setting(notifier_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Let calls start at any hour and without pacing."""
+    """Set the notifier's settings so that calls start at any hour and without pacing."""
     notifier_settings.setenv("CALL_WINDOW", ALWAYS)
     notifier_settings.setenv("CALLS_PER_SECOND", "100")
     return notifier_settings
@@ -42,7 +42,7 @@ def caller(setting: pytest.MonkeyPatch, system: System) -> Iterator[Caller]:
 
 
 class Caller:
-    """A subscriber with a number, a script, and leads that consented to calls."""
+    """A subscriber with a phone number, a script, and leads who consented to calls."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -71,7 +71,7 @@ class Caller:
         return int(made.delivery_id)
 
     def made(self) -> list[dict[str, Any]]:
-        """The calls that Twilio has accepted."""
+        """Return the requests for calls that Twilio has accepted."""
         return [r for r in self.system.received("twilio") if r["accepted"] and r["path"].endswith("/Calls.json")]
 
     def outcome(self, delivery: int) -> tuple[str, str | None]:
@@ -79,7 +79,7 @@ class Caller:
         return row[0], row[1]
 
     def ends(self, delivery: int, status: str = "completed", seconds: int = 60) -> None:
-        """Twilio says that the call has ended."""
+        """Store and apply Twilio's event for the end of a call."""
         details = {"seconds": seconds} if status == "completed" else {"code": status}
         provider_events.store("twilio", [Event(status, f"call{delivery}:{status}", delivery, details=details)])
         provider_events.apply()
@@ -139,10 +139,10 @@ def test_a_lead_without_a_number_fails_at_once_and_holds_no_tokens(caller: Calle
         assert made.state == "failed"
         assert caller.outcome(made.delivery_id) == ("failed", "no_phone_number")
         assert caller.system.entries(made.delivery_id) == []
-        told = caller.system.rows(
+        notices = caller.system.rows(
             "SELECT kind FROM deliveries WHERE dedupe_key = %s", f"call_failed:{made.delivery_id}"
         )
-        assert told == [("call_failed",)]
+        assert notices == [("call_failed",)]
     assert caller.system.value("SELECT count(*) FROM failed_jobs WHERE job_name = 'outbound_call'") == 3
     work()
     assert caller.made() == []
@@ -227,7 +227,7 @@ def test_another_subscribers_script_is_not_used(caller: Caller) -> None:
 
 
 def night() -> str:
-    """Return a window that is closed now in Miami and opens within a day."""
+    """Return a call window that is closed now in Miami and opens within a day."""
     hour = datetime.now(ZoneInfo("America/New_York")).hour
     return "01:00-02:00" if hour >= 3 else "12:00-13:00"
 
@@ -472,7 +472,7 @@ def test_without_the_public_address_no_call_starts_and_on_call_is_alerted(
 
 
 def test_an_inbound_call_that_the_webhook_missed_is_completed_from_twilio(caller: Caller) -> None:
-    """The webhook was down and opened no row."""
+    """The webhook was down, so the call has no delivery."""
     outbound = caller.order()
     work()
     sid = caller.made()[0]["made"]["sid"]

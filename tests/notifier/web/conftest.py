@@ -1,4 +1,4 @@
-"""The web service, served by uvicorn over HTTP in a thread of the test process, on the test's own database."""
+"""Fixtures for the web service, which uvicorn serves in a thread of the test process, on the test's own database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     from notifier.providers import twilio
     from notifier.web import app, health, metrics
 
-    db.close()  # the previous test's pool
+    db.close()  # Close the previous test's pool.
     health._redis_client.cache_clear()
     twilio.client.cache_clear()
     for source in metrics.COLLECTOR.sources:
@@ -63,13 +63,13 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def twilio(web: httpx.Client) -> Twilio:
-    """Return a Twilio that calls back."""
+    """Return a stand-in for Twilio that sends callbacks to the service."""
     return Twilio(str(web.base_url).rstrip("/"), PUBLIC_URL, TWILIO_TOKEN)
 
 
 @pytest.fixture
 def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid:
-    """Return a SendGrid that calls back with a key that the service knows."""
+    """Return a stand-in for SendGrid that sends events to the service, signed with a key that the service accepts."""
     made = SendGrid(str(web.base_url).rstrip("/"))
     settings_of_web.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", made.public_key)
     return made
@@ -77,7 +77,7 @@ def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid
 
 @pytest.fixture
 def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Path) -> Iterator[System]:
-    """Yield the system without worker processes."""
+    """Yield the test's system; it has no workers unless the test starts them."""
     running = System(database, os.environ["REDIS_URL"], sandbox, tmp_path)
     try:
         yield running
@@ -87,7 +87,7 @@ def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Pa
 
 @pytest.fixture
 def applied(system: System) -> Callable[[], None]:
-    """Return a function that waits until every stored event is applied or has no delivery."""
+    """Return a function that waits until every stored event with a delivery is applied."""
 
     def wait() -> None:
         system.wait_until(

@@ -1,4 +1,4 @@
-"""A campaign from request to settlement: two workers, the web service, and a Twilio that calls back late and twice."""
+"""A campaign is settled correctly with two workers although Twilio's callbacks come late and twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLS = 16
 
 @pytest.fixture
 def campaign(system: System, settings_of_web: pytest.MonkeyPatch) -> int:
-    """Add a subscriber and enqueue sixteen calls; return the subscriber."""
+    """Add a subscriber and enqueue sixteen calls; return the subscriber's id."""
     settings_of_web.setenv("CALL_WINDOW", "00:00-23:59:59.999999")
     settings_of_web.setenv("CALLS_PER_SECOND", "20")
     user = system.subscriber(tokens=1000, twilio_phone_number="+17865550100")
@@ -37,7 +37,7 @@ def campaign(system: System, settings_of_web: pytest.MonkeyPatch) -> int:
 
 
 def play(twilio: Twilio, call: dict[str, Any], dice: random.Random) -> str:
-    """Play one call to its end, with its callbacks shuffled and some repeated; return its final status."""
+    """Send all callbacks of one call, shuffled and some repeated; return how the call ended."""
     sid, order = call["made"]["sid"], call["body"]
     if dice.random() < 0.3:
         end = dice.choice(["busy", "no-answer", "failed"])
@@ -66,7 +66,7 @@ def test_a_campaign_calls_five_at_a_time_and_pays_for_connected_calls(
         made = [r for r in system.received("twilio") if r["made"] and r["path"].endswith("/Calls.json")]
         waiting = [call for call in made if call["made"]["sid"] not in played]
         most = max(most, len(waiting))
-        # All five places are taken before one becomes free.
+        # Wait until five calls are in progress before one ends.
         if len(waiting) >= min(5, CALLS - len(played)):
             call = dice.choice(waiting)
             played[call["made"]["sid"]] = play(twilio, call, dice)

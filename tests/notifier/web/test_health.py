@@ -1,4 +1,4 @@
-"""Health names the parts that are down, within seconds, and shows nothing else."""
+"""The health page names the parts that are down, within seconds, and shows nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app's lookups over HTTP: each outcome has its status."""
+"""The app requests lookups over HTTP, and each outcome has its own HTTP status."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_a_lookup_needs_the_token(county_api: CountyApi, web: httpx.Client) -> N
 
 @pytest.mark.parametrize("folio", ["", "123", "0000000000000", "01-3123-045-067x"])
 def test_a_malformed_folio_is_a_422(county_api: CountyApi, app: httpx.Client, folio: str) -> None:
-    told = request_lookup(app, 1, folio)
-    assert told.status_code == 422 and "13 digits" in told.json()["detail"]
+    response = request_lookup(app, 1, folio)
+    assert response.status_code == 422 and "13 digits" in response.json()["detail"]
 
 
 def test_an_unknown_subscriber_is_a_422(county_api: CountyApi, app: httpx.Client) -> None:
@@ -63,10 +63,10 @@ def test_an_answer_is_a_200_and_the_next_one_is_cached(county_api: CountyApi, ap
     county_api.answers(answer(deed(FOLIO), balance=41))
     county_api.system.start_worker(LANE)
     user = county_api.system.subscriber()
-    told = request_lookup(app, user, "01-3123-045-0670")
-    assert told.status_code == 200, told.text
-    assert (told.json()["source"], told.json()["remaining_balance"]) == ("api", 41)
-    assert told.json()["property"]["last_sale_date"] == "2026-01-27"
+    response = request_lookup(app, user, "01-3123-045-0670")
+    assert response.status_code == 200, response.text
+    assert (response.json()["source"], response.json()["remaining_balance"]) == ("api", 41)
+    assert response.json()["property"]["last_sale_date"] == "2026-01-27"
     assert request_lookup(app, user).json()["source"] == "cached"
     assert county_api.folios() == [FOLIO]
 
@@ -74,16 +74,16 @@ def test_an_answer_is_a_200_and_the_next_one_is_cached(county_api: CountyApi, ap
 def test_a_slow_answer_is_a_202_with_its_status_url(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(deed(FOLIO)), seconds=1)
     county_api.system.start_worker(LANE)
-    told = request_lookup(app, county_api.system.subscriber(), timeout=0.1)
-    assert told.status_code == 202
-    place = told.json()["status_url"]
+    response = request_lookup(app, county_api.system.subscriber(), timeout=0.1)
+    assert response.status_code == 202
+    place = response.json()["status_url"]
     assert app.get(place).status_code == 202
     county_api.system.wait_until(lambda: app.get(place).status_code == 200, "an answer")
     assert app.get(place).json()["property"]["owner_name"] == "DOE JANE"
 
 
 def test_fifty_waiting_callers_delay_no_other(county_api: CountyApi, app: httpx.Client) -> None:
-    """There is no worker, so all of them wait; a cached answer does not wait behind them."""
+    """Without a worker, fifty requests wait for an answer; a cached answer is still returned at once."""
     user = county_api.system.subscriber()
     county_api.system.insert("properties", {"folio_number": FOLIO, "owner_name": "DOE JANE", "last_updated": "now"})
     with ThreadPoolExecutor(50) as pool:
@@ -96,16 +96,16 @@ def test_used_units_are_a_429_until_midnight(
     county_api: CountyApi, app: httpx.Client, settings_of_web: pytest.MonkeyPatch
 ) -> None:
     county_api.system.start_worker(LANE, MIAMI_DADE_DAILY_UNIT_CAP="0")
-    told = request_lookup(app, county_api.system.subscriber())
-    assert told.status_code == 429
-    assert 0 < int(told.headers["Retry-After"]) <= 25 * 3600
+    response = request_lookup(app, county_api.system.subscriber())
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 25 * 3600
 
 
 def test_a_failure_of_the_county_is_a_502(county_api: CountyApi, app: httpx.Client) -> None:
     county_api.answers(answer(status="Failed", why="Invalid parameters"))
     county_api.system.start_worker(LANE)
-    told = request_lookup(app, county_api.system.subscriber())
-    assert (told.status_code, told.json()["code"]) == (502, "county_failed")
+    response = request_lookup(app, county_api.system.subscriber())
+    assert (response.status_code, response.json()["code"]) == (502, "county_failed")
 
 
 def test_a_small_balance_is_a_402(

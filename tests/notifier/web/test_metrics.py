@@ -1,4 +1,4 @@
-"""Metrics show Prometheus what the database holds, and no personal data."""
+"""Prometheus metrics are computed from the database and contain no personal data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 def measured(web: httpx.Client) -> Samples:
-    """Return the value of each metric and label values."""
+    """Return metric name and label values → value."""
     for source in COLLECTOR.sources:
         source.clear()
     answer = web.get("/metrics")

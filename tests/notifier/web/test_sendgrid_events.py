@@ -1,4 +1,4 @@
-"""Each of SendGrid's events is stored once, whatever else is in its batch."""
+"""Each SendGrid event is stored once, whatever the rest of its batch contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.notifier.system import System
 
 
 def email(system: System) -> int:
-    """Add an e-mail that SendGrid has accepted as msg1; return its delivery."""
+    """Add an e-mail that SendGrid has accepted as msg1; return its delivery id."""
     delivery = notifier.new_lead_alert.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(EMAIL, ["new_lead_alert"])
     assert claimed is not None

@@ -1,4 +1,4 @@
-"""The compose file's own command serves the app and logs no secrets."""
+"""The compose file's command starts the web service, which logs no secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(settings_of_web: pytest.MonkeyPatch, log: Path) -> Iterator[str]:
-    """Yield the address of the service as compose starts it, on another port."""
+    """Start the service with compose's command, but on another port; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -50,7 +50,7 @@ def served(settings_of_web: pytest.MonkeyPatch, log: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        # It ends what it is doing, and then by the signal.
+        # uvicorn finishes its requests and then ends itself with the same signal.
         assert process.wait(timeout=30) in (0, -signal.SIGTERM), log.read_text()
         assert "Application shutdown complete" in log.read_text()
 

@@ -1,4 +1,4 @@
-"""Following an unsubscribe link changes nothing; pressing its button does; nobody can do it for another subscriber."""
+"""Opening an unsubscribe link changes nothing; its button unsubscribes; a forged link cannot unsubscribe anybody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def subscriber(database: Database) -> int:
 
 @pytest.fixture
 def link(web: httpx.Client, subscriber: int) -> str:
-    """Return the link of an e-mail, at the address of the test's service."""
+    """Return an unsubscribe link as in an e-mail, but with the address of the test's service."""
     from notifier.messages.links import unsubscribe_url
 
     return unsubscribe_url(subscriber).removeprefix("https://hooks.example.test")

@@ -1,4 +1,4 @@
-"""The unsubscribe page in a browser."""
+"""The unsubscribe page works in a browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_reader_unsubscribes_with_the_keyboard_and_sees_that_it_worked(
     assert page.get_by_role("heading", level=1).inner_text() == "Stop these e-mails?"
     assert page.locator("html").get_attribute("lang") == "en"
     assert system.rows("SELECT * FROM suppressions") == []
-    # The page's security policy allows its own style.
+    # The page's security policy allows the page's own style sheet.
     assert page.locator("main").evaluate("e => getComputedStyle(e).maxWidth") == "512px"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "BUTTON"
@@ -76,7 +76,7 @@ def test_the_page_fits_a_phone_and_is_readable(browser: Any, link: str, scheme: 
 
 
 def contrast(page: Any, selector: str) -> float:
-    """Return the contrast ratio of an element's text to its background (WCAG)."""
+    """Return the contrast ratio (WCAG) between an element's text and its background."""
     colors = page.locator(selector).first.evaluate(
         """element => {
             let behind = element;

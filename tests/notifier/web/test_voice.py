@@ -1,4 +1,4 @@
-"""What the assistant says on a call: a greeting to people, the voicemail to machines, nothing without tokens."""
+"""The assistant greets people, leaves voicemail on machines, and does not answer a subscriber without tokens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def subscriber_with(system: System, tokens: int) -> int:
 
 @pytest.fixture
 def order(system: System, subscriber: int) -> dict[str, str]:
-    """Return the request by which our worker started a call, with its SID."""
+    """Return the fields of the worker's request for a call, with the call's SID."""
     system.insert("call_consents", {"subscriber_id": subscriber, "phone_number": NUMBER})
     notifier.outbound_call.send(
         subscriber_id=subscriber,
@@ -156,7 +156,7 @@ def test_a_person_who_opts_out_is_never_called_again(
 
 
 class Parrot:
-    """A responder that repeats what it hears, and fails on demand."""
+    """A responder that repeats the caller's words and fails on demand."""
 
     def reply(self, turn: Turn) -> Reply:
         if turn.said == "boom":
@@ -199,7 +199,7 @@ def test_a_call_is_recorded_only_after_an_announcement(
 def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     twilio: Twilio, subscriber: int, system: System, applied: Callable[[], None]
 ) -> None:
-    for _ in range(2):  # Twilio repeats its request when our answer was lost
+    for _ in range(2):  # Twilio repeats its request when the answer was lost.
         assert said(incoming(twilio)) == [("Gather", ""), ("Say", SCRIPT["greeting_message"])]
     rows = "SELECT dedupe_key, state, subscriber_id, provider_id FROM deliveries"
     assert system.rows(rows) == [("inbound:CAin", "accepted", subscriber, "CAin")]
@@ -213,7 +213,7 @@ def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     assert system.rows("SELECT direction, from_number, to_number FROM voice_call_logs") == [
         ("inbound", NUMBER, OWN_NUMBER)
     ]
-    # The app enqueues the record of the same call and gets the existing delivery.
+    # The app enqueues the same call and gets the existing delivery.
     made = notifier.inbound_call.send(call_sid="CAin")
     assert (made.is_new, made.state) == (False, "delivered")
 

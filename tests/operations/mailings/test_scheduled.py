@@ -1,4 +1,4 @@
-"""Digests, reports and trial reminders: who gets one, when, and never a second."""
+"""Digests, reports and trial reminders go to the right subscribers at the right time, and only once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def digests(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str,
 
 
 def remind(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str, int]:
-    """As the run of 9:00 does."""
+    """Enqueue trial reminders as the DAG's run at 9:00 does."""
     return open_trial_reminders(rows.database.connection, day, today=today or day, now=at(day, 9))
 
 
@@ -43,14 +43,14 @@ def due(rows: Rows, zone: str = "America/New_York") -> str:
         (DAY, {"digest_timezone": "America/Los_Angeles"}, "2026-11-24 11:00 EST"),
         (DAY, {"digest_timezone": "Europe/Madrid"}, "2026-11-25 02:00 EST"),
         (DAY, {"digest_timezone": "Asia/Tokyo", "digest_time": "07:00"}, "2026-11-24 17:00 EST"),
-        # The nights of 23 and 25 hours: eight o'clock is eight o'clock, and a time that is not there is not lost.
+        # On days with a clock change, a digest is due at the local time. A time that does not exist moves one hour.
         (date(2026, 3, 7), {"digest_time": "02:30"}, "2026-03-08 03:30 EDT"),
         (date(2026, 3, 8), {}, "2026-03-08 08:00 EDT"),
         (date(2026, 3, 8), {"digest_time": "02:30"}, "2026-03-09 02:30 EDT"),
         (date(2026, 10, 31), {"digest_time": "01:30"}, "2026-11-01 01:30 EST"),
         (date(2026, 11, 1), {}, "2026-11-01 08:00 EST"),
         (date(2026, 11, 1), {"digest_time": "01:30"}, "2026-11-02 01:30 EST"),
-        # What is no time or no zone counts as not set.
+        # An invalid time or time zone counts as not set.
         (DAY, {"digest_time": "25:00"}, "2026-11-24 08:00 EST"),
         (DAY, {"digest_time": "8 am", "digest_timezone": "Miami"}, "2026-11-24 08:00 EST"),
         (DAY, {"digest_time": 8, "digest_timezone": ["UTC"]}, "2026-11-24 08:00 EST"),
@@ -66,18 +66,18 @@ def test_a_digest_is_due_at_the_subscribers_own_time(
 
 
 @pytest.mark.parametrize("first", [date(2026, 3, 1), date(2026, 10, 15)])
-def test_each_day_brings_one_digest_at_its_time_of_day(rows: Rows, first: date) -> None:
-    """Through the nights on which the clocks change, in New York and, on others, where the subscriber is."""
+def test_each_day_has_one_digest_at_the_same_local_time(rows: Rows, first: date) -> None:
+    """The days include the clock changes in New York and those in the subscriber's time zone."""
     rows.user(email_preferences={"digest_time": "02:15", "digest_timezone": "Europe/Madrid"})
     for n in range(35):
         digests(rows, first + timedelta(days=n))
     local = [m.astimezone(ZoneInfo("Europe/Madrid")) for m in rows.all("SELECT not_before FROM deliveries ORDER BY 1")]
     assert len({moment.date() for moment in local}) == len(local) == 35
-    # 02:15 is not there on 29 March.
+    # On March 29, 02:15 does not exist in Madrid.
     assert [f"{m:%H:%M}" for m in local if m.date() != date(2026, 3, 29)] == ["02:15"] * (35 - (first.month == 3))
 
 
-def test_a_digest_is_opened_once_a_day_with_its_token(rows: Rows) -> None:
+def test_a_digest_is_enqueued_once_a_day_and_costs_a_token(rows: Rows) -> None:
     user = rows.user(token_balance=5)
     assert digests(rows)["opened"] == 1
     assert digests(rows)["opened"] == 0
@@ -88,7 +88,7 @@ def test_a_digest_is_opened_once_a_day_with_its_token(rows: Rows) -> None:
     assert digests(rows, DAY + timedelta(days=1))["opened"] == 1
 
 
-def test_who_wants_none_or_may_have_none_gets_none(rows: Rows) -> None:
+def test_subscribers_who_opted_out_or_are_inactive_get_no_mailing(rows: Rows) -> None:
     rows.user(email_preferences={"daily_digest": False, "weekly_report": False})
     rows.user(email_preferences={"daily_digest": "false", "weekly_report": " False"})
     rows.user(subscription_status="cancelled")
@@ -99,7 +99,7 @@ def test_who_wants_none_or_may_have_none_gets_none(rows: Rows) -> None:
     assert rows.all("SELECT 1 FROM deliveries") == []
 
 
-def test_preferences_that_are_no_object_are_none(rows: Rows) -> None:
+def test_preferences_that_are_not_an_object_are_ignored(rows: Rows) -> None:
     for text in ("[]", '"x"', "null", "1"):
         rows.database.connection.execute(
             "INSERT INTO users (email, subscription_status, email_preferences, token_balance)"
@@ -109,7 +109,7 @@ def test_preferences_that_are_no_object_are_none(rows: Rows) -> None:
     assert digests(rows)["opened"] == 4
 
 
-def test_who_cannot_pay_is_skipped_and_others_are_not(rows: Rows) -> None:
+def test_only_subscribers_who_cannot_pay_are_skipped(rows: Rows) -> None:
     rows.user(token_balance=0)
     rows.user()
     assert digests(rows) == {"opened": 2, "unpaid": 1}
@@ -119,17 +119,17 @@ def test_who_cannot_pay_is_skipped_and_others_are_not(rows: Rows) -> None:
     ]
 
 
-def test_a_day_that_is_over_is_silent(rows: Rows) -> None:
+def test_a_past_day_enqueues_nothing(rows: Rows) -> None:
     rows.user(subscription_status="trialing", trial_ends_at=datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC")))
     assert digests(rows, DAY, today=DAY + timedelta(days=1))["opened"] == 0
     assert remind(rows, DAY, today=DAY + timedelta(days=1))["opened"] == 0
     assert open_reports(rows.database.connection, DAY - timedelta(days=7), today=DAY)["opened"] == 0
 
 
-def test_a_report_is_of_the_last_whole_week(rows: Rows) -> None:
+def test_a_report_covers_the_last_complete_week(rows: Rows) -> None:
     old = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
     user = rows.user(created_at=old)
-    rows.user(created_at=datetime(2026, 11, 24, tzinfo=ZoneInfo("UTC")))  # was not there yet
+    rows.user(created_at=datetime(2026, 11, 24, tzinfo=ZoneInfo("UTC")))  # This subscriber joined after that week.
     monday = date(2026, 11, 23)
     assert open_reports(rows.database.connection, monday, today=DAY) == {"opened": 1, "unpaid": 0}
     assert open_reports(rows.database.connection, DAY, today=DAY)["opened"] == 0
@@ -148,14 +148,14 @@ def test_a_report_is_of_the_last_whole_week(rows: Rows) -> None:
         ("2026-12-01 00:00 America/New_York", 7),
         ("2026-12-01 23:59 America/New_York", 7),
         ("2026-11-30 12:00 America/New_York", None),
-        ("2026-11-27 02:00 UTC", None),  # the evening of the 26th in New York, two days on
+        ("2026-11-27 02:00 UTC", None),  # In New York this is the evening of November 26, two days ahead.
         ("2026-11-28 02:00 UTC", 3),
         ("2026-11-25 23:00 America/New_York", 1),
         ("2026-11-24 23:00 America/New_York", None),
         ("2026-11-23 12:00 America/New_York", None),
     ],
 )
-def test_a_trial_is_reminded_of_seven_three_and_one_new_york_days_before(
+def test_trial_reminders_are_due_seven_three_and_one_new_york_days_before_the_end(
     rows: Rows, ends: str, days: int | None
 ) -> None:
     moment, zone = ends.rsplit(" ", 1)
@@ -168,7 +168,7 @@ def test_a_trial_is_reminded_of_seven_three_and_one_new_york_days_before(
     assert rows.all("SELECT dedupe_key, params, state, tokens FROM deliveries") == expected
 
 
-def test_only_trials_are_reminded_of_and_one_that_was_extended_anew(rows: Rows) -> None:
+def test_only_trials_get_reminders_and_an_extended_trial_gets_new_ones(rows: Rows) -> None:
     ends = datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC"))
     rows.user(subscription_status="active", trial_ends_at=ends)
     rows.user(subscription_status="trialing", trial_ends_at=None)
@@ -186,25 +186,25 @@ def test_only_trials_are_reminded_of_and_one_that_was_extended_anew(rows: Rows) 
         (8, 0, [(7, 7)]),
         (8, 1, [(7, 6)]),
         (8, 3, [(7, 4)]),
-        (8, 4, [(3, 3)]),  # what is due by itself says it all
+        (8, 4, [(3, 3)]),  # The 3-day reminder replaces the missed 7-day reminder.
         (8, 5, [(3, 2)]),
         (4, 1, [(3, 2)]),
         (5, 0, []),
         (16, 10, [(7, 5)]),
         (16, 15, [(1, 0)]),
-        (2, 1, [(1, 0)]),  # it ends tonight
+        (2, 1, [(1, 0)]),  # The trial ends tonight.
         (2, 2, []),
     ],
 )
-def test_a_reminder_of_a_day_without_a_run_is_sent_once_while_the_trial_lasts(
+def test_a_missed_reminder_is_sent_later_once_while_the_trial_lasts(
     rows: Rows, left: int, slept: int, reminders: list[tuple[int, int]]
 ) -> None:
-    """``left`` days before the trial ends there is a run, then none on ``slept`` days."""
+    """A run takes place ``left`` days before the trial ends; on the next ``slept`` days there is none."""
     remind_after_sleep(rows, left, slept, created_at=at(DAY, 8))
     assert reminded(rows) == reminders
 
 
-def test_nobody_has_missed_a_reminder_that_was_due_before_they_came(rows: Rows) -> None:
+def test_a_new_subscriber_gets_no_reminder_from_before_the_sign_up(rows: Rows) -> None:
     remind_after_sleep(rows, 8, 3, created_at=at(DAY + timedelta(days=1), 10))
     assert reminded(rows) == []
 
@@ -218,13 +218,13 @@ def remind_after_sleep(rows: Rows, left: int, slept: int, created_at: datetime) 
 
 
 def reminded(rows: Rows) -> list[tuple[int, int]]:
-    """Which reminder, and the days of which it speaks."""
+    """Return the number in each reminder's key and the remaining days that it shows."""
     return rows.all(
         "SELECT split_part(dedupe_key, ':', -1)::integer, (params ->> 'days_remaining')::integer FROM deliveries"
     )
 
 
-def test_the_session_s_time_zone_changes_nothing(rows: Rows) -> None:
+def test_the_time_zone_of_the_session_changes_nothing(rows: Rows) -> None:
     rows.database.connection.execute("SET TimeZone = 'Asia/Tokyo'")
     rows.user()
     user = rows.user(subscription_status="trialing", trial_ends_at=datetime(2026, 11, 25, 12, tzinfo=ZoneInfo("UTC")))
@@ -234,7 +234,7 @@ def test_the_session_s_time_zone_changes_nothing(rows: Rows) -> None:
     assert rows.one("SELECT max(dedupe_key) FROM deliveries") == f"trial:{user}:2026-11-25T12:00:00Z:1"
 
 
-def test_ten_thousand_subscribers_are_one_statement_s_work(rows: Rows) -> None:
+def test_ten_thousand_subscribers_take_one_statement(rows: Rows) -> None:
     rows.database.connection.execute(
         "INSERT INTO users (email, subscription_status, token_balance, email_preferences)"
         " SELECT n || '@example.com', 'active', 10, '{\"digest_timezone\": \"America/Chicago\"}'"

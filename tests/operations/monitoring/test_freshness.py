@@ -1,4 +1,4 @@
-"""Runs that never started and feeds without fresh data are told, each once, and so is their end."""
+"""On-call is alerted once of a run that never started or a feed without fresh data, and once of the recovery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.monitoring.freshness import watch_feeds
 from tests.rows import Rows
 from tests.servers.mailbox import Mailbox
 
-#: A Tuesday; the Monday before is the 23rd.
+#: NOON is on a Tuesday; the weekly run is for Monday the 23rd.
 NOON = datetime(2026, 11, 24, 12, tzinfo=NEW_YORK)
 DAILY, WEEKLY, MONTHLY = "daily_ftp_ingestion", "weekly_ftp_ingestion", "monthly_ftp_ingestion"
 
@@ -29,7 +29,7 @@ def run(rows: Rows, feed: str, day: str, *, status: str = "success", records: in
 
 @pytest.fixture
 def all_is_well(rows: Rows) -> Rows:
-    """Every run of the last two weeks has been there."""
+    """Insert the rows of all runs in the last two weeks."""
     for n in range(15):
         day = NOON.date() - timedelta(days=n)
         if day.weekday() < 5:
@@ -51,12 +51,12 @@ def watch(rows: Rows, now: datetime = NOON) -> dict[str, list[str]]:
     return watch_feeds(rows.database.connection, now=now)
 
 
-def test_nothing_is_said_while_all_is_well(all_is_well: Rows, mailbox: Mailbox) -> None:
+def test_no_alert_is_sent_while_all_is_well(all_is_well: Rows, mailbox: Mailbox) -> None:
     assert watch(all_is_well) == {DAILY: [], WEEKLY: [], MONTHLY: [], "stale": []}
     assert mailbox.mails == []
 
 
-def test_a_run_that_never_started_is_told_once_with_the_command_that_makes_it_good(
+def test_a_run_that_never_started_is_reported_once_with_the_command_to_start_it(
     all_is_well: Rows, mailbox: Mailbox
 ) -> None:
     forget(all_is_well, "daily_ftp", "2026-11-23", "2026-11-24")
@@ -75,7 +75,7 @@ def test_a_run_that_never_started_is_told_once_with_the_command_that_makes_it_go
 
 
 @pytest.mark.parametrize(("at", "missing"), [("06:20", []), ("06:40", ["2026-11-24"])])
-def test_a_run_is_given_half_an_hour_to_start(all_is_well: Rows, at: str, missing: list[str]) -> None:
+def test_a_run_counts_as_missing_after_half_an_hour(all_is_well: Rows, at: str, missing: list[str]) -> None:
     forget(all_is_well, "daily_ftp", "2026-11-24")
     hour, minute = map(int, at.split(":"))
     assert watch(all_is_well, NOON.replace(hour=hour, minute=minute))[DAILY] == missing
@@ -90,13 +90,13 @@ def test_on_monday_after_the_clocks_change_the_run_is_due_at_six(rows: Rows, sun
     assert watch(rows, six + timedelta(minutes=31))[DAILY] == [monday.isoformat()]
 
 
-def test_a_run_that_died_before_it_knew_its_date_has_started(all_is_well: Rows) -> None:
+def test_a_run_that_died_without_a_business_date_counts_as_started(all_is_well: Rows) -> None:
     forget(all_is_well, "daily_ftp", "2026-11-24")
     all_is_well.insert("data_ingestion_logs", ingestion_type="daily_ftp", run_id="x", status="failed", started_at=NOON)
     assert watch(all_is_well)[DAILY] == []
 
 
-def test_a_holiday_has_a_run_too_and_a_weekend_has_none(all_is_well: Rows) -> None:
+def test_holidays_have_runs_and_weekends_have_none(all_is_well: Rows) -> None:
     thanksgiving = datetime(2026, 11, 26, 12, tzinfo=NEW_YORK)
     run(all_is_well, "daily_ftp", "2026-11-25")
     assert watch(all_is_well, thanksgiving)[DAILY] == ["2026-11-26"]
@@ -105,12 +105,12 @@ def test_a_holiday_has_a_run_too_and_a_weekend_has_none(all_is_well: Rows) -> No
     assert watch(all_is_well, datetime(2026, 11, 29, 12, tzinfo=NEW_YORK))[DAILY] == []
 
 
-def test_the_month_s_run_is_missed_weeks_later_too(all_is_well: Rows) -> None:
+def test_a_missing_monthly_run_is_reported_even_weeks_later(all_is_well: Rows) -> None:
     forget(all_is_well, "monthly_ftp", "2026-11-01")
     assert watch(all_is_well)[MONTHLY] == ["2026-11-01"]
 
 
-def test_a_feed_without_fresh_data_is_told_and_so_is_its_return(all_is_well: Rows, mailbox: Mailbox) -> None:
+def test_a_stale_feed_and_its_recovery_are_reported(all_is_well: Rows, mailbox: Mailbox) -> None:
     all_is_well.database.connection.execute(
         "UPDATE data_ingestion_logs SET status = 'failed'"
         " WHERE ingestion_type = 'daily_ftp' AND ingestion_date > '2026-11-19'"
@@ -124,7 +124,7 @@ def test_a_feed_without_fresh_data_is_told_and_so_is_its_return(all_is_well: Row
     assert mailbox.subjects()[-1].startswith("[info] recovered")
 
 
-def test_runs_that_bring_nothing_are_no_fresh_data(all_is_well: Rows) -> None:
+def test_runs_without_records_are_not_fresh_data(all_is_well: Rows) -> None:
     all_is_well.database.connection.execute(
         "UPDATE data_ingestion_logs SET records_processed = 0"
         " WHERE ingestion_type = 'weekly_ftp' AND ingestion_date > '2026-11-09'"
@@ -132,7 +132,7 @@ def test_runs_that_bring_nothing_are_no_fresh_data(all_is_well: Rows) -> None:
     assert watch(all_is_well, NOON + timedelta(days=2))["stale"] == [WEEKLY]
 
 
-def test_an_airflow_that_has_just_come_up_is_given_time(all_is_well: Rows) -> None:
+def test_airflow_gets_time_to_catch_up_after_its_start(all_is_well: Rows) -> None:
     forget(all_is_well, "daily_ftp", "2026-11-24")
     for minutes in (300, 305, 2):
         all_is_well.insert("queue_metrics", queue_name="x", recorded_at=NOON - timedelta(minutes=minutes))

@@ -1,4 +1,4 @@
-"""queue_metrics: a row a queue, what is there now and what happened since the row before."""
+"""Each row of queue_metrics has a queue's current counts and the events since its previous row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def delivery(rows: Rows, state: str, *, kind: str = "new_lead_alert", since: str
     return made
 
 
-def test_what_waits_runs_is_delayed_and_dead_is_counted(rows: Rows) -> None:
+def test_waiting_active_delayed_and_dead_deliveries_are_counted(rows: Rows) -> None:
     for state, since in [("queued", "90 s"), ("queued", "10 s"), ("queued", "-1 h"), ("sending", "0"), ("failed", "0")]:
         delivery(rows, state, since=since)
     delivery(rows, "queued", kind="urgent_lead_sms", since="5 s")
@@ -56,7 +56,7 @@ def test_what_waits_runs_is_delayed_and_dead_is_counted(rows: Rows) -> None:
     assert newest(rows, "sms-notifications")["waiting_count"] == 1
 
 
-def test_what_was_done_is_counted_once_however_often_rows_are_written(rows: Rows) -> None:
+def test_finished_deliveries_are_counted_once_however_often_rows_are_written(rows: Rows) -> None:
     record_queue_metrics(rows.database.connection)
     for _ in range(3):
         rows.database.connection.execute(
@@ -77,7 +77,7 @@ def test_what_was_done_is_counted_once_however_often_rows_are_written(rows: Rows
     assert sum(rows.all("SELECT completed_count FROM queue_metrics WHERE queue_name = 'api-property-lookup'")) == 1
 
 
-def test_lookups_wait_and_run_as_rows_of_their_own(rows: Rows) -> None:
+def test_waiting_and_active_lookups_are_counted(rows: Rows) -> None:
     for n, (state, wait) in enumerate([("queued", -60), ("queued", 60), ("asking", 0), ("failed", 0)]):
         rows.database.connection.execute(
             "INSERT INTO lookups (folio_number, state, expires_at, not_before)"
@@ -90,18 +90,18 @@ def test_lookups_wait_and_run_as_rows_of_their_own(rows: Rows) -> None:
     assert (lookups["waiting_count"], lookups["delayed_count"], lookups["active_count"]) == (1, 1, 1)
 
 
-def test_an_alert_that_somebody_has_heard_is_a_completed_one(rows: Rows, mailbox: Mailbox) -> None:
+def test_a_sent_alert_counts_as_completed(rows: Rows, mailbox: Mailbox) -> None:
     record_queue_metrics(rows.database.connection)
     alert("warning", "the disk is full", "of pg1", "make room")
-    alert("warning", "the disk is full", "of pg1", "make room")  # within the hour: counted, not told again
-    rows.insert("oncall_alerts", fingerprint="nobody has heard of it yet")
+    alert("warning", "the disk is full", "of pg1", "make room")  # A repetition within the hour is counted but not sent.
+    rows.insert("oncall_alerts", fingerprint="not sent yet")
     record_queue_metrics(rows.database.connection)
     record_queue_metrics(rows.database.connection)
     done = "SELECT completed_count FROM queue_metrics WHERE queue_name = 'admin-alerts' ORDER BY id"
     assert rows.all(done) == [0, 1, 0]
 
 
-def test_alerts_in_hand_are_known_by_the_workers_that_live(rows: Rows) -> None:
+def test_active_alerts_are_counted_from_the_heartbeats_of_living_workers(rows: Rows) -> None:
     rows.database.connection.execute(
         "INSERT INTO lane_status (process_id, queue_name, active, heartbeat_at) VALUES"
         " ('a', 'admin-alerts', 2, now()), ('b', 'admin-alerts', 1, now()),"

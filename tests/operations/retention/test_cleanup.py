@@ -1,4 +1,4 @@
-"""What is past its retention goes: archived first, exactly that; a crash in between loses and doubles nothing."""
+"""The clean-up archives exactly the expired rows and then removes them; a crash neither loses nor doubles a row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ago(days: float) -> datetime:
 
 
 def archived(archive: FileArchive, rule: str) -> list[dict[str, Any]]:
-    """All rows below ``logs/<rule>``."""
+    """Return all archived rows below ``logs/<rule>``."""
     files = sorted((archive.root / "logs" / rule).glob("*/*.jsonl.gz"))
     return [json.loads(line) for file in files for line in gzip.open(file, "rt", encoding="utf-8")]
 
@@ -74,7 +74,7 @@ def test_an_old_delivery_is_archived_with_its_events_and_emptied(rows: Rows, arc
     assert rows.one("SELECT count(*) FROM email_logs") == 0
 
 
-def test_an_event_that_names_no_delivery_is_archived_and_goes_and_others_stay(rows: Rows, archive: FileArchive) -> None:
+def test_only_events_without_a_delivery_are_archived_and_deleted(rows: Rows, archive: FileArchive) -> None:
     a_delivery(rows, channel="voice")
     stray = rows.insert(
         "delivery_events", provider="twilio", event="sent", event_key="k", provider_id="SM1", received_at=ago(91)
@@ -97,7 +97,7 @@ def test_an_event_that_names_no_delivery_is_archived_and_goes_and_others_stay(ro
         ("task_failures", "failed_at", {"dag_id": "x", "run_id": "x", "task_id": "x"}),
     ],
 )
-def test_ninety_days_are_ninety_days(
+def test_rows_are_removed_after_exactly_ninety_days(
     rows: Rows, archive: FileArchive, table: str, column: str, values: dict[str, Any]
 ) -> None:
     made = {}
@@ -108,7 +108,7 @@ def test_ninety_days_are_ninety_days(
     assert rows.all(f"SELECT id FROM {table} ORDER BY id") == [made[89], made[89.99]]
 
 
-def test_a_delivery_is_whole_for_ninety_days(rows: Rows, archive: FileArchive) -> None:
+def test_a_delivery_is_kept_complete_for_ninety_days(rows: Rows, archive: FileArchive) -> None:
     for age in (89, 89.99, 90.01, 91):
         a_delivery(rows, age=age)
     clean(rows, archive)
@@ -116,7 +116,7 @@ def test_a_delivery_is_whole_for_ninety_days(rows: Rows, archive: FileArchive) -
     assert whole == [True, True, False, False]
 
 
-def test_what_is_not_finished_and_what_is_kept_for_good_stays(rows: Rows, archive: FileArchive) -> None:
+def test_unfinished_and_permanent_rows_stay(rows: Rows, archive: FileArchive) -> None:
     for state in ("queued", "sending", "unknown"):
         a_delivery(rows, state=state, age=400)
     a_delivery(rows, channel="voice", age=400)
@@ -131,7 +131,7 @@ def test_what_is_not_finished_and_what_is_kept_for_good_stays(rows: Rows, archiv
     assert rows.one("SELECT count(*) FROM delivery_events") == 8
 
 
-def test_what_was_sent_or_charged_is_never_again_after_a_clean_up(rows: Rows, archive: FileArchive) -> None:
+def test_after_a_clean_up_nothing_is_sent_or_charged_again(rows: Rows, archive: FileArchive) -> None:
     user, lead = rows.user(token_balance=10), rows.lead()
     key = f"lead:{lead}:user:{user}:new_lead_alert"
     request = (
@@ -169,7 +169,7 @@ def api_logs(rows: Rows, count: int) -> None:
     )
 
 
-def test_rows_go_in_batches_and_each_is_archived_once(rows: Rows, archive: FileArchive) -> None:
+def test_rows_are_removed_in_batches_and_each_is_archived_once(rows: Rows, archive: FileArchive) -> None:
     api_logs(rows, 250)
     rows.database.connection.execute(
         "INSERT INTO rejected_records (feed, business_date, file_name, created_at)"
@@ -185,7 +185,7 @@ def test_rows_go_in_batches_and_each_is_archived_once(rows: Rows, archive: FileA
 
 
 class Dies(Exception):
-    """Stands for a process that is killed there."""
+    """Simulates that the process is killed."""
 
 
 def die(*_: Any, **__: Any) -> Any:
@@ -213,7 +213,7 @@ def test_a_crash_between_the_steps_loses_and_doubles_nothing(
         with pytest.raises(Dies):
             clean(rows, archive, batch=20)
     assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 30, "nothing is removed before it is read back"
-    api_logs(rows, 5)  # what is due the next night must not get into the batch that was begun
+    api_logs(rows, 5)  # Rows that expire later must not get into the unfinished batch.
     assert clean(rows, archive, batch=20)["api_logs"] == 35
     found = Counter(row["id"] for row in archived(archive, "api_logs"))
     assert len(found) == 35
@@ -221,7 +221,7 @@ def test_a_crash_between_the_steps_loses_and_doubles_nothing(
     assert rows.one("SELECT count(*) FROM cleanup_batches WHERE removed_at IS NULL") == 0
 
 
-def test_a_row_that_changes_after_it_was_archived_stays_and_is_archived_anew(
+def test_a_row_that_changes_after_it_was_archived_stays_and_is_archived_again(
     rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = a_delivery(rows, state="sent"), a_delivery(rows, state="sent")
@@ -240,7 +240,7 @@ def test_a_row_that_changes_after_it_was_archived_stays_and_is_archived_anew(
     assert [row["state"] for row in archived(archive, "deliveries")] == ["sent", "sent", "delivered"]
 
 
-def test_a_row_that_changes_after_a_crash_stays_and_is_archived_anew(
+def test_a_row_that_changes_after_a_crash_stays_and_is_archived_again(
     rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api_logs(rows, 3)
@@ -257,7 +257,7 @@ def test_a_row_that_changes_after_a_crash_stays_and_is_archived_anew(
     assert rows.one("SELECT array_agg(removed ORDER BY id) FROM cleanup_batches") == [2, 1]
 
 
-def test_an_archive_that_does_not_hold_what_was_written_keeps_the_rows(
+def test_rows_are_kept_when_the_archive_returns_other_content(
     rows: Rows, archive: FileArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api_logs(rows, 30)
@@ -281,7 +281,7 @@ def test_an_archive_that_does_not_hold_what_was_written_keeps_the_rows(
     assert clean(rows, archive)["api_logs"] == 30
 
 
-def test_an_archive_that_does_not_answer_keeps_the_rows(rows: Rows, tmp_path: Path) -> None:
+def test_rows_are_kept_when_the_archive_does_not_answer(rows: Rows, tmp_path: Path) -> None:
     api_logs(rows, 3)
     (tmp_path / "archive").write_text("no folder")
     with pytest.raises((PermanentIngestionError, ArchiveUnavailable)):
@@ -289,7 +289,7 @@ def test_an_archive_that_does_not_answer_keeps_the_rows(rows: Rows, tmp_path: Pa
     assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 3
 
 
-def test_two_clean_ups_at_once_are_one(rows: Rows, archive: FileArchive) -> None:
+def test_only_one_of_two_concurrent_clean_ups_runs(rows: Rows, archive: FileArchive) -> None:
     with psycopg.connect(rows.database.url, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(hashtext('operations:cleanup'))")
         with pytest.raises(PermanentIngestionError, match="another clean-up is running"):
@@ -298,13 +298,13 @@ def test_two_clean_ups_at_once_are_one(rows: Rows, archive: FileArchive) -> None
         clean(rows, archive)
 
 
-def test_a_run_of_an_old_date_removes_only_what_was_too_old_then(rows: Rows, archive: FileArchive) -> None:
+def test_a_run_for_an_old_date_removes_only_rows_that_were_too_old_then(rows: Rows, archive: FileArchive) -> None:
     for age in (95, 110):
         rows.insert("queue_metrics", queue_name="x", recorded_at=ago(age))
     assert clean(rows, archive, moment=ago(10))["queue_metrics"] == 1
 
 
-def test_staging_of_runs_that_failed_goes_after_two_weeks_and_never_waits(rows: Rows, archive: FileArchive) -> None:
+def test_staging_of_failed_runs_is_dropped_after_two_weeks_without_waiting(rows: Rows, archive: FileArchive) -> None:
     def staged(status: str, age: float) -> str:
         ingestion = rows.insert(
             "data_ingestion_logs",
@@ -323,14 +323,14 @@ def test_staging_of_runs_that_failed_goes_after_two_weeks_and_never_waits(rows: 
     assert clean(rows, archive, dry_run=True)["staging"] == 2
     with psycopg.connect(rows.database.url) as reader:
         reader.execute(f"SELECT * FROM {parts['failed', 15]}")
-        assert clean(rows, archive)["staging"] == 1, "whoever reads goes first"
+        assert clean(rows, archive)["staging"] == 1, "the clean-up skips a table that another session reads"
     assert clean(rows, archive)["staging"] == 1
     left = rows.all("SELECT relname FROM pg_class WHERE relname ~ 'staging_parties_\\d' AND relkind = 'r' ORDER BY 1")
     assert left == [parts["failed", 13], parts["running", 13]]
 
 
-def test_no_placeholder_hides_in_quotes() -> None:
-    """``interval '%s days'`` is one day to psycopg, whatever the number: the clean-up would take 89 days too much."""
+def test_no_statement_has_a_placeholder_inside_quotes() -> None:
+    """A placeholder in ``interval '%s days'`` becomes ``$1``, which PostgreSQL reads as 1 day instead of 90."""
     root = Path(__file__).parents[3]
     for path in [p for package in ("county", "operations", "notifier") for p in root.glob(f"{package}/**/*.sql")]:
         for line in path.read_text("utf-8").splitlines():
