@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-#: Table → the condition for a day's rows. A day's properties are those that its documents name.
+#: Table → the SQL condition that selects a day's rows. A day's properties are those that its documents name.
 _ROWS = {
     "document_versions": "r.business_date = {day}",
     "party_versions": "r.business_date = {day}",
@@ -21,7 +21,7 @@ _ROWS = {
 
 
 def client() -> str:
-    """Return the client that copies the files: ``psql`` if installed, else ``psycopg``. Both run the same COPY."""
+    """Return the client that copies the files, ``psql`` if installed, else ``psycopg``; both run the same COPY."""
     return "psql" if shutil.which("psql") else "psycopg"
 
 

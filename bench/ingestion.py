@@ -83,7 +83,7 @@ def run(scale: float) -> None:
 def _bench(server: PostgresServer, files: Path, documents: int, day: date, known: str) -> None:
     county = County(server.url(LEADS), server.child.pid, day, write_day(files, day, documents), documents)
     first = _run_day(county)
-    # The second run matches addresses to the parcels that the first run added. After it, nothing changes any more.
+    # The second run matches addresses to the parcels that the first run added. Further runs change nothing.
     together = _run_again(county)
     rows_before = _row_versions(county)
     replay = _run_day(county)

@@ -18,7 +18,7 @@ def own_peak() -> int:
 class BackendPeak:
     """Measures the peak of the private memory, without shared buffers, that all backends of a server use together.
 
-    Parallel workers count as backends. The server's other processes (checkpointer, …) do not.
+    Parallel workers count as backends. The server's other processes (checkpointer, …) do not count.
     """
 
     def __init__(self, server_pid: int, interval: float = 0.02) -> None:
@@ -29,7 +29,7 @@ class BackendPeak:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Keep ``bytes``, the peak so far, up to date until the block ends."""
+        """Measure until the block ends; ``bytes`` is the peak."""
         self.bytes = 0
         self._done.clear()
         thread = threading.Thread(target=self._watch, daemon=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-#: This statement only calls a function, whose inner statement is listed by itself.
+#: Leave out the plan of this call: the statement inside the called function is listed separately.
 _CALLER = "Function Scan on refresh_properties"
 _PLAN = re.compile(r"duration: ([\d.]+) ms  plan:\nQuery Text: (.*)", re.DOTALL)
 

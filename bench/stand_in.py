@@ -1,8 +1,8 @@
-"""A fast stand-in for SendGrid and the county's API: ``python -m bench.stand_in --latency 0.02``.
+"""Serve a fast stand-in for SendGrid and the county's API: ``python -m bench.stand_in --latency 0.02``.
 
-The stand-in only waits and answers. It replaces the sandbox in benchmarks, because the sandbox checks and stores every
-request, which takes longer than sending it. The stand-in runs in a separate process and prints its port. It serves
-SendGrid's ``/v3/mail/send`` and the county's API.
+The stand-in only waits and answers. Benchmarks do not use the sandbox, because the sandbox checks and stores every
+request, which takes longer than to send the request. The stand-in runs in a separate process and prints its port. For
+SendGrid, the stand-in serves only ``/v3/mail/send``.
 """
 
 from __future__ import annotations

@@ -81,9 +81,9 @@ def up(progress: Progress) -> None:
 
 
 def migrate(progress: Progress) -> None:
-    """Migrate a database: DATABASE_URL if set, else the running stack's, else that of `make up`.
+    """Migrate the database at DATABASE_URL, or the running stack's database, or else the database of `make up`.
 
-    For the last of the three, start the local PostgreSQL and stop it afterwards.
+    If no stack is running, start the local PostgreSQL for the migration and stop it afterwards.
     """
     places = Paths()
     places.prepare()

@@ -12,7 +12,7 @@ from typing import Any
 class AirflowApi:
     """A client of Airflow's REST API.
 
-    The client logs in with ``user`` and ``password`` before its first call that needs a token. Its methods raise
+    The client logs in with ``user`` and ``password`` before its first call that needs a token. All methods raise
     OSError for network and HTTP errors.
     """
 

@@ -42,7 +42,7 @@ def hold(places: Paths) -> Iterator[None]:
 def end_holder(places: Paths, timeout: float = 90.0) -> bool:
     """Ask the process that holds the lock to stop its stack, and wait up to ``timeout`` seconds for it.
 
-    Return whether there was such a process.
+    Return False if no process held the lock.
     """
     pid = running_stack(places)
     if pid is None:

@@ -37,7 +37,7 @@ def has_subscribers(url: str) -> bool:
 def load(url: str, parcels: Path) -> None:
     """Add the demo's subscribers, and the parcels of a CSV file (header = column names) as known properties.
 
-    It is safe to repeat: existing folios and e-mail addresses are left unchanged.
+    Existing folios and e-mail addresses are left unchanged, so the call is safe to repeat.
     """
     with psycopg.connect(url) as connection:
         for subscriber, criteria in subscribers():

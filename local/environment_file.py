@@ -1,4 +1,4 @@
-"""Write and read ``.local/env``, the settings of the running stack, for ``source`` in a terminal."""
+"""Write and read ``.local/env``, which holds the running stack's settings for ``source`` in a terminal."""
 
 from __future__ import annotations
 

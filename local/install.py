@@ -63,7 +63,7 @@ def install(locks: list[str]) -> None:
 
 
 def _venv_starts() -> bool:
-    """Return whether .venv's Python starts. It fails to start when .venv was moved or its Python was removed."""
+    """Return whether .venv's Python starts; it does not start if .venv was moved or its Python was removed."""
     if not PYTHON.exists():
         return False
     result = subprocess.run([PYTHON, "-c", "import encodings"], check=False, capture_output=True)

@@ -1,4 +1,4 @@
-"""Paths of the local stack's files. They are below ``.local``, except PostgreSQL's data where that is impossible."""
+"""Paths of the local stack's files, all below ``.local``, except that PostgreSQL's data may be elsewhere."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Paths:
         try:
             for folder in (self.local, self.state, self.log, self.processes):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.local.chmod(0o700)  # It contains keys and archives with personal data.
+            self.local.chmod(0o700)  # The folder contains keys and archives with personal data.
         except PermissionError as error:
             raise ForeignFile(
                 f"{error.filename} belongs to another user (did you once run this as root?): "
@@ -110,7 +110,7 @@ class Paths:
         elif not self._in_checkout(home) and owner.read_text("utf-8").strip() != str(self.root):
             raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}: remove it")
         elif not self._in_checkout(home) and not self.where.exists():
-            # A deleted checkout with the same path left the data. Its password is lost, so nobody can open the data.
+            # A deleted checkout with the same path left this data. The data's password is lost, so nobody can read it.
             shutil.rmtree(home / "data", ignore_errors=True)
         self.where.write_text(f"{home}\n", "utf-8")
         return home

@@ -1,4 +1,4 @@
-"""Start and stop child processes. Each gets its own session and a record of its pid, so that none is left running."""
+"""Start and stop child processes. Each child has its own session and a recorded pid, so that none is left running."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ class Child:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(self.grace if grace is None else grace)
         kill_session(self.pid, self.born, time.monotonic() + 1.0)
-        self.process.kill()  # This does nothing if the process has ended.
+        self.process.kill()  # kill() does nothing if the process has ended.
         self.process.wait()
-        self.process = None  # From now on the pid may belong to another process.
+        self.process = None  # After wait(), the pid may belong to another process.
         self.forget()
 
     def forget(self) -> None:
@@ -146,7 +146,7 @@ def describe_exit(code: int) -> str:
 
 
 def birth(pid: int) -> float:
-    """Return the start time of the process, a number that tells it from later processes with the same pid.
+    """Return the start time of the process, a number that no later process with the same pid has.
 
     On Linux the number is in clock ticks since boot, which do not change when the clock is set. Raises
     psutil.NoSuchProcess.

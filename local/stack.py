@@ -1,4 +1,4 @@
-"""Start and stop all services of `make demo` and `make up` on this machine."""
+"""Start and stop all services that `make demo` and `make up` need on this machine."""
 
 from __future__ import annotations
 

@@ -40,7 +40,10 @@ def _create_user() -> pwd.struct_passwd:
 
 
 def open_to(folder: Path, user: tuple[int, int] | None) -> None:
-    """Create ``folder``, give it to the user and make it private. The user must be able to enter its parents."""
+    """Create ``folder``, give it to the user and make it private.
+
+    The user must be able to enter the folder's parents.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if user is not None:
         os.chown(folder, *user)

@@ -25,10 +25,9 @@ Entry = Mapping[str, Any]
 
 
 class Aftermath:
-    """Sends callbacks from its own threads.
+    """Sends the providers' callbacks from its own threads.
 
-    For each text or call, it also calls ``became(sid, fields)`` with the fields that Twilio's API must return from then
-    on.
+    ``became(sid, fields)`` receives the fields that Twilio's API must return for a text or call from then on.
     """
 
     def __init__(self, became: Callable[[str, dict[str, Any]], None]) -> None:
@@ -103,5 +102,5 @@ class Aftermath:
 
 
 def _ignoring_failures(report: Callable[[Entry], None], entry: Entry) -> None:
-    with suppress(requests.RequestException):  # Real providers give up too.
+    with suppress(requests.RequestException):  # Real providers ignore a failed callback too.
         report(entry)

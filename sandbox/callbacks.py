@@ -27,7 +27,7 @@ class Twilio:
         self._session = _session()
 
     def post(self, address: str, fields: Mapping[str, str], signature: str | None = None) -> requests.Response:
-        """Post ``fields`` to a path or URL of the service. A given ``signature`` replaces the right one."""
+        """Post ``fields`` to a path or URL of the service. A given ``signature`` replaces the correct signature."""
         parts = urlsplit(address)
         where = parts.path + (f"?{parts.query}" if parts.query else "")
         signed = self._validator.compute_signature(self.public_url + where, dict(fields))

@@ -59,7 +59,8 @@ class County:
     def names(self, feed: str, now: datetime) -> list[str]:
         """Return the names of the feed's files that are on the server at ``now``.
 
-        As on the real server, the newest daily files have no date in their names. The Clerk's own file always has one.
+        As on the real server, the newest daily files have no date in their names. The name of the Clerk's own file
+        always has a date.
         """
         newest = newest_business_date(now)
         if feed == "monthly":

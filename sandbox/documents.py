@@ -52,7 +52,7 @@ class Party:
 
 @dataclass(frozen=True)
 class Document:
-    """One property group of one recorded document. ``action`` is I, U or D; amounts are dollars and cents as text."""
+    """A recorded document, or its part about one property. ``action`` is I, U or D; amounts are decimal text."""
 
     year: int
     sequence: int
@@ -148,7 +148,7 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
         if draw < 0.7:
             address = variant(parcel.address, parcel.unit, chance)
         elif draw < 0.8:
-            address = parcel.address  # In a condominium this is ambiguous, because the unit is missing.
+            address = parcel.address  # Without the unit, the address of a condominium is ambiguous.
         else:
             address = wrong(parcel.address, chance) if draw < 0.95 else ""
     case_number = f"{made.year}-{made.sequence % 1_000_000:06d}-CA-01"

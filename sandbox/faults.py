@@ -43,14 +43,14 @@ class Fault:
 
 
 class Faults:
-    """The faults that are active now. It is safe to use from several threads."""
+    """The faults that are active now. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = Lock()
 
     def add(self, instruction: Mapping[str, Any]) -> None:
-        """Add a fault with these fields. Raises TypeError or ValueError when they are malformed."""
+        """Add a fault with the fields in ``instruction``. Raises TypeError or ValueError if a field is malformed."""
         fault = Fault(**instruction)
         with self._lock:
             self._faults.append(fault)

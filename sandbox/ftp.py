@@ -20,7 +20,7 @@ READ_ONLY = "elr"
 
 
 def make_server(county: County, host: str, port: int) -> ThreadedFTPServer:
-    """Return an FTP server with the files of ``county``; it already listens. With port 0 it chooses a free port."""
+    """Return a listening FTP server with the files of ``county``. Port 0 makes the server choose a free port."""
     county.folder.mkdir(parents=True, exist_ok=True)
     authorizer = DummyAuthorizer()
     authorizer.add_user(FTP_USER, FTP_PASSWORD, str(county.folder), perm=READ_ONLY)

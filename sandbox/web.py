@@ -37,7 +37,7 @@ KINDS = ("emails", "texts", "calls", "lookups", "oncall")
 
 
 class Inbox:
-    """The requests that the stand-ins have received. It is safe to use from several threads."""
+    """The requests that the stand-ins have received. All methods are thread-safe."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

@@ -1,4 +1,4 @@
-"""Fixtures for all tests. They start real servers, but only when a test needs them.
+"""Fixtures for all tests. Each server is real and starts only when a test needs it.
 
 ``database`` is a new migrated leads database for each test; it takes about 50 ms. ``redis_url`` is the address of an
 empty Redis. ``sandbox`` stands in for the county and the providers, without earlier requests. ``object_storage`` is an
@@ -32,8 +32,8 @@ _declared_settings = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.exa
 # Remove exported settings, which may belong to production. A test sets the settings that it needs.
 for _name in [*_declared_settings, *(name for name in os.environ if name.startswith("AIRFLOW"))]:
     os.environ.pop(_name, None)
-# Airflow reads these variables at its first import, which may be in any test. Without them it would create a folder in
-# the user's home.
+# Airflow reads these variables at its first import, which may be in any test. Without these variables, Airflow would
+# create a folder in the user's home.
 os.environ |= airflow_folders(process_folder(temporary_folder()) / "airflow")
 
 _numbers = count(1)

@@ -62,7 +62,7 @@ def verdict(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the four court files, and the lead that a case in it becomes."""
+    """One of the four court files, with facts about the leads that its cases become."""
 
     lead_type: str
     feed: str

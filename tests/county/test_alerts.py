@@ -120,7 +120,7 @@ _SAME_DAY = [deed()]
     ("announce_on", "notify", "count"),
     [
         (FRIDAY, None, 1),
-        (MONDAY.replace(day=25), None, 1),  # This is three business days later.
+        (MONDAY.replace(day=25), None, 1),  # November 25 is three business days after the run's date.
         (MONDAY.replace(day=27), None, 1),  # Thanksgiving and the day after it are not business days.
         (MONDAY.replace(day=30), None, 0),
         (MONDAY.replace(month=12, day=14), None, 0),

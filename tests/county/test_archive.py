@@ -1,4 +1,4 @@
-"""Both archives keep each object unchanged for ever and readable only by the owner."""
+"""Both kinds of archive keep objects unchanged, and only the owner can read them."""
 
 from __future__ import annotations
 

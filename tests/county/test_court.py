@@ -315,8 +315,7 @@ def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> N
     for kind in KINDS:
         court.file(kind, WEEK, *[k.line() for k in KINDS if k is kind])
     counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
-    # The run for each feed's second file had an empty first file. It erased the first file's cases, not the other
-    # feed's.
+    # The run with each feed's second file had an empty first file, which erased the cases from the feed's first run.
     assert counts == [0, 1, 0, 1]
 
 

@@ -43,7 +43,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 
 def fetch(archive: Archive, day: date = FRIDAY, *, now: datetime = LATER, **options: object) -> list[Fetched]:
-    """Archive the day's files as a run's tasks do. By default it is too late to wait for missing files."""
+    """Archive the day's files as a run's tasks do. The default ``now`` is too late to wait for missing files."""
     request = FetchRequest(feeds.feed("daily"), day, **options)  # type: ignore[arg-type]
     with closing(CountyFtp(timeout=3, resumptions=2)) as ftp:
         files = files_to_fetch(request, ftp, archive, now=now)
@@ -105,9 +105,9 @@ def new_york(*moment: int) -> datetime:
         (new_york(2026, 11, 20, 18, 0, 1), MONDAY),
         (new_york(2026, 11, 22, 12), MONDAY),
         (new_york(2026, 11, 23, 18), MONDAY),
-        (new_york(2026, 3, 9, 17), date(2026, 3, 9)),  # daylight saving time began the day before
+        (new_york(2026, 3, 9, 17), date(2026, 3, 9)),  # Daylight saving time began on March 8.
         (new_york(2026, 3, 6, 18, 30), date(2026, 3, 9)),
-        (new_york(2026, 11, 1, 12), date(2026, 11, 2)),  # and ended on 1 November
+        (new_york(2026, 11, 1, 12), date(2026, 11, 2)),  # Daylight saving time ended on November 1.
     ],
 )
 def test_an_undated_file_belongs_to_the_business_date_it_was_written_for(
@@ -181,7 +181,7 @@ def test_a_server_that_never_gives_the_rest_archives_nothing(server: CountyServe
     assert len(fetch(archive)) == 2, "the next try reads it anew"
 
 
-def test_a_connection_that_breaks_for_ever_archives_nothing(server: CountyServer, archive: Archive) -> None:
+def test_a_connection_that_keeps_breaking_archives_nothing(server: CountyServer, archive: Archive) -> None:
     publish(server, b"x" * 300_000)
     server.cut_after = [10_000] * 9
     with pytest.raises(ServerUnreachable, match="the connection broke 3 times"):

@@ -97,7 +97,7 @@ def test_encodings_line_ends_control_and_blank_lines(county: Pipeline, end: str,
 
 @EITHER_FILE
 def test_every_line_keeps_its_number_in_the_file(county: Pipeline, file: str, good: str, table: str) -> None:
-    odd = good[:-1] + good[-1].lower()  # This line is valid too.
+    odd = good[:-1] + good[-1].lower()  # A line in lower case is valid too.
     lines = [good, "bad", odd, "", *[good] * 3, "worse", odd, good]
     for _ in range(2):  # A rerun empties and refills its partition of the staging table.
         ingestion = county.stage(FRIDAY, {file: "\n".join(lines).encode()}, run_id="cleared")

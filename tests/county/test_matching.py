@@ -1,4 +1,4 @@
-"""Records without a folio are matched to properties by address; no match is better than a wrong one."""
+"""Records without a folio are matched to properties by address; no match is better than a wrong match."""
 
 from __future__ import annotations
 

@@ -137,12 +137,12 @@ ANOTHER_PLACE = (
     "12 NW 5 TRL RD",
     "123 1/2 SW 9 ST",
     "123A SW 90 ST",
-    "5420-22 NW 2 AVE",  # This is the address of two parcels.
+    "5420-22 NW 2 AVE",  # Two parcels, 5420 and 5422, match this address.
     "341 NW 3 ST",
     "341-8 NW 3 ST",
     "200 SW 129 AVE",
     "210 SW 129 AVE RD",
-    "1500 MARIDIEN AVE",  # This differs too much from every street.
+    "1500 MARIDIEN AVE",  # The name differs too much from every street's name.
     "1500 MERIDIAN CT",
     "3800 E PALM AVE",
     "3800 PALM DR",

@@ -1,4 +1,4 @@
-"""The recipe for a new feed (docs/recipes.md): a layout, a staging table, a declaration, and lines of court cases."""
+"""The recipe for a new feed in docs/recipes.md works: add a layout, a staging table, a declaration and a view."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ COURT_LINES = """
 
 @pytest.fixture
 def violations(database: Database, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """A feed of code violations, added as the recipe says."""
+    """Add a feed of code violations by the steps of the recipe; return its declaration."""
     path = tmp_path / "layouts.csv"
     path.write_text(layouts.LAYOUTS.read_text("utf-8").rstrip() + LAYOUT, "utf-8")
     monkeypatch.setattr(layouts, "LAYOUTS", path)
@@ -81,7 +81,7 @@ def violations(database: Database, folders: tuple[Path, Path], tmp_path: Path, m
 
 
 def ingest(database: Database, archive: Archive, feed_name: str) -> dict[str, int]:
-    """Run the steps of the DAG of a feed for TUESDAY; return what its steps counted."""
+    """Run the steps of a feed's DAG for TUESDAY; return the counts of all steps."""
     connection, feed = database.connection, feeds.feed(feed_name)
     run = runs.open_run(connection, feed, "recipe", TUESDAY)
     request = FetchRequest(feed, TUESDAY)
@@ -108,7 +108,7 @@ def ingest(database: Database, archive: Archive, feed_name: str) -> dict[str, in
     return counts
 
 
-def test_a_declaration_a_layout_and_a_view_bring_in_a_new_feed(
+def test_a_declaration_a_layout_and_a_view_add_a_new_feed(
     database: Database, rows: Rows, server: CountyServer, tmp_path: Path, violations: Feed
 ) -> None:
     rows.insert("properties", folio_number="3049010010010", address="1 SW 8 ST", city="Miami", zip="33130")

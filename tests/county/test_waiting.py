@@ -35,7 +35,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 @dataclass
 class Run:
-    """One run of the daily DAG. Each call executes a task once."""
+    """A run of the daily DAG. Each call of a method executes tasks once."""
 
     monkeypatch: pytest.MonkeyPatch
     database: Database

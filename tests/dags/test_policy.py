@@ -35,7 +35,7 @@ OTHERS = {
     "trial_reminders": "0 9 * * *",
 }
 EXPECTED = FEEDS | OTHERS
-#: DAG id → number of retries, minutes between them.
+#: DAG id → number of retries, minutes between retries.
 RETRIES = {
     "daily_ftp_ingestion": (3, 5),
     "weekly_ftp_ingestion": (3, 10),
@@ -114,7 +114,7 @@ WRITES = {
 
 
 def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any], database: Database) -> None:
-    """Other teams can schedule DAGs on these assets. Ours are not, because backfills emit asset events too."""
+    """Other teams' DAGs can be scheduled on assets; this project's are not, because backfills emit asset events too."""
     found = {
         (dag_id, task.task_id): {asset.name for asset in task.outlets}
         for dag_id, dag in dags.items()

@@ -23,7 +23,7 @@ from tests.servers.folders import service_folder
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 
-WEEK = [date(2026, 5, day) for day in range(25, 30)]  # Monday is Memorial Day
+WEEK = [date(2026, 5, day) for day in range(25, 30)]  # The Monday of this week is Memorial Day.
 KILLED, CRASHED, RESTARTED, SPREAD = (date(2026, 6, day) for day in (3, 10, 17, 24))
 
 
@@ -103,7 +103,7 @@ def test_a_failed_run_names_its_cause_and_continues_when_its_task_is_cleared(ing
     hold = ingestion.hold("merge")
     api.clear(DAG_ID, run_id, "stage")
     killed: set[int] = set()
-    for _ in range(4):  # The first try and three retries.
+    for _ in range(4):  # The task gets a first try and three retries.
         held = ingestion.wait_until_held(but=frozenset(killed))
         assert ingestion.log(run_id) == [(CRASHED, "running", None)], "the run works again"
         for pid in held:
@@ -132,7 +132,7 @@ def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -
         stack.wait_until_healthy("metadatabase")
     with ingestion.held("make_leads"):
         ingestion.wait_until_held()
-        stack.kill("scheduler")  # Its running tasks are killed too.
+        stack.kill("scheduler")  # The scheduler's running tasks are killed too.
         stack.start("scheduler")
     ingestion.wait_until(run_id, "success")
     ingestion.assert_whole(run_id, RESTARTED)

@@ -50,8 +50,8 @@ class Checkout:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # A process that was started in the background ignores SIGINT, and its children inherit that. In a terminal
-            # they do not, so restore the default.
+            # A shell makes its background processes and their children ignore SIGINT. Restore the default, which
+            # processes in a terminal have.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:

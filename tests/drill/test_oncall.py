@@ -98,7 +98,7 @@ def oncall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCall]:
 
 
 def latest_slot(oncall: OnCall, dag_id: str) -> str:
-    """Return the logical date of the last slot. A manual run with it keeps the scheduler from creating another run."""
+    """Return the last slot's logical date. A manual run with this date keeps the scheduler from creating a run."""
     dag = wait_for(f"{dag_id}", lambda: oncall.stack.api.dag(dag_id))
     return str(dag["next_dagrun_logical_date"])
 

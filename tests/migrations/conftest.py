@@ -37,6 +37,6 @@ def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
 
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
-    """Yield one migrated database for all tests of a module. They must roll back their changes."""
+    """Yield one migrated database for all tests of a module, which must roll back their changes."""
     with fresh_database(postgres_server, f"shared_{next(_numbers)}", leads_template) as fresh:
         yield fresh

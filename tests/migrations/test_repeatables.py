@@ -1,4 +1,4 @@
-"""Every migration applies changed functions, views and triggers, and recalculates the values that they store."""
+"""Every migration applies changed functions, views and triggers, and recalculates values that depend on them."""
 
 from __future__ import annotations
 

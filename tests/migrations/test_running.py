@@ -113,7 +113,7 @@ def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: 
             waits = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE {} AND pid <> pg_backend_pid())"
             wait_until(waits.format("'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"), url)
             wait_until(waits.format("'%pg_try_advisory_lock%' OR query = 'ROLLBACK'"), url)
-            time.sleep(6)  # This is longer than the lock timeout of other statements.
+            time.sleep(6)  # Wait longer than the lock timeout of other statements.
             busy.commit()
     with psycopg.connect(url, row_factory=scalar_row) as connection:
         assert connection.execute(

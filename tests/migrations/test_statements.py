@@ -59,7 +59,7 @@ def statements(text: str) -> Iterator[str]:
 def numbered(statement: str) -> tuple[str, list[int]]:
     """Replace named parameters by numbers, so that each has one type; return the statement and the types.
 
-    A type of 0 lets PostgreSQL infer it.
+    A type of 0 means that PostgreSQL infers the type.
     """
     names: list[str] = []
 

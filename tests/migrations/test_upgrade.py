@@ -24,7 +24,7 @@ LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004"]
 def make_landed(database_at: MakeDatabase, revision: str) -> str:
     if revision != "0002 in its first version":
         return database_at(revision)
-    # The first version of 0002 only replaced functions. Its tables, such as mailing_runs, were added to it later.
+    # The first version of 0002 only replaced functions. Tables such as mailing_runs were added to 0002 later.
     url = database_at("0001")
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0002'")

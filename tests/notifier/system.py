@@ -171,7 +171,7 @@ class System:
         """Wait until every delivery is in a final state."""
         self.wait_until(lambda: not set(OPEN) & set(self.states()), "every delivery in a final state", seconds)
 
-    # ── the providers ──
+    # ── requests to the providers ──
     def received(self, provider: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self._control("GET", f"requests?provider={provider}"))
         return found
@@ -186,7 +186,7 @@ class System:
         ]
 
     def accepted_sms(self) -> list[int]:
-        """Return the delivery id of each SMS that Twilio accepted. An id is repeated if Twilio accepted it again."""
+        """Return the delivery id of each SMS that Twilio accepted; an id is repeated if it was accepted again."""
         callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
         return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
 

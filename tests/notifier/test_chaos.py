@@ -38,7 +38,7 @@ def open_all(system: System, emails: int, texts: int) -> list[int]:
     leads = [system.lead() for _ in range(max(emails, texts) // 10)]
     rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
     opened = notifier.send_many(notifier.urgent_lead_sms, rows[:texts])
-    # Enqueue a few e-mails at a time. Otherwise the worker would send all in one request to the provider.
+    # Enqueue a few e-mails at a time, so that the worker does not send all of them in one request.
     for first in range(0, emails, 5):
         opened += notifier.send_many(notifier.new_lead_alert, rows[first : first + 5])
     return [one.delivery_id for one in opened]

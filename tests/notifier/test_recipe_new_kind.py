@@ -79,7 +79,7 @@ def price_change(system: System, monkeypatch: pytest.MonkeyPatch) -> Any:
     # 5. notifier/actors/email.py: add the actor, and export it in notifier/__init__.py.
     @delivery_actor(request)
     def price_change(subscriber_id: int, cents: int) -> None:
-        """Enqueue a notice about a price change. It costs 2 tokens."""
+        """Enqueue a notice about a price change, which costs 2 tokens."""
         enqueue([request(subscriber_id, cents)])
 
     yield price_change

@@ -99,7 +99,7 @@ def main() -> None:
 
 
 async def _build_api() -> None:
-    """Build the API that tasks of ``airflow dags test`` call. Its first request builds it, so send one."""
+    """Send a request to the API that tasks of ``airflow dags test`` call, because the first request builds the API."""
     import httpx
 
     api = import_module("airflow.sdk.execution_time.supervisor").in_process_api_server()

@@ -47,7 +47,7 @@ def process_folder(base: Path) -> Path:
     by the next call of this function.
     """
     remove_leftovers(base)
-    # Lock the folder before it gets its final name. Otherwise another process would see it as a leftover.
+    # Lock the folder before it gets its final name, so that no other process takes it for a leftover.
     draft = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}", dir=base))
     draft.chmod(0o755)
     lock = os.open(draft / "lock", os.O_CREAT | os.O_WRONLY)

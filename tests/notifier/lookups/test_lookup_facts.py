@@ -194,7 +194,7 @@ def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Datab
 
 
 def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: System, database: Database) -> None:
-    """Neither transaction sees the other's document, so the facts are refreshed later.
+    """The merge and the lookup do not see each other's document, so the property's facts are refreshed later.
 
     A lookup does not wait for a merge of other folios.
     """

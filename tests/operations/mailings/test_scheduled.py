@@ -129,7 +129,8 @@ def test_a_past_day_enqueues_nothing(rows: Rows) -> None:
 def test_a_report_covers_the_last_complete_week(rows: Rows) -> None:
     old = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
     user = rows.user(created_at=old)
-    rows.user(created_at=datetime(2026, 11, 24, tzinfo=ZoneInfo("UTC")))  # This subscriber joined after that week.
+    # A subscriber who joins after a week gets no report about it.
+    rows.user(created_at=datetime(2026, 11, 24, tzinfo=ZoneInfo("UTC")))
     monday = date(2026, 11, 23)
     assert open_reports(rows.database.connection, monday, today=DAY) == {"opened": 1, "unpaid": 0}
     assert open_reports(rows.database.connection, DAY, today=DAY)["opened"] == 0
