@@ -13,9 +13,6 @@ from notifier.core.queues import LOOKUPS
 from notifier.lookups import client, worker
 from notifier.lookups.client import ACTOR, LookupFailed, RequestedLookup
 
-#: Longest time (ms) that a caller waits for an answer. Older messages are dropped.
-MAX_AGE_MS = 30_000
-
 
 class LookupActor(dramatiq.Actor[Any, None]):
     """An actor that looks up a property.
@@ -47,7 +44,6 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
         # delays.
         min_backoff=2_000,
         max_backoff=8_000,
-        max_age=MAX_AGE_MS,
         throws=(LookupFailed, client.MalformedFolio, UnknownRecipient),
     )
     return cast(LookupActor, declare(fn))

@@ -14,10 +14,11 @@ from typing import Any
 import redis
 from dramatiq import Consumer, Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 
 from leads.logs import get_logger
 from notifier.broker import dramatiq_internals as internals
+from notifier.broker.heartbeat import activity
 
 log = get_logger(__name__)
 
@@ -48,6 +49,7 @@ class QueueConsumer(Consumer):
 
     def __next__(self) -> MessageProxy | None:
         """Return the next message, or None when no message arrives for about a second."""
+        activity.polled(self._queue_name)
         try:
             message = self._next()
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -92,19 +94,22 @@ class QueueConsumer(Consumer):
 
     def _take(self, data: bytes) -> MessageProxy:
         try:
-            message = Message.decode(data)
-            redis_id, due = internals.redis_id_of(message), internals.due_time_of(message)
-            if message.queue_name != self._queue_name:  # a message for another queue would end the worker thread
-                raise ValueError("it names another queue")
-        except (DecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-            message, due = self._undecodable(data, error), 0.0
-            redis_id = internals.redis_id_of(message)
-        self._held[redis_id] = due
+            message = self._decode(data)
+        except ValueError as error:
+            message = self._undecodable(data, error)
+        self._held[internals.redis_id_of(message)] = internals.due_time_of(message)
         return MessageProxy(message)
 
-    def _undecodable(self, data: bytes, error: Exception) -> Message[Any]:
+    def _decode(self, data: bytes) -> Message[Any]:
+        """Return the message in ``data``; raises ValueError for a message that this queue must not contain."""
+        message = internals.decode(data, self._queue_name)
+        if message.queue_name != self._queue_name:  # a message for another queue would end the worker thread
+            raise ValueError("delayed and other messages are in the wrong queue")
+        return message
+
+    def _undecodable(self, data: bytes, error: ValueError) -> Message[Any]:
         """Return a placeholder message for bytes that cannot be decoded, so that Dramatiq can reject them."""
-        log.error("message_undecodable", bytes=len(data), queue=self._queue_name, error=type(error).__name__)
+        log.error("message_undecodable", bytes=len(data), queue=self._queue_name, reason=str(error))
         return internals.message_with_redis_id(
             self._id_of(data),
             queue_name=self._queue_name,
@@ -114,10 +119,14 @@ class QueueConsumer(Consumer):
         )
 
     def _id_of(self, data: bytes) -> str:
-        """Return the Redis id of a fetched message whose bytes do not contain it."""
+        """Return the Redis id of a fetched message whose bytes cannot be trusted to contain it."""
         client: Any = self._broker.client
+        messages = internals.messages_key(self._broker, self._queue_name)
+        claimed = internals.claimed_redis_id(data)
+        if claimed is not None and client.hget(messages, claimed) == data:
+            return claimed
         ids = [name.decode() for name in client.smembers(internals.unacknowledged_key(self._broker, self._queue_name))]
-        stored = client.hmget(internals.messages_key(self._broker, self._queue_name), ids) if ids else []
+        stored = client.hmget(messages, ids) if ids else []
         return next((name for name, found in zip(ids, stored, strict=True) if found == data), "unknown")
 
     def ack(self, message: MessageProxy) -> None:
@@ -144,9 +153,12 @@ class QueueConsumer(Consumer):
         internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:
-        """Return fetched messages that no thread received to Redis; raises ConnectionClosed while Redis is away."""
-        waiting = [self._take(self._fetched.popleft()) for _ in range(len(self._fetched))]
+        """Return fetched messages that no thread received to Redis. Never raises.
+
+        A message that cannot be returned stays unacknowledged. Another worker gets it after this process has ended.
+        """
+        fetched, self._fetched = list(self._fetched), deque()
         try:
-            self.requeue(waiting)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+            self.requeue([self._take(data) for data in fetched])
+        except Exception as error:
+            log.warning("messages_not_returned", count=len(fetched), error=type(error).__name__, queue=self._queue_name)

@@ -75,8 +75,8 @@ def recover_dead_letters() -> int:
         ids = client.zrangebyscore(internals.dead_key(broker, queue), (time.time() - LOOK_BACK) * 1000, "+inf")
         for data in client.hmget(internals.dead_messages_key(broker, queue), ids) if ids else []:
             try:
-                message = Message.decode(data)
-            except Exception:  # the consumer rejected these bytes, and their dead letter is written
+                message = internals.decode(data, queue)
+            except ValueError:  # the consumer rejected these bytes, and their dead letter is written
                 continue
             record_dead_letter(message, None)
             found += 1

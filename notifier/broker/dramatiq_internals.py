@@ -7,6 +7,8 @@ version. After an upgrade of Dramatiq, review these functions, run that test, an
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import uuid4
@@ -110,17 +112,79 @@ def redis_id_of(message: AnyMessage) -> str:
     return str(message.options["redis_message_id"])
 
 
+#: The type of each part of a message. Dramatiq checks none of them, and a wrong type ends a worker's thread.
+_PART_TYPES: dict[str, type | tuple[type, ...]] = {
+    "queue_name": str,
+    "actor_name": str,
+    "args": (list, tuple),
+    "kwargs": dict,
+    "options": dict,
+    "message_id": str,
+    "message_timestamp": (int, float),
+}
+#: A message that is delayed for longer (s) is rejected: it would hold a place all the while. The notifier delays none
+#: for longer than a minute; what is due later is a row of the database.
+MAX_DELAY_SECONDS = 3600.0
+#: No time (ms) or count is as large.
+MAX_NUMBER = 1e15
+#: The options that the broker and the middleware calculate with.
+_NUMBERS = ("eta", "retries", "max_retries", "min_backoff", "max_backoff", "max_age", "time_limit", "requeue_timestamp")
+
+
+def decode(data: bytes, queue_name: str) -> Message[Any]:
+    """Return the message of a queue, or of its delayed messages, every part of it of the type that Dramatiq expects.
+
+    Raises ValueError for anything else, however malformed, and for a message that is delayed for longer than an hour.
+    """
+    try:
+        message: Message[Any] = Message.decode(data)
+    except Exception as error:  # the encoder, the decoder, or a recursion that is too deep
+        raise ValueError(f"not a message: {type(error).__name__}") from None
+    for part, expected in _PART_TYPES.items():
+        value = getattr(message, part)
+        if not isinstance(value, expected) or (isinstance(value, str) and not value.isprintable()):
+            raise ValueError(f"{part} is of another type, or holds a character that cannot be stored")
+    if not isinstance(message.options.get("redis_message_id"), str):
+        raise ValueError("redis_message_id is not a text")
+    for name in _NUMBERS:
+        number = message.options.get(name)
+        if number is not None and not (isinstance(number, int | float) and abs(number) < MAX_NUMBER):
+            raise ValueError(f"the option {name} is not a number")
+    if "throws" in message.options:
+        raise ValueError("the option throws belongs to the actor")
+    if q_name(message.queue_name) != q_name(queue_name):
+        raise ValueError("it names another queue")
+    due = due_time_of(message)
+    if due and not is_queue_of_delayed(message.queue_name):
+        raise ValueError("it is delayed in a queue of messages that are not")
+    if due > time.time() + MAX_DELAY_SECONDS:
+        raise ValueError("it is delayed for longer than an hour")
+    return message
+
+
+def claimed_redis_id(data: bytes) -> str | None:
+    """Return the Redis id that bytes claim to have, None when they name none."""
+    try:
+        claimed = json.loads(data)["options"]["redis_message_id"]
+        claimed.encode()  # Redis cannot be asked for half a surrogate pair
+    except Exception:
+        return None
+    return str(claimed)
+
+
 def message_with_redis_id(redis_id: str, **fields: Any) -> Message[Any]:
     """Return a placeholder message for bytes in Redis that cannot be decoded, so that Dramatiq can reject them."""
     return Message(**fields, options={"redis_message_id": redis_id})
 
 
 def due_time_of(message: AnyMessage) -> float:
-    """Return the time (s since the epoch) until which a delayed message is held in memory, 0 for any other message.
-
-    Raises TypeError or ValueError for a time that is not a number.
-    """
+    """Return the time (s since the epoch) until which a delayed message is held in memory, 0 for any other message."""
     return float(message.options.get("eta") or 0) / 1000
+
+
+def is_queue_of_delayed(queue_name: str) -> bool:
+    """Return whether a queue holds the delayed messages of another."""
+    return bool(q_name(queue_name) != queue_name)
 
 
 def queue_name_of(message: AnyMessage) -> str:

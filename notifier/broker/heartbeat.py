@@ -1,9 +1,14 @@
-"""The heartbeat of a worker process: the due deliveries in each queue, and the messages that the process works on."""
+"""The heartbeat of a worker process: the due deliveries in each queue, and the messages that the process works on.
+
+A queue whose consumer has stopped polling gets no heartbeat, so that ``/health`` reports it. With each heartbeat the
+process compares its clock with the database's.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
@@ -14,15 +19,35 @@ from dramatiq import MessageProxy
 from dramatiq.middleware import Middleware
 from psycopg.rows import DictRow
 
+from leads.alert import alert, recovered
+from leads.logs import get_logger
 from notifier.core.db import rows
+
+log = get_logger(__name__)
+
+#: A consumer polls about once a second, and rarely less often than every 12 s while Redis does not answer. After this
+#: long (s) without a poll it counts as stuck.
+POLL_SECONDS = 30.0
+#: How far (s) a process's clock may be from the database's.
+CLOCK_TOLERANCE = 30.0
 
 
 class Activity(Middleware):
-    """Counts the messages that this process is working on."""
+    """Counts the messages that this process is working on, and knows when its consumers last polled."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._active: Counter[str] = Counter()
+        self._started_at = time.monotonic()
+        self._polled_at: dict[str, float] = {}
+
+    def polled(self, queue_name: str) -> None:
+        """Record that the consumer of a queue polls now."""
+        self._polled_at[queue_name] = time.monotonic()
+
+    def is_polled(self, queue_name: str) -> bool:
+        """Return whether the consumer of a queue has polled in the last 30 s, or the process has started since then."""
+        return time.monotonic() - self._polled_at.get(queue_name, self._started_at) < POLL_SECONDS
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
         """Add one to the queue's active messages."""
@@ -46,9 +71,50 @@ activity = Activity()
 
 
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
-    """Write this process's rows of ``lane_status`` for ``queues``, and delete rows that are a day old."""
-    active = [activity.active(name) for name in queues]
-    rows(cursor, "broker/heartbeat", process=process_id(), queues=list(queues), active=active)
+    """Write this process's rows of ``lane_status`` for ``queues``, and delete rows that are a day old.
+
+    A queue whose consumer does not poll is left out. Alerts on-call when the clock of this process is wrong.
+    """
+    polled = [name for name in queues if activity.is_polled(name)]
+    for name in set(queues) - set(polled):
+        log.error("consumer_stuck", queue=name, consequence="the queue has no heartbeat", remedy="restart this worker")
+    active = [activity.active(name) for name in polled]
+    written = rows(cursor, "broker/heartbeat", process=process_id(), queues=polled, active=active)
+    if written:
+        _clock.compare(written[0]["clock"], cursor.connection)
+
+
+class _Clock:
+    """Compares the clock of this process with the database's, and alerts on-call once when they differ."""
+
+    def __init__(self) -> None:
+        self._is_right: bool | None = None
+
+    def compare(self, database_time: float, connection: psycopg.Connection[Any]) -> None:
+        """Compare with ``database_time`` (s since the epoch)."""
+        ahead = time.time() - database_time
+        is_right = abs(ahead) <= CLOCK_TOLERANCE
+        if is_right == self._is_right:
+            return
+        self._is_right = is_right
+        host = socket.gethostname()
+        cause = f"clock:{host}"
+        if is_right:
+            recovered(f"The clock of {host} agrees with the database's.", cause=cause, connection=connection)
+            return
+        log.error("clock_differs", seconds_ahead=round(ahead), remedy="correct the clock of this host")
+        alert(
+            "warning",
+            f"The clock of {host} differs from the database's by {abs(ahead):.0f} s",
+            f"It is {'ahead' if ahead > 0 else 'behind'}. Deliveries are sent by the database's clock, so they are on "
+            "time. Delayed Redis messages, the age of signed callbacks and log times are wrong.",
+            f"Correct the clock of {host}, or of the database's host, and check that both run NTP.",
+            cause=cause,
+            connection=connection,
+        )
+
+
+_clock = _Clock()
 
 
 def process_id() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from notifier.core import pricing
@@ -26,8 +26,9 @@ from notifier.providers import twilio
 
 @dataclass(frozen=True)
 class OutboundCall:
-    """An outbound call with the data for the call and for its eligibility."""
+    """An outbound call with the data for the call and for its eligibility, at ``as_of`` by the database's clock."""
 
+    as_of: datetime
     id: int
     twilio_phone_number: str | None
     phone_number: str | None
@@ -70,13 +71,13 @@ def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
 def send(claim: Claim) -> None:
     """Start the eligible calls of the claim at the configured pace; defer or finish the other calls."""
     for call in _compose(claim.ids):
-        if found := objection(call, datetime.now(UTC)):
+        if found := objection(call):
             _apply(claim, call, found)
             continue
         time.sleep(_seconds_until_start(call.id))
         # Consent, script and call window may have changed during the wait.
         for current in _compose([call.id]):
-            if found := objection(current, datetime.now(UTC)):
+            if found := objection(current):
                 _apply(claim, current, found)
             else:
                 _start(claim, current)
@@ -87,8 +88,8 @@ def _compose(ids: Sequence[int]) -> list[OutboundCall]:
         return records(cursor, OutboundCall, "voice/compose_calls", ids=list(ids))
 
 
-def objection(call: OutboundCall, moment: datetime) -> Objection | None:
-    """Return the reason why a call must not start at ``moment``; None when the call may start."""
+def objection(call: OutboundCall) -> Objection | None:
+    """Return the reason why a call must not start at ``call.as_of``; None when the call may start."""
     number = e164(call.phone_number)
     if number is None:
         return Objection("no_phone_number", State.FAILED)
@@ -104,10 +105,10 @@ def objection(call: OutboundCall, moment: datetime) -> Objection | None:
         return Objection("suppressed", State.SUPPRESSED)
     if not call.has_consent:
         return Objection("no_consent", State.SKIPPED)
-    opening = next_opening(number, moment)
+    opening = next_opening(number, call.as_of)
     if opening is None:
         return Objection("never_open", State.FAILED)
-    return None if opening == moment else Objection("outside_call_window", until=opening)
+    return None if opening == call.as_of else Objection("outside_call_window", until=opening)
 
 
 def _apply(claim: Claim, call: OutboundCall, found: Objection) -> None:

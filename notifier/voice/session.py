@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
@@ -27,19 +27,19 @@ class Call:
     delivery_id: int
     script: Script
     is_inbound: bool
-    started_at: datetime
+    duration: timedelta
 
     @property
     def is_over_limit(self) -> bool:
         """True if the call has lasted as long as its held tokens pay for."""
-        return datetime.now(UTC) > self.started_at + timedelta(minutes=pricing.call_minutes())
+        return self.duration > timedelta(minutes=pricing.call_minutes())
 
 
 @dataclass(frozen=True)
 class _CallRow:
     id: int
     kind: str
-    started_at: datetime
+    duration: timedelta
     name: str | None
     greeting_message: str | None
     outbound_greeting: str | None
@@ -49,7 +49,7 @@ class _CallRow:
         is_inbound = self.kind == "inbound_call"
         greeting = self.greeting_message if is_inbound else self.outbound_greeting or self.greeting_message
         script = Script(self.name or "", greeting or "", self.voicemail_message or "")
-        return Call(self.id, script, is_inbound, self.started_at)
+        return Call(self.id, script, is_inbound, self.duration)
 
 
 def find(delivery_id: int | None, sid: str) -> Call | None:

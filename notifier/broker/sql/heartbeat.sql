@@ -15,4 +15,4 @@ FROM unnest(%(queues)s::text[], %(active)s::bigint[]) AS mine (queue_name, activ
 LEFT JOIN due ON due.queue_name = mine.queue_name
 ON CONFLICT (process_id, queue_name) DO UPDATE
 SET waiting = excluded.waiting, active = excluded.active, heartbeat_at = excluded.heartbeat_at
-RETURNING s.queue_name
+RETURNING s.queue_name, extract(epoch FROM clock_timestamp())::double precision AS clock

@@ -1,5 +1,5 @@
--- Select the data for calls and for their eligibility.
-SELECT d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
+-- Select the data for calls and for their eligibility, and the time by the database's clock.
+SELECT now() AS as_of, d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
        coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
        EXISTS (SELECT FROM suppressions x
                WHERE x.channel = 'voice' AND phone_key(x.address) = phone_key(l.phone_number)) AS is_suppressed,

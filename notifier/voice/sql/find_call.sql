@@ -1,5 +1,5 @@
 -- Find a call that may still be in progress, with its script.
-SELECT d.id, d.kind, coalesce(d.accepted_at, d.claimed_at, d.created_at) AS started_at,
+SELECT d.id, d.kind, now() - coalesce(d.accepted_at, d.claimed_at, d.created_at) AS duration,
        s.name, s.greeting_message, s.outbound_greeting, s.voicemail_message
 FROM deliveries d
 JOIN ai_scripts s ON s.id = (d.params ->> 'script_id')::bigint

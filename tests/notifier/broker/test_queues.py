@@ -14,11 +14,16 @@ import dramatiq
 import psutil  # type: ignore[import-untyped]
 import pytest
 import redis
+from psycopg.rows import dict_row
 
 from local.redis import RedisServer
+from notifier.broker import heartbeat
+from notifier.broker.redis_broker import MAX_DELAYED, make_broker
+from notifier.core import db
 from tests.notifier.county_api import CountyApi
 from tests.notifier.system import System
 from tests.servers.folders import service_folder
+from tests.servers.postgres import Database
 
 QUEUE = "api-property-lookup"
 KEY = f"dramatiq:{QUEUE}"
@@ -151,40 +156,121 @@ def test_a_worker_told_to_stop_finishes_its_lookups_and_leaves_the_rest(
     assert len(county_api.calls()) == 15
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\xff\xfe not a message",
-        b"[]",
-        b"{}",
-        json.dumps(
-            {
-                "queue_name": "of-somebody-else",
-                "actor_name": "property_lookup",
-                "args": [],
-                "kwargs": {},
-                "options": {"redis_message_id": "bad"},
-                "message_id": "1",
-                "message_timestamp": 1,
-            }
-        ).encode(),
-    ],
-)
-def test_bytes_that_are_not_a_message_are_rejected_and_the_other_messages_run(
-    county_api: CountyApi, system: System, redis_url: str, data: bytes
+def encoded(options: object = None, **parts: object) -> bytes:
+    """Return a message for the lookups' actor with other parts or options."""
+    message: dict[str, object] = {
+        "queue_name": QUEUE,
+        "actor_name": "property_lookup",
+        "args": [],
+        "kwargs": {"bytes": 1},
+        "options": {"redis_message_id": "bad"} | options if isinstance(options, dict) else options,
+        "message_id": "1",
+        "message_timestamp": 1,
+    }
+    return json.dumps(message | parts).encode()
+
+
+IN_2100 = 4_102_444_800_000
+MALFORMED = [
+    b"\xff\xfe not a message",
+    b"[]",
+    b"{}",
+    b"[" * 100_000,
+    encoded({}, queue_name="of-somebody-else"),
+    encoded({}, queue_name=["a"]),
+    encoded({}, actor_name=["a"]),
+    encoded({}, actor_name={}),
+    encoded({}, actor_name="nul\0"),
+    encoded({}, actor_name="no such actor"),
+    encoded({}, args=1),
+    encoded({}, kwargs=[1]),
+    encoded({}, message_id={"a": 1}),
+    encoded({}, message_timestamp="yesterday"),
+    encoded([]),
+    encoded({"redis_message_id": {"a": 1}}),
+    encoded({"eta": "soon"}),
+    encoded({"eta": float("nan")}),
+    encoded({"retries": "three"}),
+    encoded({"max_retries": 10**400}),
+    encoded({"time_limit": []}),
+    encoded({"throws": ["ValueError"]}),
+    *[encoded({"eta": IN_2100, "redis_message_id": f"bad{number}"}) for number in range(50)],
+]
+
+
+def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_run(
+    county_api: CountyApi, system: System, redis_url: str
 ) -> None:
     user = system.subscriber()
     with redis.Redis.from_url(redis_url) as client:
-        for number, folio in enumerate(folios(12)):
-            if number == 5:
-                client.hset(f"{KEY}.msgs", "bad", data)
-                client.rpush(KEY, "bad")
+        for number, data in enumerate(MALFORMED):
+            # Redis holds a well-formed message under its own id.
+            name = f"bad{number - len(MALFORMED) + 50}" if number >= len(MALFORMED) - 50 else f"odd{number}"
+            data = data.replace(b'"bad"', f'"odd{number}"'.encode())
+            client.hset(f"{KEY}.msgs", name, data)
+            client.rpush(KEY, name)
+        for folio in folios(12):
             send(folio, user)
-        system.start_worker(QUEUE)
+        worker = system.start_worker(QUEUE)
         answered = "SELECT count(*) FROM lookups WHERE state = 'answered'"
         system.wait_until(lambda: system.value(answered) == 12, "the other lookups")
-        system.wait_until(lambda: client.zrange(f"{KEY}.XQ", 0, -1) == [b"bad"], "the bytes rejected")
+        system.wait_until(lambda: client.zcard(f"{KEY}.XQ") == len(MALFORMED), "all of them rejected")
         system.wait_until(lambda: client.hlen(f"{KEY}.msgs") == 0, "nothing left behind")
+        dead = "SELECT count(*) FROM failed_jobs WHERE job_name IN ('undecodable', 'no such actor')"
+        system.wait_until(lambda: system.value(dead) == len(MALFORMED), "a dead letter for each")
+        assert system.value("SELECT count(*) FROM failed_jobs") == len(MALFORMED)
+        system.kill(worker, signal.SIGTERM)
+    assert "Traceback" not in system.output()
+    assert "unexpected" not in system.output()
+
+
+def test_a_message_delayed_until_2100_does_not_hold_up_retries(
+    county_api: CountyApi, system: System, redis_url: str
+) -> None:
+    """Among the delayed messages of a queue, which are held in memory until they are due."""
+    delayed = f"{QUEUE}.DQ"
+    with redis.Redis.from_url(redis_url) as client:
+        for number in range(MAX_DELAYED):
+            options = {"eta": IN_2100, "redis_message_id": f"far{number}"}
+            client.hset(f"dramatiq:{delayed}.msgs", f"far{number}", encoded(options, queue_name=delayed))
+            client.rpush(f"dramatiq:{delayed}", f"far{number}")
+        county_api.fault(status=503, times=1)
+        system.start_worker(QUEUE)
+        assert look_up(system) == ["api"]
+        system.wait_until(lambda: client.zcard(f"{KEY}.XQ") == MAX_DELAYED, "all of them rejected", 60)
+
+
+def test_a_queue_whose_consumer_does_not_poll_has_no_heartbeat(
+    database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat.activity, "_started_at", time.monotonic() - heartbeat.POLL_SECONDS)
+    monkeypatch.setattr(heartbeat.activity, "_polled_at", {})
+    polling = make_broker(lambda: redis_url).consume(QUEUE)
+
+    def beats() -> list[str]:
+        database.connection.execute("DELETE FROM lane_status")
+        heartbeat.beat(database.connection.cursor(row_factory=dict_row), [QUEUE])
+        return [name for (name,) in database.connection.execute("SELECT queue_name FROM lane_status")]
+
+    assert beats() == []
+    next(polling)
+    assert beats() == [QUEUE]
+
+
+@pytest.mark.parametrize("seconds", [-7200, 7200])
+def test_on_call_is_alerted_once_when_a_clock_is_wrong_and_when_it_is_right_again(
+    system: System, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    heartbeat.activity.polled(QUEUE)
+    with db.transaction() as cursor, monkeypatch.context() as wrong:
+        wrong.setattr(time, "time", lambda right=time.time: right() + seconds)
+        for _ in range(3):
+            heartbeat.beat(cursor, [QUEUE])
+    (alert,) = system.received("oncall")
+    assert "differs from the database's by 7200 s" in alert["body"]["title"]
+    with db.transaction() as cursor:
+        heartbeat.beat(cursor, [QUEUE])
+    assert "recovered" in system.received("oncall")[-1]["body"]["title"]
 
 
 @pytest.mark.drill

@@ -253,6 +253,7 @@ def test_a_call_waits_until_eight_after_a_change_of_clocks(setting: pytest.Monke
     place = ZoneInfo("America/New_York")
     moment = datetime.fromisoformat(evening).replace(tzinfo=place)
     call = outbound.OutboundCall(
+        as_of=moment.astimezone(UTC),
         id=1,
         phone_number=NUMBER,
         twilio_phone_number=OWN_NUMBER,
@@ -261,7 +262,7 @@ def test_a_call_waits_until_eight_after_a_change_of_clocks(setting: pytest.Monke
         is_suppressed=False,
         has_consent=True,
     )
-    held = outbound.objection(call, moment.astimezone(UTC))
+    held = outbound.objection(call)
     assert held is not None and held.code == "outside_call_window" and held.until is not None
     morning = held.until.astimezone(place)
     assert (morning.date() - moment.date(), morning.hour, morning.minute) == (timedelta(days=1), 8, 0)
