@@ -91,6 +91,6 @@ def archive_conflict(name: str) -> ArchiveConflict:
 def not_archived(name: str, where: str) -> NotArchived:
     """Return the error for an object that is not in the archive."""
     return NotArchived(
-        f"{name} is not (or no longer) in the archive {where}. Restore it, or clear the task fetch of this run: fetch "
+        f"{name} is not in the archive {where}. Restore it, or clear the task fetch of this run: fetch "
         "looks for the file on the FTP server."
     )

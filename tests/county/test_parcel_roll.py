@@ -254,7 +254,7 @@ def test_an_incomplete_roll_is_never_archived(
 
 
 def test_the_newest_roll_is_never_filed_under_another_month(tmp_path: Path) -> None:
-    with county_site(as_csv(parcel())) as url, pytest.raises(MissingFile, match="the newest roll only"):
+    with county_site(as_csv(parcel())) as url, pytest.raises(MissingFile, match="only the newest roll"):
         fetch(tmp_path, url, day=date(2026, 10, 15))
     with pytest.raises(MissingFile, match="PARCEL_ROLL_URL is not set"):
         fetch(tmp_path, "")
