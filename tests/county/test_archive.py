@@ -37,7 +37,7 @@ def test_other_content_never_replaces_an_archived_object(archive: Archive, tmp_p
     with pytest.raises(ArchiveConflict, match="refetch"):
         archive.put(CASES, file(tmp_path, b"2"))
     assert archive.open(CASES).read() == b"1"
-    assert archive.names("daily/2026-11-20") == ["Cases.exp"], "nothing lies beside it"
+    assert archive.names("daily/2026-11-20") == ["Cases.exp"], "no other object was written"
 
 
 def test_what_is_archived_is_what_was_given(archive: Archive, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_a_killed_task_has_left_is_no_object_and_goes_away(tmp_path: Path) 
     assert archive.names("daily/2026-11-20") == []
     archive.put(CASES, file(tmp_path, b"1"))
     assert not old.exists()
-    assert young.exists(), "another task may be writing it"
+    assert young.exists(), "another task may still write this file"
 
 
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
@@ -163,7 +163,9 @@ def test_objects_are_private(bucket: GcsArchive, object_storage: ObjectStorage, 
     made = object_storage.object(f"miami_dade_archives/{CASES}")
     assert made["cacheControl"] == "private, no-store"
     assert not {"allUsers", "allAuthenticatedUsers"} & {entry["entity"] for entry in made["acl"]}
-    assert [r for r in object_storage.requests if "predefinedAcl" in r] == [], "the bucket's own rules stay"
+    assert [r for r in object_storage.requests if "predefinedAcl" in r] == [], (
+        "uploads do not change the bucket's access rules"
+    )
 
 
 def test_each_upload_demands_that_the_name_is_free(

@@ -178,7 +178,7 @@ def test_a_server_that_never_gives_the_rest_archives_nothing(server: CountyServe
     with pytest.raises(IncompleteFile, match=r"of 300000 bytes arrived although the server reported success"):
         fetch(archive)
     assert archive.names("daily/2026-11-20") == []
-    assert len(fetch(archive)) == 2, "the next try reads it anew"
+    assert len(fetch(archive)) == 2, "the next try reads the whole file"
 
 
 def test_a_connection_that_keeps_breaking_archives_nothing(server: CountyServer, archive: Archive) -> None:
@@ -299,7 +299,9 @@ def test_a_correction_is_archived_beside_the_first_file(server: CountyServer, ar
     assert fetch(archive)[0] == cases, "the newest revision is read"
     publish(server, b"corrected again")
     assert fetch(archive, refetch=True)[0].object_name == "daily/2026-11-20/Cases.exp.r3"
-    assert fetch(archive, refetch=True)[0].object_name == "daily/2026-11-20/Cases.exp.r3", "unchanged"
+    assert fetch(archive, refetch=True)[0].object_name == "daily/2026-11-20/Cases.exp.r3", (
+        "unchanged content keeps its object"
+    )
     assert archive.open("daily/2026-11-20/Cases.exp").read() == b"first"
 
 

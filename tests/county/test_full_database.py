@@ -76,7 +76,7 @@ def test_a_full_disk_fails_the_merge_with_a_clear_error_and_the_run_continues_la
     (status, message) = pipeline.one("SELECT status, error_message FROM data_ingestion_logs")
     assert status == "failed"
     assert message == f"merge: {error.value}"
-    assert pipeline.one("SELECT count(*) FROM document_versions") == (0,), "nothing is half-done"
+    assert pipeline.one("SELECT count(*) FROM document_versions") == (0,), "the failed step left no rows"
 
     (disk / "ballast").unlink()
     pipeline.finish(ingestion_id, FRIDAY)

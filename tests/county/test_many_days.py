@@ -35,7 +35,7 @@ def test_a_year_of_days_in_a_row_keeps_facts_and_drops_staging(county: Pipeline)
     assert county.one("SELECT count(*), count(DISTINCT ingestion_date), min(status) FROM data_ingestion_logs") == (
         250, 250, "success",
     )  # fmt: skip
-    assert relations(county) - before <= 2, "the last day's staging, one part a file"
+    assert relations(county) - before <= 2, "only the last day's staging is left, one partition per file"
 
 
 def relations(county: Pipeline) -> int:

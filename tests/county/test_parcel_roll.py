@@ -122,7 +122,7 @@ def test_the_same_roll_again_writes_no_row_and_a_new_one_only_what_changed(rolls
     assert rolls.row_versions() == before
     changed = parcel(OTHER_FOLIO, ASSESSED_VAL_CUR="1", YEAR_BUILT="0")
     assert rolls.load(as_csv(parcel(), changed), day=date(2026, 12, 15))["updated"] == 1
-    assert rolls.row(OTHER_FOLIO, "assessed_value, year_built") == (1, 1951), "what the roll leaves blank stays"
+    assert rolls.row(OTHER_FOLIO, "assessed_value, year_built") == (1, 1951), "a blank in the roll keeps the old value"
 
 
 def test_an_older_roll_changes_nothing(rolls: Roll) -> None:
@@ -144,7 +144,7 @@ def test_the_equity_of_open_leads_is_recalculated(rolls: Roll) -> None:
     assert rolls.one("SELECT count(*) FROM leads") == (1,)
     rolls.load(as_csv(parcel(), parcel(OTHER_FOLIO, TRUE_SITE_ADDR="77 NE 64 TER")))
     court.file(KINDS[0], date(2026, 12, 7))
-    assert rolls.one("SELECT count(*) FROM leads") == (2,), "the roll gave the unmatched case its property"
+    assert rolls.one("SELECT count(*) FROM leads") == (2,), "the unmatched case is matched to the roll's property"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_bad_lines_are_kept_with_number_and_reason(rolls: Roll) -> None:
         (504, "1 fields instead of 15"),
     ]
     kept = rolls.rows("SELECT raw_line FROM rejected_records ORDER BY line_number")
-    assert kept == [(line.decode(),) for line in lines[500:]], "as the county wrote them"
+    assert kept == [(line.decode(),) for line in lines[500:]], "rejected lines are stored unchanged"
     assert rolls.one("SELECT records_processed, records_rejected FROM data_ingestion_logs") == (499, 4)
     assert rolls.one("SELECT count(*) FROM properties") == (499,)
 

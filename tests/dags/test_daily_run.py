@@ -36,7 +36,9 @@ def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
     chosen = {"MIAMI_DADE_DAILY_FORMAT": daily_format} | (object_storage.environment if archive == "gs" else {})
     first = airflow("dags", "test", DAG_ID, day.isoformat(), **chosen)
     assert first.returncode == 0, first.stderr[-4000:]
-    assert "file_staged" in first.stdout and "object_name=" in first.stdout, "events and fields are in the task's log"
+    assert "file_staged" in first.stdout and "object_name=" in first.stdout, (
+        "the task's log contains events and their fields"
+    )
     assert log_rows(database) == [("daily_ftp", day, "success", True, True)]
     names = (
         object_storage.objects() if archive == "gs" else [str(path) for path in (tmp_path / "archive").glob("*/*/*")]

@@ -76,7 +76,7 @@ def dags() -> dict[str, Any]:
 
 def test_the_ids_and_schedules_are_those_of_the_contract(dags: dict[str, Any]) -> None:
     assert {dag_id: dag.schedule for dag_id, dag in dags.items()} == EXPECTED
-    assert {path.stem for path in FILES} == set(EXPECTED), "a DAG lives in the file of its name"
+    assert {path.stem for path in FILES} == set(EXPECTED), "each DAG is in the file with its name"
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)

@@ -57,10 +57,10 @@ def test_a_week_is_backfilled_beside_the_scheduled_run(ingestion: Ingestion) -> 
     runs = {run["run_type"]: run["dag_run_id"] for run in wait_for("six runs", ended, timeout=300)}
     assert set(runs) == {"scheduled", "backfill"}
     days = dict(ingestion.rows("SELECT ingestion_date, run_id FROM data_ingestion_logs"))
-    assert sorted(days) == sorted([slot, *WEEK]), "one row a day"
+    assert sorted(days) == sorted([slot, *WEEK]), "each day has one row in the log"
     for day in filter(is_business_day, WEEK):
         ingestion.assert_whole(days[day], day, alerts=0)
-    assert ingestion.log(days[WEEK[0]]) == [(WEEK[0], "skipped", None)], "the holiday"
+    assert ingestion.log(days[WEEK[0]]) == [(WEEK[0], "skipped", None)], "the run for the holiday is skipped"
     assert days[slot] == runs["scheduled"]
     ingestion.assert_whole(runs["scheduled"], slot, alerts=DEEDS)
 

@@ -59,7 +59,7 @@ def test_an_alert_that_no_address_accepted_is_sent_again(rows: Rows, mailbox: Ma
 
 def test_a_sender_that_dies_leaves_the_alert_to_others(rows: Rows, mailbox: Mailbox) -> None:
     rows.database.connection.execute("SELECT report_alert('ftp', 'critical', 'ftp is down', 'text', '{}')")
-    assert send_pending_alerts() == 0, "somebody is sending it"
+    assert send_pending_alerts() == 0, "another process is sending the alert"
     rows.database.connection.execute("UPDATE oncall_alerts SET sending_since = now() - interval '3 minutes'")
     assert send_pending_alerts() == 1
 

@@ -162,4 +162,6 @@ def test_every_event_has_a_constant_name_and_named_fields() -> None:
         constant = isinstance(event, ast.Constant) and isinstance(event.value, str) and event.value.isidentifier()
         if not constant or more or {keyword.arg for keyword in call.keywords} & RESERVED:
             wrong.append(place)
-    assert not wrong, "an event is log.<level>('constant_name', field=…), its fields not named like a LogRecord's own"
+    assert not wrong, (
+        "log events as log.<level>('constant_name', field=…), with no field named like an attribute of LogRecord"
+    )

@@ -35,7 +35,7 @@ def test_a_setting_is_what_the_environment_says_at_the_moment_of_use(monkeypatch
 def test_settings_have_types(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.call_window == (time(8), time(20))
     monkeypatch.setenv("CALL_MAX_MINUTES", "4.2")
-    assert settings.call_max_minutes == 5, "a started minute counts"
+    assert settings.call_max_minutes == 5, "the minutes are rounded up"
     assert batch.ingestion_retries is None
     monkeypatch.setenv("INGESTION_RETRIES", "2")
     assert batch.ingestion_retries == 2
@@ -64,8 +64,8 @@ def test_a_malformed_setting_is_named_with_its_text_and_what_it_should_be(
     with pytest.raises(InvalidSetting, match=wanted) as caught:
         getattr(settings, name.lower())
     assert f"{name} is {text!r}" in str(caught.value)
-    assert "leave it out for" in str(caught.value), "the default is a remedy"
-    assert NotifierSettings.problems() == [str(caught.value)], "a check of all at once says the same"
+    assert "leave it out for" in str(caught.value), "the error names the default as a remedy"
+    assert NotifierSettings.problems() == [str(caught.value)], "problems() returns the same message"
 
 
 def test_a_malformed_setting_does_not_affect_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> 
 def test_a_setting_that_is_named_like_a_secret_is_one() -> None:
     named = {n for n in NotifierSettings.model_fields if n.endswith(("_key", "_token", "_password"))}
     assert named <= set(SECRETS)
-    assert {"database_url", "redis_url", "oncall_urls"} <= set(SECRETS), "addresses carry passwords"
+    assert {"database_url", "redis_url", "oncall_urls"} <= set(SECRETS), "addresses may contain passwords"
 
 
 def test_a_setting_that_does_not_exist_is_an_error() -> None:

@@ -37,7 +37,7 @@ def test_every_log_line_of_a_worker_is_json_and_names_the_current_message(system
     assert bound
     assert {(line["queue"], line["actor"]) for line in bound} == {(EMAIL.queue_name, "drain_email_workflows")}
     unbound = [line["event"] for line in lines(system) if "message_id" not in line]
-    assert any("boot" in event or "ready" in event for event in unbound), "a line of Dramatiq's own"
+    assert any("boot" in event or "ready" in event for event in unbound), "Dramatiq's own lines have no message id"
 
 
 def test_a_malformed_setting_is_reported_when_a_worker_starts(system: System) -> None:
@@ -57,4 +57,4 @@ def test_the_deliveries_of_a_claim_are_on_every_line(monkeypatch: pytest.MonkeyP
     assert [(event["event"], event["kind"], event["delivery_ids"]) for event in events] == [
         ("outcome_not_recorded", "welcome_email", tuple(range(1, 11)))
     ]
-    assert get_contextvars() == {}, "the next claim starts without them"
+    assert get_contextvars() == {}, "the ids are not bound for the next claim"

@@ -87,7 +87,7 @@ def test_no_personal_data_is_in_redis_or_in_the_output_of_workers(system: System
     notifier.verification_sms.send(user, "482913")
     with redis.Redis.from_url(system.redis_url) as client:
         stored = [repr(client.dump(key)) + repr(_content(client, key)) for key in client.keys("*")]
-        assert stored, "at least wake-ups"
+        assert stored, "Redis contains at least wake-ups"
         system.start_worker()
         waiting = "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'sending')"
         system.wait_until(lambda: system.value(waiting) == 0, "everything tried")
@@ -126,7 +126,7 @@ def test_a_heartbeat_reports_what_waits_and_what_is_being_sent(system: System) -
     heartbeat = "SELECT waiting, active FROM lane_status WHERE queue_name = 'sms-notifications'"
     system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(heartbeat)), "20 sending, more waiting")
     with redis.Redis.from_url(system.redis_url) as client:
-        assert len(client.client_list()) <= 50, "connections of one process"
+        assert len(client.client_list()) <= 50, "one process uses at most 50 connections"
 
 
 def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,9 @@ def test_the_app_alerts_on_call_through_redis_or_without_it(system: System, monk
     with redis.Redis.from_url(system.redis_url) as client:
         stored = "".join(repr(_content(client, key)) for key in client.keys("*"))
     assert "admin_alert" in stored
-    assert not any(word in stored for word in ("through Redis", "Jane", "3055550199")), "it may name a person"
+    assert not any(word in stored for word in ("through Redis", "Jane", "3055550199")), (
+        "the alert is encrypted, because it may name a person"
+    )
     system.start_worker("admin-alerts")
     system.wait_until(lambda: len(system.received("oncall")) == 1, "the worker to alert on-call")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")

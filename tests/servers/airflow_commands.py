@@ -90,7 +90,7 @@ def main() -> None:
     for name in PRELOADED:
         import_module(name)
     asyncio.run(_build_api())
-    assert threading.active_count() == 1, "a fork has only the thread that forks"
+    assert threading.active_count() == 1, "the forking process must have only one thread"
     for line in sys.stdin:
         if not (child := os.fork()):
             _become(json.loads(line))

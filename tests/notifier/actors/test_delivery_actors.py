@@ -125,7 +125,7 @@ def test_a_delivery_actor_is_an_actor_like_any_other(kind: str) -> None:
     assert isinstance(actor, DeliveryActor)
     assert (actor.fn.__name__, actor.actor_name, actor.__doc__) == (kind, kind, actor.fn.__doc__)
     takes = inspect.signature(actor.fn)
-    assert takes.return_annotation == "None", "what a worker runs returns nothing"
+    assert takes.return_annotation == "None", "the function that a worker runs returns None"
     assert takes.parameters == inspect.signature(actor.build_request).parameters
     assert actor.options["max_retries"] == 5
     message = actor.message(*range(len(takes.parameters)))

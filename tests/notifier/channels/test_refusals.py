@@ -119,7 +119,7 @@ def test_an_unavailable_provider_is_tried_once_a_minute(
     assert len(system.received(provider)) == 1, "nothing is tried within the minute"
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
     drain.drain_queue(queue)
-    assert len(system.received(provider)) == 2, "one trial"
+    assert len(system.received(provider)) == 2, "an open breaker lets only one delivery through"
     assert len(system.received("oncall")) == 1
     system.heal()
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
@@ -201,7 +201,7 @@ def test_an_expired_delivery_is_not_sent(system: System) -> None:
     for age, expired in (("11 minutes", 1), ("25 hours", 2), ("73 hours", 3)):
         sweep(system, age)
         assert [system.state(one.delivery_id) for one in opened].count("expired") == expired
-    assert system.state(later.delivery_id) == "queued", "its age counts from when it is due"
+    assert system.state(later.delivery_id) == "queued", "the age is counted from the due time"
     assert system.value("SELECT count(*) FROM failed_jobs") == 3
     assert "secret" not in str(system.rows("SELECT params FROM deliveries"))
     assert system.balance(user) == 999
@@ -272,7 +272,7 @@ def test_reconciliation_finds_an_sms_without_recorded_text_by_its_link(system: S
 def test_reconciliation_replaces_a_lost_callback(system: System) -> None:
     delivery = sent(system, "urgent_lead_sms")
     system.became(system.value("SELECT provider_id FROM deliveries"), status="undelivered", error_code=30003)
-    assert sms_reconciliation.reconcile_sms() == 0, "it is too early to ask"
+    assert sms_reconciliation.reconcile_sms() == 0, "an SMS is not checked so early"
     system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 hours'")
     assert sms_reconciliation.reconcile_sms() == 1
     assert row(system, "state", "error_code") == ("undelivered", "30003")

@@ -107,7 +107,7 @@ def test_a_later_file_corrects_the_api(files: Pipeline, api: Api) -> None:
     files.run(LATER, [replace(wrong, parties=parties, consideration="300000.00", action="U")])
     assert (files.facts()["owner_name"], files.facts()["last_sale_price"]) == ("RIGHT RITA", Decimal(300_000))
     api.says(wrong)
-    assert files.facts()["owner_name"] == "RIGHT RITA", "an answer never overwrites what a newer file says"
+    assert files.facts()["owner_name"] == "RIGHT RITA", "an answer never overwrites facts from a newer file"
     files.run(EARLIER, [wrong])
     assert files.facts()["owner_name"] == "RIGHT RITA"
 
@@ -118,7 +118,7 @@ def test_the_api_corrects_an_older_file(files: Pipeline, api: Api) -> None:
     api.says(replace(first, parties=(Party("D", "SELLER SAM"), Party("R", "RIGHT RITA"))))
     assert files.facts()["owner_name"] == "RIGHT RITA"
     files.run(EARLIER, [first, deed(THURSDAY, "ELSE ELLA", folio=OTHER_FOLIO)])
-    assert files.facts()["owner_name"] == "RIGHT RITA", "a replay takes nothing back"
+    assert files.facts()["owner_name"] == "RIGHT RITA", "a replay of a file does not revert newer facts"
 
 
 def test_a_later_file_deletes_a_document(files: Pipeline, api: Api) -> None:
@@ -159,7 +159,7 @@ def test_an_answer_refreshes_the_property_whatever_it_contains(files: Pipeline, 
     assert updated
     files.run(EARLIER, [deed(THURSDAY, "NEW NINA")])
     (updated,) = files.one("SELECT last_updated > now() - interval '1 minute' FROM properties")
-    assert updated, "and a replay of a file makes it no older"
+    assert updated, "a replay of a file does not make the property older"
 
 
 def test_an_answer_creates_no_lead(files: Pipeline, api: Api) -> None:

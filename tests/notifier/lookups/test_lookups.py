@@ -245,7 +245,7 @@ def test_a_unit_counts_as_spent_only_when_the_outcome_is_unknown(
     county_api.fault(**fault)
     with pytest.raises(Retry) as raised:
         answer_now()
-    assert raised.value.delay == 20, "2 s, a hundredth of it"
+    assert raised.value.delay == 20, "the delay in ms is a hundredth of 2 s"
     assert results() == [("queued", code, 1)]
     assert used(database) == units
 
@@ -328,7 +328,7 @@ def test_the_api_key_is_written_nowhere(
     with pytest.raises(LookupFailed) as raised:
         notifier.lookup(FOLIO, user)
     output = system.output()
-    assert county_api.calls()[0]["query"]["authKey"] == key, "it was used"
+    assert county_api.calls()[0]["query"]["authKey"] == key, "the API was called with the key"
     dump = " ".join(
         str(row)
         for table in ("lookups", "miami_dade_api_logs", "failed_jobs", "oncall_alerts")

@@ -356,7 +356,7 @@ def test_a_call_unknown_to_twilio_is_parked_released_and_reported(system: System
     work()
     system.database.connection.execute("UPDATE deliveries SET check_at = now()")
     work()
-    assert caller.outcome(delivery)[0] == "unknown", "that there is none proves nothing"
+    assert caller.outcome(delivery)[0] == "unknown", "a missing record at Twilio proves nothing yet"
     system.database.connection.execute("UPDATE deliveries SET updated_at = now() - interval '1 hour'")
     with database.connect("test") as connection:
         sweep(connection)
@@ -385,7 +385,7 @@ def test_a_call_with_lost_callbacks_is_reconciled_and_settled(caller: Caller) ->
     became = {"sid": sid, "status": "completed", "duration": "75", "answered_by": "human"}
     caller.system._control("POST", "became", json.dumps(became).encode())
     work()
-    assert caller.outcome(delivery)[0] == "accepted", "it was asked about before it can be over"
+    assert caller.outcome(delivery)[0] == "accepted", "Twilio is not asked before the call can have ended"
     caller.system.database.connection.execute("UPDATE deliveries SET check_at = now()")
     work()
     assert caller.outcome(delivery) == ("delivered", None)
@@ -415,7 +415,7 @@ def test_a_call_without_a_reported_end_is_checked_once_more_and_then_given_up(
         system.fault("twilio", status=404, body={"code": 20404, "message": "not found"}, match="Calls/")
     work()
     if end[0] == "release" and (became is None or became["status"] == "in-progress"):
-        assert system.entries(delivery) == [("hold", 20)], "72 hours have to pass"
+        assert system.entries(delivery) == [("hold", 20)], "the tokens are released only after 72 hours"
         system.database.connection.execute(
             "UPDATE deliveries SET check_at = now(), accepted_at = accepted_at - interval '73 hours' * 0.01"
         )
@@ -429,8 +429,8 @@ def test_a_call_without_a_reported_end_is_checked_once_more_and_then_given_up(
     assert system.entries(delivery) == [("hold", 20), end]
     if caller.outcome(delivery)[1] == "never_told":
         caller.ends(delivery)
-        assert caller.outcome(delivery) == ("delivered", None), "the truth, however late"
-        assert system.entries(delivery) == [("hold", 20), end], "and charged to nobody again"
+        assert caller.outcome(delivery) == ("delivered", None), "a late event still corrects the state"
+        assert system.entries(delivery) == [("hold", 20), end], "a late event charges nobody again"
 
 
 def test_changes_while_a_call_waits_for_its_turn_count(caller: Caller, setting: pytest.MonkeyPatch) -> None:

@@ -69,4 +69,4 @@ def test_a_request_has_an_id_that_the_answer_returns(web: httpx.Client) -> None:
     assert len(made) == 32
     assert web.get("/health", headers={"X-Request-ID": "from-the-proxy"}).headers["X-Request-ID"] == "from-the-proxy"
     harmful = web.get("/health", headers={"X-Request-ID": "a b=c"}).headers["X-Request-ID"]
-    assert len(harmful) == 32, "what is no id is not logged"
+    assert len(harmful) == 32, "an invalid id is replaced and not logged"

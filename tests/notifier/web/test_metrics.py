@@ -68,7 +68,9 @@ def test_deliveries_waits_and_problems_are_counted(web: httpx.Client, system: Sy
     )
     found = measured(web)
     assert found[("notifier_deliveries", "email", "new_lead_alert", "accepted")] == 1
-    assert found[("notifier_deliveries", "email", "new_lead_alert", "queued")] == 1, "open, however old"
+    assert found[("notifier_deliveries", "email", "new_lead_alert", "queued")] == 1, (
+        "open deliveries count whatever their age"
+    )
     assert found[("notifier_deliveries", "sms", "urgent_lead_sms", "unknown")] == 1
     assert found[("notifier_wait_seconds", "email", "new_lead_alert", "0.5")] >= 3
     assert 0 <= found[("notifier_send_seconds", "email", "new_lead_alert", "0.99")] < 30

@@ -145,7 +145,7 @@ def test_events_stored_before_a_crash_are_applied_later(
     delivery = call(system)
     monkeypatch.setattr(provider_events, "apply", die)
     report_call(twilio, delivery, "completed", CallDuration="10")
-    assert died.wait(10), "events are applied after the answer"
+    assert died.wait(10), "events are applied after the HTTP answer"
     assert system.state(delivery) == "accepted"
     monkeypatch.undo()
     provider_events.apply()

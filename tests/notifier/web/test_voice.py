@@ -172,7 +172,7 @@ def test_another_responder_can_be_plugged_in_and_may_fail(
     answer = twilio.post(action(answer), {"CallSid": order["sid"], "SpeechResult": "hi & <bye>"})
     assert said(answer)[1] == ("Say", "1: hi & <bye> (Spring)")
     answer = twilio.post(action(answer), {"CallSid": order["sid"], "SpeechResult": "boom"})
-    assert said(answer)[0][0] == "Say", "the script goes on where a responder fails"
+    assert said(answer)[0][0] == "Say", "the script continues when a responder fails"
     settings_of_web.setenv("CALL_RESPONDER", "no.such.module:Thing")
     assert twilio.post("/twilio/voice/process?delivery_id=1&turn=1", {"CallSid": order["sid"]}).status_code == 200
 
