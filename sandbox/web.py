@@ -91,7 +91,7 @@ class Inbox:
             return {kind: self._accepted[kind] for kind in KINDS}
 
     def received(self, provider: str | None) -> list[dict[str, Any]]:
-        """Return the requests to one provider, or to all providers if it is None."""
+        """Return the requests to ``provider``; None stands for all providers."""
         with self._lock:
             return [entry for entry in self._received if provider in (None, entry["provider"])]
 

@@ -48,7 +48,7 @@ class Pipeline:
     counts: dict[str, Any] = field(default_factory=dict)
 
     def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
-        """Complete a run for ``day``. Alerts are written as if today were ``announce_on`` (default: ``day``)."""
+        """Complete a run for ``day``. Alerts are written as if today were ``announce_on``, by default ``day``."""
         return self.finish(self.stage_documents(day, documents), day, announce_on=announce_on, **alerts)
 
     def stage_documents(self, day: date, documents: Sequence[Document]) -> int:

@@ -22,7 +22,7 @@ from tests.county.court import NEXT_WEEK, WEEK, debt, eviction
 from tests.county.days import FRIDAY, MONDAY, Pipeline, deed, document, lis_pendens, mortgage, subscriber
 
 ROWS = 1000
-MOST = 150 * ROWS
+ROW_LIMIT = 150 * ROWS
 """Rows that one plan node may read. The limit allows a join of each row with all document types, but not of each row
 with every other row."""
 
@@ -77,8 +77,8 @@ def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
 
 
 def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
-    """Fail if a node of a plan reads or compares more than ``MOST`` rows in all its loops together."""
-    # A plan that reads MOST rows takes at least 5 ms. Most of the 70,000 plans of a test take less than 1 ms.
+    """Fail if a node of a plan reads or compares more than ``ROW_LIMIT`` rows in all its loops together."""
+    # A plan that reads ROW_LIMIT rows takes at least 5 ms. Most of the 70,000 plans of a test take less than 1 ms.
     with explained(county.connection, at_least=1) as plans:
         run()
     for plan in plans:
@@ -91,7 +91,7 @@ def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
                 read = int(removed[1]) * loops
             else:
                 continue
-            if read > MOST:
+            if read > ROW_LIMIT:
                 pytest.fail("\n".join([f"{read:,} rows: {line.strip()}", *plan.lines]))
 
 

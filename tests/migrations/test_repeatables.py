@@ -138,7 +138,7 @@ def test_the_next_migration_finishes_an_interrupted_recalculation(
 def test_no_index_constraint_or_generated_column_uses_a_repeatable_function(
     database: Database,
 ) -> None:
-    """PostgreSQL would keep the old function's values. Store such values in columns, as address_key is stored."""
+    """PostgreSQL would keep the old function's values. Such values belong in a stored column, like address_key."""
     users = database.connection.execute(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)"
         " FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid"
