@@ -157,7 +157,7 @@ def test_a_worker_told_to_stop_finishes_its_lookups_and_leaves_the_rest(
 
 
 def encoded(options: object = None, **parts: object) -> bytes:
-    """Return a message for the lookups' actor with other parts or options."""
+    """Return an encoded message for ``property_lookup`` whose ``options`` and ``parts`` replace the usual values."""
     message: dict[str, object] = {
         "queue_name": QUEUE,
         "actor_name": "property_lookup",
@@ -204,7 +204,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
     user = system.subscriber()
     with redis.Redis.from_url(redis_url) as client:
         for number, data in enumerate(MALFORMED):
-            # Redis holds a well-formed message under its own id.
+            # Redis stores a well-formed message under the message's own id.
             name = f"bad{number - len(MALFORMED) + 50}" if number >= len(MALFORMED) - 50 else f"odd{number}"
             data = data.replace(b'"bad"', f'"odd{number}"'.encode())
             client.hset(f"{KEY}.msgs", name, data)
@@ -227,7 +227,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
 def test_a_message_delayed_until_2100_does_not_hold_up_retries(
     county_api: CountyApi, system: System, redis_url: str
 ) -> None:
-    """Among the delayed messages of a queue, which are held in memory until they are due."""
+    """A worker holds delayed messages in memory, up to MAX_DELAYED, so it must reject messages for the far future."""
     delayed = f"{QUEUE}.DQ"
     with redis.Redis.from_url(redis_url) as client:
         for number in range(MAX_DELAYED):
