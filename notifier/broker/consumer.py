@@ -104,7 +104,7 @@ class QueueConsumer(Consumer):
         """Return the message in ``data``; raises ValueError for a message that this queue must not contain."""
         message = internals.decode(data, self._queue_name)
         if message.queue_name != self._queue_name:  # a message for another queue would end the worker thread
-            raise ValueError("delayed and other messages are in the wrong queue")
+            raise ValueError("the queue of delayed messages and the normal queue are mixed up")
         return message
 
     def _undecodable(self, data: bytes, error: ValueError) -> Message[Any]:
@@ -119,7 +119,7 @@ class QueueConsumer(Consumer):
         )
 
     def _id_of(self, data: bytes) -> str:
-        """Return the Redis id of a fetched message whose bytes cannot be trusted to contain it."""
+        """Return the Redis id of a fetched message that is malformed, so its bytes may contain a wrong id."""
         client: Any = self._broker.client
         messages = internals.messages_key(self._broker, self._queue_name)
         claimed = internals.claimed_redis_id(data)
@@ -155,7 +155,8 @@ class QueueConsumer(Consumer):
     def close(self) -> None:
         """Return fetched messages that no thread received to Redis. Never raises.
 
-        A message that cannot be returned stays unacknowledged. Another worker gets it after this process has ended.
+        A message that cannot be returned stays unacknowledged until another worker takes it, after this process has
+        ended.
         """
         fetched, self._fetched = list(self._fetched), deque()
         try:

@@ -112,7 +112,7 @@ def redis_id_of(message: AnyMessage) -> str:
     return str(message.options["redis_message_id"])
 
 
-#: The type of each part of a message. Dramatiq checks none of them, and a wrong type ends a worker's thread.
+#: The type of each part of a message. Dramatiq does not check these types, and a wrong type ends a worker thread.
 _PART_TYPES: dict[str, type | tuple[type, ...]] = {
     "queue_name": str,
     "actor_name": str,
@@ -122,51 +122,51 @@ _PART_TYPES: dict[str, type | tuple[type, ...]] = {
     "message_id": str,
     "message_timestamp": (int, float),
 }
-#: A message that is delayed for longer (s) is rejected: it would hold a place all the while. The notifier delays none
-#: for longer than a minute; what is due later is a row of the database.
+#: The consumer rejects messages with a longer delay (s), because a delayed message takes one of its places until it is
+#: due. The notifier delays messages by at most a minute; work that is due later is a row in the database.
 MAX_DELAY_SECONDS = 3600.0
-#: No time (ms) or count is as large.
+#: Upper limit for the times (ms) and counts in a message's options.
 MAX_NUMBER = 1e15
-#: The options that the broker and the middleware calculate with.
+#: The options whose numbers the broker and the middleware use.
 _NUMBERS = ("eta", "retries", "max_retries", "min_backoff", "max_backoff", "max_age", "time_limit", "requeue_timestamp")
 
 
 def decode(data: bytes, queue_name: str) -> Message[Any]:
-    """Return the message of a queue, or of its delayed messages, every part of it of the type that Dramatiq expects.
+    """Return the message in ``data``, after a check that each part has the type that Dramatiq expects.
 
-    Raises ValueError for anything else, however malformed, and for a message that is delayed for longer than an hour.
+    Raises ValueError for malformed bytes, for a message of another queue, and for a delay of more than an hour.
     """
     try:
         message: Message[Any] = Message.decode(data)
-    except Exception as error:  # the encoder, the decoder, or a recursion that is too deep
+    except Exception as error:  # from the encoder or decoder, or RecursionError
         raise ValueError(f"not a message: {type(error).__name__}") from None
     for part, expected in _PART_TYPES.items():
         value = getattr(message, part)
         if not isinstance(value, expected) or (isinstance(value, str) and not value.isprintable()):
-            raise ValueError(f"{part} is of another type, or holds a character that cannot be stored")
+            raise ValueError(f"{part} has the wrong type, or contains a character that cannot be stored")
     if not isinstance(message.options.get("redis_message_id"), str):
-        raise ValueError("redis_message_id is not a text")
+        raise ValueError("redis_message_id is not a string")
     for name in _NUMBERS:
         number = message.options.get(name)
         if number is not None and not (isinstance(number, int | float) and abs(number) < MAX_NUMBER):
             raise ValueError(f"the option {name} is not a number")
     if "throws" in message.options:
-        raise ValueError("the option throws belongs to the actor")
+        raise ValueError("the message has the option throws, which only an actor may have")
     if q_name(message.queue_name) != q_name(queue_name):
-        raise ValueError("it names another queue")
+        raise ValueError("the message names another queue")
     due = due_time_of(message)
     if due and not is_queue_of_delayed(message.queue_name):
-        raise ValueError("it is delayed in a queue of messages that are not")
+        raise ValueError("the message is delayed, but its queue is not for delayed messages")
     if due > time.time() + MAX_DELAY_SECONDS:
-        raise ValueError("it is delayed for longer than an hour")
+        raise ValueError("the message is delayed for longer than an hour")
     return message
 
 
 def claimed_redis_id(data: bytes) -> str | None:
-    """Return the Redis id that bytes claim to have, None when they name none."""
+    """Return the Redis id that the bytes contain; None when they contain no id."""
     try:
         claimed = json.loads(data)["options"]["redis_message_id"]
-        claimed.encode()  # Redis cannot be asked for half a surrogate pair
+        claimed.encode()  # fails for a lone surrogate, which Redis commands cannot contain
     except Exception:
         return None
     return str(claimed)
@@ -183,7 +183,7 @@ def due_time_of(message: AnyMessage) -> float:
 
 
 def is_queue_of_delayed(queue_name: str) -> bool:
-    """Return whether a queue holds the delayed messages of another."""
+    """Return whether a queue holds the delayed messages of another queue."""
     return bool(q_name(queue_name) != queue_name)
 
 

@@ -1,7 +1,7 @@
 """The heartbeat of a worker process: the due deliveries in each queue, and the messages that the process works on.
 
-A queue whose consumer has stopped polling gets no heartbeat, so that ``/health`` reports it. With each heartbeat the
-process compares its clock with the database's.
+A queue whose consumer has stopped polling gets no heartbeat, so that ``/health`` reports it. With each heartbeat, the
+process compares its clock with the database's clock.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from notifier.core.db import rows
 
 log = get_logger(__name__)
 
-#: A consumer polls about once a second, and rarely less often than every 12 s while Redis does not answer. After this
-#: long (s) without a poll it counts as stuck.
+#: Time (s) without a poll after which a consumer counts as stuck. A consumer polls about once a second, and usually at
+#: least every 12 s while Redis does not answer.
 POLL_SECONDS = 30.0
-#: How far (s) a process's clock may be from the database's.
+#: Largest allowed difference (s) between a process's clock and the database's clock.
 CLOCK_TOLERANCE = 30.0
 
 
 class Activity(Middleware):
-    """Counts the messages that this process is working on, and knows when its consumers last polled."""
+    """Counts the messages that this process is working on, and records when its consumers last polled."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -46,7 +46,7 @@ class Activity(Middleware):
         self._polled_at[queue_name] = time.monotonic()
 
     def is_polled(self, queue_name: str) -> bool:
-        """Return whether the consumer of a queue has polled in the last 30 s, or the process has started since then."""
+        """Return whether a queue's consumer polled, or this process started, within the last 30 s."""
         return time.monotonic() - self._polled_at.get(queue_name, self._started_at) < POLL_SECONDS
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
@@ -73,7 +73,7 @@ activity = Activity()
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
     """Write this process's rows of ``lane_status`` for ``queues``, and delete rows that are a day old.
 
-    A queue whose consumer does not poll is left out. Alerts on-call when the clock of this process is wrong.
+    A queue whose consumer does not poll gets no row. Alerts on-call when the clock of this process is wrong.
     """
     polled = [name for name in queues if activity.is_polled(name)]
     for name in set(queues) - set(polled):
@@ -85,13 +85,13 @@ def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
 
 
 class _Clock:
-    """Compares the clock of this process with the database's, and alerts on-call once when they differ."""
+    """Compares the clock of this process with the database's clock, and alerts on-call once when they differ."""
 
     def __init__(self) -> None:
         self._is_right: bool | None = None
 
     def compare(self, database_time: float, connection: psycopg.Connection[Any]) -> None:
-        """Compare with ``database_time`` (s since the epoch)."""
+        """Compare the clock of this process with ``database_time`` (s since the epoch)."""
         ahead = time.time() - database_time
         is_right = abs(ahead) <= CLOCK_TOLERANCE
         if is_right == self._is_right:
@@ -106,8 +106,8 @@ class _Clock:
         alert(
             "warning",
             f"The clock of {host} differs from the database's by {abs(ahead):.0f} s",
-            f"It is {'ahead' if ahead > 0 else 'behind'}. Deliveries are sent by the database's clock, so they are on "
-            "time. Delayed Redis messages, the age of signed callbacks and log times are wrong.",
+            f"This clock is {'ahead' if ahead > 0 else 'behind'}. Deliveries follow the database's clock, so they are"
+            " on time. Delayed Redis messages, the age of signed callbacks and log times are wrong.",
             f"Correct the clock of {host}, or of the database's host, and check that both run NTP.",
             cause=cause,
             connection=connection,
