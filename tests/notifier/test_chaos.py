@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 
+import dramatiq
 import psycopg
 import pytest
 import redis
@@ -17,8 +20,11 @@ from leads import database as leads_database
 from local.postgres import StopMode
 from local.redis import RedisServer
 from local.settings import Sandbox
+from notifier.actors.drain import drain_email_workflows, drain_sms_notifications, drain_voice_assistant
 from notifier.core import db
+from notifier.core.queues import QUEUES
 from notifier.deliveries import ledger_check
+from notifier.web.health import health
 from tests.notifier.system import System, settings_for
 from tests.servers.folders import service_folder
 from tests.servers.postgres import Database, make_template, running_postgres
@@ -147,3 +153,40 @@ def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: S
         assert Counter(system.accepted_emails()) == Counter(ids[150:])
         assert system.states() == {"accepted": 450}
     check_that_it_adds_up(system)
+
+
+@pytest.mark.drill
+def test_every_queue_recovers_after_the_database_had_no_connections(own_system: System) -> None:
+    """Other clients take all connections of the database, also those of the worker."""
+    system = own_system
+    for queue in QUEUES:
+        system.start_worker(queue, CALL_WINDOW="00:00-23:59")
+    system.wait_until(lambda: health().status_code == 200, "every queue up")
+    user = system.subscriber(twilio_phone_number="+13055550100")
+    lead, folios = system.lead(phone_number="+13055550144"), count(3_000_000_000_000)
+    script = system.insert("ai_scripts", {"subscriber_id": user, "name": "Spring", "outbound_greeting": "Hello."})
+    system.insert("call_consents", {"subscriber_id": user, "phone_number": "+13055550144"})
+    assert notifier.lookup(str(next(folios)), user)["source"] == "api"
+    ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY (%s)"
+    with ExitStack() as held:
+        until = time.monotonic() + 40
+        while time.monotonic() < until:
+            system.rows(ours, ["notifier", "maintenance", "listener"])
+            with suppress(psycopg.OperationalError):
+                while True:
+                    held.enter_context(psycopg.connect(system.database.url, application_name="greedy"))
+            for drain_actor in (drain_email_workflows, drain_sms_notifications, drain_voice_assistant):
+                drain_actor.send()
+            broker = dramatiq.get_broker()
+            broker.enqueue(notifier.property_lookup.message(str(next(folios)), user))
+            time.sleep(0.2)
+        assert health().status_code == 503
+    released = time.monotonic()
+    system.wait_until(lambda: health().status_code == 200, "every queue up again", 15)
+    assert notifier.lookup(str(next(folios)), user, timeout=10)["source"] == "api"
+    notifier.outbound_call.send(user, lead, script, "after the outage")
+    notifier.new_lead_alert.send(user, lead)
+    notifier.urgent_lead_sms.send(user, lead)
+    system.wait_for_rest()
+    assert system.states() == {"accepted": 3}
+    assert time.monotonic() - released < 15, "seconds from the first free connection to the last delivery"
