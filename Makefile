@@ -17,7 +17,7 @@ migrate: install ## bring the leads database (DATABASE_URL, or the local one) to
 	@$(BIN)/python -m local migrate
 
 test: install-dev ## run the test suite against real servers that it starts itself
-	@$(BIN)/python -m pytest -n 2 -m "not drill" $(PYTEST)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not drill" $(PYTEST)
 
 drill: install-dev ## run the long tests: kill matrix, real scheduler, the whole demo
 	@$(BIN)/python -m pytest -m drill $(PYTEST)
