@@ -21,10 +21,10 @@ import certifi
 import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
-from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError, ProviderUnavailable, Refused
+from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError, ProviderUnavailable
 from notifier.core.queues import LOOKUPS
 from notifier.core.settings import settings
-from notifier.providers.http import refusal
+from notifier.providers.http import refusal, use_careful_connections
 
 # At debug level, urllib3 would log URLs, which contain the API key.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -72,7 +72,7 @@ def official_records(folio: str) -> Answer:
                 raise _refused(answer)
             body = _read(answer, deadline)
     except urllib3.exceptions.HTTPError as error:
-        raise _broken_exchange(error) from None
+        raise OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer") from None
     return _parse(body, folio, key)
 
 
@@ -88,12 +88,6 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
         return json.loads(b"".join(parts))
     except ValueError:
         raise OutcomeUnknown("the county did not answer with JSON", code="not_json") from None
-
-
-def _broken_exchange(error: urllib3.exceptions.HTTPError) -> ProviderError:
-    if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
-        return Refused("the county does not accept connections", code="connect")
-    return OutcomeUnknown(f"no answer came back from the county ({type(error).__name__})", code="no_answer")
 
 
 def _refused(answer: urllib3.BaseHTTPResponse) -> ProviderError:
@@ -171,4 +165,5 @@ def _connections(address: str) -> urllib3.PoolManager:
         "ca_certs": os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where(),
     }
     proxy = select_proxy(address, get_environ_proxies(address))
-    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    return use_careful_connections(manager)

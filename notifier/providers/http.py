@@ -1,29 +1,141 @@
-"""HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries."""
+"""HTTP for all providers: pooled connections, a timeout on every wait, and no automatic retries.
+
+A request whose first byte was not sent raises Refused, whatever kept it back: the name, the network, the handshake, or
+a process that was frozen. After that byte nobody knows the outcome without an answer.
+"""
 
 from __future__ import annotations
 
+import math
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled
 
 CONNECT_TIMEOUT = 3.0
+#: A connection that was quiet for longer (s) is not used again: a firewall may have forgotten it without saying so.
+MAX_IDLE_SECONDS = 10.0
+#: The longest wait (s) that a provider may ask for.
+MAX_WAIT_SECONDS = 3600.0
+#: The options that urllib3 sets itself, and probes on a quiet connection. Not every system lets us choose their times.
+SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+]
+
+_send_before: ContextVar[float] = ContextVar("_send_before", default=math.inf)
+
+
+class _CarefulConnection(HTTPConnection):
+    """A connection that raises Refused for what goes wrong before a request, and that is not kept for long."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "socket_options": SOCKET_OPTIONS})
+        self._used_at = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether a pool may use the connection again."""
+        return super().is_connected and time.monotonic() - self._used_at < MAX_IDLE_SECONDS
+
+    def connect(self) -> None:
+        """Connect, with the handshake; raises Refused."""
+        try:
+            super().connect()
+        except Exception as error:
+            raise Refused(f"no connection to the provider ({type(error).__name__})", code="connect") from None
+
+    def send(self, data: Any) -> None:
+        """Send a part of a request; raises Refused when it is too late for that. No provider accepts half a request."""
+        if self.sock is None:
+            self.connect()
+        if time.monotonic() > _send_before.get():
+            raise Refused("the request was not sent in time", code="late")
+        super().send(data)
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
+        """Return the answer."""
+        answer = super().getresponse()
+        self._used_at = time.monotonic()
+        return answer
+
+
+class _CarefulSecureConnection(_CarefulConnection, HTTPSConnection):
+    """The same with TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _CarefulConnection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _CarefulSecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        use_careful_connections(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        return use_careful_connections(manager) if isinstance(manager, urllib3.ProxyManager) else manager
+
+
+def use_careful_connections(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    """Have a manager's connections raise Refused for whatever goes wrong before a request; return the manager."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return manager
 
 
 def pooled_session(connections: int) -> requests.Session:
     """Return a session that keeps up to ``connections`` connections open for its threads."""
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
+    adapter = _Adapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
 
 
-def broken_exchange(error: requests.RequestException) -> ProviderError:
-    """Return Refused when no connection was made; otherwise OutcomeUnknown, because the request may have gone out."""
-    if isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error):
-        return Refused("the provider does not accept connections", code="connect")
-    return OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer")
+@contextmanager
+def sending_within(seconds: float) -> Iterator[None]:
+    """Let the block's requests be sent only within ``seconds``; one that comes later raises Refused and is not sent."""
+    token = _send_before.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _send_before.reset(token)
+
+
+def exchange(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+    """Send one request and return its answer, whatever its status; a redirection is not followed.
+
+    Raises Refused when nothing was sent, and OutcomeUnknown when no answer came back.
+    """
+    try:
+        return session.request(method, url, allow_redirects=False, **options)
+    except (InvalidSchema, InvalidURL, MissingSchema) as error:
+        raise Refused(f"the provider's address is malformed ({type(error).__name__})", code="address") from None
+    except requests.RequestException as error:
+        raise OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer") from None
 
 
 def refusal(status: int, message: str, code: str | None, retry_after: str | None) -> ProviderError | None:
@@ -40,12 +152,21 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
 
 
 def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
-    """Return the error for requests that came too fast; ``retry_after`` is the value of the header, in seconds."""
+    """Return the error for requests that came too fast; ``retry_after`` is the header's value: seconds, or a date."""
     return Throttled(message, code=code, retry_after=_seconds(retry_after))
 
 
 def _seconds(retry_after: str | None) -> float:
     try:
-        return min(max(float(retry_after or 1), 0.1), 3600)
+        seconds = float(retry_after or 1)
+    except ValueError:
+        seconds = _seconds_until(str(retry_after))
+    return min(max(seconds, 0.1), MAX_WAIT_SECONDS) if seconds == seconds else 1.0
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
     except ValueError:
         return 1.0
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

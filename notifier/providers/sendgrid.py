@@ -19,7 +19,7 @@ from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization
 from notifier.core.errors import OutcomeUnknown, PermanentFailure
 from notifier.core.queues import EMAIL
 from notifier.core.settings import settings
-from notifier.providers.http import CONNECT_TIMEOUT, broken_exchange, pooled_session, refusal
+from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, refusal
 
 #: The pattern by which SendGrid's answer names the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.(\d+)")
@@ -58,11 +58,8 @@ def send(request: Any) -> str:
     """
     url = settings.sendgrid_api_url + "/v3/mail/send"
     headers = {"Authorization": f"Bearer {settings.sendgrid_api_key.get_secret_value()}"}
-    try:
-        timeout = (CONNECT_TIMEOUT, settings.provider_timeout_seconds)
-        answer = session().post(url, json=request, headers=headers, timeout=timeout)
-    except requests.RequestException as error:
-        raise broken_exchange(error) from None
+    timeout = (CONNECT_TIMEOUT, settings.provider_timeout_seconds)
+    answer = exchange(session(), "POST", url, json=request, headers=headers, timeout=timeout)
     if answer.status_code in (200, 202):
         return answer.headers.get("X-Message-Id", "")
     raise _error(answer)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-import requests
 from twilio.base.exceptions import TwilioRestException
 from twilio.http import HttpClient
 from twilio.http.response import Response
@@ -21,7 +20,7 @@ from notifier.core.errors import PermanentFailure, ProviderError, ProviderUnavai
 from notifier.core.pricing import RING_SECONDS
 from notifier.core.queues import SMS, VOICE
 from notifier.core.settings import settings
-from notifier.providers.http import broken_exchange, pooled_session, refusal, throttled
+from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, refusal, throttled
 
 #: Error codes that say that the recipient has opted out (https://www.twilio.com/docs/api/errors).
 OPTED_OUT = {21610}
@@ -68,13 +67,11 @@ def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> s
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Translate exceptions from Twilio's package and from HTTP into ProviderErrors."""
+    """Raise an exception of Twilio's package as the ProviderError that it means."""
     try:
         yield
     except TwilioRestException as error:
         raise _error(error) from None
-    except requests.RequestException as error:
-        raise broken_exchange(error) from None
 
 
 def _callback(path: str, delivery_id: int) -> str:
@@ -103,7 +100,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
     """
 
     def __init__(self, connections: int, timeout: float) -> None:
-        """Make a client; ``timeout`` (s) applies to the connection and to each read."""
+        """``timeout`` is in seconds, for each read."""
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
         self._session = pooled_session(connections)
 
@@ -118,16 +115,17 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Send a request; raises Throttled for status 429, and requests.RequestException."""
-        answer = self._session.request(
+        """Send one request; raises Throttled for a 429, Refused and OutcomeUnknown as ``exchange`` does."""
+        limits = (CONNECT_TIMEOUT, timeout or self.timeout)
+        answer = exchange(
+            self._session,
             method.upper(),
             uri,
             params=params,
             data=data,
             headers=headers,
             auth=auth,
-            timeout=timeout or self.timeout,
-            allow_redirects=allow_redirects,
+            timeout=limits,
         )
         if answer.status_code == 429:
             raise throttled("Twilio answered 429", "http_429", answer.headers.get("Retry-After"))
