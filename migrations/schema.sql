@@ -375,6 +375,27 @@ CREATE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated 
 
 COMMENT ON FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) IS 'Derives and writes the properties of the given folios; refresh_properties calls it. Raises unique_violation when another session inserts one of the rows.';
 
+CREATE TABLE ledger_backlog (
+    delivery_id bigint NOT NULL,
+    hold_number integer NOT NULL,
+    entry text NOT NULL,
+    user_id bigint NOT NULL,
+    tokens integer NOT NULL,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ledger_backlog_entry_check CHECK ((entry = ANY (ARRAY['settle'::text, 'release'::text, 'refund'::text])))
+);
+
+COMMENT ON TABLE ledger_backlog IS 'Entries of the token ledger that could not be written because somebody held a lock on the subscriber. The leader writes them when it is gone.';
+
+CREATE FUNCTION write_token_entries(entries ledger_backlog[]) RETURNS void
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET lock_timeout TO '500ms';
+
+COMMENT ON FUNCTION write_token_entries(entries ledger_backlog[]) IS 'Writes entries to the ledger. A hold ends only once. An entry of a subscriber whom somebody has locked goes to ledger_backlog, so that nobody else waits for that lock.';
+
 CREATE AGGREGATE newest(anyelement) (
     SFUNC = any_value_transfn,
     STYPE = anyelement,
@@ -1223,15 +1244,27 @@ CREATE TABLE ingestion_files (
 
 COMMENT ON TABLE ingestion_files IS 'The archived files that each run read, with their numbers of lines.';
 
+CREATE TABLE kind_breakers (
+    kind text NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    next_trial_at timestamp with time zone NOT NULL,
+    trial_interval interval DEFAULT '00:01:00'::interval NOT NULL,
+    code text,
+    reason text
+);
+
+COMMENT ON TABLE kind_breakers IS 'Delivery kinds that wait because the provider refuses all of them, such as an e-mail without its template. Other kinds of the queue are sent.';
+
 CREATE TABLE lane_breakers (
     queue_name text NOT NULL,
     opened_at timestamp with time zone DEFAULT now() NOT NULL,
     next_trial_at timestamp with time zone NOT NULL,
     code text,
-    reason text
+    reason text,
+    trial_interval interval DEFAULT '00:01:00'::interval NOT NULL
 );
 
-COMMENT ON TABLE lane_breakers IS 'Open breakers: queues whose provider refuses every request (wrong key, suspended account). Workers try one delivery a minute until a trial succeeds.';
+COMMENT ON TABLE lane_breakers IS 'Queues that wait: their provider refuses everything (wrong key, suspended account) or asks for a pause (429). After next_trial_at one delivery is tried, and one more after each trial_interval, until the provider takes one.';
 
 CREATE TABLE lane_status (
     process_id text NOT NULL,
@@ -1937,6 +1970,9 @@ ALTER TABLE ONLY failed_jobs
 ALTER TABLE ONLY ingestion_files
     ADD CONSTRAINT ingestion_files_pkey PRIMARY KEY (ingestion_id, file);
 
+ALTER TABLE ONLY kind_breakers
+    ADD CONSTRAINT kind_breakers_pkey PRIMARY KEY (kind);
+
 ALTER TABLE ONLY land_uses
     ADD CONSTRAINT land_uses_pkey PRIMARY KEY (rank);
 
@@ -1954,6 +1990,9 @@ ALTER TABLE ONLY leads
 
 ALTER TABLE ONLY leads
     ADD CONSTRAINT leads_property_id_lead_type_source_reference_key UNIQUE (property_id, lead_type, source_reference);
+
+ALTER TABLE ONLY ledger_backlog
+    ADD CONSTRAINT ledger_backlog_pkey PRIMARY KEY (delivery_id, hold_number, entry);
 
 ALTER TABLE ONLY lookups
     ADD CONSTRAINT lookups_pkey PRIMARY KEY (id);
@@ -2177,6 +2216,9 @@ ALTER TABLE ONLY delivery_events
 
 ALTER TABLE ONLY ingestion_files
     ADD CONSTRAINT ingestion_files_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES data_ingestion_logs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY kind_breakers
+    ADD CONSTRAINT kind_breakers_kind_fkey FOREIGN KEY (kind) REFERENCES delivery_kinds(kind);
 
 ALTER TABLE ONLY leads
     ADD CONSTRAINT leads_lead_type_fkey FOREIGN KEY (lead_type) REFERENCES lead_types(lead_type);

@@ -188,12 +188,16 @@ COMMENT ON TABLE low_balance_watch IS
 -- ── Queues, alerts and cleanup ─────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lane_breakers IS
-    'Open breakers: queues whose provider refuses every request (wrong key, suspended account). '
-    'Workers try one delivery a minute until a trial succeeds.';
-COMMENT ON TABLE call_pace IS
-    'Time at which the next call may start. '
-    'All processes use this row, so that together they start at most CALLS_PER_SECOND.';
-COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
+    'Queues that wait: their provider refuses everything (wrong key, suspended account) or asks for a pause (429). After '
+    'next_trial_at one delivery is tried, and one more after each trial_interval, until the provider takes one.';
+COMMENT ON TABLE kind_breakers IS
+    'Delivery kinds that wait because the provider refuses all of them, such as an e-mail without its template. Other '
+    'kinds of the queue are sent.';
+COMMENT ON TABLE ledger_backlog IS
+    'Entries of the token ledger that could not be written because somebody held a lock on the subscriber. The leader '
+    'writes them when it is gone.';
+COMMENT ON TABLE call_pace IS 'When the next call may start, counted over all processes (CALLS_PER_SECOND).';
+COMMENT ON TABLE lane_status IS 'Heartbeat of each worker process, written every five seconds.';
 COMMENT ON COLUMN queue_metrics.completed_count IS
     'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. '
     'For the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';

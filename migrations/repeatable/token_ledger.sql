@@ -132,46 +132,67 @@ COMMENT ON FUNCTION hold_tokens IS
     'Holds the price of each delivery from the subscriber''s balance, highest priority first. '
     'Returns the ids of the deliveries whose tokens are held.';
 
+CREATE OR REPLACE FUNCTION write_token_entries(entries ledger_backlog[]) RETURNS void LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET lock_timeout = '500ms' AS $$
+DECLARE
+    free_users bigint[];
+BEGIN
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
+    SELECT e.user_id, e.delivery_id, e.entry, e.tokens, e.hold_number, e.reason
+    FROM unnest(entries) AS e ORDER BY e.user_id
+    ON CONFLICT DO NOTHING;
+EXCEPTION WHEN lock_not_available THEN
+    free_users := ARRAY (SELECT id FROM users WHERE id IN (SELECT e.user_id FROM unnest(entries) AS e)
+                         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED);
+    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
+    SELECT e.user_id, e.delivery_id, e.entry, e.tokens, e.hold_number, e.reason
+    FROM unnest(entries) AS e WHERE e.user_id = ANY (free_users) ORDER BY e.user_id
+    ON CONFLICT DO NOTHING;
+    INSERT INTO ledger_backlog (delivery_id, hold_number, entry, user_id, tokens, reason)
+    SELECT e.delivery_id, e.hold_number, e.entry, e.user_id, e.tokens, e.reason
+    FROM unnest(entries) AS e WHERE e.user_id <> ALL (free_users)
+    ON CONFLICT DO NOTHING;
+END $$;
+COMMENT ON FUNCTION write_token_entries IS
+    'Writes entries to the ledger. A hold ends only once. An entry of a subscriber whom somebody has locked goes to '
+    'ledger_backlog, so that nobody else waits for that lock.';
+
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
-    SELECT h.user_id, h.delivery_id, 'settle', h.tokens, h.hold_number
+    SELECT write_token_entries(array_agg(
+        ROW (h.delivery_id, h.hold_number, 'settle', h.user_id, h.tokens, NULL, NULL)::ledger_backlog))
     FROM token_entries h
     WHERE h.delivery_id = ANY (delivery_ids) AND h.entry = 'hold'
-    ORDER BY h.user_id
-    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+    HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION settle_tokens(bigint[]) IS
     'Settles the open token holds of deliveries that the provider accepted. A hold is settled or released only once.';
 
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number)
-    SELECT h.user_id, h.delivery_id, 'settle', least(h.tokens, a.amount), h.hold_number
+    SELECT write_token_entries(array_agg(
+        ROW (h.delivery_id, h.hold_number, 'settle', h.user_id, least(h.tokens, a.amount), NULL, NULL)::ledger_backlog))
     FROM unnest(delivery_ids, amounts) AS a (delivery_id, amount)
     JOIN token_entries h ON h.delivery_id = a.delivery_id AND h.entry = 'hold'
-    ORDER BY h.user_id
-    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+    HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION settle_tokens(bigint[], integer[]) IS
     'Settles the given amount of each delivery''s open token hold, at most the whole hold, and returns the rest to the balance.';
 
 CREATE OR REPLACE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
-    SELECT h.user_id, h.delivery_id, 'release', h.tokens, h.hold_number, why
+    SELECT write_token_entries(array_agg(
+        ROW (h.delivery_id, h.hold_number, 'release', h.user_id, h.tokens, why, NULL)::ledger_backlog))
     FROM token_entries h
     WHERE h.delivery_id = ANY (delivery_ids) AND h.entry = 'hold'
-    ORDER BY h.user_id
-    ON CONFLICT (delivery_id, hold_number) WHERE entry IN ('settle', 'release') DO NOTHING
+    HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION release_tokens IS
     'Releases the open token holds of deliveries that were never sent. A hold is settled or released only once.';
 
 CREATE OR REPLACE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO token_entries (user_id, delivery_id, entry, tokens, hold_number, reason)
-    SELECT s.user_id, s.delivery_id, 'refund', s.tokens, s.hold_number, why
+    SELECT write_token_entries(array_agg(
+        ROW (s.delivery_id, s.hold_number, 'refund', s.user_id, s.tokens, why, NULL)::ledger_backlog))
     FROM token_entries s
     WHERE s.delivery_id = ANY (delivery_ids) AND s.entry = 'settle' AND s.tokens > 0 AND s.created_at > now() - within
-    ORDER BY s.user_id
-    ON CONFLICT (delivery_id, hold_number) WHERE entry = 'refund' DO NOTHING
+    HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION refund_tokens IS
     'Refunds tokens that deliveries spent within the given time. Refunds each token hold only once.';

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
 from typing import Any
@@ -18,7 +19,7 @@ from leads.redaction import where
 from leads.settings import MissingSetting
 from notifier.broker.wakeups import RECONCILE_SMS
 from notifier.channels import email, sms, sms_reconciliation
-from notifier.core.errors import OutcomeNotRecorded, ProviderUnavailable, Refused, Throttled
+from notifier.core.errors import KindUnavailable, OutcomeNotRecorded, Refused
 from notifier.core.queues import EMAIL, SMS, VOICE, Queue, kinds_of
 from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim
@@ -26,7 +27,9 @@ from notifier.voice import outbound, reconciliation
 
 log = get_logger(__name__)
 
-#: Number of delivery ids that are logged for a batch.
+#: How long deliveries wait after the database was away.
+PAUSE = timedelta(seconds=1)
+#: How many ids of a batch are logged.
 LOGGED_IDS = 10
 
 #: The function that sends the claimed deliveries of each kind.
@@ -76,14 +79,11 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # The deliveries lose no attempt, because no request went out, and no delivery caused the error.
-        lifecycle.requeue(
-            claim, claim.ids, queue, Throttled("the database was away", code="database"), before_request=True
-        )
+        # Nothing was sent yet, and no delivery is at fault: it costs no try.
+        lifecycle.defer(claim, claim.ids, datetime.now(UTC) + PAUSE, "database")
     except MissingSetting as error:
-        # No delivery caused the error, and an operator must correct the settings. Treat the error like a provider that
-        # refuses every request.
-        unavailable = ProviderUnavailable(str(error), code="missing_setting")
+        # No delivery is at fault, and an operator has to act: as with a provider that refuses every request of a kind.
+        unavailable = KindUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
         log.error("send_failed", error=where(error))

@@ -25,7 +25,7 @@ class Refused(ProviderError):
 
 
 class Throttled(ProviderError):
-    """Nothing was sent because requests came too fast; this does not count as an attempt.
+    """Nothing was sent because requests came too fast; the queue waits, and this does not count as an attempt.
 
     ``retry_after`` is in seconds.
     """
@@ -57,6 +57,10 @@ class PermanentFailure(ProviderError):
 
 class ProviderUnavailable(ProviderError):
     """The provider refuses every request, because of a wrong key, a suspended account or an unregistered sender."""
+
+
+class KindUnavailable(ProviderError):
+    """The provider refuses every request of one kind: its template or sender is missing."""
 
 
 class OutcomeUnknown(ProviderError):

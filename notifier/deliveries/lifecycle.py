@@ -19,7 +19,7 @@ from psycopg.rows import DictRow
 from leads.alert import alert
 from leads.logs import get_logger
 from notifier.core.db import retry_transaction, rows, statement, transaction
-from notifier.core.errors import OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
+from notifier.core.errors import KindUnavailable, OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
 from notifier.core.queues import EMAIL, VOICE, Queue
 from notifier.core.settings import settings
 from notifier.core.states import ACCEPTED_STATES, DEAD_LETTER_STATES, RELEASED_STATES, State
@@ -89,13 +89,12 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
             kinds=list(kinds),
             limit=queue.batch,
             claim=key,
-            scale=settings.notifier_time_scale,
         )
     return Claim(key, claimed[0]["kind"], tuple(row["id"] for row in claimed)) if claimed else None
 
 
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
-    """Record that the provider accepted ``sent``: settle their tokens and close the queue's breaker.
+    """Record that the provider accepted ``sent``: settle their tokens, and let its queue and kind wait no longer.
 
     Functions that finish a claim retry for RECORD_TIMEOUT seconds while the database is away, and then raise
     OutcomeNotRecorded.
@@ -103,7 +102,7 @@ def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id
 
     def record(cursor: Cursor) -> None:
         _finish(cursor, claimed, State.ACCEPTED, sent, provider_id=provider_id)
-        _close_breaker(cursor, queue)
+        _close_breakers(cursor, claimed.kind, queue, [one.delivery_id for one in sent])
 
     _record(record)
 
@@ -119,14 +118,14 @@ def end(
 ) -> None:
     """Finish deliveries that were not sent: record ``state`` and the reason ``code``, and release their tokens.
 
-    ``rejected_by`` is the queue whose provider rejected only these deliveries. Since that provider works, the queue's
-    breaker closes.
+    ``rejected_by`` is the queue whose provider rejected these deliveries alone. That provider works, so the queue and
+    the kind wait no longer.
     """
 
     def record(cursor: Cursor) -> None:
         _finish(cursor, claimed, state, [SentRecord(i, "") for i in ids], code=code, message=message)
         if rejected_by is not None:
-            _close_breaker(cursor, rejected_by)
+            _close_breakers(cursor, claimed.kind, rejected_by, ids)
 
     _record(record)
 
@@ -143,13 +142,11 @@ def requeue(
 ) -> None:
     """Requeue deliveries that were not sent; the kind's retry delays or the provider set the due time.
 
-    A throttled delivery loses no attempt, nor does a delivery whose provider is unavailable. If the provider is
-    unavailable, the queue's breaker opens and on-call is alerted. ``before_request`` says that no request went out:
-    only deliveries that are still ``sending`` are requeued, and other deliveries in ``ids`` keep their outcome.
+    Throttled, ProviderUnavailable and KindUnavailable cost no attempt: the queue or the kind waits, in all processes.
+    On-call is alerted unless the provider only asked for a pause. With ``before_request`` no request went out for the
+    deliveries that are still ``sending``; the others of ``ids`` keep the outcome that they have.
     """
-    scale = settings.notifier_time_scale
-    is_attempt = not isinstance(error, Throttled | ProviderUnavailable)
-    wait = error.retry_after if isinstance(error, Throttled) else 0 if is_attempt else 60 * scale
+    wait = _wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
 
     def record(cursor: Cursor) -> None:
@@ -159,24 +156,40 @@ def requeue(
             ids=list(ids),
             claim=claimed.key,
             from_states=["sending"] if before_request else ["sending", "unknown"],
-            is_attempt=is_attempt,
-            wait=wait,
-            scale=scale,
+            is_attempt=wait is None,
+            wait=wait or 0,
+            scale=settings.notifier_time_scale,
             code=code,
             message=str(error)[:500],
         )
         record_dead_letters(cursor, [row["id"] for row in requeued if row["state"] == State.DEAD], "retries used up")
-        if isinstance(error, ProviderUnavailable):
-            _open_breaker(cursor, queue, wait, code, error)
+        if wait is not None:
+            _open_breaker(cursor, claimed.kind, queue, wait, code, error)
 
     _record(record)
-    if isinstance(error, ProviderUnavailable):
-        alert(
-            "critical",
-            f"{queue.queue_name}: the provider refuses everything",
-            f"{error}. No delivery is lost: deliveries wait, and the notifier tries one delivery a minute.",
-            "Check the provider's key, sender and account. Sending resumes automatically when a trial succeeds.",
-        )
+    _alert_when_unavailable(claimed.kind, queue, error)
+
+
+def _wait(error: Exception) -> float | None:
+    """Return how long (s) a queue or kind waits after ``error``; None when the retry delays of a delivery apply."""
+    if isinstance(error, Throttled):
+        return error.retry_after
+    return 60 * settings.notifier_time_scale if isinstance(error, ProviderUnavailable | KindUnavailable) else None
+
+
+def _alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
+    if not isinstance(error, ProviderUnavailable | KindUnavailable):
+        return
+    is_kind = isinstance(error, KindUnavailable)
+    alert(
+        "critical",
+        f"{kind}: none can be sent" if is_kind else f"{queue.queue_name}: the provider refuses everything",
+        f"{error}. Nothing is lost: the deliveries wait, and the notifier tries one each minute.",
+        "Check the kind's template and sender. Sending resumes by itself when a trial succeeds."
+        if is_kind
+        else "Check the provider's key, sender and account. Sending resumes by itself when a trial succeeds.",
+        cause=str(error) if is_kind else None,
+    )
 
 
 def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
@@ -211,16 +224,18 @@ def _record(transact: Callable[[Cursor], T]) -> T:
         raise OutcomeNotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
 
 
-def _open_breaker(cursor: Cursor, queue: Queue, wait: float, code: str, error: Exception) -> None:
-    cursor.execute(
-        "INSERT INTO lane_breakers (queue_name, next_trial_at, code, reason)"
-        " VALUES (%s, now() + make_interval(secs => %s), %s, %s) ON CONFLICT (queue_name) DO NOTHING",
-        (queue.queue_name, wait, code, str(error)[:500]),
-    )
+def _open_breaker(cursor: Cursor, kind: str, queue: Queue, wait: float, code: str, error: Exception) -> None:
+    place: dict[str, str] = {"kind": kind} if isinstance(error, KindUnavailable) else {"queue": queue.queue_name}
+    name = "deliveries/open_kind_breaker" if "kind" in place else "deliveries/open_breaker"
+    # A trial must have time to end before the next one.
+    interval = max(wait, 1.0) if isinstance(error, Throttled) else wait
+    parameters = {**place, "wait": wait, "interval": interval, "code": code, "reason": str(error)[:500]}
+    cursor.execute(statement(name), parameters)
 
 
-def _close_breaker(cursor: Cursor, queue: Queue) -> None:
-    cursor.execute("DELETE FROM lane_breakers WHERE queue_name = %s", (queue.queue_name,))
+def _close_breakers(cursor: Cursor, kind: str, queue: Queue, ids: Collection[int]) -> None:
+    parameters = {"kind": kind, "queue": queue.queue_name, "ids": list(ids)}
+    cursor.execute(statement("deliveries/close_breakers"), parameters)
 
 
 def _finish(

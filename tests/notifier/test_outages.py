@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -127,6 +128,26 @@ def test_a_heartbeat_reports_what_waits_and_what_is_being_sent(system: System) -
     system.wait_until(lambda: any(a == 20 and w > 0 for w, a in system.rows(heartbeat)), "20 sending, more waiting")
     with redis.Redis.from_url(system.redis_url) as client:
         assert len(client.client_list()) <= 50, "one process uses at most 50 connections"
+
+
+def test_all_workers_wait_when_the_provider_asks_for_it(system: System) -> None:
+    """Two processes, 20 threads each, and "429, wait 2 s": after the requests under way, one trial each 2 s."""
+    system.fault("twilio", status=429, headers={"Retry-After": "2"})
+    user, leads = system.subscriber(tokens=5000), [system.lead() for _ in range(100)]
+    for _ in range(2):
+        system.start_worker("sms-notifications", NOTIFIER_TIME_SCALE="1")
+    system.wait_until(lambda: len(system.rows("SELECT FROM lane_status")) == 2, "both workers")
+    notifier.send_many(notifier.urgent_lead_sms, [{"subscriber_id": user, "lead_id": lead} for lead in leads])
+    system.wait_until(lambda: system.received("twilio"), "the first request")
+    time.sleep(7)
+    moments = sorted(request["at"] for request in system.received("twilio"))
+    trials = [moment for moment in moments if moment > moments[0] + 1]
+    assert len(moments) - len(trials) <= 40
+    assert 2 <= len(trials) <= 3
+    assert all(later - earlier > 1.9 for earlier, later in pairwise(trials))
+    system.heal()
+    system.wait_until(lambda: system.states() == {"accepted": 100}, "all texts sent")
+    assert system.value("SELECT max(attempts) FROM deliveries") == 1
 
 
 def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ WHERE (d.state IN ('failed', 'dead', 'parked', 'skipped', 'suppressed', 'expired
        OR d.channel <> 'voice' AND d.state IN ('accepted', 'sent', 'delivered', 'undelivered'))
   AND NOT EXISTS (SELECT FROM token_entries e WHERE e.delivery_id = h.delivery_id AND e.hold_number = h.hold_number
                                                 AND e.entry IN ('settle', 'release'))
+  AND NOT EXISTS (SELECT FROM ledger_backlog b WHERE b.delivery_id = h.delivery_id AND b.hold_number = h.hold_number)
 UNION ALL
 SELECT 'the delivery was never accepted, but has a settle entry', 'delivery', d.id
 FROM deliveries d JOIN token_entries e ON e.delivery_id = d.id AND e.entry = 'settle'

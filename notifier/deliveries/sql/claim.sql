@@ -1,31 +1,49 @@
--- Claim due deliveries of one kind, by priority and age. Kinds of deliveries that people wait for come first. While the
--- queue's breaker is open, claim only one trial a minute.
-WITH trial AS (
-    UPDATE lane_breakers
-    SET next_trial_at = now() + make_interval(secs => 60 * %(scale)s)
-    WHERE queue_name = %(queue)s AND next_trial_at <= now()
+-- Claim due deliveries of one kind: first the kinds that people wait for, then by priority and age. A queue or kind that
+-- waits for its provider claims one trial when it is time. An e-mail that is sent again is claimed alone, because another
+-- of its batch may be why nobody knows the outcome. Rows that another transaction has locked are left out.
+WITH first AS MATERIALIZED (
+    SELECT d.id, d.kind, d.resends
+    FROM (SELECT kind, claim_order FROM delivery_kinds
+          WHERE kind = ANY (%(kinds)s)
+            AND NOT EXISTS (SELECT FROM kind_breakers b WHERE b.kind = delivery_kinds.kind AND b.next_trial_at > now())
+          ORDER BY claim_order, kind) k
+    CROSS JOIN LATERAL (
+        SELECT id, kind, resends FROM deliveries
+        WHERE kind = k.kind AND state = 'queued' AND not_before <= now()
+        ORDER BY priority DESC, id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) d
+    ORDER BY k.claim_order, k.kind LIMIT 1
+), queue_trial AS (
+    UPDATE lane_breakers SET next_trial_at = now() + trial_interval
+    WHERE queue_name = %(queue)s AND next_trial_at <= now() AND EXISTS (SELECT FROM first)
+    RETURNING 1
+), is_queue_open AS (
+    SELECT EXISTS (SELECT FROM queue_trial)
+        OR NOT EXISTS (SELECT FROM lane_breakers WHERE queue_name = %(queue)s) AS is_open
+), kind_trial AS (
+    UPDATE kind_breakers SET next_trial_at = now() + trial_interval
+    WHERE kind = (SELECT kind FROM first) AND next_trial_at <= now() AND (SELECT is_open FROM is_queue_open)
     RETURNING 1
 ), allowed AS (
     SELECT CASE
-        WHEN EXISTS (SELECT FROM trial) THEN 1
-        WHEN EXISTS (SELECT FROM lane_breakers WHERE queue_name = %(queue)s) THEN 0
+        WHEN NOT (SELECT is_open FROM is_queue_open) THEN 0
+        WHEN EXISTS (SELECT FROM kind_breakers WHERE kind = (SELECT kind FROM first))
+            THEN (SELECT count(*) FROM kind_trial)
+        WHEN EXISTS (SELECT FROM queue_trial) OR (SELECT resends FROM first) > 0 THEN 1
         ELSE %(limit)s
     END AS claim_limit
-), due_kind AS (
-    SELECT k.kind FROM delivery_kinds k
-    WHERE k.kind = ANY (%(kinds)s)
-      AND EXISTS (SELECT FROM deliveries d WHERE d.kind = k.kind AND d.state = 'queued' AND d.not_before <= now())
-    ORDER BY k.claim_order, k.kind LIMIT 1
-), picked AS MATERIALIZED (
+), others AS MATERIALIZED (
     SELECT d.id FROM deliveries d
-    WHERE d.kind = (SELECT kind FROM due_kind) AND d.state = 'queued' AND d.not_before <= now()
+    WHERE d.kind = (SELECT kind FROM first) AND d.state = 'queued' AND d.not_before <= now() AND d.resends = 0
+      AND d.id <> (SELECT id FROM first)
     ORDER BY d.priority DESC, d.id
-    LIMIT (SELECT claim_limit FROM allowed)
+    LIMIT (SELECT greatest(claim_limit - 1, 0) FROM allowed)
     FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries d
 SET state = 'sending', attempts = d.attempts + 1, claim = %(claim)s,
     claimed_at = statement_timestamp(), updated_at = now()
-FROM picked
+FROM (SELECT id FROM first WHERE (SELECT claim_limit FROM allowed) > 0 UNION ALL SELECT id FROM others) AS picked
 WHERE d.id = picked.id
 RETURNING d.id, d.kind

@@ -1,5 +1,5 @@
--- Return the number of due deliveries in each queue, except queues whose breaker is open. Calls that are due for a
--- check with Twilio count as one delivery.
+-- The number of due deliveries in each queue, except queues and kinds that wait for their provider. Calls that Twilio has
+-- to be asked about count as one.
 SELECT due.queue_name, sum(due.due) AS due
 FROM (
     SELECT k.queue_name, count(*) AS due
@@ -7,6 +7,7 @@ FROM (
     JOIN deliveries d ON d.kind = k.kind AND d.state = 'queued' AND d.not_before <= now()
     WHERE k.kind = ANY (%(kinds)s)
       AND NOT EXISTS (SELECT FROM lane_breakers b WHERE b.queue_name = k.queue_name AND b.next_trial_at > now())
+      AND NOT EXISTS (SELECT FROM kind_breakers b WHERE b.kind = k.kind AND b.next_trial_at > now())
     GROUP BY k.queue_name
     UNION ALL
     SELECT k.queue_name, 1

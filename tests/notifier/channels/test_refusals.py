@@ -54,11 +54,67 @@ def test_throttling_costs_no_attempt(system: System, kind: str) -> None:
     sent(system, kind)
     for _ in range(29):
         assert row(system, "state", "attempts", "not_before - updated_at") == ("queued", 0, timedelta(seconds=7))
-        system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+        end_the_wait(system)
         drain.drain_queue(queue)
-    system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+    end_the_wait(system)
     drain.drain_queue(queue)
     assert row(system, "state", "attempts") == ("accepted", 1)
+    assert system.rows("SELECT * FROM lane_breakers") == []
+
+
+def end_the_wait(system: System) -> None:
+    """Let the time come at which the queues and their deliveries are due again."""
+    for table, column in (
+        ("deliveries", "not_before"),
+        ("lane_breakers", "next_trial_at"),
+        ("kind_breakers", "next_trial_at"),
+    ):
+        system.database.connection.execute(f"UPDATE {table} SET {column} = now()")
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_throttled_queue_asks_once_and_again_after_the_wait(system: System, kind: str) -> None:
+    queue, provider = QUEUES[kind]
+    system.fault(provider, status=429, headers={"Retry-After": "7"})
+    for _ in range(3):
+        sent(system, kind)
+        drain.drain_queue(queue)
+    assert len(system.received(provider)) == 1
+    assert 6 < system.value("SELECT extract(epoch FROM next_trial_at - now()) FROM lane_breakers") <= 7
+    end_the_wait(system)
+    for _ in range(3):
+        drain.drain_queue(queue)
+    assert len(system.received(provider)) == 2, "one trial"
+    system.heal()
+    end_the_wait(system)
+    drain.drain_queue(queue)
+    assert system.states() == {"accepted": 3}
+
+
+def test_an_older_request_that_is_accepted_does_not_end_the_wait(system: System) -> None:
+    from notifier.channels import sms
+    from notifier.core.queues import kinds_of
+    from notifier.deliveries import lifecycle
+
+    user = system.subscriber()
+    notifier.urgent_lead_sms.send(user, system.lead())
+    older = lifecycle.claim(SMS, kinds_of(SMS))
+    assert older is not None
+    system.fault("twilio", status=429, headers={"Retry-After": "7"}, times=1)
+    sent(system, "urgent_lead_sms")
+    sms.send(sms.SMS_KINDS[0], older)
+    assert system.states() == {"accepted": 1, "queued": 1}
+    assert system.rows("SELECT code FROM lane_breakers") == [("http_429",)]
+
+
+def test_a_trial_is_not_used_up_while_nothing_is_due(system: System) -> None:
+    system.fault("twilio", status=429, headers={"Retry-After": "7"}, times=1)
+    sent(system, "urgent_lead_sms")
+    system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
+    drain.drain_queue(SMS)
+    system.database.connection.execute("UPDATE deliveries SET not_before = now()")
+    drain.drain_queue(SMS)
+    assert system.states() == {"accepted": 1}
 
 
 def test_sendgrids_reset_header_sets_the_wait(system: System) -> None:
