@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Mapping
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
+from itertools import count, cycle
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -187,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
             inbox.record(provider, request, answer, accepted=True, made=answer.body, resets=resets)
             self._send(answer)
             return
-        if fault.seconds and fault.then != "hang":
+        if fault.seconds and fault.then not in ("hang", "trickle"):
             time.sleep(fault.seconds)
         usual = fault.then == "answer" and fault.status is None
         sent = answer
@@ -203,9 +203,20 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if fault.then == "hang":
             time.sleep(fault.seconds)
-        else:  # With SO_LINGER 0, close() sends RST instead of FIN.
+        elif fault.then == "trickle":
+            self._trickle(fault.seconds)
+        else:  # a reset instead of an orderly close
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
+
+    def _trickle(self, seconds: float) -> None:
+        """Send one byte of an answer four times a second."""
+        end = time.monotonic() + seconds
+        for byte in cycle(b"HTTP/1.1 200 OK"):
+            if time.monotonic() > end:
+                return
+            self.connection.sendall(bytes([byte]))
+            time.sleep(0.25)
 
     def _control(self, request: Request) -> None:
         inbox = self.server.inbox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +18,7 @@ from structlog.contextvars import bound_contextvars
 from leads.logs import get_logger
 from leads.redaction import where
 from leads.settings import MissingSetting
+from notifier.broker import wakeups
 from notifier.broker.wakeups import RECONCILE_SMS
 from notifier.channels import email, sms, sms_reconciliation
 from notifier.core.errors import KindUnavailable, OutcomeNotRecorded, Refused
@@ -54,16 +56,21 @@ class StopDraining(Middleware):
 
 
 def drain_queue(queue: Queue) -> int:
-    """Send due deliveries of ``queue`` until none is due or the worker shuts down; return how many were claimed.
+    """Send what is due in ``queue`` until nothing is, the worker is to stop, or WAKEUP_SECONDS have passed.
 
-    Raises psycopg.OperationalError when the database does not answer before a claim.
+    Return how many deliveries it claimed. After WAKEUP_SECONDS it wakes the queue again. Raises
+    psycopg.OperationalError when the database does not answer before a claim.
     """
     claimed = 0
+    end = time.monotonic() + wakeups.WAKEUP_SECONDS
     while not stopping.is_set() and (claim := lifecycle.claim(queue, kinds_of(queue))):
         claimed += len(claim.ids)
         _send(claim, queue)
+        if time.monotonic() > end:
+            wakeups.try_wake([queue])
+            break
     if queue is VOICE:
-        reconciliation.check_due()
+        reconciliation.check_due(wakeups.WAKEUP_SECONDS)
     return claimed
 
 
@@ -121,7 +128,7 @@ def drain_voice_assistant() -> None:
 def reconcile_sms() -> None:
     """Ask Twilio about the SMS whose outcome is unknown."""
     try:
-        sms_reconciliation.reconcile_sms()
+        sms_reconciliation.reconcile_sms(wakeups.WAKEUP_SECONDS)
     except psycopg.OperationalError as error:
         log.warning("database_away", error=type(error).__name__, consequence="Twilio is asked about SMS later")
 

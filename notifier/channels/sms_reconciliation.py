@@ -5,6 +5,8 @@ A match proves that an SMS was sent. A missing match proves nothing, because Twi
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,13 +44,19 @@ class UnconfirmedSms:
     recipient: str | None
 
 
-def reconcile_sms() -> int:
-    """Ask Twilio about unconfirmed SMS until Twilio throttles us. Returns the number of SMS that Twilio found."""
+def reconcile_sms(seconds: float = math.inf) -> int:
+    """Ask Twilio about unconfirmed SMS until it throttles us or ``seconds`` have passed.
+
+    Returns how many it could report on.
+    """
+    end = time.monotonic() + seconds
     with transaction() as cursor:
         parameters = {"scale": settings.notifier_time_scale, "limit": LIMIT}
         unconfirmed = records(cursor, UnconfirmedSms, "channels/unconfirmed_sms", **parameters)
     reported = 0
     for sms in unconfirmed:
+        if time.monotonic() > end:
+            break
         try:
             found = _find(sms)
         except Throttled:

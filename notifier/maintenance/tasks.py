@@ -8,7 +8,7 @@ from leads.alert import alert
 from leads.logs import get_logger
 from notifier.broker import dead_letter_middleware
 from notifier.broker.wakeups import wake, wake_sms_reconciliation
-from notifier.core.db import rows
+from notifier.core.db import rows, statement
 from notifier.core.queues import KINDS, QUEUES
 from notifier.core.settings import settings
 from notifier.deliveries import ledger_check, provider_events
@@ -25,6 +25,11 @@ def apply_events(connection: Connection) -> None:
     """Apply provider events that a web process stored but did not apply before it ended."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         provider_events.apply_some(cursor)
+
+
+def write_ledger_backlog(connection: Connection) -> None:
+    """Write the entries of the token ledger that waited for a lock on their subscribers."""
+    connection.execute(statement("deliveries/write_ledger_backlog"))
 
 
 def wake_due_queues(connection: Connection) -> None:
@@ -87,6 +92,7 @@ PERIODIC_TASKS = (
     PeriodicTask("sweep", sweep),
     PeriodicTask("apply-events", apply_events),
     PeriodicTask("wake-due-queues", wake_due_queues),
+    PeriodicTask("write-ledger-backlog", write_ledger_backlog),
     PeriodicTask("sweep-lookups", sweep_lookups),
     PeriodicTask("refresh-after-merge", refresh_after_merge),
     PeriodicTask("reconcile-sms", reconcile_sms, 60, is_scaled=True),

@@ -6,6 +6,7 @@ a process that was frozen. After that byte nobody knows the outcome without an a
 
 from __future__ import annotations
 
+import io
 import math
 import socket
 import time
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPResponse
 from typing import Any
 
 import requests
@@ -44,8 +46,38 @@ SOCKET_OPTIONS = [
 _send_before: ContextVar[float] = ContextVar("_send_before", default=math.inf)
 
 
+class _TimelyReader(io.RawIOBase):
+    """Reads an answer from a socket within the socket's timeout as a whole: a byte now and then does not extend it."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._sock = raw, sock
+        self._end = time.monotonic() + (sock.gettimeout() or math.inf)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._end < math.inf:
+            self._sock.settimeout(max(self._end - time.monotonic(), 0.001))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimelyResponse(HTTPResponse):
+    """An answer that must be complete within the connection's timeout."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(_TimelyReader(self.fp.detach(), sock))
+
+
 class _CarefulConnection(HTTPConnection):
     """A connection that raises Refused for what goes wrong before a request, and that is not kept for long."""
+
+    response_class = _TimelyResponse
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "socket_options": SOCKET_OPTIONS})

@@ -5,6 +5,8 @@ A match proves that a call was made. A missing match proves nothing.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,9 +50,10 @@ class DueCheck:
     sender: str | None
 
 
-def check_due() -> None:
-    """Ask Twilio about calls that should have ended or may never have started, until no check is due."""
-    while due := _claim_check():
+def check_due(seconds: float = math.inf) -> None:
+    """Ask Twilio about each call that should have ended or may never have started, until ``seconds`` have passed."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (due := _claim_check()):
         try:
             call = twilio_calls.fetch_call(due.provider_id) if due.provider_id else _find(due)
         except ProviderError as error:

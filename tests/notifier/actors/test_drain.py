@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import dramatiq
@@ -10,7 +11,10 @@ import redis
 
 import notifier
 from notifier.actors import drain
+from notifier.broker import wakeups
+from notifier.channels import sms_reconciliation
 from notifier.core.queues import EMAIL, SMS, VOICE, Queue
+from notifier.deliveries import lifecycle
 from notifier.maintenance.leader import LEADER_LOCK
 from tests.notifier.system import System
 
@@ -74,3 +78,37 @@ def test_a_stopping_worker_makes_no_new_claim(system: System, monkeypatch: pytes
         drain.stopping.clear()
     assert system.states() == {"queued": 1}
     assert drain.drain_queue(SMS) == 1
+
+
+def test_a_wake_up_ends_in_time_and_wakes_the_queue_again(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeups, "WAKEUP_SECONDS", 1)
+    system.fault("twilio", seconds=0.4)
+    user = system.subscriber()
+    for _ in range(10):
+        notifier.urgent_lead_sms.send(user, system.lead())
+    with redis.Redis.from_url(system.redis_url) as client:
+        client.flushall()
+        began = time.monotonic()
+        drain.drain_queue(SMS)
+        assert time.monotonic() - began < 3
+        assert client.llen("dramatiq:sms-notifications") == 1
+    assert set(system.states()) == {"accepted", "queued"}, "the claim in hand was finished"
+    system.start_worker("sms-notifications")
+    system.wait_until(lambda: system.states() == {"accepted": 10}, "the rest to be sent")
+    assert system.rows("SELECT * FROM failed_jobs") == []
+
+
+def test_asking_about_sms_ends_in_time(system: System) -> None:
+    user = system.subscriber()
+    for _ in range(3):
+        notifier.urgent_lead_sms.send(user, system.lead())
+    drain.drain_queue(SMS)
+    system.database.connection.execute("UPDATE deliveries SET updated_at = updated_at - interval '2 hours'")
+    assert sms_reconciliation.reconcile_sms(seconds=-1) == 0
+    assert sms_reconciliation.reconcile_sms() == 3
+
+
+def test_the_time_of_a_wake_up_leaves_time_for_the_claim_in_hand() -> None:
+    from notifier.broker.redis_broker import TEN_MINUTES_MS
+
+    assert wakeups.WAKEUP_SECONDS + lifecycle.RECORD_TIMEOUT + 5 * 60 < TEN_MINUTES_MS / 1000
