@@ -45,7 +45,9 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
         kwargs={
             "autocommit": True,
             "application_name": application_name,
-            "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=10000",
+            "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=10000"
+            # A frozen process must not keep its locks.
+            " -c idle_in_transaction_session_timeout=10000",
             **KEEPALIVES,
         },
         name=application_name,

@@ -17,7 +17,6 @@ from notifier.channels.eligibility import (
 )
 from notifier.core.errors import PermanentFailure
 from notifier.core.queues import EMAIL
-from notifier.deliveries import lifecycle
 from notifier.deliveries.dispatch import dispatch, end_rejected
 from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.messages import account, digests, lead_alerts, links
@@ -93,7 +92,4 @@ def _send_rest(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email], 
         half = len(emails) // 2
         parts = [list(emails[:half]), list(emails[half:])]
     for part in filter(None, parts):
-        # The first request took time, so the leader may have marked these e-mails as unknown.
-        still_claimed = set(lifecycle.renew(claim, [email.delivery_id for email in part]))
-        if rest := [email for email in part if email.delivery_id in still_claimed]:
-            _send_batch(kind, claim, rest)
+        _send_batch(kind, claim, part)

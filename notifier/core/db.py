@@ -28,10 +28,14 @@ _pools: list[ConnectionPool] = []
 def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
     """Yield a cursor in a transaction that commits at the end of the block, and rolls back on an exception.
 
-    Waits ``timeout`` seconds (10 by default) for a free connection, and then raises psycopg_pool.PoolTimeout.
+    Waits ``timeout`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
+    Raises psycopg.OperationalError also when the database has closed the connection of a frozen process.
     """
-    with _pool().connection(timeout) as connection, connection.transaction():
-        yield connection.cursor(row_factory=dict_row)
+    try:
+        with _pool().connection(timeout) as connection, connection.transaction():
+            yield connection.cursor(row_factory=dict_row)
+    except psycopg.errors.IdleInTransactionSessionTimeout as error:
+        raise psycopg.OperationalError("the transaction was left open for too long") from error
 
 
 @contextmanager
@@ -55,6 +59,7 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
     """
     end = time.monotonic() + timeout
     races = 3
+    failures = 0
     while True:
         try:
             return transact()
@@ -63,8 +68,10 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
             if not races and time.monotonic() >= end:
                 raise
             time.sleep(0.05)
-        except psycopg.OperationalError:  # including PoolTimeout
-            if time.monotonic() >= end:
+        except psycopg.OperationalError:  # PoolTimeout is one too
+            failures += 1
+            # A process that was frozen for longer than ``timeout`` has lost only its connection.
+            if time.monotonic() >= end and (failures > 1 or not timeout):
                 raise
             time.sleep(0.5)
 

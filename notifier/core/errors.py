@@ -24,6 +24,10 @@ class Refused(ProviderError):
     """Nothing was sent. Nothing was sent, but a later attempt may succeed."""
 
 
+class TooLate(Refused):
+    """Nothing was sent, because the process was held up: another one may have taken the claim."""
+
+
 class Throttled(ProviderError):
     """Nothing was sent because requests came too fast; the queue waits, and this does not count as an attempt.
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from leads.settings import MissingSetting
-from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError
+from notifier.core.errors import OutcomeNotRecorded, OutcomeUnknown, PermanentFailure, ProviderError, TooLate
 from notifier.core.queues import Queue
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim, SentRecord
+from notifier.providers.http import sending_within
+
+#: How long (s) after the check of its claim a request may be sent. It is longer than a connection takes.
+SEND_SECONDS = 10.0
 
 
 def dispatch(
@@ -22,7 +26,7 @@ def dispatch(
     request: Callable[[], str],
     on_permanent_failure: Callable[[PermanentFailure], None] | None = None,
 ) -> None:
-    """Make one provider request for the claimed deliveries in ``sent`` and record its outcome.
+    """Make one provider request for the claimed deliveries in ``sent``, if they still are, and record its outcome.
 
     ``request`` returns the provider's id or raises a ProviderError. ``on_permanent_failure`` replaces the default
     handling of a PermanentFailure, which fails every delivery. Raises OutcomeNotRecorded. Raises MissingSetting before
@@ -30,7 +34,15 @@ def dispatch(
     """
     ids = [one.delivery_id for one in sent]
     try:
-        provider_id = request()
+        # The time begins before the claim is checked: a process may be frozen at any point.
+        with sending_within(SEND_SECONDS):
+            if not lifecycle.keep(claim, ids):
+                return
+            provider_id = request()
+    except OutcomeNotRecorded:
+        raise
+    except TooLate:
+        lifecycle.release(claim, ids)
     except PermanentFailure as error:
         if on_permanent_failure is None:
             end_rejected(claim, queue, ids, error)

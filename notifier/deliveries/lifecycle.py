@@ -6,10 +6,11 @@ in the same transaction.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -32,8 +33,11 @@ T = TypeVar("T")
 
 #: Claims of this process whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
-#: Time (s) for which a worker retries to record an outcome while the database is away. After this time the leader marks
-#: the deliveries as unknown.
+#: The age (s) up to which a claim is as good as new. The leader takes none back that is younger.
+FRESH_SECONDS = 2.0
+#: The age (s) after which no further request is made for a claim: its wake-up must end in time.
+CLAIM_SECONDS = 120.0
+#: How long (s) to keep trying to record an outcome while the database is away. After that the leader finds out.
 RECORD_TIMEOUT = 30.0
 
 
@@ -44,6 +48,13 @@ class Claim:
     key: UUID
     kind: str
     ids: tuple[int, ...]
+    began: float = field(default_factory=time.monotonic, compare=False)
+    """A moment (s, monotonic) before the claim."""
+
+    @property
+    def age(self) -> float:
+        """Return how long ago (s) the claim was made, at most."""
+        return time.monotonic() - self.began
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ def requeue_unconfirmed_claims(cursor: Cursor) -> None:
 
 
 def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
+    began = time.monotonic()
     with transaction() as cursor:
         if queue is VOICE and not free_call_capacity(cursor, kinds):
             return None
@@ -90,7 +102,7 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
             limit=queue.batch,
             claim=key,
         )
-    return Claim(key, claimed[0]["kind"], tuple(row["id"] for row in claimed)) if claimed else None
+    return Claim(key, claimed[0]["kind"], tuple(row["id"] for row in claimed), began) if claimed else None
 
 
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
@@ -192,8 +204,27 @@ def _alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
     )
 
 
-def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
-    """Renew the claim before another request for ``ids``. Returns the ids that are still claimed."""
+def keep(claimed: Claim, ids: Sequence[int]) -> bool:
+    """Return whether a request may be made for ``ids``, which were not sent yet: this process still holds its claim.
+
+    A claim of more than a moment is renewed first, because the process may have been frozen. Without it nothing is
+    sent: what nobody has taken returns to the queue.
+    """
+    if claimed.age < FRESH_SECONDS:
+        return True
+    try:
+        if claimed.age < CLAIM_SECONDS and len(_renew(claimed, ids)) == len(ids):
+            return True
+        release(claimed, ids)
+    except OutcomeNotRecorded:
+        if len(ids) < len(claimed.ids):
+            raise
+        _unconfirmed_claims.append(claimed.key)
+    return False
+
+
+def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
+    """Renew the claim of ``ids``. Returns those that are still claimed."""
 
     def record(cursor: Cursor) -> list[int]:
         cursor.execute(
@@ -206,9 +237,22 @@ def renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
     return _record(record)
 
 
+def release(claimed: Claim, ids: Sequence[int]) -> None:
+    """Return ``ids`` to the queue, due now, because nothing was sent for them. They lose no attempt.
+
+    The leader may have marked them unknown meanwhile. What an operator or another process has taken stays as it is.
+    """
+    _defer(claimed, ids, datetime.now(UTC), "claim_lost", ["sending", "unknown"])
+
+
 def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
-    """Requeue deliveries so that they are due at ``until``, with the reason ``code``; they lose no attempt."""
-    _record(lambda cursor: rows(cursor, "deliveries/defer", ids=list(ids), claim=claimed.key, until=until, code=code))
+    """Requeue the ``ids`` that are still ``sending`` until ``until``, for the reason ``code``, without an attempt."""
+    _defer(claimed, ids, until, code, ["sending"])
+
+
+def _defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str, from_states: list[str]) -> None:
+    parameters = {"ids": list(ids), "claim": claimed.key, "until": until, "code": code, "from_states": from_states}
+    _record(lambda cursor: rows(cursor, "deliveries/defer", **parameters))
 
 
 def _record(transact: Callable[[Cursor], T]) -> T:

@@ -13,14 +13,17 @@ from psycopg.types.json import Jsonb
 from leads.alert import alert
 from leads.settings import MissingSetting
 from notifier.core.db import pipeline, rows, run, statement, transaction
-from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled
+from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled, TooLate
 from notifier.core.settings import settings
 from notifier.lookups import client
 from notifier.lookups.client import RETRY_DELAYS, LookupFailed
 from notifier.providers import county_api
 from notifier.providers.county_api import Denied
+from notifier.providers.http import sending_within
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
+#: How long (s) after its claim a call may begin. The leader takes a lookup back after 10 s.
+SEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,18 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
         if requested.lookup_id is None:
             return
         lookup_id = requested.lookup_id
-    request = _claim(lookup_id)
-    if request is None:
-        return
+    # After a longer pause, as of a frozen process, another worker may have the lookup.
+    with sending_within(SEND_SECONDS):
+        request = _claim(lookup_id)
+        if request is not None:
+            _ask(request)
+
+
+def _ask(request: LookupRequest) -> None:
     try:
         found = county_api.official_records(request.folio)
+    except TooLate:
+        return
     except MissingSetting as error:
         _fail(request, ProviderUnavailable(str(error), code="missing_setting"))
     except ProviderError as error:

@@ -20,6 +20,7 @@ from leads.logs import get_logger
 from leads.redaction import where
 from notifier.broker import heartbeat
 from notifier.broker.dramatiq_internals import served_queues
+from notifier.core.db import rows
 from notifier.core.queues import QUEUES
 from notifier.deliveries import lifecycle
 from notifier.maintenance.airflow_watchdog import AirflowWatchdog
@@ -30,8 +31,13 @@ log = get_logger(__name__)
 
 INTERVAL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-#: The name of the leader's advisory lock. Do not change this name: during an upgrade, only one worker of the old and
-#: the new release may be the leader.
+#: The name of the leader's connection, by which the others find it.
+APPLICATION_NAME = "maintenance"
+#: A leader that has sent nothing to the database for this long (s) is frozen or cut off, and loses the lock. It sends
+#: something every second.
+SILENT_SECONDS = 20.0
+#: The name of the advisory lock that the leader holds. Do not change it: during an upgrade, workers of the old and the
+#: new release must exclude each other.
 LEADER_LOCK = "notifier:sweeper"
 
 
@@ -59,7 +65,7 @@ class LeaderMiddleware(Middleware):
         """Run maintenance, and reconnect when the connection is lost. A lost connection releases the leader's lock."""
         while not self._stop.is_set():
             try:
-                with database.connect("maintenance", options=LIMITS) as connection:
+                with database.connect(APPLICATION_NAME, options=LIMITS) as connection:
                     self._serve(connection, queues)
             except psycopg.Error as error:
                 log.warning("database_lost", error=type(error).__name__, consequence="maintenance reconnects")
@@ -86,6 +92,14 @@ class LeaderMiddleware(Middleware):
 
 
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
-    """Try to take the leader's lock, which a connection holds until it closes; return whether this succeeded."""
+    """Return whether this connection now holds the leader's lock; it holds it until it closes or falls silent.
+
+    The database closes the connection of a silent leader, so that a leader that wakes can do nothing with the lock.
+    """
     cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS is_taken", (LEADER_LOCK,))
-    return bool((cursor.fetchone() or {})["is_taken"])
+    if (cursor.fetchone() or {})["is_taken"]:
+        return True
+    parameters = {"lock": LEADER_LOCK, "application": APPLICATION_NAME, "seconds": SILENT_SECONDS}
+    if silent := rows(cursor, "maintenance/end_silent_leader", **parameters):
+        log.warning("leader_silent", ended=len(silent), consequence="another process takes over")
+    return False

@@ -19,8 +19,9 @@ log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-#: Timeouts (ms) for the statements of periodic tasks and their waits for locks.
-LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000"
+#: No statement of a task may run, or wait for a lock, longer than this (ms), and the transaction of a frozen process
+#: ends.
+LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000"
 
 
 @dataclass(frozen=True)

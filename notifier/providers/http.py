@@ -25,7 +25,7 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled
+from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled, TooLate
 
 CONNECT_TIMEOUT = 3.0
 #: A connection that was quiet for longer (s) is not used again: a firewall may have forgotten it without saying so.
@@ -96,11 +96,11 @@ class _CarefulConnection(HTTPConnection):
             raise Refused(f"no connection to the provider ({type(error).__name__})", code="connect") from None
 
     def send(self, data: Any) -> None:
-        """Send a part of a request; raises Refused when it is too late for that. No provider accepts half a request."""
+        """Send a part of a request; raises TooLate after its time. No provider accepts half a request."""
         if self.sock is None:
             self.connect()
         if time.monotonic() > _send_before.get():
-            raise Refused("the request was not sent in time", code="late")
+            raise TooLate("the request was not sent in time", code="late")
         super().send(data)
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
@@ -149,7 +149,7 @@ def pooled_session(connections: int) -> requests.Session:
 
 @contextmanager
 def sending_within(seconds: float) -> Iterator[None]:
-    """Let the block's requests be sent only within ``seconds``; one that comes later raises Refused and is not sent."""
+    """Let the block's requests be sent only within ``seconds``; one that comes later raises TooLate and is not sent."""
     token = _send_before.set(time.monotonic() + seconds)
     try:
         yield

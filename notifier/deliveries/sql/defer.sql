@@ -2,5 +2,5 @@
 UPDATE deliveries
 SET state = 'queued', attempts = attempts - 1, not_before = %(until)s, error_code = %(code)s, error_message = NULL,
     claim = NULL, updated_at = now()
-WHERE id = ANY (%(ids)s) AND claim = %(claim)s AND state = 'sending'
+WHERE id = ANY (%(ids)s) AND claim = %(claim)s AND state = ANY (%(from_states)s)
 RETURNING id

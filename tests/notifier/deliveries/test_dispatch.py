@@ -14,6 +14,7 @@ from notifier.core.errors import (
     ProviderUnavailable,
     Refused,
     Throttled,
+    TooLate,
 )
 from notifier.core.queues import SMS
 from notifier.deliveries import lifecycle
@@ -49,6 +50,7 @@ def raising(error: Exception) -> Any:
         (PermanentFailure("no"), ("failed", "refused", 1)),
         (OutcomeUnknown("?", code="no_answer"), ("unknown", "no_answer", 1)),
         (Refused("later", code="connect"), ("queued", "connect", 1)),
+        (TooLate("frozen", code="late"), ("queued", "claim_lost", 0)),
         (Throttled("slower", code="http_429"), ("queued", "http_429", 0)),
         (ProviderUnavailable("closed", code="20003"), ("queued", "20003", 0)),
         (ZeroDivisionError("a number of somebody"), ("unknown", "our_error", 1)),
