@@ -386,7 +386,7 @@ CREATE TABLE ledger_backlog (
     CONSTRAINT ledger_backlog_entry_check CHECK ((entry = ANY (ARRAY['settle'::text, 'release'::text, 'refund'::text])))
 );
 
-COMMENT ON TABLE ledger_backlog IS 'Entries of the token ledger that could not be written because somebody held a lock on the subscriber. The leader writes them when it is gone.';
+COMMENT ON TABLE ledger_backlog IS 'Entries of the token ledger that a worker could not write because another session had locked the subscriber. The leader writes these entries when the lock is released.';
 
 CREATE FUNCTION write_token_entries(entries ledger_backlog[]) RETURNS void
     LANGUAGE plpgsql
@@ -1253,7 +1253,7 @@ CREATE TABLE kind_breakers (
     reason text
 );
 
-COMMENT ON TABLE kind_breakers IS 'Delivery kinds that wait because the provider refuses all of them, such as an e-mail without its template. Other kinds of the queue are sent.';
+COMMENT ON TABLE kind_breakers IS 'Open breakers of delivery kinds: the provider refuses every delivery of the kind, such as an e-mail without a template. Workers still send the other kinds of the queue.';
 
 CREATE TABLE lane_breakers (
     queue_name text NOT NULL,
@@ -1264,7 +1264,7 @@ CREATE TABLE lane_breakers (
     trial_interval interval DEFAULT '00:01:00'::interval NOT NULL
 );
 
-COMMENT ON TABLE lane_breakers IS 'Queues that wait: their provider refuses everything (wrong key, suspended account) or asks for a pause (429). After next_trial_at one delivery is tried, and one more after each trial_interval, until the provider takes one.';
+COMMENT ON TABLE lane_breakers IS 'Open breakers: queues whose provider refuses every request (wrong key, suspended account) or asks for a pause (429). From next_trial_at on, workers try one delivery in each trial_interval until a trial succeeds.';
 
 CREATE TABLE lane_status (
     process_id text NOT NULL,

@@ -14,11 +14,11 @@ ENDINGS = ("answer", "reset", "hang", "trickle")
 class Fault:
     """A fault for requests to ``provider`` whose text contains ``match``.
 
-    It applies to the next ``times`` of them (None: all), or only to each ``every``-th. A request waits ``seconds``, is
-    recorded as accepted when ``accept`` is true, and then ends: with ``answer`` it gets ``status`` and ``body``
-    (without a status, the usual answer); with ``reset`` the connection is reset; with ``hang`` it stays open for
-    ``seconds`` and closes without an answer; with ``trickle`` the answer's first line comes byte by byte for
-    ``seconds``.
+    The fault applies to the next ``times`` such requests (None: to all), or only to every ``every``-th. The stand-in
+    waits ``seconds`` and records the request as accepted if ``accept`` is true. Then it does what ``then`` says:
+    ``answer`` sends ``status`` and ``body`` (without a status, the usual answer); ``reset`` resets the connection;
+    ``hang`` keeps it open for ``seconds`` and closes it without an answer; ``trickle`` sends one byte of an answer now
+    and then for ``seconds``.
     """
 
     provider: str

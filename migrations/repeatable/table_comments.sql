@@ -188,16 +188,18 @@ COMMENT ON TABLE low_balance_watch IS
 -- ── Queues, alerts and cleanup ─────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lane_breakers IS
-    'Queues that wait: their provider refuses everything (wrong key, suspended account) or asks for a pause (429). After '
-    'next_trial_at one delivery is tried, and one more after each trial_interval, until the provider takes one.';
+    'Open breakers: queues whose provider refuses every request (wrong key, suspended account) or asks for a pause (429). '
+    'From next_trial_at on, workers try one delivery in each trial_interval until a trial succeeds.';
 COMMENT ON TABLE kind_breakers IS
-    'Delivery kinds that wait because the provider refuses all of them, such as an e-mail without its template. Other '
-    'kinds of the queue are sent.';
+    'Open breakers of delivery kinds: the provider refuses every delivery of the kind, such as an e-mail without a template. '
+    'Workers still send the other kinds of the queue.';
 COMMENT ON TABLE ledger_backlog IS
-    'Entries of the token ledger that could not be written because somebody held a lock on the subscriber. The leader '
-    'writes them when it is gone.';
-COMMENT ON TABLE call_pace IS 'When the next call may start, counted over all processes (CALLS_PER_SECOND).';
-COMMENT ON TABLE lane_status IS 'Heartbeat of each worker process, written every five seconds.';
+    'Entries of the token ledger that a worker could not write because another session had locked the subscriber. '
+    'The leader writes these entries when the lock is released.';
+COMMENT ON TABLE call_pace IS
+    'Time at which the next call may start. '
+    'All processes use this row, so that together they start at most CALLS_PER_SECOND.';
+COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
 COMMENT ON COLUMN queue_metrics.completed_count IS
     'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. '
     'For the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';

@@ -29,9 +29,9 @@ from notifier.voice import outbound, reconciliation
 
 log = get_logger(__name__)
 
-#: How long deliveries wait after the database was away.
+#: Time for which deliveries wait after the database was away.
 PAUSE = timedelta(seconds=1)
-#: How many ids of a batch are logged.
+#: Number of delivery ids that are logged for a batch.
 LOGGED_IDS = 10
 
 #: The function that sends the claimed deliveries of each kind.
@@ -56,10 +56,10 @@ class StopDraining(Middleware):
 
 
 def drain_queue(queue: Queue) -> int:
-    """Send what is due in ``queue`` until nothing is, the worker is to stop, or WAKEUP_SECONDS have passed.
+    """Send due deliveries of ``queue`` until none is due or the worker shuts down; return how many were claimed.
 
-    Return how many deliveries it claimed. After WAKEUP_SECONDS it wakes the queue again. Raises
-    psycopg.OperationalError when the database does not answer before a claim.
+    After WAKEUP_SECONDS the worker makes no further claim and wakes the queue again. Raises psycopg.OperationalError
+    when the database does not answer before a claim.
     """
     claimed = 0
     end = time.monotonic() + wakeups.WAKEUP_SECONDS
@@ -86,10 +86,11 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # Nothing was sent yet, and no delivery is at fault: it costs no try.
+        # The deliveries lose no attempt, because no request went out, and no delivery caused the error.
         lifecycle.defer(claim, claim.ids, datetime.now(UTC) + PAUSE, "database")
     except MissingSetting as error:
-        # No delivery is at fault, and an operator has to act: as with a provider that refuses every request of a kind.
+        # No delivery caused the error, and an operator must correct the settings. Treat the error like a provider that
+        # refuses every request of the kind.
         unavailable = KindUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:

@@ -36,10 +36,10 @@ for i = 2, #ARGV, 2 do
 end
 return added
 """
-#: The work of one wake-up begins nothing new after this time (s). What it has begun may take minutes more, and the
-#: broker's time limit of ten minutes must not interrupt that: nobody would know whether a request was sent.
+#: Time (s) after which the actor that a wake-up runs begins nothing new. A request that it has begun may take minutes
+#: more. The broker's time limit of ten minutes must not interrupt a request, because its outcome would be unknown.
 WAKEUP_SECONDS = 60.0
-#: A sender waits for Redis no longer than this (s).
+#: Longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3
 #: Time (s) for which senders skip Redis after it did not answer.
 RETRY_AFTER_SECONDS = 1.0

@@ -45,9 +45,9 @@ class UnconfirmedSms:
 
 
 def reconcile_sms(seconds: float = math.inf) -> int:
-    """Ask Twilio about unconfirmed SMS until it throttles us or ``seconds`` have passed.
+    """Ask Twilio about unconfirmed SMS until Twilio throttles us or ``seconds`` have passed.
 
-    Returns how many it could report on.
+    Returns the number of SMS that Twilio found.
     """
     end = time.monotonic() + seconds
     with transaction() as cursor:

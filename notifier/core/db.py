@@ -28,8 +28,8 @@ _pools: list[ConnectionPool] = []
 def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
     """Yield a cursor in a transaction that commits at the end of the block, and rolls back on an exception.
 
-    Waits ``timeout`` seconds for a free connection (the pool's 10 by default), then raises psycopg_pool.PoolTimeout.
-    Raises psycopg.OperationalError also when the database has closed the connection of a frozen process.
+    Waits ``timeout`` seconds (10 by default) for a free connection, and then raises psycopg_pool.PoolTimeout. Raises
+    psycopg.OperationalError also when the database has closed the connection because the process was frozen.
     """
     try:
         with _pool().connection(timeout) as connection, connection.transaction():
@@ -68,9 +68,10 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
             if not races and time.monotonic() >= end:
                 raise
             time.sleep(0.05)
-        except psycopg.OperationalError:  # PoolTimeout is one too
+        except psycopg.OperationalError:  # including PoolTimeout
             failures += 1
-            # A process that was frozen for longer than ``timeout`` has lost only its connection.
+            # A process that was frozen for longer than ``timeout`` tries once more, because it lost only its
+            # connection.
             if time.monotonic() >= end and (failures > 1 or not timeout):
                 raise
             time.sleep(0.5)

@@ -33,12 +33,15 @@ T = TypeVar("T")
 
 #: Claims of this process whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
-#: The age (s) up to which a claim is as good as new. The leader takes none back that is younger.
+#: Age (s) up to which a worker makes a request for a claim without checking it. The leader takes back only older
+#: claims.
 FRESH_SECONDS = 2.0
-#: The age (s) after which no further request is made for a claim: its wake-up must end in time.
+#: Age (s) after which a worker makes no further request for a claim, so that the actor ends before its time limit.
 CLAIM_SECONDS = 120.0
-#: How long (s) to keep trying to record an outcome while the database is away. After that the leader finds out.
+#: Time (s) for which a worker retries to record an outcome while the database is away. After this time the leader marks
+#: the deliveries as unknown.
 RECORD_TIMEOUT = 30.0
+RESUMES = "Sending resumes automatically when a trial succeeds."
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
-    """Record that the provider accepted ``sent``: settle their tokens, and let its queue and kind wait no longer.
+    """Record that the provider accepted ``sent``: settle their tokens, and close the breakers.
 
     Functions that finish a claim retry for RECORD_TIMEOUT seconds while the database is away, and then raise
     OutcomeNotRecorded.
@@ -130,8 +133,8 @@ def end(
 ) -> None:
     """Finish deliveries that were not sent: record ``state`` and the reason ``code``, and release their tokens.
 
-    ``rejected_by`` is the queue whose provider rejected these deliveries alone. That provider works, so the queue and
-    the kind wait no longer.
+    ``rejected_by`` is the queue whose provider rejected only these deliveries. Since that provider works, the breakers
+    of the queue and of the kind close.
     """
 
     def record(cursor: Cursor) -> None:
@@ -154,9 +157,9 @@ def requeue(
 ) -> None:
     """Requeue deliveries that were not sent; the kind's retry delays or the provider set the due time.
 
-    Throttled, ProviderUnavailable and KindUnavailable cost no attempt: the queue or the kind waits, in all processes.
-    On-call is alerted unless the provider only asked for a pause. With ``before_request`` no request went out for the
-    deliveries that are still ``sending``; the others of ``ids`` keep the outcome that they have.
+    After Throttled, ProviderUnavailable and KindUnavailable the deliveries lose no attempt, and the breaker of the
+    queue or of the kind opens. On-call is alerted except after Throttled. ``before_request`` says that no request went
+    out: only deliveries that are still ``sending`` are requeued, and other deliveries in ``ids`` keep their outcome.
     """
     wait = _wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
@@ -183,7 +186,7 @@ def requeue(
 
 
 def _wait(error: Exception) -> float | None:
-    """Return how long (s) a queue or kind waits after ``error``; None when the retry delays of a delivery apply."""
+    """Return the time (s) for which the queue or the kind waits after ``error``; None when the retry delays apply."""
     if isinstance(error, Throttled):
         return error.retry_after
     return 60 * settings.notifier_time_scale if isinstance(error, ProviderUnavailable | KindUnavailable) else None
@@ -196,19 +199,19 @@ def _alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
     alert(
         "critical",
         f"{kind}: none can be sent" if is_kind else f"{queue.queue_name}: the provider refuses everything",
-        f"{error}. Nothing is lost: the deliveries wait, and the notifier tries one each minute.",
-        "Check the kind's template and sender. Sending resumes by itself when a trial succeeds."
+        f"{error}. No delivery is lost: deliveries wait, and the notifier tries one delivery a minute.",
+        f"Check the kind's template and sender. {RESUMES}"
         if is_kind
-        else "Check the provider's key, sender and account. Sending resumes by itself when a trial succeeds.",
+        else f"Check the provider's key, sender and account. {RESUMES}",
         cause=str(error) if is_kind else None,
     )
 
 
 def keep(claimed: Claim, ids: Sequence[int]) -> bool:
-    """Return whether a request may be made for ``ids``, which were not sent yet: this process still holds its claim.
+    """Return whether this process still holds the claim of ``ids`` and may make a request for these deliveries.
 
-    A claim of more than a moment is renewed first, because the process may have been frozen. Without it nothing is
-    sent: what nobody has taken returns to the queue.
+    A claim older than FRESH_SECONDS is renewed first, because the process may have been frozen. When a delivery is no
+    longer claimed, the other deliveries return to the queue.
     """
     if claimed.age < FRESH_SECONDS:
         return True
@@ -224,7 +227,7 @@ def keep(claimed: Claim, ids: Sequence[int]) -> bool:
 
 
 def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
-    """Renew the claim of ``ids``. Returns those that are still claimed."""
+    """Renew the claim before a request for ``ids``. Returns the ids that are still claimed."""
 
     def record(cursor: Cursor) -> list[int]:
         cursor.execute(
@@ -238,15 +241,16 @@ def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
 
 
 def release(claimed: Claim, ids: Sequence[int]) -> None:
-    """Return ``ids`` to the queue, due now, because nothing was sent for them. They lose no attempt.
+    """Requeue deliveries for which no request was sent, due now; they lose no attempt.
 
-    The leader may have marked them unknown meanwhile. What an operator or another process has taken stays as it is.
+    The leader may have marked these deliveries as unknown. Deliveries that an operator or another process has taken
+    keep their state.
     """
     _defer(claimed, ids, datetime.now(UTC), "claim_lost", ["sending", "unknown"])
 
 
 def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
-    """Requeue the ``ids`` that are still ``sending`` until ``until``, for the reason ``code``, without an attempt."""
+    """Requeue deliveries still ``sending``, due at ``until``, with the reason ``code``; they lose no attempt."""
     _defer(claimed, ids, until, code, ["sending"])
 
 

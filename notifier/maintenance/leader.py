@@ -31,13 +31,13 @@ log = get_logger(__name__)
 
 INTERVAL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-#: The name of the leader's connection, by which the others find it.
+#: The application name of the connection that holds the leader's lock.
 APPLICATION_NAME = "maintenance"
-#: A leader that has sent nothing to the database for this long (s) is frozen or cut off, and loses the lock. It sends
-#: something every second.
+#: A working leader sends a statement every second. A leader that has sent none for this time (s) is frozen or cut off,
+#: and loses the lock.
 SILENT_SECONDS = 20.0
-#: The name of the advisory lock that the leader holds. Do not change it: during an upgrade, workers of the old and the
-#: new release must exclude each other.
+#: The name of the leader's advisory lock. Do not change this name: during an upgrade, only one worker of the old and
+#: the new release may be the leader.
 LEADER_LOCK = "notifier:sweeper"
 
 
@@ -92,9 +92,10 @@ class LeaderMiddleware(Middleware):
 
 
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
-    """Return whether this connection now holds the leader's lock; it holds it until it closes or falls silent.
+    """Try to take the leader's lock, which a connection holds until it closes; return whether this succeeded.
 
-    The database closes the connection of a silent leader, so that a leader that wakes can do nothing with the lock.
+    When the present leader has been silent for SILENT_SECONDS, close its connection: a leader that wakes cannot use the
+    lock then, and the next call takes it.
     """
     cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS is_taken", (LEADER_LOCK,))
     if (cursor.fetchone() or {})["is_taken"]:

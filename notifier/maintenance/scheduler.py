@@ -19,8 +19,8 @@ log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-#: No statement of a task may run, or wait for a lock, longer than this (ms), and the transaction of a frozen process
-#: ends.
+#: Timeouts (ms) for the statements of periodic tasks, for their waits for locks, and for the open transaction of a
+#: frozen process.
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000"
 
 

@@ -1,7 +1,7 @@
-"""HTTP for all providers: pooled connections, a timeout on every wait, and no automatic retries.
+"""HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries.
 
-A request whose first byte was not sent raises Refused, whatever kept it back: the name, the network, the handshake, or
-a process that was frozen. After that byte nobody knows the outcome without an answer.
+A request raises Refused when it fails before its first byte was sent: the name does not resolve, or the connection or
+the TLS handshake fails. After the first byte, a request without an answer raises OutcomeUnknown.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> s
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise an exception of Twilio's package as the ProviderError that it means."""
+    """Translate exceptions from Twilio's package into ProviderErrors."""
     try:
         yield
     except TwilioRestException as error:
@@ -100,7 +100,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
     """
 
     def __init__(self, connections: int, timeout: float) -> None:
-        """``timeout`` is in seconds, for each read."""
+        """Make a client; ``timeout`` (s) is the time within which the whole answer must come."""
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
         self._session = pooled_session(connections)
 
@@ -115,7 +115,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Send one request; raises Throttled for a 429, Refused and OutcomeUnknown as ``exchange`` does."""
+        """Send a request; raises Throttled for status 429, and Refused and OutcomeUnknown as ``exchange`` does."""
         limits = (CONNECT_TIMEOUT, timeout or self.timeout)
         answer = exchange(
             self._session,

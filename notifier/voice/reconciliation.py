@@ -51,7 +51,7 @@ class DueCheck:
 
 
 def check_due(seconds: float = math.inf) -> None:
-    """Ask Twilio about each call that should have ended or may never have started, until ``seconds`` have passed."""
+    """Ask Twilio about calls that should have ended or may never have started, for at most ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and (due := _claim_check()):
         try:

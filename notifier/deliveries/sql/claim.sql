@@ -1,6 +1,7 @@
--- Claim due deliveries of one kind: first the kinds that people wait for, then by priority and age. A queue or kind that
--- waits for its provider claims one trial when it is time. An e-mail that is sent again is claimed alone, because another
--- of its batch may be why nobody knows the outcome. Rows that another transaction has locked are left out.
+-- Claim due deliveries of one kind, by priority and age. Kinds of deliveries that people wait for come first. While the
+-- breaker of the queue or of the kind is open, claim only one trial in each trial interval. An e-mail that is sent
+-- again is claimed alone, because another e-mail of its batch may have made the outcome unknown. Rows that another
+-- transaction has locked are skipped.
 WITH first AS MATERIALIZED (
     SELECT d.id, d.kind, d.resends
     FROM (SELECT kind, claim_order FROM delivery_kinds

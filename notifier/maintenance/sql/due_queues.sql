@@ -1,5 +1,5 @@
--- The number of due deliveries in each queue, except queues and kinds that wait for their provider. Calls that Twilio has
--- to be asked about count as one.
+-- Return the number of due deliveries in each queue, except queues and kinds whose breaker is open. Calls that are due
+-- for a check with Twilio count as one delivery.
 SELECT due.queue_name, sum(due.due) AS due
 FROM (
     SELECT k.queue_name, count(*) AS due
