@@ -1,7 +1,7 @@
 """The state machine of an enqueued delivery: claim, send, finish. Each step is a conditional UPDATE statement.
 
 A worker commits a claim before the request goes out, and only the claim's holder may finish it. State and tokens change
-in the same transaction.
+in the same transaction, except while another session has locked the subscriber: then the leader moves the tokens later.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -42,6 +43,10 @@ CLAIM_SECONDS = 120.0
 #: the deliveries as unknown.
 RECORD_TIMEOUT = 30.0
 RESUMES = "Sending resumes automatically when a trial succeeds."
+
+
+class _RowLocked(Exception):
+    """Another session has locked a row that an outcome changes."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +120,11 @@ def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id
     OutcomeNotRecorded.
     """
 
-    def record(cursor: Cursor) -> None:
-        _finish(cursor, claimed, State.ACCEPTED, sent, provider_id=provider_id)
-        _close_breakers(cursor, claimed.kind, queue, [one.delivery_id for one in sent])
+    def record(cursor: Cursor, part: Sequence[SentRecord]) -> None:
+        _finish(cursor, claimed, State.ACCEPTED, part, provider_id=provider_id)
+        _close_breakers(cursor, claimed.kind, queue, [one.delivery_id for one in part])
 
-    _record(record)
+    _record_each(sent, record)
 
 
 def end(
@@ -137,19 +142,21 @@ def end(
     of the queue and of the kind close.
     """
 
-    def record(cursor: Cursor) -> None:
-        _finish(cursor, claimed, state, [SentRecord(i, "") for i in ids], code=code, message=message)
+    def record(cursor: Cursor, part: Sequence[int]) -> None:
+        _finish(cursor, claimed, state, [SentRecord(i, "") for i in part], code=code, message=message)
         if rejected_by is not None:
-            _close_breakers(cursor, claimed.kind, rejected_by, ids)
+            _close_breakers(cursor, claimed.kind, rejected_by, part)
 
-    _record(record)
+    _record_each(list(ids), record)
 
 
 def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderError) -> None:
     """Record that the outcome of ``sent`` is unknown. The tokens stay held until the outcome is known."""
-    _record(
-        lambda cursor: _finish(cursor, claimed, State.UNKNOWN, sent, code=error.code, message=str(error)),
-    )
+
+    def record(cursor: Cursor, part: Sequence[SentRecord]) -> None:
+        _finish(cursor, claimed, State.UNKNOWN, part, code=error.code, message=str(error))
+
+    _record_each(sent, record)
 
 
 def requeue(
@@ -164,11 +171,11 @@ def requeue(
     wait = _wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
 
-    def record(cursor: Cursor) -> None:
+    def record(cursor: Cursor, part: Sequence[int]) -> None:
         requeued = rows(
             cursor,
             "deliveries/requeue",
-            ids=list(ids),
+            ids=list(part),
             claim=claimed.key,
             from_states=["sending"] if before_request else ["sending", "unknown"],
             is_attempt=wait is None,
@@ -181,7 +188,7 @@ def requeue(
         if wait is not None:
             _open_breaker(cursor, claimed.kind, queue, wait, code, error)
 
-    _record(record)
+    _record_each(list(ids), record)
     _alert_when_unavailable(claimed.kind, queue, error)
 
 
@@ -198,7 +205,9 @@ def _alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
     is_kind = isinstance(error, KindUnavailable)
     alert(
         "critical",
-        f"{kind}: none can be sent" if is_kind else f"{queue.queue_name}: the provider refuses everything",
+        f"{kind}: nothing of this kind can be sent"
+        if is_kind
+        else f"{queue.queue_name}: the provider refuses everything",
         f"{error}. No delivery is lost: deliveries wait, and the notifier tries one delivery a minute.",
         f"Check the kind's template and sender. {RESUMES}"
         if is_kind
@@ -230,12 +239,7 @@ def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
     """Renew the claim before a request for ``ids``. Returns the ids that are still claimed."""
 
     def record(cursor: Cursor) -> list[int]:
-        cursor.execute(
-            "UPDATE deliveries SET claimed_at = now() WHERE id = ANY (%s) AND claim = %s AND state = 'sending'"
-            " RETURNING id",
-            (list(ids), claimed.key),
-        )
-        return [row["id"] for row in cursor.fetchall()]
+        return [row["id"] for row in rows(cursor, "deliveries/renew", ids=list(ids), claim=claimed.key)]
 
     return _record(record)
 
@@ -255,8 +259,8 @@ def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> Non
 
 
 def _defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str, from_states: list[str]) -> None:
-    parameters = {"ids": list(ids), "claim": claimed.key, "until": until, "code": code, "from_states": from_states}
-    _record(lambda cursor: rows(cursor, "deliveries/defer", **parameters))
+    parameters = {"claim": claimed.key, "until": until, "code": code, "from_states": from_states}
+    _record_each(ids, lambda cursor, part: rows(cursor, "deliveries/defer", ids=list(part), **parameters))
 
 
 def _record(transact: Callable[[Cursor], T]) -> T:
@@ -270,6 +274,43 @@ def _record(transact: Callable[[Cursor], T]) -> T:
         return retry_transaction(attempt, timeout=RECORD_TIMEOUT)
     except psycopg.Error as error:
         raise OutcomeNotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
+
+
+def _record_each(items: Sequence[T], write: Callable[[Cursor, Sequence[T]], object]) -> None:
+    """Commit the outcomes of ``items``: together, or in smaller parts while another session has locked one of the rows.
+
+    Only the items with locked rows wait for the locks.
+    """
+    parts, locked = deque([items]), list[T]()
+    while parts and len(items) > 1:
+        part = parts.popleft()
+        if not _is_recorded(part, write):
+            half = len(part) // 2
+            parts += [part[:half], part[half:]] if half else []
+            locked += [] if half else part
+    for item in locked if len(items) > 1 else items:
+        _record(partial(_write_one, write, item))
+
+
+def _write_one(write: Callable[[Cursor, Sequence[T]], object], item: T, cursor: Cursor) -> None:
+    write(cursor, [item])
+
+
+def _is_recorded(part: Sequence[T], write: Callable[[Cursor, Sequence[T]], object]) -> bool:
+    """Commit the outcomes of ``part``; return false when another session has locked one of the rows."""
+
+    def attempt(cursor: Cursor) -> None:
+        cursor.execute("SET LOCAL lock_timeout = '300ms'")
+        try:
+            write(cursor, part)
+        except psycopg.errors.LockNotAvailable:
+            raise _RowLocked from None
+
+    try:
+        _record(attempt)
+    except _RowLocked:
+        return False
+    return True
 
 
 def _open_breaker(cursor: Cursor, kind: str, queue: Queue, wait: float, code: str, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 from psycopg.rows import dict_row
 
 from leads.logs import get_logger
@@ -26,9 +27,15 @@ def sweep(connection: Connection) -> dict[str, int]:
     """Run each statement in its own transaction; return how many deliveries changed to each state."""
     moved = {}
     for name, state in STATEMENTS:
-        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-            found = rows(cursor, name, scale=settings.notifier_time_scale, timeout=settings.provider_timeout_seconds)
-            settle_or_release(cursor, [row["id"] for row in found], state, state.value)
+        try:
+            with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+                found = rows(
+                    cursor, name, scale=settings.notifier_time_scale, timeout=settings.provider_timeout_seconds
+                )
+                settle_or_release(cursor, [row["id"] for row in found], state, state.value)
+        except psycopg.errors.LockNotAvailable:
+            log.warning("sweep_waits_for_a_lock", statement=name)
+            continue
         if found:
             moved[state.value] = len(found)
     if moved:

@@ -39,7 +39,7 @@ def wake_due_queues(connection: Connection) -> None:
     for row in due:
         queue = QUEUES[row["queue_name"]]
         try:
-            wake(queue, times=-(-int(row["due"]) // queue.batch))
+            wake(queue, times=-(-int(row["due"]) // queue.batch) + int(row["alone"]))
         except Exception as error:
             log.warning("redis_away", error=type(error).__name__, queue=queue.queue_name)
             return

@@ -16,11 +16,13 @@ from typing import Any
 import requests
 from sendgrid.helpers.mail import CustomArg, From, Header, Mail, Personalization, To
 
-from notifier.core.errors import OutcomeUnknown, PermanentFailure
+from notifier.core.errors import KindUnavailable, OutcomeUnknown, PermanentFailure
 from notifier.core.queues import EMAIL
 from notifier.core.settings import settings
 from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, refusal
 
+#: The fields of a request that all e-mails of a kind share.
+KIND_FIELDS = {"template_id", "from"}
 #: The pattern by which SendGrid's answer names the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.(\d+)")
 
@@ -62,19 +64,18 @@ def send(request: Any) -> str:
     answer = exchange(session(), "POST", url, json=request, headers=headers, timeout=timeout)
     if answer.status_code in (200, 202):
         return answer.headers.get("X-Message-Id", "")
-    raise _error(answer)
+    raise _error(answer, str(request.get("template_id")))
 
 
-def _error(answer: requests.Response) -> Exception:
-    try:
-        errors = answer.json()["errors"]
-    except (ValueError, KeyError, TypeError):
-        errors = []
+def _error(answer: requests.Response, template: str) -> Exception:
+    errors = _listed_errors(answer)
     code = f"http_{answer.status_code}"
     # SendGrid's error texts may quote an address, so keep only the names of the fields.
     fields = [str(error.get("field")) for error in errors if error.get("field")]
     message = f"SendGrid answered {answer.status_code}" + (f" about {', '.join(fields[:5])}" if fields else "")
     retry_after = answer.headers.get("Retry-After") or _seconds_until(answer.headers.get("X-RateLimit-Reset"))
+    if answer.status_code in (400, 403, 404) and any(map(_concerns_kind, errors)):
+        return KindUnavailable(f"{message} in a request with the template {template}", code=code)
     known = refusal(answer.status_code, message, code, retry_after)
     if known is not None:
         return known
@@ -82,6 +83,19 @@ def _error(answer: requests.Response) -> Exception:
         positions = {int(m[1]): f for f in fields if (m := _POSITION.match(f))}
         return PermanentFailure(message, code=code, positions=positions)
     return OutcomeUnknown(message, code=code)
+
+
+def _concerns_kind(error: Mapping[str, Any]) -> bool:
+    """Return whether SendGrid rejects the template or the sender, which all e-mails of a kind share."""
+    field = str(error.get("field") or "")
+    return field.split(".")[0] in KIND_FIELDS if field else "template" in str(error.get("message")).lower()
+
+
+def _listed_errors(answer: requests.Response) -> list[dict[str, Any]]:
+    try:
+        return [error for error in answer.json()["errors"] if isinstance(error, dict)]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _seconds_until(moment: str | None) -> str | None:

@@ -1,8 +1,8 @@
--- Return the number of due deliveries in each queue, except queues and kinds whose breaker is open. Calls that are due
--- for a check with Twilio count as one delivery.
-SELECT due.queue_name, sum(due.due) AS due
+-- Return the number of due deliveries in each queue, those that are claimed alone apart, except queues and kinds whose
+-- breaker is open. Calls that are due for a check with Twilio count as one delivery.
+SELECT due.queue_name, sum(due.due) AS due, sum(due.alone) AS alone
 FROM (
-    SELECT k.queue_name, count(*) AS due
+    SELECT k.queue_name, count(*) FILTER (WHERE d.resends = 0) AS due, count(*) FILTER (WHERE d.resends > 0) AS alone
     FROM delivery_kinds k
     JOIN deliveries d ON d.kind = k.kind AND d.state = 'queued' AND d.not_before <= now()
     WHERE k.kind = ANY (%(kinds)s)
@@ -10,7 +10,7 @@ FROM (
       AND NOT EXISTS (SELECT FROM kind_breakers b WHERE b.kind = k.kind AND b.next_trial_at > now())
     GROUP BY k.queue_name
     UNION ALL
-    SELECT k.queue_name, 1
+    SELECT k.queue_name, 1, 0
     FROM delivery_kinds k
     WHERE k.kind = 'outbound_call'
       AND EXISTS (SELECT FROM deliveries

@@ -1,6 +1,11 @@
 -- Mark deliveries as unknown if their worker has died, or took longer than any request can take: the worker may have
--- sent them.
-UPDATE deliveries
+-- sent them. Rows that another session has locked are left to a later sweep.
+WITH stale AS MATERIALIZED (
+    SELECT id FROM deliveries
+    WHERE state = 'sending' AND claimed_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE deliveries d
 SET state = 'unknown', error_code = 'worker_died', updated_at = now()
-WHERE state = 'sending' AND claimed_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)
-RETURNING id
+FROM stale WHERE d.id = stale.id
+RETURNING d.id

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
+import psycopg
 import pytest
 
 import notifier
+from leads import database
 from notifier.actors import drain
 from notifier.channels import sms_reconciliation
 from notifier.core.queues import EMAIL, SMS
+from notifier.deliveries import ledger_check
+from notifier.maintenance import sweep as sweeps
+from notifier.maintenance import tasks
 from tests.notifier.system import System
 
 TABLES = {"new_lead_alert": [5, 25, 125, 625, 3125], "urgent_lead_sms": [5, 5, 5]}
@@ -185,14 +192,131 @@ def test_an_unavailable_provider_is_tried_once_a_minute(
     assert system.rows("SELECT * FROM lane_breakers") == []
 
 
-def test_a_missing_setting_stops_the_queue_and_fails_no_delivery(
-    system: System, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("what", "code", "named"),
+    [
+        ("no template is set", "missing_setting", "SENDGRID_TEMPLATE_NEW_LEAD_ALERT"),
+        ("the template was deleted", "http_400", "d-new_lead_alert"),
+        ("the sender is not verified", "http_403", "from"),
+        ("no field is named", "http_400", "d-new_lead_alert"),
+    ],
+)
+def test_what_a_kind_lacks_stops_this_kind_only_and_fails_no_delivery(
+    system: System, monkeypatch: pytest.MonkeyPatch, what: str, code: str, named: str
 ) -> None:
-    monkeypatch.delenv("SENDGRID_TEMPLATE_NEW_LEAD_ALERT")
-    sent(system, "new_lead_alert")
-    assert row(system, "state", "attempts", "error_code") == ("queued", 0, "missing_setting")
+    bodies = {
+        "the template was deleted": {"message": "The template_id must be a valid GUID.", "field": "template_id"},
+        "the sender is not verified": {"message": "It does not match a verified Sender Identity.", "field": "from"},
+        "no field is named": {"message": "The template does not exist.", "field": None},
+    }
+    if what in bodies:
+        errors = {"errors": [bodies[what]]}
+        system.fault("sendgrid", status=int(code[-3:]), body=errors, match="d-new_lead_alert")
+    else:
+        monkeypatch.delenv("SENDGRID_TEMPLATE_NEW_LEAD_ALERT")
+    for _ in range(3):
+        notifier.new_lead_alert.send(system.subscriber(), system.lead())
+        notifier.weekly_report.send(system.subscriber(), "2026-11-16")
+    drain.drain_queue(EMAIL)
+    alerts = "SELECT DISTINCT state, attempts, error_code FROM deliveries WHERE kind = 'new_lead_alert'"
+    assert system.rows(alerts) == [("queued", 0, code)]
+    assert system.rows("SELECT DISTINCT state FROM deliveries WHERE kind = 'weekly_report'") == [("accepted",)]
     (alert,) = system.received("oncall")
-    assert "SENDGRID_TEMPLATE_NEW_LEAD_ALERT" in str(alert["body"])
+    assert named in str(alert["body"])
+    asked = len(system.received("sendgrid"))
+    drain.drain_queue(EMAIL)
+    assert len(system.received("sendgrid")) == asked, "nothing is tried within the minute"
+    system.heal()
+    monkeypatch.setenv("SENDGRID_TEMPLATE_NEW_LEAD_ALERT", "d-new_lead_alert")
+    end_the_wait(system)
+    drain.drain_queue(EMAIL)
+    assert system.states() == {"accepted": 6}
+    assert system.rows("SELECT * FROM kind_breakers") == []
+
+
+@pytest.mark.parametrize("then", ["reset", "hang"])
+def test_an_email_without_an_answer_does_not_take_its_neighbors_along(
+    system: System, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    monkeypatch.setenv("PROVIDER_TIMEOUT_SECONDS", "0.5")
+    users = [system.subscriber(email="bad@example.test" if n == 7 else f"p{n}@example.test") for n in range(31)]
+    system.fault("sendgrid", then=then, seconds=1 if then == "hang" else 0, match="bad@example.test")
+    lead = system.lead()
+    notifier.send_many(notifier.new_lead_alert, [{"subscriber_id": user, "lead_id": lead} for user in users])
+    drain.drain_queue(EMAIL)
+    assert system.states() == {"unknown": 31}
+    sweep(system, "11 minutes")
+    drain.drain_queue(EMAIL)
+    assert system.states() == {"accepted": 30, "unknown": 1}
+    sweep(system, "11 minutes")
+    assert system.states() == {"accepted": 30, "parked": 1}
+    assert system.value("SELECT subscriber_id FROM deliveries WHERE state = 'parked'") == users[7]
+    assert max(Counter(system.accepted_emails()).values()) == 1
+
+
+@pytest.mark.parametrize("table", ["users", "deliveries"])
+def test_a_locked_row_keeps_no_other_outcome_unwritten(system: System, table: str) -> None:
+    """Somebody locks a subscriber or a delivery while a batch is with SendGrid."""
+    users = [system.subscriber() for _ in range(50)]
+    lead = system.lead()
+    opened = notifier.send_many(notifier.new_lead_alert, [{"subscriber_id": u, "lead_id": lead} for u in users])
+    system.fault("sendgrid", seconds=1)
+    worker = Thread(target=drain.drain_queue, args=(EMAIL,))
+    worker.start()
+    system.wait_until(lambda: system.states() == {"sending": 50}, "the claim")
+    locked = users[7] if table == "users" else opened[7].delivery_id
+    with psycopg.connect(system.database.url) as blocker:
+        blocker.execute(f"SELECT FROM {table} WHERE id = {locked} FOR UPDATE")
+        wanted = {"accepted": 50} if table == "users" else {"accepted": 49, "sending": 1}
+        system.wait_until(lambda: system.states() == wanted, "the outcomes that can be written", seconds=6)
+        if table == "users":
+            assert ledger_check.check(system.database.connection) == []
+            assert system.entries(opened[7].delivery_id) == [("hold", 1)]
+    worker.join()
+    with psycopg.connect(system.database.url, autocommit=True) as connection:
+        tasks.write_ledger_backlog(connection)
+    assert system.states() == {"accepted": 50}
+    assert {tuple(system.entries(one.delivery_id)) for one in opened} == {(("hold", 1), ("settle", 1))}
+    assert system.rows("SELECT * FROM ledger_backlog") == []
+    assert [system.balance(user) for user in users] == [999] * 50
+    assert len(system.received("sendgrid")) == 1
+
+
+def test_a_locked_delivery_holds_up_neither_claims_nor_sweeps(system: System) -> None:
+    user = system.subscriber()
+    first, second = (notifier.urgent_lead_sms.send(user, system.lead()) for _ in range(2))
+    with psycopg.connect(system.database.url) as blocker:
+        blocker.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", (first.delivery_id,))
+        drain.drain_queue(SMS)
+        assert system.state(second.delivery_id) == "accepted"
+    drain.drain_queue(SMS)
+    assert system.state(first.delivery_id) == "accepted"
+    old = [notifier.urgent_lead_sms.send(user, system.lead()) for _ in range(2)]
+    system.database.connection.execute(
+        "UPDATE deliveries SET due_at = now() - interval '3 days' WHERE state = 'queued'"
+    )
+    with psycopg.connect(system.database.url) as blocker, database.connect("test") as connection:
+        blocker.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", (old[0].delivery_id,))
+        assert sweeps.sweep(connection) == {"expired": 1}
+    with database.connect("test") as connection:
+        assert sweeps.sweep(connection) == {"expired": 1}
+
+
+def test_a_kind_whose_only_due_delivery_is_locked_holds_up_no_other_kind(system: System) -> None:
+    user = system.subscriber()
+    code = notifier.verification_sms.send(user, "482913")
+    urgent = notifier.urgent_lead_sms.send(user, system.lead())
+    with psycopg.connect(system.database.url) as blocker:
+        blocker.execute("SELECT FROM deliveries WHERE id = %s FOR UPDATE", (code.delivery_id,))
+        drain.drain_queue(SMS)
+        assert system.state(urgent.delivery_id) == "accepted"
+
+
+@pytest.mark.parametrize("errors", [["words"], "words", {"a": 1}, None, [None]])
+def test_an_answer_without_proper_errors_is_a_rejection(system: System, errors: Any) -> None:
+    system.fault("sendgrid", status=400, body={"errors": errors})
+    sent(system, "new_lead_alert")
+    assert row(system, "state", "error_code") == ("failed", "http_400")
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -39,7 +39,8 @@ WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "s
 #: Minutes after which a delivery is retried, sent again, parked, expired (SMS) or expired (e-mail).
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
-    "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers"
+    "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers,"
+    " kind_breakers, ledger_backlog"
 )
 
 
@@ -127,7 +128,8 @@ class Deliveries(RuleBasedStateMachine):
         columns = ("not_before", "due_at", "claimed_at", "accepted_at", "created_at", "updated_at")
         moved = ", ".join(f"{column} = {column} - {ago}" for column in columns)
         self.run(f"UPDATE deliveries SET {moved}", *[minutes] * len(columns))
-        self.run(f"UPDATE lane_breakers SET next_trial_at = next_trial_at - {ago}", minutes)
+        for table in ("lane_breakers", "kind_breakers"):
+            self.run(f"UPDATE {table} SET next_trial_at = next_trial_at - {ago}", minutes)
 
     @rule()
     def sweep(self) -> None:
