@@ -32,6 +32,10 @@ class DamagedFile(PermanentIngestionError):
     """A zip file is damaged and cannot be read completely."""
 
 
+class FileTooLarge(PermanentIngestionError):
+    """The file, unpacked, is larger than any file of the county should be."""
+
+
 class TooManyRejects(PermanentIngestionError):
     """More lines of a file are malformed than ``MAX_REJECTED_PERCENT`` allows."""
 

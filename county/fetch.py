@@ -26,6 +26,8 @@ from county.errors import (
     StorageFull,
 )
 from county.feed import Feed, FeedFile
+from county.limits import refuse_too_large
+from county.lines import whole_lines
 from county.zips import readable_zip, zip_member
 from leads.business_days import is_business_day, previous_business_day
 from leads.logs import get_logger
@@ -227,6 +229,7 @@ def _room(name: str) -> Iterator[None]:
 def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> None:
     """Download one file; raise FileStillChanging if its size or time on the server changes during the download."""
     before = server.facts(path)
+    refuse_too_large(path, before[0])
     if now - before[1] < FRESH:
         time.sleep(PAUSE)
     server.download(path, local, before[0])
@@ -245,7 +248,11 @@ def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: Binar
     local.seek(0)
     stream = zip_member(local, name, file.stem) if zipped else local
     with readable_zip(name):
-        empty = not any(line.strip() and not re.fullmatch(rb"\d{20}\s*", line) for line in stream)
+        empty = not any(
+            line.strip() and not re.fullmatch(rb"\d{20}\s*", line)
+            for lines in whole_lines(stream)
+            for line in lines.split(b"\n")
+        )
         while zipped and stream.read(1 << 20):
             pass
     if empty and file.required and not request.feed.may_be_empty:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from county.limits import LONGEST_LINE
+
 LAYOUTS = Path(__file__).with_name("layouts.csv")
 
 #: type -> (SQL check of a trimmed, nonblank value, reason to give if the check fails)
@@ -50,12 +52,12 @@ _VALUES = {
     "date": "to_date({v}, 'MMDDYYYY')",
     "money": "nullif({v}::numeric, 0)",
     "number": "nullif({v}::numeric, 0)",
-    "folio": "nullif(right(lpad(translate({v}, '-', ''), 15, '0'), 13), '0000000000000')",
+    "folio": "nullif(lpad(ltrim(translate({v}, '-', ''), '0'), 13, '0'), '0000000000000')",
     "code": "upper({v})",
     "text": "{v}",
 }
 
-_TEXT = r"[^\^\n\r\t\0\\]*+"
+_TEXT = r"[^\^\n\r\t\0\\]{1,LENGTH}+"
 _YEAR = "(?:19|20)[0-9]{2}"
 _LEAP_YEAR = "(?:19(?:0[48]|[2468][048]|[13579][26])|20(?:0[048]|[2468][048]|[13579][26]))"
 _DATE = (
@@ -70,6 +72,9 @@ class Plain:
 
     COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` converts the field to
     the same result as ``_VALUES``. Values of another form may pass the check too.
+
+    ``LENGTH`` in the pattern stands for the column's greatest length. The pattern counts bytes, and a text never has
+    more characters than bytes.
     """
 
     pattern: str
@@ -82,24 +87,32 @@ _PLAIN = {
     "date": Plain(
         _DATE, "integer", "CASE WHEN {c} <> 0 THEN make_date({c} % 10000, {c} / 1000000, {c} / 10000 % 100) END"
     ),
-    "money": Plain(r"(?:0++(?:[1-9][0-9]{0,12}+)?+|[1-9][0-9]{0,12}+)(?:\.[0-9]*+)?+", "numeric", "nullif({c}, 0)"),
+    "money": Plain(
+        r"(?:0{1,20}+(?:[1-9][0-9]{0,12}+)?+|[1-9][0-9]{0,12}+)(?:\.[0-9]{0,4}+)?+", "numeric", "nullif({c}, 0)"
+    ),
     "number": Plain(r"[0-9]{1,9}+(?:\.[0-9]{0,2}+)?+", "numeric", "nullif({c}, 0)"),
     "folio": Plain("(?:00)?[0-9]{13}", value="nullif(right({c}, 13), '0000000000000')"),
-    "code": Plain("[A-Z0-9_./&-]++(?: ++[A-Z0-9_./&-]++)*+ *+"),
+    "code": Plain("[A-Z0-9_./&-]{1,LENGTH}+ *+"),
     "text": Plain(f"(?! |\\^|\\n){_TEXT}"),
 }
-#: type -> an empty value that a plain line may also have
-_NOTHING = {"date": "00000000", "text": " *+"}
+#: type -> an empty value that a plain line may also have. None of these patterns matches an empty text: with two ways
+#: to match an empty field, each such field would double the time for a line that is not plain.
+_NOTHING = {"date": "00000000", "text": " ++"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One field of a line. ``position`` counts from 0; ``codes`` lists the allowed values, empty if any is allowed."""
+    """One field of a line.
+
+    ``position`` counts from 0. ``length`` is the greatest number of characters, without padding blanks. ``codes`` lists
+    the allowed values, empty if any is allowed.
+    """
 
     name: str
     position: int
     type: str
     required: bool
+    length: int
     codes: tuple[str, ...] = ()
 
     @property
@@ -109,6 +122,11 @@ class Column:
         return f"nullif({text}, '00000000')" if self.type == "date" else text
 
     @property
+    def fits(self) -> str:
+        """SQL that is not false for a field within its length."""
+        return f"length({self._trimmed}) <= {self.length}"
+
+    @property
     def check(self) -> str | None:
         """An SQL condition that is not true for a malformed field; None if every value is allowed."""
         check = _CHECKS[self.type][0].format(v=self._trimmed)
@@ -116,7 +134,8 @@ class Column:
             listed = ", ".join(f"'{code}'" for code in self.codes)
             check = f"upper({self._trimmed}) IN ({listed})"
         if self.required:
-            return f"{self._trimmed} IS NOT NULL AND {check}"
+            check = f"{self._trimmed} IS NOT NULL AND {check}"
+            return f"{check} AND {self.value} IS NOT NULL" if self.type == "folio" else check  # folio 0 is no parcel
         return None if check == "true" else f"({self._trimmed} IS NULL OR {check})"
 
     @property
@@ -145,6 +164,7 @@ class Column:
     def plain_pattern(self) -> str:
         """The regular expression that this field matches in a plain line."""
         pattern = f"(?:{'|'.join(self.codes)}) *+" if self.codes else _PLAIN[self.type].pattern
+        pattern = pattern.replace("LENGTH", str(self.length))
         nothing = _NOTHING.get(self.type, "")
         return f"(?:{pattern})" if self.required else f"(?:{pattern}|{nothing}|)(?=\\^|\\n)"
 
@@ -160,7 +180,12 @@ def layout(file: str) -> tuple[Column, ...]:
     with LAYOUTS.open(encoding="utf-8", newline="") as rows:
         columns = tuple(
             Column(
-                row["column"], int(row["position"]), row["type"], row["required"] == "yes", tuple(row["codes"].split())
+                row["column"],
+                int(row["position"]),
+                row["type"],
+                row["required"] == "yes",
+                int(row["length"]),
+                tuple(row["codes"].split()),
             )
             for row in csv.DictReader(rows)
             if row["file"] == file
@@ -177,9 +202,10 @@ def plain_line(columns: tuple[Column, ...]) -> str:
 
 def is_good(columns: tuple[Column, ...]) -> str:
     """Return an SQL condition that is true when ``line``, split into ``f``, has the layout."""
-    checks = [column.check for column in columns if column.check]
+    checks = [f"({column.fits}) IS NOT FALSE" for column in columns]
+    checks += [column.check for column in columns if column.check]
     return (
-        f"CASE WHEN cardinality(f) <> {len(columns)} OR strpos(line, '␀') > 0 THEN false"
+        f"CASE WHEN is_cut OR cardinality(f) <> {len(columns)} OR strpos(line, '␀') > 0 THEN false"
         f" ELSE {' AND '.join(checks)} END"
     )
 
@@ -187,9 +213,14 @@ def is_good(columns: tuple[Column, ...]) -> str:
 def first_fault(columns: tuple[Column, ...]) -> str:
     """Return an SQL expression that names the first error in ``line``, split into ``f``."""
     faults = "".join(
+        f" WHEN {column.fits} IS FALSE THEN '{column.name} is longer than {column.length} characters'"
+        for column in columns
+    )
+    faults += "".join(
         f" WHEN ({column.check}) IS NOT TRUE THEN '{column.complaint}'" for column in columns if column.check
     )
     return (
-        f"CASE WHEN cardinality(f) <> {len(columns)} THEN format('%s fields instead of {len(columns)}', cardinality(f))"
+        f"CASE WHEN is_cut THEN 'the line is longer than {LONGEST_LINE} bytes'"
+        f" WHEN cardinality(f) <> {len(columns)} THEN format('%s fields instead of {len(columns)}', cardinality(f))"
         f" WHEN strpos(line, '␀') > 0 THEN 'holds a NUL byte'{faults} ELSE 'malformed' END"
     )

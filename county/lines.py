@@ -16,14 +16,16 @@ import re
 from collections.abc import Iterator
 from typing import IO, BinaryIO
 
+from county.limits import LONGEST_LINE, SHOWN_OF_LONG_LINE
+
 BLOCK = 1 << 20
 
 #: The options with which COPY must read the rows from ``copy_blocks``.
 COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
 
 #: The pattern starts with a literal blank, because the search for a literal byte is fast; a repetition would be tried
-#: at every position.
-_PADDING = re.compile(rb"  *+(?=[\^\n])")
+#: at every position. A match starts only at the first blank of a run, so that a long run takes linear time.
+_PADDING = re.compile(rb" (?<!  ) *+(?=[\^\n])")
 
 #: PostgreSQL cannot store a NUL byte. This symbol replaces NUL bytes, so that the line can be rejected and shown.
 _NUL_PICTURE = "␀".encode()
@@ -36,15 +38,16 @@ _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte <
 def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> Iterator[bytes]:
     """Yield one COPY row of ``fields`` columns for each line of ``stream``, without the blanks that pad values.
 
-    ``plain`` is the regular expression of a plain line, without the line end. For each odd line, a COPY row with the
-    line's number (from 1) and its text is written to ``odd``. The function holds only a few blocks in memory.
+    ``plain`` is the regular expression of a plain line, without the line end. For each odd line, a COPY row is written
+    to ``odd``: the line's number (from 1), whether the line was cut because it is longer than ``LONGEST_LINE``, and its
+    text. The function holds only a few blocks in memory.
     """
     # The possessive pattern matches many plain lines at once and never backtracks; matching line by line costs ten
     # times as much.
     run = re.compile(b"(?:" + plain.encode() + rb"\n)++")
     nothing = b"^" * (fields - 1) + b"\n"
     number = 1
-    for lines in _whole_lines(stream):
+    for lines in whole_lines(stream):
         lines = _to_utf8(lines).replace(b"\r\n", b"\n")
         rows = []
         at = 0
@@ -56,13 +59,14 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
             else:
                 end = lines.index(b"\n", at)
                 rows.append(nothing)
-                odd.write(b"%d^%b\n" % (number, _escape(lines[at:end])))
+                odd.write(_odd_row(number, lines[at:end]))
                 number += 1
                 at = end + 1
         yield b"".join(rows)
 
 
-def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+def whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield blocks of whole lines. A line longer than ``LONGEST_LINE`` loses its middle but stays longer than that."""
     rest = b""
     first = True
     while block := stream.read(BLOCK):
@@ -70,19 +74,34 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
             block = block.removeprefix(codecs.BOM_UTF8)
             first = False
         end = block.rfind(b"\n") + 1
-        if not end:
+        if end:
+            yield rest + block[:end]
+            rest = block[end:]
+        elif len(rest) <= LONGEST_LINE:
             rest += block
-            continue
-        yield rest + block[:end]
-        rest = block[end:]
     if rest:
         yield rest + b"\n"
+
+
+def _odd_row(number: int, line: bytes) -> bytes:
+    if len(line) <= LONGEST_LINE:
+        return b"%d^f^%b\n" % (number, _escape(line))
+    shown = line[:SHOWN_OF_LONG_LINE].decode(errors="ignore").encode()
+    return b"%d^t^%b\n" % (number, _escape(shown + "…".encode()))
 
 
 def _escape(line: bytes) -> bytes:
     """Escape COPY's special characters; an empty line becomes a blank, because COPY reads an empty line as NULL."""
     line = line.replace(b"\0", _NUL_PICTURE).replace(b"\\", b"\\\\").replace(b"^", b"\\^").replace(b"\r", b"\\r")
     return line or b" "
+
+
+def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of ``stream`` with their ends. Of a longer line, yield its first ``LONGEST_LINE`` + 1 bytes."""
+    while line := stream.readline(LONGEST_LINE + 1):
+        yield line
+        while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST_LINE + 1)
 
 
 def as_text(line: bytes) -> str:

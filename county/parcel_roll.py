@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from http.client import HTTPException
-from shutil import copyfileobj
 from typing import BinaryIO, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -20,7 +19,8 @@ from county.errors import EmptyFile, IncompleteFile, IngestionError, MissingFile
 from county.feed import Feed, FeedFile
 from county.fetch import Fetched
 from county.layouts import layout
-from county.lines import as_text
+from county.limits import LONGEST_LINE, refuse_too_large
+from county.lines import as_text, bounded_lines
 from county.staging import Staged, stage_file
 
 #: ``PARCEL_ROLL_URL`` offers only the newest roll: after this many days it may be the next month's roll.
@@ -93,8 +93,8 @@ def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO,
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE roll_lines (line_number integer, line text) ON COMMIT DROP")
         with cursor.copy("COPY roll_lines FROM STDIN") as copy:
-            for number, line in enumerate(stream, 1):
-                if number in wanted:
+            for number, line in enumerate(bounded_lines(stream), 1):
+                if number in wanted and not _is_cut(line):
                     copy.write_row((number, as_text(line)))
         cursor.execute(
             "UPDATE rejected_records r SET raw_line = l.line FROM roll_lines l"
@@ -130,9 +130,9 @@ class RollLines:
         header = _header(stream)
         places = [header.index(name) for name in wanted]
         yield b"\n"  # a blank line replaces the header, so that line numbers stay the same
-        for line in stream:
-            fields = _fields(line)
-            if not fields:
+        for line in bounded_lines(stream):
+            fields = [] if _is_cut(line) else _fields(line)
+            if not line.strip():
                 yield b"\n"
             elif len(fields) != len(header):
                 yield line.rstrip(b"\r\n") + b"\n"
@@ -160,7 +160,7 @@ def _from_url(
         _download(url, cast(BinaryIO, local))
         local.seek(0)
         _header(cast(BinaryIO, local))
-        if not local.readline().strip():
+        if not local.readline(LONGEST_LINE).strip():
             raise EmptyFile(f"the parcel roll at {url} has no parcel. Ask the county for it; nothing was changed.")
         if newest is not None:
             if archive.facts(newest)[1] == archive.checksum(cast(BinaryIO, local)):
@@ -174,7 +174,9 @@ def _download(url: str, target: BinaryIO) -> None:
     try:
         with urlopen(Request(url, headers={"User-Agent": "miami-dade-leads"}), timeout=TIMEOUT) as response:
             expected = response.headers.get("Content-Length")
-            copyfileobj(response, target, 1 << 20)
+            while block := response.read(1 << 20):
+                target.write(block)
+                refuse_too_large(url, target.tell())
     except HTTPError as error:
         kind = IngestionError if error.code >= 500 or error.code in (408, 429) else PermanentIngestionError
         raise kind(f"{url} answers {error.code} {error.reason}. Correct PARCEL_ROLL_URL or wait.") from error
@@ -189,9 +191,8 @@ def _download(url: str, target: BinaryIO) -> None:
 
 
 def _header(stream: BinaryIO) -> list[str]:
-    names = [
-        name.decode("latin-1").strip().upper() for name in _fields(stream.readline().removeprefix(b"\xef\xbb\xbf"))
-    ]
+    line = stream.readline(LONGEST_LINE).removeprefix(b"\xef\xbb\xbf")
+    names = [name.decode("latin-1").strip().upper() for name in _fields(line)]
     missing = [column.name for column in layout("parcel_roll.csv") if column.name not in names]
     if missing:
         raise PermanentIngestionError(
@@ -199,6 +200,11 @@ def _header(stream: BinaryIO) -> list[str]:
             "layouts.csv; if this is no roll, correct PARCEL_ROLL_URL. Nothing was changed."
         )
     return names
+
+
+def _is_cut(line: bytes) -> bool:
+    """Return whether ``bounded_lines`` left the end of this line out."""
+    return len(line.rstrip(b"\r\n")) > LONGEST_LINE
 
 
 def _fields(line: bytes) -> list[bytes]:

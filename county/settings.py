@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from leads.settings import EnvironmentSettings, SharedSettings, setting
@@ -45,6 +45,11 @@ class CountyFileSettings(EnvironmentSettings):
         "How much older the date in a daily file's name is than the run's business date; 1 for the Clerk's own site.",
         0,
         unit="business days",
+    )
+    miami_dade_max_file_mib: PositiveInt = setting(
+        "Greatest size of one file of the county, unpacked. A larger file fails its run.",
+        2048,
+        unit="MiB",
     )
     parcel_roll_url: str = setting(
         "Address of the county's newest parcel roll, a CSV file. If unset, rolls are read only from the folder roll in "

@@ -174,7 +174,7 @@ def _copy_lines(
             for block in copy_blocks(stream, plain_line(columns), len(columns), odd):
                 copy.write(block)
         plain = cursor.rowcount
-        cursor.execute("CREATE TEMP TABLE odd_lines (line_number integer, line text)")
+        cursor.execute("CREATE TEMP TABLE odd_lines (line_number integer, is_cut boolean, line text)")
         odd.seek(0)
         with cursor.copy(sql.SQL("COPY odd_lines FROM STDIN {options}").format(**parts)) as copy:
             while block := odd.read(BLOCK):

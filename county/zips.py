@@ -13,12 +13,16 @@ from typing import BinaryIO, cast
 from county.archive import Archive
 from county.dates import parse_name
 from county.errors import DamagedFile, EmptyFile
+from county.limits import refuse_too_large
+
+#: Methods of packing that unpack in bounded memory.
+BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
     """Open the text file of an archived object, unzipped when it is a zip.
 
-    Raises EmptyFile for a zip without a text file and DamagedFile for a zip that cannot be read.
+    Raises EmptyFile for a zip without a text file, DamagedFile for a zip that cannot be read, and FileTooLarge.
     """
     stream = archive.open(object_name)
     if not re.search(r"\.zip(?:\.r\d+)?$", object_name, re.IGNORECASE):
@@ -27,14 +31,21 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 
 
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    """Open a zip's text file with the stem ``stem``, else its first text file; raise the errors of ``open_lines``."""
+    """Open a zip's text file with the stem ``stem``, else its first text file; raise the errors of ``open_lines``.
+
+    A member never gives more bytes than the zip's directory says, so its size is known before it is unpacked.
+    """
     with readable_zip(name):
         members = zipfile.ZipFile(stream)
         texts = [name for name in members.namelist() if name.lower().endswith(".exp")]
         named = [name for name in texts if (parse_name(Path(name).name) or ("",))[0] == stem]
         if not texts:
             raise EmptyFile(f"{name} contains no .exp file; ask the county for the day's file")
-        return cast(BinaryIO, members.open((named or texts)[0]))
+        member = members.getinfo((named or texts)[0])
+        if member.compress_type not in BOUNDED_METHODS:
+            raise zipfile.BadZipFile(f"{member.filename} is packed by method {member.compress_type}, not by deflate")
+        refuse_too_large(name, member.file_size)
+        return cast(BinaryIO, members.open(member))
 
 
 @contextmanager

@@ -161,7 +161,7 @@ COMMENT ON FUNCTION hold_tokens(delivery_ids bigint[]) IS 'Holds the price of ea
 CREATE FUNCTION is_misspelling(written text, meant text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION is_misspelling(written text, meant text) IS 'Returns whether a street name differs from another by one typing error, or by two if the name is long. Both names must have no blanks.';
+COMMENT ON FUNCTION is_misspelling(written text, meant text) IS 'Returns whether a street name differs from another by one typing error, or by two if the name is long. Both names must have no blanks. Returns false for a name with more than 255 letters, which levenshtein refuses.';
 
 CREATE FUNCTION is_person(name text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
@@ -196,7 +196,7 @@ COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates del
 CREATE FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40.';
+COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40. All are null for an address with more than 300 characters.';
 
 CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS SETOF party_versions
     LANGUAGE sql STABLE PARALLEL SAFE;
@@ -211,7 +211,7 @@ COMMENT ON FUNCTION phone_key(phone text) IS 'Returns the last ten digits of a p
 CREATE FUNCTION plain_address(address text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION plain_address(address text) IS 'Returns the address in capitals, with one blank between words and without city, state and ZIP. This is the input of parse_address.';
+COMMENT ON FUNCTION plain_address(address text) IS 'Returns the address in capitals, with one blank between words and without city, state and ZIP. This is the input of parse_address. Returns null for an address with more than 300 characters.';
 
 CREATE FUNCTION plain_preferences(preferences jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -280,7 +280,7 @@ COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, al
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). Returns null for a nominal deed.';
+COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). Returns null for a nominal deed, and for ten trillion dollars or more.';
 
 CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void
     LANGUAGE sql;
@@ -320,7 +320,7 @@ COMMENT ON FUNCTION trial_key(subscriber bigint, days_remaining integer) IS 'Ret
 CREATE FUNCTION unit_key(unit text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2".';
+COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2". Returns null for a unit with more than 100 characters.';
 
 CREATE FUNCTION users_record_balance() RETURNS trigger
     LANGUAGE plpgsql;

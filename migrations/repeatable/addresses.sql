@@ -5,7 +5,8 @@
 -- addresses, so when this file changes, the migration recalculates them (refresh_address_keys).
 
 CREATE OR REPLACE FUNCTION unit_key(unit text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+RETURN CASE WHEN length(unit) <= 100 THEN
+nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
     upper(unit),
     -- The building number becomes part of the unit number, so BLDG 1 APT 5 is 1-5.
     '\m(?:BUILDING|BLDG|TOWER|TWR)[^A-Z0-9]*([A-Z0-9]+)[^A-Z0-9]+(?=[A-Z#]*[^A-Z0-9]*[0-9])', '\1-'),
@@ -14,14 +15,21 @@ RETURN nullif(regexp_replace(btrim(regexp_replace(regexp_replace(regexp_replace(
     -- Split digits from letters, so that 11K, 11-K and 11 K are the same unit. 6-2 and 62 are different units.
     '([0-9])(?=[A-Z])|([A-Z])(?=[0-9])', '\1\2-', 'g'),
     '[^A-Z0-9]+', '-', 'g'), '-'),
-    '(^|-)0+(?=[0-9])', '\1', 'g'), '');
-COMMENT ON FUNCTION unit_key IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2".';
+    '(^|-)0+(?=[0-9])', '\1', 'g'), '')
+END;
+COMMENT ON FUNCTION unit_key IS
+    'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2". Returns null for a unit with more '
+    'than 100 characters.';
 
 CREATE OR REPLACE FUNCTION plain_address(address text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     t text;
     short text;
 BEGIN
+    -- No address has more characters. For a very long text the expressions below would need minutes.
+    IF length(address) > 300 THEN
+        RETURN NULL;
+    END IF;
     -- Remove dots (S.W. becomes SW), put blanks around '#', join 1/2 to its number, replace other punctuation with
     -- blanks.
     t := replace(replace(replace(plain_upper(address), '.', ''), '''', ''), '#', ' # ');
@@ -58,11 +66,12 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION plain_address IS
     'Returns the address in capitals, with one blank between words and without city, state and ZIP. '
-    'This is the input of parse_address.';
+    'This is the input of parse_address. Returns null for an address with more than 300 characters.';
 
 CREATE OR REPLACE FUNCTION last_house(first text, last text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN first ~ '^\d+$' AND last ~ '^\d{2,}$' AND length(last) <= length(first) THEN (
+    -- Nine digits fit an integer, and no house number has more.
+    WHEN first ~ '^[0-9]{1,9}$' AND last ~ '^[0-9]{2,9}$' AND length(last) <= length(first) THEN (
         SELECT CASE WHEN (b - a) % 2 = 0 AND b - a BETWEEN 2 AND 20 THEN b::text END
         FROM (SELECT first::bigint AS a, (left(first, length(first) - length(last)) || last)::bigint AS b) ends)
 END;
@@ -72,7 +81,7 @@ COMMENT ON FUNCTION last_house IS
 
 CREATE OR REPLACE FUNCTION common_address_key(address text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN address ~ '^[1-9]\d* (?:[NS][EW]|[NSEW]) [1-9]\d* (?:ST|AVE|TER|CT|LN|PL|DR|RD|WAY|PATH|CIR)$'
+    WHEN address ~ '^[1-9]\d{0,8} (?:[NS][EW]|[NSEW]) [1-9]\d{0,4} (?:ST|AVE|TER|CT|LN|PL|DR|RD|WAY|PATH|CIR)$'
     THEN replace(address, ' ', '|')
 END;
 COMMENT ON FUNCTION common_address_key IS
@@ -107,7 +116,7 @@ BEGIN
     END IF;
     words := string_to_array(plain_address(address), ' ');
     n := cardinality(words);
-    IF n < 2 OR words[1] !~ '^\d+(?:½|[A-Z]|-[A-Z0-9]+)?$' THEN
+    IF n IS NULL OR n < 2 OR words[1] !~ '^\d+(?:½|[A-Z]|-[A-Z0-9]+)?$' THEN
         RETURN;
     END IF;
     house := ltrim(substring(words[1] FROM '^\d+½?'), '0');
@@ -171,7 +180,8 @@ BEGIN
     unit_key := nullif(public.unit_key(coalesce(nullif(btrim(unit), ''), nullif(ltrim(units, '# '), ''))), house);
 END $$;
 COMMENT ON FUNCTION parse_address IS
-    'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40.';
+    'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40. '
+    'All are null for an address with more than 300 characters.';
 
 CREATE OR REPLACE FUNCTION properties_make_address_key() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -223,7 +233,7 @@ COMMENT ON PROCEDURE refresh_address_keys IS
     'Recalculates the stored address keys of all properties, writes the keys that changed, and commits after each batch of rows.';
 
 CREATE OR REPLACE FUNCTION is_misspelling(written text, meant text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE levenshtein_less_equal(written, meant, 2)
+RETURN CASE CASE WHEN greatest(length(written), length(meant)) <= 255 THEN levenshtein_less_equal(written, meant, 2) END
     WHEN 0 THEN true
     WHEN 1 THEN least(length(written), length(meant)) >= 5
     WHEN 2 THEN least(length(written), length(meant)) >= 9
@@ -236,4 +246,4 @@ RETURN CASE levenshtein_less_equal(written, meant, 2)
 END;
 COMMENT ON FUNCTION is_misspelling IS
     'Returns whether a street name differs from another by one typing error, or by two if the name is long. '
-    'Both names must have no blanks.';
+    'Both names must have no blanks. Returns false for a name with more than 255 letters, which levenshtein refuses.';

@@ -11,7 +11,7 @@ COMMENT ON FUNCTION trial_key IS
 
 CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
-        WHEN template LIKE 'trial:%' THEN trial_key(subscriber, split_part(template, ':', 2)::integer)
+        WHEN template ~ '^trial:[0-9]{1,9}$' THEN trial_key(subscriber, split_part(template, ':', 2)::integer)
         WHEN template = 'low' THEN 'low:' || subscriber || ':' || coalesce(
             (SELECT max(id) FROM token_entries WHERE user_id = subscriber AND entry = 'settle'), 0)
         ELSE template

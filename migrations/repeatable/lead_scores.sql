@@ -19,12 +19,12 @@ CREATE OR REPLACE FUNCTION calculate_lead_score(
 ) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE
 RETURN least(100, greatest(0,
     round(lead_base_score(lead_type) * CASE
-        WHEN new_york_day(now()) - lead_date <= 30 THEN 1
-        WHEN new_york_day(now()) - lead_date <= 60 THEN 0.75
-        WHEN new_york_day(now()) - lead_date <= 90 THEN 0.5
+        WHEN lead_date >= new_york_day(now()) - 30 THEN 1
+        WHEN lead_date >= new_york_day(now()) - 60 THEN 0.75
+        WHEN lead_date >= new_york_day(now()) - 90 THEN 0.5
         ELSE 0.1
     END)::integer
     + CASE WHEN estimated_equity >= 100000 THEN 15 ELSE 0 END
-    + least(2 * coalesce(engagement_count, 0), 10)));
+    + least(2 * coalesce(engagement_count, 0)::bigint, 10)))::integer;
 COMMENT ON FUNCTION calculate_lead_score IS
     'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York days), plus points for equity and engagement.';

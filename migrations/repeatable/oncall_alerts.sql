@@ -1,10 +1,11 @@
--- Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.
+-- Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert. The first 500 characters of a
+-- fingerprint count, because an index cannot hold a very long one.
 
 CREATE OR REPLACE FUNCTION report_alert(
     alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]
 ) RETURNS TABLE (claimed boolean, count integer, opened_at timestamptz) LANGUAGE sql AS $$
     INSERT INTO oncall_alerts AS a (fingerprint, severity, subject, message, affects, sending_since)
-    VALUES (alert_fingerprint, alert_severity, alert_subject, alert_message, alert_affects, now())
+    VALUES (left(alert_fingerprint, 500), alert_severity, alert_subject, alert_message, alert_affects, now())
     ON CONFLICT (fingerprint) DO UPDATE
     SET severity = excluded.severity, subject = excluded.subject, message = excluded.message,
         affects = CASE WHEN a.closed_at IS NULL
@@ -26,7 +27,7 @@ CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text
     WITH better AS (
         UPDATE oncall_alerts a
         SET affects = array_remove(a.affects, recovered)
-        WHERE a.closed_at IS NULL AND a.fingerprint <> coalesce(closing_fingerprint, '') AND recovered = ANY (a.affects)
+        WHERE a.closed_at IS NULL AND a.fingerprint <> coalesce(left(closing_fingerprint, 500), '') AND recovered = ANY (a.affects)
           AND cardinality(array_remove(a.affects, recovered)) > 0
     ), closed AS (
         UPDATE oncall_alerts a
@@ -35,7 +36,7 @@ CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text
             recovery = CASE WHEN a.last_sent_at IS NULL OR a.last_sent_at >= a.opened_at
                               OR a.last_sent_at < now() - interval '1 hour' THEN told END
         WHERE a.closed_at IS NULL
-          AND (a.fingerprint = closing_fingerprint
+          AND (a.fingerprint = left(closing_fingerprint, 500)
                OR recovered = ANY (a.affects) AND cardinality(array_remove(a.affects, recovered)) = 0)
         RETURNING 1
     )

@@ -5,12 +5,12 @@
 CREATE OR REPLACE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN consideration_1 > 100 THEN consideration_1
-    WHEN deed_doc_tax / 0.60 * 100 > 100 THEN round(deed_doc_tax / 0.60 * 100, 2)
+    WHEN consideration_1 > 100 AND consideration_1 < 1e13 THEN consideration_1
+    WHEN deed_doc_tax > 0.60 AND deed_doc_tax < 6e10 THEN round(deed_doc_tax / 0.60 * 100, 2)
 END;
 COMMENT ON FUNCTION sale_price IS
     'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). '
-    'Returns null for a nominal deed.';
+    'Returns null for a nominal deed, and for ten trillion dollars or more.';
 
 CREATE OR REPLACE AGGREGATE newest(anyelement) (SFUNC = any_value_transfn, STYPE = anyelement, PARALLEL = SAFE);
 COMMENT ON AGGREGATE newest(anyelement) IS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import tracemalloc
@@ -15,7 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from county.errors import StagingChanged, TooManyRejects
-from county.layouts import layout, plain_line
+from county.layouts import LAYOUTS, layout, plain_line
+from county.limits import LONGEST_LINE
 from county.lines import BLOCK, copy_blocks
 from county.staging import DROP_LOCK, drop_part, partition
 from tests.county.days import FRIDAY, MONDAY, Pipeline, deed
@@ -24,6 +26,9 @@ from tests.servers.postgres import Database
 GOOD = "2026^0000000077^00001^DEE^2026-000777-CA-01^11192026^0131230450670^1 NW 1 ST^MIAMI^33130^450000.00^2700.00^I"
 FIELDS = GOOD.split("^")
 PARTY = "2026^0000000077^00001^00001^R^DOE JANE^I"
+
+with LAYOUTS.open(encoding="utf-8", newline="") as _rows:
+    FILES = sorted({row["file"] for row in csv.DictReader(_rows)})
 
 #: One file whose values are converted during staging, and one that COPY writes to its staging table unchanged.
 EITHER_FILE = pytest.mark.parametrize(
@@ -66,6 +71,12 @@ def rejects(county: Pipeline) -> list[tuple[int, str, str]]:
         (GOOD + "^MORE", "14 fields instead of 13"),
         ("garbage", "1 fields instead of 13"),
         (line(property_address="1 NW\x001 ST"), "holds a NUL byte"),
+        (line(property_address="A" * 201), "property_address is longer than 200 characters"),
+        (line(property_address="É" * 201), "property_address is longer than 200 characters"),
+        (line(case_number="7" * 2_800), "case_number is longer than 100 characters"),
+        (line(cfn_year="0" * 37 + "2026"), "cfn_year is longer than 40 characters"),
+        (line(file_date="1119202600000"), "file_date is longer than 10 characters"),
+        (line(file_date="01010000"), "file_date is not a date MMDDYYYY"),
     ],
 )
 def test_a_malformed_line_is_kept_with_its_reason(county: Pipeline, bad: str, reason: str) -> None:
@@ -191,6 +202,40 @@ def test_dropping_staging_skips_a_partition_that_another_session_uses(county: Pi
     assert not drop_part(county.connection, part, timeout="50ms")
 
 
+def test_every_column_has_a_greatest_length_that_a_plain_value_never_exceeds() -> None:
+    widest = {"integer": 15, "date": 8, "money": 20 + 13 + 1 + 4, "number": 9 + 1 + 2, "folio": 15}
+    for file in FILES:
+        for column in layout(file):
+            assert widest.get(column.type, 1) <= column.length <= 4_000, f"{file}, {column.name}"
+
+
+@pytest.mark.timeout(20)
+def test_a_bad_line_with_many_empty_fields_costs_no_more_than_another() -> None:
+    columns = layout("official_records.exp")
+    bad = b"2026^77^1^11192026^" + b"^" * 34 + b"x^I^1^\n"
+    odd = BytesIO()
+    assert len(b"".join(copy_blocks(BytesIO(bad * 100), plain_line(columns), len(columns), odd))) == 42 * 100
+    assert odd.getvalue().count(b"\n") == 100
+
+
+@pytest.mark.timeout(20)
+def test_a_field_of_blanks_costs_no_more_than_its_length() -> None:
+    columns = layout("Docktext.exp")
+    text = b"2026^77^1^1^x" + b" " * 3_900 + b"x\n"
+    size = sum(map(len, copy_blocks(BytesIO(text * 5_000), plain_line(columns), len(columns), BytesIO())))
+    assert size == len(text) * 5_000
+
+
+def test_a_line_that_is_too_long_is_rejected_with_its_beginning_and_the_next_line_is_read(county: Pipeline) -> None:
+    long = GOOD.encode() + b"\xe9" * (3 * LONGEST_LINE)
+    county.stage(FRIDAY, {"Cases.exp": b"\n".join([GOOD.encode(), long, line(cfn_seq="78").encode(), long])})
+    assert county.rows("SELECT line_number FROM staging_official_records ORDER BY 1") == [(1,), (3,)]
+    reason = "the line is longer than 1048576 bytes"
+    assert [(number, why) for number, why, _ in rejects(county)] == [(2, reason), (4, reason)]
+    raw = rejects(county)[0][2]
+    assert raw.startswith(GOOD + "é") and raw.endswith("é…") and len(raw) < 1_001
+
+
 ANY_LINE = st.one_of(
     st.text(alphabet=st.characters(codec="cp1252", exclude_characters="\r\n"), max_size=60).map(
         lambda t: t.encode("cp1252")
@@ -246,10 +291,15 @@ def test_lines_with_other_dates_are_not_plain(day: str) -> None:
 
 VALUES = {
     "cfn_seq": ["77", "0000000077", " 77 ", "", "7x", "9" * 15, "9" * 16, "-1", "٣"],
-    "case_type": ["DEE", "DEE  ", "dee", "", "A B", "MOR_I"],
-    "case_number": ["", "  ", "2026-1", " 2026-1 ", "x\ty", "a\\b"],
+    "case_type": ["DEE", "DEE  ", "dee", "", "A B", "MOR_I", "D" * 40, "D" * 41, "D" * 40 + " " * 9],
+    "case_number": [
+        *("", "  ", "2026-1", " 2026-1 ", "x\ty", "a\\b", "7" * 100, "7" * 101, "7" * 100 + "  ", "é" * 100),
+    ],
     "file_date": ["11192026", "02292024", "02292023", "02291900", "00000000", "", "11192026 ", "1119202"],
-    "folio_number": ["", "0131230450670", "000131230450670", "01-3123-045-0670", "0" * 13, "0" * 15, "123", "9" * 15],
+    "folio_number": [
+        *("", "0131230450670", "0" * 30 + "131230450670", "000131230450670", "01-3123-045-0670"),
+        *("0" * 13, "0" * 15, "123", "9" * 15),
+    ],
     "property_address": ["1 NW 1 ST", "1 NW 1 ST   ", " 1 NW 1 ST", "", "   ", "CALLE NUÑEZ", "\x0b"],
     "consideration_1": [
         "",
@@ -259,6 +309,11 @@ VALUES = {
         "0000000000450000.00",
         ".",
         "5.",
+        "5." + "0" * 38,
+        "5." + "9" * 39,
+        "0" * 21 + "5",
+        "0" * 39 + "5",
+        "0" * 40 + "5",
         ".5",
         "1.2.3",
         "9" * 13,

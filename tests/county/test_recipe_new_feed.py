@@ -28,11 +28,11 @@ POSTED = datetime(2026, 11, 23, 21, tzinfo=NEW_YORK)
 NOW = datetime(2026, 11, 24, 10, tzinfo=NEW_YORK)
 COLUMNS = ("case_number", "opened_on", "owner_name", "address", "zip")
 LAYOUT = """
-Violations.exp,0,case_number,code,yes,
-Violations.exp,1,opened_on,date,no,
-Violations.exp,2,owner_name,text,no,
-Violations.exp,3,address,text,no,
-Violations.exp,4,zip,text,no,
+Violations.exp,0,case_number,code,yes,40,
+Violations.exp,1,opened_on,date,no,10,
+Violations.exp,2,owner_name,text,no,300,
+Violations.exp,3,address,text,no,200,
+Violations.exp,4,zip,text,no,40,
 """
 STAGING = """
     CREATE TABLE staging_violations (
