@@ -1261,7 +1261,8 @@ CREATE TABLE lane_breakers (
     next_trial_at timestamp with time zone NOT NULL,
     code text,
     reason text,
-    trial_interval interval DEFAULT '00:01:00'::interval NOT NULL
+    trial_interval interval DEFAULT '00:01:00'::interval NOT NULL,
+    needs_report boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON TABLE lane_breakers IS 'Open breakers: queues whose provider refuses every request (wrong key, suspended account) or asks for a pause (429). From next_trial_at on, workers try one delivery in each trial_interval until a trial succeeds.';

@@ -86,7 +86,7 @@ class Aftermath:
         assert self._phone is not None
         for status in ("sent", "delivered"):
             self._became(sid, {"status": status})
-            fields = {"MessageSid": sid, "MessageStatus": status, "To": order["To"], "From": order["From"]}
+            fields = {"MessageSid": sid, "MessageStatus": status, "To": order["To"], "From": order.get("From", "")}
             self._phone.post(order["StatusCallback"], fields)
 
     def _called(self, order: Mapping[str, str], sid: str) -> None:

@@ -81,7 +81,8 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
     fields, kind = request.fields, match[2]
     if not PHONE_NUMBER.fullmatch(fields.get("To", "")):
         return twilio_error(400, 21211, f"Invalid 'To' Phone Number: {fields.get('To')}")
-    if not PHONE_NUMBER.fullmatch(fields.get("From", "")):
+    has_service = kind == "Messages" and re.fullmatch(r"MG[0-9a-f]{32}", fields.get("MessagingServiceSid", ""))
+    if not (has_service or PHONE_NUMBER.fullmatch(fields.get("From", ""))):
         return twilio_error(400, 21212, f"Invalid From Number: {fields.get('From')}")
     if kind == "Calls" and not fields.get("Url"):
         return twilio_error(400, 21205, "Url is required.")
@@ -95,8 +96,8 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
         "sid": _id("SM" if kind == "Messages" else "CA", number),
         "account_sid": match[1],
         "to": fields["To"],
-        "from": fields["From"],
-        "from_formatted": re.sub(r"\+1(\d{3})(\d{3})(\d{4})", r"(\1) \2-\3", fields["From"]),
+        "from": fields.get("From"),
+        "from_formatted": re.sub(r"\+1(\d{3})(\d{3})(\d{4})", r"(\1) \2-\3", fields.get("From", "")),
         "body": fields.get("Body"),
         "status": "queued",
         "direction": "outbound-api",

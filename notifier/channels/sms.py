@@ -11,7 +11,6 @@ from cryptography.fernet import InvalidToken
 from notifier.channels.eligibility import EligibilityPolicy, Row, compose_each, eligible, lead_rejection
 from notifier.core.errors import PermanentFailure
 from notifier.core.queues import SMS
-from notifier.core.settings import settings
 from notifier.core.states import State
 from notifier.deliveries.dispatch import dispatch, end_rejected
 from notifier.deliveries.lifecycle import Claim, SentRecord
@@ -65,7 +64,7 @@ def send(kind: SmsKind, claim: Claim) -> None:
 
 def _send_one(kind: SmsKind, claim: Claim, row: Row, text: str) -> None:
     number = row["phone_number"]
-    sent = [SentRecord(row["id"], number, settings.twilio_sms_number, kind.stored_text(row))]
+    sent = [SentRecord(row["id"], number, twilio.sms_sender(), kind.stored_text(row))]
     request = partial(twilio.send_sms, row["id"], number, text, seconds=kind.seconds)
     dispatch(claim, SMS, sent, request, partial(_reject, claim, row))
 

@@ -117,7 +117,12 @@ class TwilioSettings(EnvironmentSettings):
     twilio_api_url: str = setting(
         "Address that replaces Twilio's own, for tests.", "", example="https://api.twilio.com", production=False
     )
-    twilio_sms_number: str = setting("Number from which SMS are sent.", example="+13055550100")
+    twilio_sms_number: str = setting(
+        "Number from which SMS are sent, unless TWILIO_MESSAGING_SERVICE_SID is set.", example="+13055550100"
+    )
+    twilio_messaging_service_sid: str = setting(
+        "Identifier of the messaging service that sends SMS instead of TWILIO_SMS_NUMBER.", ""
+    )
 
 
 class AppSettings(EnvironmentSettings):

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from psycopg.rows import dict_row
 
-from leads.alert import alert
+from leads.alert import alert, recovered
 from leads.logs import get_logger
 from notifier.broker import dead_letter_middleware
 from notifier.broker.wakeups import wake, wake_sms_reconciliation
 from notifier.core.db import rows, statement
-from notifier.core.queues import KINDS, QUEUES
+from notifier.core.queues import KINDS, QUEUES, SMS, kinds_of
 from notifier.core.settings import settings
 from notifier.deliveries import ledger_check, provider_events
+from notifier.deliveries.lifecycle import RESUMES
 from notifier.lookups import worker
 from notifier.maintenance.scheduler import Connection, PeriodicTask
 from notifier.maintenance.sweep import sweep
+from notifier.providers import twilio
 
 log = get_logger(__name__)
 
 PARKED_ALERT_SECONDS = 10.0
+REPORTS_SECONDS = 10.0
+#: Number of SMS that must end with the same error of their sender before the queue stops.
+FAILED_REPORTS = 5
+REPORTS_CAUSE = "undelivered SMS"
 
 
 def apply_events(connection: Connection) -> None:
@@ -88,6 +94,35 @@ def recover_dead_letters(connection: Connection) -> None:
     dead_letter_middleware.recover_dead_letters()
 
 
+def watch_sms_reports(connection: Connection) -> None:
+    """Stop the SMS queue and alert on-call while reports say that the sender's SMS are not delivered.
+
+    Twilio accepts an SMS of an unregistered number, or one that a carrier filters, and reports the failure afterwards.
+    """
+    kinds = list(kinds_of(SMS))
+    parameters = {
+        "queue": SMS.queue_name,
+        "kinds": kinds,
+        "codes": [str(code) for code in twilio.SENDER_AT_FAULT],
+        "least": FAILED_REPORTS,
+        "wait": 60 * settings.notifier_time_scale,
+    }
+    with connection.cursor(row_factory=dict_row) as cursor:
+        closed = rows(cursor, "maintenance/close_reported_breaker", queue=SMS.queue_name, kinds=kinds)
+        opened = rows(cursor, "maintenance/open_reported_breaker", **parameters)
+    if closed:
+        recovered("Twilio reports that SMS are delivered again.", cause=REPORTS_CAUSE, connection=connection)
+    for row in opened:
+        alert(
+            "critical",
+            f"SMS are not delivered: code {row['code']}",
+            f"{row['reason']}. SMS wait, except one trial a minute. Tokens of undelivered SMS are refunded.",
+            f"Look up https://www.twilio.com/docs/api/errors/{row['code']} and correct the sender at Twilio. {RESUMES}",
+            cause=REPORTS_CAUSE,
+            connection=connection,
+        )
+
+
 PERIODIC_TASKS = (
     PeriodicTask("sweep", sweep),
     PeriodicTask("apply-events", apply_events),
@@ -96,6 +131,7 @@ PERIODIC_TASKS = (
     PeriodicTask("sweep-lookups", sweep_lookups),
     PeriodicTask("refresh-after-merge", refresh_after_merge),
     PeriodicTask("reconcile-sms", reconcile_sms, 60, is_scaled=True),
+    PeriodicTask("watch-sms-reports", watch_sms_reports, REPORTS_SECONDS, has_own_thread=True),
     PeriodicTask("alert-on-parked", alert_on_parked, PARKED_ALERT_SECONDS, has_own_thread=True),
     PeriodicTask("recover-dead-letters", recover_dead_letters, 30, has_own_thread=True),
     PeriodicTask("check-ledger", ledger_check.watch, 3600, has_own_thread=True),

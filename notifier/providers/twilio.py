@@ -27,6 +27,9 @@ OPTED_OUT = {21610}
 #: Error codes for wrong credentials, sender or account: every request would fail.
 UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
 THROTTLED = {20429, 14107}
+#: Error codes of undelivered SMS that say that the sender is at fault, so that other SMS fail too: a suspended account,
+#: a carrier's filter, a number that is not verified or not registered (https://www.twilio.com/docs/api/errors).
+SENDER_AT_FAULT = {30002, 30007, 30032, 30033, 30034, 30035}
 
 
 def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None = None) -> str:
@@ -37,12 +40,22 @@ def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None
     with translated_errors():
         created = client().messages.create(
             to=recipient,
-            from_=settings.twilio_sms_number,
             body=text,
+            **_sender(),
             **({"validity_period": seconds} if seconds else {}),
             **({"status_callback": _callback("sms/status", delivery_id)} if settings.is_set("api_url") else {}),
         )
     return str(created.sid)
+
+
+def sms_sender() -> str:
+    """Return the SID of the messaging service, or the number, that sends SMS; raises MissingSetting for neither."""
+    return settings.twilio_messaging_service_sid or settings.twilio_sms_number
+
+
+def _sender() -> dict[str, str]:
+    sender = sms_sender()
+    return {"messaging_service_sid" if sender == settings.twilio_messaging_service_sid else "from_": sender}
 
 
 def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> str:

@@ -5,4 +5,5 @@ WITH request AS (
 ), closed AS (
     DELETE FROM kind_breakers WHERE kind = %(kind)s AND opened_at < (SELECT claimed_at FROM request)
 )
-DELETE FROM lane_breakers WHERE queue_name = %(queue)s AND opened_at < (SELECT claimed_at FROM request)
+DELETE FROM lane_breakers
+WHERE queue_name = %(queue)s AND opened_at < (SELECT claimed_at FROM request) AND NOT needs_report
