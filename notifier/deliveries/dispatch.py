@@ -16,7 +16,7 @@ from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.providers.http import sending_within
 
 #: How long (s) after the check of its claim a request may be sent. It is longer than a connection takes.
-SEND_SECONDS = 10.0
+SEND_SECONDS = 30.0
 
 
 def dispatch(

@@ -46,9 +46,10 @@ METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_queue_oldest_age_seconds": ("Age of the oldest due delivery or lookup", ("queue",)),
     "notifier_lane_processes": ("Worker processes with a heartbeat within 30 seconds", ("queue",)),
     "notifier_breaker_open": (
-        "1 if the queue's breaker is open, because its provider refuses every request",
+        "1 if the queue's breaker is open: its provider refuses every request or asks for a pause",
         ("queue",),
     ),
+    "notifier_kind_breaker_open": ("1 if the breaker of a delivery kind is open, as without its template", ("kind",)),
     "notifier_unknown": ("Deliveries whose outcome is unknown", ()),
     "notifier_parked": ("Deliveries that wait for an operator", ()),
     "notifier_dead_letters_open": ("Open dead letters", ("queue",)),

@@ -45,6 +45,7 @@ WITH first AS MATERIALIZED (
 UPDATE deliveries d
 SET state = 'sending', attempts = d.attempts + 1, claim = %(claim)s,
     claimed_at = statement_timestamp(), updated_at = now()
-FROM (SELECT id FROM first WHERE (SELECT claim_limit FROM allowed) > 0 UNION ALL SELECT id FROM others) AS picked
-WHERE d.id = picked.id
+-- An array, because the planner would join with a scan of the whole primary key.
+WHERE d.id = ANY (ARRAY (SELECT id FROM first WHERE (SELECT claim_limit FROM allowed) > 0
+                         UNION ALL SELECT id FROM others))
 RETURNING d.id, d.kind

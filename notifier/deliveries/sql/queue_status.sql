@@ -6,7 +6,10 @@ SELECT q.queue_name,
        (SELECT count(*) FROM lane_status s
         WHERE s.queue_name = q.queue_name AND s.heartbeat_at > now() - interval '30 seconds') AS workers,
        (SELECT count(*) FROM failed_jobs f WHERE f.queue_name = q.queue_name AND f.state = 'open') AS dead,
-       (SELECT b.code FROM lane_breakers b WHERE b.queue_name = q.queue_name) AS breaker
+       coalesce((SELECT b.code FROM lane_breakers b WHERE b.queue_name = q.queue_name),
+                (SELECT string_agg(b.kind || ' ' || b.code, ', ' ORDER BY b.kind)
+                 FROM kind_breakers b JOIN delivery_kinds k ON k.kind = b.kind
+                 WHERE k.queue_name = q.queue_name)) AS breaker
 FROM unnest(%(queues)s::text[]) AS q (queue_name)
 LEFT JOIN (
     SELECT k.queue_name,

@@ -59,6 +59,7 @@ def test_deliveries_waits_and_problems_are_counted(web: httpx.Client, system: Sy
     lifecycle.mark_unknown(claimed, [SentRecord(text, "+13055550199")], OutcomeUnknown("no answer", code="no_answer"))
     change("INSERT INTO failed_jobs (queue_name) VALUES ('sms-notifications')")
     change("INSERT INTO lane_breakers (queue_name, next_trial_at) VALUES ('email-workflows', now())")
+    change("INSERT INTO kind_breakers (kind, next_trial_at) VALUES ('daily_digest', now())")
     change("INSERT INTO lane_status (process_id, queue_name) VALUES ('a:1', 'email-workflows')")
     change("INSERT INTO api_unit_budget (day, used, cap) VALUES (new_york_day(now()), 12, 400)")
     change(
@@ -79,6 +80,7 @@ def test_deliveries_waits_and_problems_are_counted(web: httpx.Client, system: Sy
     assert found[("notifier_dead_letters_open", "sms-notifications")] == 1
     assert found[("notifier_breaker_open", "email-workflows")] == 1
     assert found[("notifier_breaker_open", "sms-notifications")] == 0
+    assert found[("notifier_kind_breaker_open", "daily_digest")] == 1
     assert found[("notifier_lane_processes", "email-workflows")] == 1
     assert (found[("notifier_units_used",)], found[("notifier_units_cap",)]) == (12, 400)
     assert found[("notifier_open_holds",)] == 2
