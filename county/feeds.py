@@ -117,7 +117,7 @@ _DAILY_FILES = {
 _DOCUMENT_STEPS = {
     "match": ("waiting_addresses", "match_documents", "match_addresses", "keep_matches"),
     "merge": ("merge_parties", "merge_documents", "refresh_properties"),
-    "make_leads": ("classify_documents", "make_leads", "close_leads"),
+    "make_leads": ("classify_documents", "make_leads", "close_leads", "update_lead_status"),
 }
 
 
@@ -130,7 +130,7 @@ def _court_file(name: str) -> FeedFile:
 _COURT_STEPS = {
     "match": ("waiting_addresses", "match_court_records", "match_addresses", "keep_matches"),
     "merge": ("merge_court_records",),
-    "make_leads": ("make_court_leads", "close_court_leads"),
+    "make_leads": ("make_court_leads", "close_court_leads", "update_lead_status"),
 }
 
 DAILY = Feed(

@@ -173,6 +173,11 @@ CREATE FUNCTION last_house(first text, last text) RETURNS text
 
 COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house number of a range on one side of a street, such as 7540 for 7538 and 40. Returns null when the second number is a unit.';
 
+CREATE FUNCTION leads_keep_decision() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION leads_keep_decision() IS 'Keeps the status that a person sets: a run that closes or reopens a lead changes reopens_as too, a person does not.';
+
 CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE;
 
@@ -1069,6 +1074,7 @@ CREATE TABLE leads (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     announced_at timestamp with time zone,
     last_score_update timestamp with time zone,
+    reopens_as text,
     CONSTRAINT leads_lead_score_check CHECK (((lead_score >= 0) AND (lead_score <= 100))),
     CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'converted'::text, 'closed'::text])))
 );
@@ -1078,6 +1084,8 @@ COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was
 COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
 
 COMMENT ON COLUMN leads.announced_at IS 'Time at which the lead''s alerts were written. Null if the run that made the lead wrote no alerts.';
+
+COMMENT ON COLUMN leads.reopens_as IS 'Status that a lead gets again if the reason for which a run closed it ceases to be true. Null for an open lead and for a lead that a person closed.';
 
 CREATE VIEW distressed_properties AS
  SELECT court_records.property_id,
@@ -2180,6 +2188,8 @@ CREATE OR REPLACE VIEW token_balances AS
   GROUP BY u.id;
 
 CREATE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW WHEN (((new.state <> ALL (ARRAY['queued'::text, 'sending'::text])) AND (new.params ? 'secret'::text))) EXECUTE FUNCTION wipe_secret();
+
+CREATE TRIGGER leads_keep_decision BEFORE UPDATE OF status ON leads FOR EACH ROW WHEN (((old.reopens_as IS NOT NULL) AND (NOT (new.reopens_as IS DISTINCT FROM old.reopens_as)))) EXECUTE FUNCTION leads_keep_decision();
 
 CREATE TRIGGER properties_make_address_key_again BEFORE UPDATE OF address, unit ON properties FOR EACH ROW WHEN (((old.address IS DISTINCT FROM new.address) OR (old.unit IS DISTINCT FROM new.unit))) EXECUTE FUNCTION properties_make_address_key();
 

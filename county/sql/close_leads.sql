@@ -1,20 +1,25 @@
--- Close each lead whose reason has ended according to all data known now, including later days, and cancel the lead's
--- queued deliveries. Reads candidate_folios; deletes the day's rows of pending_folios.
-CREATE TEMP TABLE ended ON COMMIT DROP AS
-WITH open_leads AS MATERIALIZED (
-    SELECT l.id, l.lead_type, l.lead_date, p.folio_number AS folio, l.lead_source = %(ingestion_type)s AS ours,
-           string_to_array(l.source_reference, '-') AS reference
+-- Decide for each lead of the day's folios whether its reason has ended, according to all data known now, including later
+-- days. Reads candidate_folios; writes judged_leads(id, status, has_ended); deletes the day's rows of pending_folios.
+CREATE TEMP TABLE judged_leads ON COMMIT DROP AS
+WITH judged AS MATERIALIZED (
+    SELECT l.id, l.property_id, l.lead_type, l.lead_date, l.status, l.source_reference, p.folio_number AS folio,
+           l.lead_source = %(ingestion_type)s AS ours, string_to_array(l.source_reference, '-') AS reference
     FROM candidate_folios f
     JOIN properties p ON p.folio_number = f.folio
     CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
-    WHERE l.status IN ('new', 'contacted')
+    WHERE (l.status IN ('new', 'contacted') OR l.status = 'closed' AND l.reopens_as IS NOT NULL)
       -- A lead that this transaction made can have ended only if later days are known already.
       AND (l.created_at < now() OR EXISTS (SELECT FROM document_versions WHERE business_date > %(day)s::date))
-      AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d+-\d+-\d+$')
+      AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d{1,15}-\d{1,15}-\d{1,15}$')
 )
 -- A lead from a document ends when the document is deleted, changed or released, or when the property is sold again.
-SELECT l.id
-FROM open_leads l
+SELECT l.id, l.status,
+       (d.cfn_year IS NULL OR sold.found
+        OR l.lead_type = 'new_homeowner'
+           AND (d.transaction IS DISTINCT FROM 'deed' OR sale_price(d.consideration_1, d.deed_doc_tax) IS NULL)
+        OR l.lead_type = 'foreclosure'
+           AND (d.transaction IS DISTINCT FROM 'lis_pendens' OR released.found)) IS TRUE AS has_ended
+FROM judged l
 LEFT JOIN LATERAL (
     SELECT v.*, t.transaction
     FROM document_versions v LEFT JOIN document_types t ON t.code = v.document_code
@@ -34,27 +39,20 @@ LEFT JOIN LATERAL (
     WHERE l.lead_type = 'foreclosure'
     LIMIT 1) released ON true
 WHERE l.ours
-  AND (d.cfn_year IS NULL OR sold.found
-       OR l.lead_type = 'new_homeowner'
-          AND (d.transaction IS DISTINCT FROM 'deed' OR sale_price(d.consideration_1, d.deed_doc_tax) IS NULL)
-       OR l.lead_type = 'foreclosure'
-          AND (d.transaction IS DISTINCT FROM 'lis_pendens' OR released.found))
-UNION
--- A lead from a court file ends when the property is sold after the lead's date.
-SELECT l.id
-FROM open_leads l
-CROSS JOIN LATERAL (
-    SELECT FROM document_versions n JOIN document_types nt ON nt.code = n.document_code
-    WHERE n.folio = l.folio AND n.is_live AND n.recorded_on > l.lead_date
-      AND (nt.is_conveyance AND sale_price(n.consideration_1, n.deed_doc_tax) IS NOT NULL
-           OR nt.transaction = 'certificate_of_title')
-    LIMIT 1) sold
+UNION ALL
+-- A lead from a court file ends when the property is sold after the lead's date. It is open again only if its case has not
+-- ended either.
+SELECT l.id, l.status,
+       was_sold(l.folio, l.lead_date, 'infinity')
+       OR l.status = 'closed' AND EXISTS (SELECT FROM court_files c WHERE c.record_type = l.lead_type) AND (
+           NOT EXISTS (
+               SELECT FROM court_records v
+               WHERE (v.record_type, v.case_number) = (l.lead_type, l.source_reference)
+                 AND v.is_live AND v.property_id = l.property_id)
+           OR EXISTS (
+               SELECT FROM court_records v
+               WHERE (v.record_type, v.case_number) = (l.lead_type, l.source_reference) AND v.is_disposed))
+FROM judged l
 WHERE NOT l.ours;
 
-UPDATE leads SET status = 'closed' FROM ended WHERE leads.id = ended.id;
-
-SELECT cancel_deliveries(array_agg(d.id), 'lead_closed')
-FROM ended JOIN deliveries d ON d.lead_id = ended.id AND d.state = 'queued';
-
-DELETE FROM pending_folios WHERE business_date = %(day)s::date;
-SELECT count(*) AS closed FROM ended
+DELETE FROM pending_folios WHERE business_date = %(day)s::date

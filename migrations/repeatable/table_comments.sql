@@ -106,6 +106,9 @@ COMMENT ON TABLE task_failures IS
 
 COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was made.';
 COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
+COMMENT ON COLUMN leads.reopens_as IS
+    'Status that a lead gets again if the reason for which a run closed it ceases to be true. '
+    'Null for an open lead and for a lead that a person closed.';
 COMMENT ON COLUMN leads.announced_at IS
     'Time at which the lead''s alerts were written. Null if the run that made the lead wrote no alerts.';
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -180,6 +181,34 @@ def test_a_sale_after_the_leads_date_closes_it(court: Court, kind: Kind, sale: o
     court.file(kind, WEEK, kind.line())
     Pipeline(court.connection).run(FRIDAY, [sale])  # type: ignore[list-item]
     assert court.rows("SELECT status FROM leads WHERE lead_type = %s", kind.lead_type) == [("closed",)]
+
+
+def test_a_lead_is_open_again_when_the_sale_is_deleted_unless_its_case_has_ended(court: Court, kind: Kind) -> None:
+    court.add_property()
+    court.file(kind, WEEK, kind.line())
+    daily = Pipeline(court.connection)
+    sale = deed(FRIDAY)
+    daily.run(FRIDAY, [sale])
+    daily.run(date(2026, 11, 24), [replace(sale, action="D")])
+    status = "SELECT status FROM leads WHERE lead_type = %s"
+    assert court.rows(status, kind.lead_type) == [("new",)]
+    daily.run(date(2026, 11, 25), [sale])
+    court.file(kind, NEXT_WEEK, kind.line("2026-000999-CC-05", "9 NW 9 ST"))
+    court.connection.execute("UPDATE court_records SET is_disposed = true WHERE case_number = %s", (CASE,))
+    daily.run(date(2026, 11, 30), [replace(sale, action="D")])
+    assert court.rows(status, kind.lead_type) == [("closed",)]
+
+
+@pytest.mark.parametrize(("kind", "change"), [(EVICTION, {"disposition": "DISMISSED"}), (DEBT, {"status": "CLOSED"})])
+def test_a_case_that_a_corrected_file_no_longer_disposes_of_opens_its_lead_again(
+    court: Court, kind: Kind, change: dict[str, object]
+) -> None:
+    court.add_property()
+    court.file(kind, WEEK, kind.line())
+    court.file(kind, NEXT_WEEK, kind.line(**change))
+    assert [lead[3] for lead in court.leads()] == ["closed"]
+    court.file(kind, NEXT_WEEK, kind.line())
+    assert [lead[3] for lead in court.leads()] == ["new"]
 
 
 def test_a_sale_known_before_makes_no_lead_and_one_before_the_filing_ends_none(court: Court, kind: Kind) -> None:

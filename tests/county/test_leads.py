@@ -11,6 +11,7 @@ from county import pipeline
 from tests.county.days import (
     FOLIO,
     FRIDAY,
+    MONDAY,
     OTHER_FOLIO,
     THURSDAY,
     WEDNESDAY,
@@ -25,6 +26,7 @@ from tests.county.days import (
 from tests.servers.postgres import Database
 
 CASE = "2026-000777-CA-01"
+TUESDAY = date(2026, 11, 17)
 
 
 def test_a_priced_deed_gives_a_new_homeowner(either: Pipeline) -> None:
@@ -132,6 +134,82 @@ def test_a_lead_ends_with_its_document(either: Pipeline) -> None:
     either.run(THURSDAY, [mistake])
     either.run(FRIDAY, [replace(mistake, action="D")])
     assert [lead[3] for lead in either.leads()] == ["closed"]
+
+
+def status(pipeline: Pipeline, reference: str) -> str:
+    (found,) = pipeline.one("SELECT status FROM leads WHERE source_reference = %s", reference)
+    return str(found)
+
+
+@pytest.mark.parametrize("before", ["new", "contacted"])
+def test_a_lead_whose_document_is_back_is_open_again_and_nobody_is_notified_again(
+    either: Pipeline, before: str
+) -> None:
+    subscriber(either)
+    bought = deed(TUESDAY)
+    either.run(WEDNESDAY, [bought])
+    either.rows("UPDATE leads SET status = %s RETURNING id", before)
+    either.run(THURSDAY, [replace(bought, action="D")])
+    assert status(either, reference(bought)) == "closed"
+    either.run(FRIDAY, [bought])
+    assert status(either, reference(bought)) == before
+    assert either.counts["make_leads"]["reopened"] == 1
+    assert either.rows("SELECT state FROM deliveries") == [("cancelled",)]
+    assert either.counts["write_alerts"]["alerts"] == 0
+    either.run(MONDAY, [replace(bought, action="D")])
+    assert status(either, reference(bought)) == "closed", "a run may close and reopen a lead any number of times"
+
+
+def test_days_out_of_order_end_with_the_same_status(either: Pipeline) -> None:
+    bought = deed(TUESDAY)
+    days = {WEDNESDAY: bought, THURSDAY: replace(bought, action="D"), FRIDAY: bought}
+    for day in (WEDNESDAY, FRIDAY, THURSDAY):
+        either.run(day, [days[day]])
+    assert status(either, reference(bought)) == "new"
+    for day in days:
+        either.run(day, [days[day]])
+    assert status(either, reference(bought)) == "new"
+
+
+def test_a_foreclosure_is_open_again_when_its_release_is_deleted(either: Pipeline) -> None:
+    filed = lis_pendens(TUESDAY, case_number=CASE)
+    release = document("CLP", WEDNESDAY, ("D", "FIRST HARBOR BANK"), case_number=CASE, folio="")
+    either.run(WEDNESDAY, [filed])
+    either.run(THURSDAY, [release])
+    assert status(either, reference(filed)) == "closed"
+    either.run(FRIDAY, [replace(release, action="D")])
+    assert status(either, reference(filed)) == "new"
+
+
+def test_a_lead_is_open_again_when_the_sale_that_ended_it_is_deleted(either: Pipeline) -> None:
+    first, second = deed(TUESDAY, "DOE JANE"), deed(WEDNESDAY, "ROE RON")
+    either.run(WEDNESDAY, [first])
+    either.run(THURSDAY, [second])
+    either.run(FRIDAY, [replace(second, action="D")])
+    assert (status(either, reference(first)), status(either, reference(second))) == ("new", "closed")
+
+
+@pytest.mark.parametrize("by_run_before", [False, True])
+def test_what_a_person_closed_stays_closed(either: Pipeline, by_run_before: bool) -> None:
+    bought = deed(TUESDAY)
+    either.run(WEDNESDAY, [bought])
+    if not by_run_before:
+        either.connection.execute("UPDATE leads SET status = 'closed'")
+    either.run(THURSDAY, [replace(bought, action="D")])
+    if by_run_before:
+        either.connection.execute("UPDATE leads SET status = 'closed'")
+    either.run(FRIDAY, [bought])
+    assert status(either, reference(bought)) == "closed"
+
+
+def test_a_lead_that_a_person_opened_and_closed_stays_closed(either: Pipeline) -> None:
+    bought = deed(TUESDAY)
+    either.run(WEDNESDAY, [bought])
+    either.run(THURSDAY, [replace(bought, action="D")])
+    for decided in ("contacted", "closed"):
+        either.connection.execute("UPDATE leads SET status = %s", (decided,))
+    either.run(FRIDAY, [bought])
+    assert status(either, reference(bought)) == "closed"
 
 
 def test_a_lis_pendens_gives_a_foreclosure_for_the_owner(either: Pipeline) -> None:

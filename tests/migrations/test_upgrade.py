@@ -98,6 +98,26 @@ def test_balances_and_functions_work_after_an_upgrade_with_open_holds(database_a
     assert released[0] == held[0] + 10
 
 
+def test_the_log_of_the_countys_api_gets_the_words_of_its_readers(database_at: MakeDatabase) -> None:
+    url = database_at("0007")
+    logged = [("Successful", 3), ("Successful", 0), ("Failed", None), ("http_500", None)]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.cursor().executemany(
+            "INSERT INTO miami_dade_api_logs"
+            " (query_type, query_params, triggered_by, response_status, records_returned)"
+            """ VALUES ('folio', '{"folio_number": "3040010010010", "more": 1}', 'property_lookup', %s, %s)""",
+            logged,
+        )
+        command.upgrade(configuration(url), "head")
+        rows = connection.execute(
+            "SELECT query_type, query_params, triggered_by, response_status FROM miami_dade_api_logs ORDER BY id"
+        ).fetchall()
+    assert rows == [
+        ("FOLIO", {"FOLIO_NUMBER": "3040010010010", "more": 1}, "subscriber_query", status)
+        for status in ("success", "no_data", "county_failed", "http_500")
+    ]
+
+
 def test_upgrading_again_changes_nothing(database_at: MakeDatabase) -> None:
     url = database_at("head")
     with psycopg.connect(url, autocommit=True) as connection:
