@@ -91,8 +91,9 @@ def _claim(lookup_id: int) -> LookupRequest | None:
 
 
 def _store(request: LookupRequest, found: county_api.Answer) -> None:
-    call = _call(request, "Successful", found.balance, len(found.records), give_back=False)
-    end = _end(request.lookup_id, "answered", records=len(found.records), balance=found.balance, charged=True)
+    status = "success" if found.rows else "no_data"
+    call = _call(request, status, found.balance, found.rows, give_back=False)
+    end = _end(request.lookup_id, "answered", records=found.rows, balance=found.balance, charged=True)
     with pipeline() as connection:
         connection.execute("SELECT store_api_records(%s, %s)", (request.folio, Jsonb(found.records)))
         crossed = connection.cursor(row_factory=dict_row).execute(statement("lookups/record_county_call"), call)
@@ -123,9 +124,9 @@ def _retry(request: LookupRequest, error: ProviderError) -> None:
 def _fail(request: LookupRequest, error: ProviderError) -> None:
     """Mark the lookup as failed; always raises LookupFailed."""
     give_back = _costs_nothing(error)
-    status, balance = ("Failed", error.balance) if isinstance(error, Denied) else (error.code, None)
+    balance = error.balance if isinstance(error, Denied) else None
     with transaction() as cursor:
-        call = _call(request, status or "failed", balance, None, give_back=give_back)
+        call = _call(request, error.code or "failed", balance, None, give_back=give_back)
         crossed = rows(cursor, "lookups/record_county_call", **call)
         end = _end(request.lookup_id, "failed", code=error.code, message=str(error)[:500], give_back=give_back)
         rows(cursor, "lookups/finish_lookup", **end)

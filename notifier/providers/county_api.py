@@ -21,10 +21,14 @@ import certifi
 import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
+from leads.logs import get_logger
 from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderError, ProviderUnavailable
 from notifier.core.queues import LOOKUPS
 from notifier.core.settings import settings
+from notifier.providers.county_records import Record, number, other_parties, records_of, text
 from notifier.providers.http import refusal, use_careful_connections
+
+log = get_logger(__name__)
 
 # At debug level, urllib3 would log URLs, which contain the API key.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -34,7 +38,11 @@ CALL_SECONDS = 3.0
 SUCCESS = {"SUCCESSFUL", "OK"}
 #: Words in a refusal that is about the account (its key or its units) and not about the folio.
 ACCOUNT_WORDS = ("authkey", "auth key", "unit")
-NO_DATE = "1900-01-01"
+#: Bytes of an answer, unpacked, and of one read of it. The largest known answer has less than a megabyte.
+LARGEST_ANSWER = 16_000_000
+READ_BYTES = 1 << 16
+#: The units left are an integer in the database.
+LIMIT_OF_BALANCE = 2**31
 
 
 class Denied(PermanentFailure):
@@ -50,10 +58,14 @@ class Denied(PermanentFailure):
 
 @dataclass(frozen=True)
 class Answer:
-    """The API's answer: one record for each party of each document, with our field names, and the remaining units."""
+    """The API's answer: one record for each party of each document, with our field names, and the remaining units.
 
-    records: list[dict[str, Any]]
+    ``rows`` counts the rows of the answer. Some parties have none.
+    """
+
+    records: list[Record]
     balance: int | None
+    rows: int
 
 
 def official_records(folio: str) -> Answer:
@@ -77,16 +89,21 @@ def official_records(folio: str) -> Answer:
 
 
 def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
-    """Return the parsed body; raises OutcomeUnknown when the whole body has not arrived by ``deadline``."""
-    parts = []
-    while part := answer.read1(decode_content=True):
-        parts.append(part)
+    """Return the parsed body.
+
+    Raises OutcomeUnknown when the whole body has not arrived by ``deadline``, is too large, or is not JSON.
+    """
+    body = bytearray()
+    while part := answer.read1(READ_BYTES, decode_content=True):
+        body += part
+        if len(body) > LARGEST_ANSWER:
+            raise OutcomeUnknown(f"the county's answer is larger than {LARGEST_ANSWER} bytes", code="too_large")
         if time.monotonic() > deadline:
             raise OutcomeUnknown("the county's answer took too long", code="no_answer")
     answer.release_conn()
     try:
-        return json.loads(b"".join(parts))
-    except ValueError:
+        return json.loads(body)
+    except (ValueError, RecursionError):  # nesting that is too deep ends in a RecursionError
         raise OutcomeUnknown("the county did not answer with JSON", code="not_json") from None
 
 
@@ -100,55 +117,33 @@ def _refused(answer: urllib3.BaseHTTPResponse) -> ProviderError:
 def _parse(body: Any, folio: str, key: str) -> Answer:
     if not isinstance(body, Mapping):
         raise OutcomeUnknown("the county did not answer with an object", code="not_json")
-    balance = _number(body.get("UnitsBalance"))
-    status = str(body.get("Status") or "").strip()
+    balance = number(body.get("UnitsBalance"), LIMIT_OF_BALANCE)
+    status = text(body.get("Status")) or ""
     if status.upper() not in SUCCESS:
-        why = str(body.get("StatusDesc") or "no reason given").replace(key, "…")[:200]
+        why = (text(body.get("StatusDesc"), LARGEST_ANSWER) or "no reason given").replace(key, "…")[:200]
         if status.upper() != "FAILED":
             raise OutcomeUnknown(f"the county's status is {status[:40]!r}: {why}", code="county_status")
         if any(word in why.lower() for word in ACCOUNT_WORDS):
             raise ProviderUnavailable(f"the county refuses every request: {why}", code="county_failed")
         raise Denied(f"the county says Failed: {why}", balance=balance)
-    records = (body.get("OfficialRecordList") or {}).get("OfficialRecords") or []
-    rows = [records] if isinstance(records, Mapping) else records
-    return Answer([record for row in rows if (record := _record(row, folio))], balance)
+    rows = _rows(body.get("OfficialRecordList"))
+    records = records_of(rows, folio)
+    if len(records) < len(rows):
+        log.warning("county_rows_without_document", folio=folio, rows=len(rows) - len(records))
+    return Answer(records + other_parties(rows, folio), balance, len(records))
 
 
-def _record(row: Mapping[str, Any], folio: str) -> dict[str, Any] | None:
-    """Return a row with our field names; None when the row identifies no document."""
-    year, sequence = _number(row.get("CFN_YEAR")), _number(row.get("CFN_SEQ"))
-    if year is None or sequence is None:
-        return None
-    own = "".join(c for c in str(row.get("FOLIO_NUMBER") or "") if c.isdigit())[-13:].zfill(13)
-    recorded = str(row.get("REC_DATE") or "")[:10]
-    original = _number(row.get("ORIG_CFN_SEQ")) or None
-    return {
-        "cfn_year": year,
-        "cfn_seq": sequence,
-        "group_id": _number(row.get("GROUP_ID")) or 0,
-        "document_code": _text(row.get("DOC_TYPE")) or "",
-        "case_number": _text(row.get("CASE_NUM")),
-        "recorded_on": recorded if recorded and recorded != NO_DATE else None,
-        "folio": own if own.strip("0") else folio,
-        "consideration_1": row.get("CONSIDERATION_1"),
-        "deed_doc_tax": row.get("DEED_DOC_TAX"),
-        "original_cfn_year": _number(row.get("ORIG_CFN_YEAR")) if original else None,
-        "original_cfn_seq": original,
-        "party_sequence": _number(row.get("PARTY_SEQUENCE")) or 0,
-        "party_code": _text(row.get("PARTY_CODE")),
-        "party_name": _text(row.get("FIRST_PARTY")),
-    }
+def _rows(listed: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of ``OfficialRecordList``: an object with one row or a list of rows, a list of rows, or null.
 
-
-def _text(value: Any) -> str | None:
-    return str(value).strip() or None if value is not None else None
-
-
-def _number(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None
+    Raises OutcomeUnknown for anything else.
+    """
+    if isinstance(listed, Mapping):
+        listed = listed.get("OfficialRecords")
+    rows = [listed] if isinstance(listed, Mapping) else listed or []
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise OutcomeUnknown("the county's records are not a list of objects", code="unexpected_records")
+    return rows
 
 
 @cache

@@ -4,8 +4,8 @@
 WITH logged AS (
     INSERT INTO miami_dade_api_logs (query_type, query_params, units_consumed, remaining_balance, response_status,
                                      records_returned, triggered_by, subscriber_id)
-    SELECT 'folio', jsonb_build_object('folio_number', l.folio_number), CASE WHEN %(give_back)s THEN 0 ELSE 1 END,
-           %(balance)s::integer, %(status)s, %(records)s, 'property_lookup', l.subscriber_id
+    SELECT 'FOLIO', jsonb_build_object('FOLIO_NUMBER', l.folio_number), CASE WHEN %(give_back)s THEN 0 ELSE 1 END,
+           %(balance)s::integer, %(status)s, %(records)s, 'subscriber_query', l.subscriber_id
     FROM lookups l WHERE l.id = %(id)s
 ), given_back AS (
     UPDATE api_unit_budget b SET used = b.used - 1

@@ -108,7 +108,10 @@ def test_an_answer_has_exactly_the_documented_fields(county_api: CountyApi, syst
     assert known["owner_name"] == "DOE JANE; DOE JOHN"
     assert (known["last_sale_date"], known["last_sale_price"]) == (date(2026, 1, 27), Decimal(210_000))
     assert known["last_transaction_type"] == "deed"
-    assert logged(database) == [("Successful", 1, 41, 3)]
+    assert logged(database) == [("success", 1, 41, 3)]
+    assert database.connection.execute(
+        "SELECT query_type, query_params, triggered_by FROM miami_dade_api_logs"
+    ).fetchone() == ("FOLIO", {"FOLIO_NUMBER": FOLIO}, "subscriber_query")
     assert used(database) == 1
 
 
@@ -217,7 +220,7 @@ def test_a_failed_status_in_the_body_costs_nothing_and_is_not_retried(
         answer_now()
     assert results() == [("failed", "county_failed", 1)]
     assert used(database) == 0
-    assert logged(database) == [("Failed", 0, 77, None)]
+    assert logged(database) == [("county_failed", 0, 77, None)]
 
 
 def test_an_api_that_refuses_every_lookup_alerts_on_call(county_api: CountyApi) -> None:
