@@ -13,7 +13,7 @@ import bench
 
 
 def benchmarks() -> Mapping[str, Callable[[float], None]]:
-    """Return the function ``run`` of every module of this package that has one, by module name."""
+    """Return each benchmark's ``run`` function by module name."""
     modules = {m.name: import_module(f"bench.{m.name}") for m in iter_modules(bench.__path__) if m.name != "__main__"}
     return {name: module.run for name, module in modules.items() if hasattr(module, "run")}
 

@@ -1,4 +1,4 @@
-"""Measure the clean-up of a million rows of each table, beside plain statements on equal tables."""
+"""Compare how long the clean-up of a million rows takes in each table with plain statements on a copy of the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from operations.retention.rules import RULES
 ROWS = 1_000_000
 OLD = "now() - interval '100 days'"
 
-#: Table → the statement that fills it. Every delivery gets one event.
+#: Table → the statement that fills it. Every delivery has one event.
 LOADS = {
     "queue_metrics": f"INSERT INTO queue_metrics (queue_name, recorded_at) SELECT 'email-workflows', {OLD} FROM n",
     "miami_dade_api_logs": (
@@ -47,7 +47,7 @@ BARE = {
 
 
 def run(scale: float) -> None:
-    """Print the seconds that each table's clean-up takes, and those of the plain statements."""
+    """For each table, print how many seconds the clean-up and the plain statements take."""
     count = int(ROWS * scale)
     with (
         folder("archive") as home,

@@ -1,6 +1,7 @@
-"""Make large county days and the history before them: the sandbox's mix of document codes, two parties per document.
+"""Generate the files of large county days and the history before those days.
 
-The parcels are numbered from 0. A day's documents name random parcels out of 900,000.
+Document codes are as frequent as in the sandbox, and each document has two parties. The parcels are numbered from 0. A
+day's documents name random parcels; the roll has 900,000.
 """
 
 from __future__ import annotations
@@ -64,12 +65,12 @@ def _lines(day: date, documents: int) -> Iterator[tuple[str, str]]:
 
 
 def parcel_address(parcel: int) -> str:
-    """Return the address of the parcel with this number."""
+    """Return the address of the parcel with the number ``parcel``."""
     return f"{100 + parcel % 9900} SW {1 + parcel // 9900} ST"
 
 
 def load_history(connection: psycopg.Connection, parcels: int, documents: int) -> None:
-    """Insert ``parcels`` properties, and ``documents`` recorded in the two years before the measured days."""
+    """Insert ``parcels`` properties and ``documents`` documents recorded in the two years before the measured days."""
     with connection.transaction():
         connection.execute(
             "INSERT INTO properties"

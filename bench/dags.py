@@ -1,7 +1,8 @@
-"""Run every DAG once through the scheduler: a full-size day, week, month and parcel roll, then the operations DAGs.
+"""Run every DAG once through the scheduler: first the feeds with full-size files, then the operations DAGs.
 
-The benchmark starts the demo's stack. Airflow starts a process for each task, so a short task spends most of its time
-on that start. Compare the tasks' times with the row in ``data_ingestion_logs`` to see how much of a run is work.
+The benchmark starts the demo's stack. Airflow starts a process for each task, and a short task spends most of its time
+starting that process. To see how much of a run's time is actual work, compare the tasks' times with the duration in
+``data_ingestion_logs``.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ OLD = "interval '91 days'"
 
 @dataclass(frozen=True)
 class Run:
-    """One finished DAG run. ``seconds`` and ``tasks`` are durations; ``brought`` lists counts of rows or results."""
+    """One finished DAG run.
+
+    ``seconds`` and ``tasks`` are durations; ``brought`` is text that lists the counts of rows or results.
+    """
 
     name: str
     seconds: float
@@ -56,7 +60,7 @@ class Run:
 
 
 def run(scale: float) -> None:
-    """Run each DAG and print the seconds of its run and of its tasks."""
+    """Run each DAG; print how many seconds its run and its tasks take."""
     with _stack(max(int(DOCUMENTS * scale), 100)) as stack:
         api = stack.api()
         done = [_measure(stack, api, dag_id, conf) for dag_id, conf in _ingestions(stack, int(PARCELS * scale))]
@@ -86,10 +90,13 @@ def _stack(documents: int) -> Iterator[Stack]:
 
 
 def _ingestions(stack: Stack, parcels: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the feeds' DAGs and their ``conf``, the roll first. All leads are announced, however old their date."""
+    """Yield each feed's DAG id and run ``conf``, starting with the parcel roll.
+
+    The runs announce all leads, however old.
+    """
     day = stack.business_date
     monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)
-    while not is_business_day(monday):  # The county publishes no weekly file when Monday is a holiday.
+    while not is_business_day(monday):  # The county publishes no weekly file in a week whose Monday is a holiday.
         monday -= timedelta(days=7)
     roll = stack.places.state / "archive" / "roll" / first.isoformat()
     roll.mkdir(parents=True)
@@ -141,14 +148,14 @@ def _logged(stack: Stack, run_id: str) -> tuple[float | None, str] | None:
 
 
 def _returned(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
-    """Return the counts that the tasks returned, without zeros, as text."""
+    """Return the tasks' nonzero counts as text."""
     given = (api.returned(dag_id, run_id, task["task_id"]) for task in tasks if task["state"] == "success")
     counts = [value if isinstance(value, dict) else {"rows": value} for value in given if value is not None]
     return ", ".join(f"{name} {value}" for each in counts for name, value in each.items() if value) or "nothing"
 
 
 def _expire_rows(stack: Stack) -> None:
-    """Make rows older than their retention, so that the clean-up has work to do."""
+    """Make rows older than their retention period, so that the clean-up has work to do."""
     with psycopg.connect(stack.database_url) as connection:
         for table in ("deliveries", "rejected_records", "unmatched_records", "queue_metrics"):
             age = "recorded_at" if table == "queue_metrics" else "created_at"

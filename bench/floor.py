@@ -1,4 +1,4 @@
-"""Measure the least time that PostgreSQL needs for a day: to copy its files unchanged, and to insert its rows."""
+"""Measure the minimum time PostgreSQL needs for a day: the time to copy its files unchanged and to insert its rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-#: Table → the SQL condition that selects a day's rows. A day's properties are those that its documents name.
+#: Table → the SQL condition that selects a day's rows. A day's properties are the properties that its documents name.
 _ROWS = {
     "document_versions": "r.business_date = {day}",
     "party_versions": "r.business_date = {day}",
@@ -21,17 +21,17 @@ _ROWS = {
 
 
 def client() -> str:
-    """Return the client that copies the files, ``psql`` if installed, else ``psycopg``; both run the same COPY."""
+    """Return which client copies the files: ``psql`` if installed, otherwise ``psycopg``. Both run the same COPY."""
     return "psql" if shutil.which("psql") else "psycopg"
 
 
 def copy_files(url: str, files: Mapping[str, Path]) -> dict[str, float]:
-    """Return the seconds that it takes to copy each file, line by line, into an unlogged table with one text column."""
+    """Copy each file into an unlogged table with one text column; return the seconds by file."""
     return {name: _copy_file(url, path) for name, path in files.items()}
 
 
 def _copy_file(url: str, path: Path) -> float:
-    # No line contains this delimiter, so every line is one column.
+    # No line contains this delimiter, so COPY reads every line as one column.
     options = r"(DELIMITER E'\x01', ENCODING 'WIN1252')"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS floor_lines")
@@ -48,7 +48,7 @@ def _copy_file(url: str, path: Path) -> float:
 
 
 def insert_rows(url: str, day: date) -> dict[str, tuple[int, float]]:
-    """Insert the day's rows into empty tables with the same indexes; return the rows and the seconds for each table."""
+    """Insert the day's rows into empty tables with the same indexes; return each table's row count and seconds."""
     with psycopg.connect(url, autocommit=True) as connection:
         return {table: _insert_rows(connection, table, day) for table in _ROWS}
 
@@ -64,7 +64,7 @@ def _insert_rows(connection: psycopg.Connection, table: str, day: date) -> tuple
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {floor}").format(**parts))
     connection.execute(sql.SQL("CREATE TABLE {floor} (LIKE {table} INCLUDING ALL)").format(**parts))
     where = sql.SQL(_ROWS[table]).format(**parts)
-    # Collect the rows first, because the time to find them does not belong to the floor.
+    # Select the rows before the timer starts, because the floor must not include the time to find them.
     connection.execute("DROP TABLE IF EXISTS floor_rows")
     connection.execute(
         sql.SQL("CREATE TEMP TABLE floor_rows AS SELECT {columns} FROM {table} r WHERE ").format(**parts) + where

@@ -1,7 +1,7 @@
-"""Measure the steps of one county day, from archived files to alerts, beside the least time that PostgreSQL needs.
+"""Measure each step of ingesting one county day, from archived files to alerts, and compare it with the floor.
 
-Each step runs in a separate process, like a task, so its peak memory can be measured. The same run measures the floor
-(``bench.floor``).
+The floor is the minimum time PostgreSQL needs (``bench.floor``). Like a task, each step runs in a separate process, so
+its peak memory can be measured.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TASKS = get_context("forkserver")
 
 @dataclass(frozen=True)
 class Step:
-    """The seconds and the peak memory (bytes) of one step, in its own process and in PostgreSQL's backends."""
+    """How many seconds one step takes, and the peak memory in bytes of its process and of PostgreSQL's backends."""
 
     seconds: float
     process: int
@@ -55,7 +55,7 @@ class Step:
 
 @dataclass(frozen=True)
 class County:
-    """A leads database and the files of one day."""
+    """A leads database, and one day's files."""
 
     url: str
     server_pid: int
@@ -65,7 +65,7 @@ class County:
 
 
 def run(scale: float) -> None:
-    """Measure a day and a very large day on an empty database, and a day after two years of documents."""
+    """Measure a day and a very large day on an empty database, then a day on a database with two years of documents."""
     TASKS.set_forkserver_preload([__name__])
     small, big, history = (int(count * scale) for count in (SMALL, BIG, HISTORY))
     for documents in (small, big):
@@ -83,7 +83,7 @@ def run(scale: float) -> None:
 def _bench(server: PostgresServer, files: Path, documents: int, day: date, known: str) -> None:
     county = County(server.url(LEADS), server.child.pid, day, write_day(files, day, documents), documents)
     first = _run_day(county)
-    # The second run matches addresses to the parcels that the first run added. Further runs change nothing.
+    # The second run matches addresses to the parcels that the first run added. Later runs change nothing.
     together = _run_again(county)
     rows_before = _row_versions(county)
     replay = _run_day(county)
@@ -138,7 +138,7 @@ def _print(
 
 
 def _run_day(county: County) -> dict[str, Step]:
-    """Run the day's tasks one after another, each in a separate process; return the measurements by step."""
+    """Run the day's tasks one after another, each in a separate process; return each step's measurements."""
     ingestion_id, actions = _open_run(county)
     done = {name: _measure(county, action) for name, action in actions.items()}
     with connected(county.url) as connection:
@@ -154,7 +154,7 @@ def _measure(county: County, action: Action) -> Step:
 
 
 def _run_again(county: County) -> float:
-    """Run the day again; return the seconds that two concurrent tasks need to stage both files."""
+    """Run the day again; return how many seconds two concurrent tasks take to stage both files."""
     ingestion_id, actions = _open_run(county)
     with TASKS.Pool(len(county.files)) as processes:
         done = processes.starmap(timed, [(county.url, actions.pop(name)) for name in county.files], chunksize=1)
@@ -166,7 +166,7 @@ def _run_again(county: County) -> float:
 
 
 def timed(url: str, action: Action) -> tuple[float, int]:
-    """Run ``action`` in this process; return its seconds and the process's peak memory in bytes."""
+    """Run ``action`` in this process; return the seconds it takes and the process's peak memory in bytes."""
     with connected(url) as connection:
         started = time.perf_counter()
         action(connection)
@@ -189,13 +189,16 @@ def stage(connection: psycopg.Connection, county: County, run: runs.Run, name: s
 
 
 def step(connection: psycopg.Connection, run: runs.Run, name: str, options: Any) -> None:
-    """Run the step of ``county.pipeline`` with this name."""
+    """Run the step of ``county.pipeline`` that is called ``name``."""
     getattr(pipeline, name)(connection, run, **options)
 
 
 @contextmanager
 def connected(url: str) -> Iterator[psycopg.Connection]:
-    """Yield a connection with the ``work_mem`` of a task's connection (``county.hooks``, which needs Airflow)."""
+    """Yield a connection with the same ``work_mem`` as a task's.
+
+    Tasks connect through ``county.hooks``, which needs Airflow.
+    """
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute("SET work_mem = '64MB'")
         yield connection

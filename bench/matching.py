@@ -1,9 +1,9 @@
-"""Match 50,000 records to 1,000,000 parcels by address; print precision, recall and speed.
+"""Match 50,000 records to 1,000,000 parcels by address; print the precision, recall and speed.
 
 The county is invented, but its addresses look like real ones: a street grid in four quadrants, cities with their own
 grids, named streets (some with similar names), and a third of the parcels in condominiums. Each record is labeled with
-the folio that it was made from, or with None when it must stay unmatched. The baseline for comparison is ``usaddress``:
-it parses both addresses, and the fields are compared after the same abbreviations are applied.
+the folio of the parcel it was made from, or with None if it must stay unmatched. The baseline parses both addresses
+with ``usaddress``, applies the same abbreviations, and compares the fields.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ PARCELS = 1_000_000
 RECORDS = 50_000
 
 GRIDS = (
-    # Folio prefix, city, ZIP codes, directions, highest street number, weight in the random choice.
+    # Each row has the folio prefix, city, ZIP codes, directions, highest street number, and weight in the random
+    # choice.
     ("30", "MIAMI", range(33155, 33197), ("NW", "NE", "SW", "SE"), 344, 46),
     ("01", "MIAMI", range(33125, 33146), ("NW", "NE", "SW", "SE"), 79, 26),
     ("04", "HIALEAH", range(33010, 33019), ("E", "W"), 84, 9),
@@ -71,7 +72,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Record:
-    """An address as a court file writes it. ``folio`` is the right answer; None means that no parcel matches."""
+    """An address as a court file writes it. ``folio`` is the correct match; None means that no parcel matches."""
 
     kind: str
     address: str
@@ -81,7 +82,7 @@ class Record:
 
 
 def places(count: int, chance: Random) -> Iterator[Place]:
-    """Yield ``count`` parcels. No two have the same address and unit in one ZIP code."""
+    """Yield ``count`` parcels. No two parcels in a ZIP code have the same address and unit."""
     taken: set[tuple[str, str]] = set()
     made = 0
     prefixes = [grid for grid in GRIDS for _ in range(grid[5])]
@@ -114,7 +115,10 @@ def _units(chance: Random) -> list[str]:
 
 
 def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator[Record]:
-    """Yield ``count`` records: half spell a parcel's address differently, half are hard negatives or ambiguous."""
+    """Yield ``count`` records.
+
+    Half spell a parcel's address differently; the other half are hard negatives or ambiguous.
+    """
     at: dict[str, list[Place]] = defaultdict(list)
     for place in everywhere:
         at[place.address].append(place)
@@ -170,12 +174,12 @@ def _negative(place: Place, at: dict[str, list[Place]], chance: Random) -> Recor
 
 
 def _is_alias(address: str) -> bool:
-    """Return whether the address contains a second name of a street; then it may be a real address, not a negative."""
+    """Return whether the address contains an alternative street name, in which case it may be a real address."""
     return any(name in address for names in spelling.ALIASES.values() for name in names)
 
 
 def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool:
-    """Return whether the record is too vague for its label: without a ZIP code, it may mean another parcel too."""
+    """Return whether the record is too vague for its label, because it could also mean another parcel."""
     twins = [other for other in at[place.address] if other.unit == place.unit]
     if record.kind == "alias" and place.address.split(" ", 1)[1] in ("SW 24 ST",):
         return any(other.zip == place.zip for other in at.get(place.address.replace("SW 24 ST", "SW 22 ST"), ()))
@@ -183,7 +187,7 @@ def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool
 
 
 def run(scale: float) -> None:
-    """Measure the matching and print its quality beside that of usaddress."""
+    """Measure the matching; print its speed, and compare its quality with that of usaddress."""
     chance = Random(20261120)
     everywhere = list(places(int(PARCELS * scale), chance))
     asked = list(records(everywhere, int(RECORDS * scale), chance))
@@ -255,7 +259,7 @@ def _print_quality(title: str, asked: Sequence[Record], answers: Sequence[str | 
 
 
 def _by_usaddress(everywhere: Sequence[Place], asked: Sequence[Record]) -> list[str | None]:
-    """Match each record to the parcel whose fields, as parsed by usaddress, are equal; return the folios or None."""
+    """Match each record to the parcel that usaddress parses to the same fields; return each record's folio or None."""
     with (ROOT / "migrations" / "reference" / "street_words.csv").open(encoding="utf-8", newline="") as rows:
         words = {word: short for word, kind, short in csv.reader(rows)}
     by_place: dict[tuple[str, ...], list[str]] = defaultdict(list)

@@ -16,7 +16,7 @@ def own_peak() -> int:
 
 
 class BackendPeak:
-    """Measures the peak of the private memory, without shared buffers, that all backends of a server use together.
+    """Measures the peak private memory of all of a server's backends together. Shared buffers do not count.
 
     Parallel workers count as backends. The server's other processes (checkpointer, …) do not count.
     """
@@ -29,7 +29,7 @@ class BackendPeak:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Measure until the block ends; ``bytes`` is the peak."""
+        """Measure until the block ends, and store the peak in ``bytes``."""
         self.bytes = 0
         self._done.clear()
         thread = threading.Thread(target=self._watch, daemon=True)
@@ -53,7 +53,7 @@ class BackendPeak:
 
 
 def _status_field(status: Path, field: str) -> int:
-    """Return a field of a ``/proc`` status file in bytes, 0 if the file or the field is missing."""
+    """Return the value of a field in a ``/proc`` status file in bytes; return 0 if the file or the field is missing."""
     with suppress(OSError):
         for line in status.read_text("ascii", "replace").splitlines():
             if line.startswith(f"{field}:"):

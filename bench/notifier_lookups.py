@@ -1,4 +1,4 @@
-"""Measure lookups in an idle queue, the cost of an idle worker, and lookups beside a backlog of e-mails."""
+"""Measure lookups in an idle system and during an e-mail backlog, and what an idle worker costs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _folios = count(3_000_000_000_000)
 
 
 def run(scale: float) -> None:
-    """Print the latencies of lookups, the cost of an idle worker, and the rate of empty wake-ups."""
+    """Print the lookup latencies, the CPU and memory that an idle worker uses, and the rate of empty wake-ups."""
     with system() as connection:
         user = make_leads(connection, 1, 1)[0]["subscriber_id"]
         idle, share, memory = _idle(connection, user, max(int(LOOKUPS * scale), 50), IDLE_SECONDS * max(scale, 0.1))
@@ -90,7 +90,7 @@ def beside_email(connection: Connection, user: int, backlog: int) -> list[float]
 
 
 def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
-    """Look up folios that are not cached; yield the seconds of each lookup."""
+    """Look up folios that are not cached; yield how many seconds each lookup takes."""
     import notifier
 
     for folio in map(str, (next(_folios) for _ in range(lookups))):
@@ -101,7 +101,7 @@ def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
 
 
 def _no_ops(connection: Connection, messages: int) -> float:
-    """Return the wake-ups per second of a queue in which nothing is due. Each wake-up makes one empty claim."""
+    """Return how many wake-ups per second a worker handles when nothing is due. Each wake-up causes one empty claim."""
     from notifier.actors.drain import drain_email_workflows
     from notifier.broker.redis_broker import NotifierBroker
     from notifier.core.queues import EMAIL

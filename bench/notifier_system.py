@@ -27,7 +27,7 @@ Connection = psycopg.Connection[tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Usage:
-    """The CPU seconds that a worker and its master process have used so far, and the peak memory in bytes."""
+    """The CPU seconds that a worker and its main process have used, and the larger process's peak memory in bytes."""
 
     cpu: float
     memory: int
@@ -43,13 +43,13 @@ class Worker:
         )
 
     def usage(self) -> Usage:
-        """Return the CPU time of all its processes together, and the memory of the largest process."""
+        """Return the total CPU time of the worker's processes, and the peak memory of the largest process."""
         processes = [self._process, *self._process.children(recursive=True)]
         cpu = sum(sum(one.cpu_times()[:2]) for one in processes)
         return Usage(cpu, max(_peak_memory(one.pid) for one in processes))
 
     def stop(self) -> None:
-        """Stop the worker; kill it after 30 seconds."""
+        """Stop the worker; kill it if it still runs after 30 seconds."""
         self._process.terminate()
         with suppress(psutil.TimeoutExpired):
             self._process.wait(30)
@@ -59,7 +59,7 @@ class Worker:
 
 @contextmanager
 def system() -> Iterator[Connection]:
-    """Start PostgreSQL and Redis and set the notifier's settings; yield a connection to the leads database."""
+    """Start PostgreSQL and Redis, and configure the notifier to use them; yield a connection to the leads database."""
     before = dict(os.environ)
     with leads_server() as postgres, redis_server() as redis:
         os.environ.update(
@@ -72,7 +72,7 @@ def system() -> Iterator[Connection]:
                 "NO_PROXY": "127.0.0.1",
             }
         )
-        # Close connections to the Redis of an earlier benchmark.
+        # Close the broker's connections to an earlier benchmark's Redis.
         dramatiq.get_broker().close()
         try:
             with psycopg.connect(postgres.url(LEADS), autocommit=True) as connection:
@@ -86,7 +86,7 @@ def system() -> Iterator[Connection]:
 
 @contextmanager
 def provider(latency: float) -> Iterator[None]:
-    """Start the stand-in for all providers, which answers after ``latency`` seconds."""
+    """Start the providers' stand-in, which answers each request after ``latency`` seconds."""
     command = [sys.executable, "-m", "bench.stand_in", "--latency", str(latency)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -107,7 +107,7 @@ def worker(connection: Connection, queue_name: str, threads: int) -> Iterator[Wo
 
 @contextmanager
 def workers(connection: Connection, *queues: tuple[str, int]) -> Iterator[list[Worker]]:
-    """Start a worker for each pair of queue name and thread count; yield the workers when all are ready."""
+    """Start a worker for each pair of queue name and thread count; yield the workers when all of them are ready."""
     running = [Worker(queue_name, threads) for queue_name, threads in queues]
     ready = "SELECT count(DISTINCT queue_name) FROM lane_status"
     try:
@@ -120,7 +120,7 @@ def workers(connection: Connection, *queues: tuple[str, int]) -> Iterator[list[W
 
 
 def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
-    """Wait until ``true`` returns a true value; raise TimeoutError after ``seconds``."""
+    """Wait until ``true`` returns a true value. Raises TimeoutError after ``seconds`` seconds."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
@@ -129,7 +129,10 @@ def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
 
 
 def make_leads(connection: Connection, subscribers: int, leads: int) -> list[dict[str, int]]:
-    """Insert subscribers and leads; return the arguments of one alert per lead, distributed over the subscribers."""
+    """Insert subscribers and leads; return the arguments for one alert per lead.
+
+    Alerts are distributed over the subscribers.
+    """
     users = connection.execute(
         "INSERT INTO users (email, first_name, subscription_status, token_balance)"
         " SELECT 'person' || n || '@example.com', 'Pat', 'active', 1000000 FROM generate_series(1, %s) AS n"

@@ -16,7 +16,7 @@ _PLAN = re.compile(r"duration: ([\d.]+) ms  plan:\nQuery Text: (.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Plan:
-    """A statement that was run, with the output of EXPLAIN (ANALYZE, BUFFERS)."""
+    """A statement and its query plan from EXPLAIN (ANALYZE, BUFFERS)."""
 
     milliseconds: float
     statement: str
@@ -25,9 +25,9 @@ class Plan:
 
 @contextmanager
 def explained(connection: psycopg.Connection, *, at_least: int = 0) -> Iterator[list[Plan]]:
-    """Yield a list that collects the plans of all statements on ``connection``, also of those inside functions.
+    """Yield a list that collects the plans of all statements on ``connection``, including statements inside functions.
 
-    Statements that take less than ``at_least`` milliseconds are left out. The database user must be a superuser.
+    The list leaves out statements that take less than ``at_least`` milliseconds. The database user must be a superuser.
     """
     found: list[Plan] = []
 
@@ -51,7 +51,7 @@ def explained(connection: psycopg.Connection, *, at_least: int = 0) -> Iterator[
 
 
 def print_slowest(plans: list[Plan], count: int) -> None:
-    """Print the ``count`` plans that took longest."""
+    """Print the plans of the ``count`` slowest statements."""
     for place, plan in enumerate(sorted(plans, key=lambda plan: -plan.milliseconds)[:count], 1):
         print(f"\nslowest statement {place}: {plan.milliseconds / 1000:.2f} s (including the cost of EXPLAIN ANALYZE)")
         print(f"  {plan.statement}")
@@ -60,7 +60,7 @@ def print_slowest(plans: list[Plan], count: int) -> None:
 
 
 def _plan(milliseconds: float, lines: list[str]) -> Plan:
-    """Split auto_explain's lines into the statement (its first line that is not a comment) and the plan."""
+    """Split auto_explain's lines into the plan and the statement, of which only the first line is kept."""
     first = next((n for n, line in enumerate(lines) if "  (cost=" in line), len(lines))
     statement = next((line.strip() for line in lines if line.strip() and not line.startswith("--")), "")
     return Plan(milliseconds, statement, tuple(lines[first:]))

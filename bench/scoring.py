@@ -1,4 +1,4 @@
-"""Measure the scoring of a million leads, beside a plain UPDATE of as many rows with the same indexes."""
+"""Measure how long it takes to score a million leads, compared with a plain UPDATE of a table with the same indexes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from county.lead_scoring import score_leads
 
 LEADS_COUNT = 1_000_000
 
-#: The leads have all types and ages from 0 to 119 days; one in ten is closed.
+#: The leads have all types, and ages from 0 to 119 days; one lead in ten is closed.
 LOAD = """
 INSERT INTO leads (lead_type, lead_date, estimated_equity, engagement_count, status, source_reference)
 SELECT (ARRAY['new_homeowner', 'foreclosure', 'eviction', 'indebtedness', 'probate', 'verdict'])[1 + n %% 6],
@@ -24,7 +24,7 @@ FROM generate_series(1, %(count)s) AS n
 
 
 def run(scale: float) -> None:
-    """Print the seconds of the plain UPDATE and of scoring when all, no and some scores change."""
+    """Print how many seconds the plain UPDATE takes, and scoring when all scores, no scores or some scores change."""
     count = int(LEADS_COUNT * scale)
     with leads_server() as server, psycopg.connect(server.url(LEADS), autocommit=True) as connection:
         connection.execute(LOAD, {"count": count})

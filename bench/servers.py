@@ -1,4 +1,4 @@
-"""Servers for one benchmark, with the settings of ``make demo``: no unsafe setting makes them faster."""
+"""Start the servers for one benchmark with the same settings as ``make demo``. No unsafe setting makes them faster."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Serve a fast stand-in for SendGrid and the county's API: ``python -m bench.stand_in --latency 0.02``.
 
-The stand-in only waits and answers. Benchmarks do not use the sandbox, because the sandbox checks and stores every
-request, which takes longer than to send the request. The stand-in runs in a separate process and prints its port. For
-SendGrid, the stand-in serves only ``/v3/mail/send``.
+The stand-in waits, then answers; it checks and stores nothing. Benchmarks do not use the sandbox, because checking and
+storing a request takes longer than sending it. The stand-in runs in a separate process and prints its port. Of
+SendGrid's API, the stand-in serves only ``/v3/mail/send``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def answer_to(head: bytes) -> bytes:
 
 
 def deed(folio: str, sequence: int) -> dict[str, object]:
-    """Return the county's answer about a parcel: one deed with a seller and a buyer."""
+    """Return the county's answer about a parcel: one deed, with a seller and a buyer."""
     common = {
         "CFN_YEAR": 2026,
         "CFN_SEQ": sequence,
@@ -50,7 +50,7 @@ def deed(folio: str, sequence: int) -> dict[str, object]:
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. Each request is answered ``latency`` seconds after its last byte."""
+    """A client's connection. The stand-in answers each request ``latency`` seconds after its last byte."""
 
     def __init__(self, latency: float) -> None:
         self._latency = latency
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport for the answers."""
+        """Keep the transport, so that answers can be sent."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print ``rows`` under ``header``. The first column is aligned left, the others (numbers) right.
+    """Print ``rows`` under ``header``.
 
-    Floats are printed with two decimals, integers with commas as thousands separators, and None as an empty cell.
+    The first column is aligned left; the other columns, which hold numbers, are aligned right. Floats are printed with
+    two decimals, integers with commas as thousands separators, and None as an empty cell.
     """
     lines = [list(header), *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(line[n]) for line in lines) for n in range(len(header))]

@@ -1,4 +1,4 @@
-"""Run a make target after ``.venv`` exists: ``python -m local demo | up | migrate | clean``."""
+"""``python -m local demo | up | migrate | clean`` runs the make target of that name, once ``.venv`` exists."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> int:
     command = str(parser.parse_args().command)
     progress = Progress()
     progress.listen()
-    # If `make` is killed with SIGKILL, it cannot pass the signal to this process.
+    # Stop this process when `make` dies: if `make` gets SIGKILL, it cannot forward the signal.
     end_with_parent(signal.SIGTERM)
     commands: dict[str, Callable[[Progress], None]] = {"demo": demo, "up": up, "migrate": migrate, "clean": clean_up}
     try:
@@ -40,7 +40,7 @@ def main() -> int:
     except (ServiceDied, Failure, ForeignFile, AlreadyRunning) as error:
         _complain(progress, command, error)
         return 1
-    except Exception as error:  # Only this function still knows which step failed.
+    except Exception as error:  # Report the step that failed; a traceback would not name it.
         _complain(progress, command, Failure(f"{type(error).__name__}: {error}", _keep_trace()))
         return 1
     return 0
@@ -81,9 +81,10 @@ def up(progress: Progress) -> None:
 
 
 def migrate(progress: Progress) -> None:
-    """Migrate the database at DATABASE_URL, or the running stack's database, or else the database of `make up`.
+    """Migrate the database at DATABASE_URL.
 
-    If no stack is running, start the local PostgreSQL for the migration and stop it afterwards.
+    Without DATABASE_URL, migrate the database of the running stack or of `make up`. If no stack is running, start the
+    local PostgreSQL for the migration and stop it afterwards.
     """
     places = Paths()
     places.prepare()

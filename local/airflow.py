@@ -25,7 +25,7 @@ triggers, but this project has none; a second SIGTERM stops it at once."""
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of the api-server and of two log servers. Fixed log ports would conflict when two stacks run."""
+    """The ports of the api-server and of two log servers. Fixed log ports would conflict if two stacks ran."""
 
     api: int
     worker_log: int
@@ -33,7 +33,7 @@ class Ports:
 
     @classmethod
     def choose(cls) -> Ports:
-        """Choose free ports; use the UI's default port if it is free."""
+        """Choose free ports. The UI gets its default port if that port is free."""
         return cls(preferred_port(UI_PORT), free_port(), free_port())
 
     @property
@@ -52,7 +52,7 @@ def environment(
 ) -> dict[str, str]:
     """Return the variables that every Airflow process and command of this stack needs.
 
-    ``metadata_url`` is a ``postgresql://`` address; ``connections`` maps connection ids to their JSON.
+    ``metadata_url`` is a ``postgresql://`` address. ``connections`` maps each connection id to the connection's JSON.
     """
     home = places.state / "airflow"
     options = {
@@ -80,8 +80,8 @@ def environment(
         "LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_log),
         "LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_log),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
-        # Developers do not want to wait: look for work three times a second, and for changed DAG files every ten
-        # seconds.
+        # So that developers do not have to wait, Airflow looks for work three times a second and for changed DAG files
+        # every ten seconds.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
@@ -105,7 +105,7 @@ def write_passwords(places: Paths, keys: Mapping[str, str]) -> None:
 
 
 def component(name: str, places: Paths, variables: Mapping[str, str]) -> Child:
-    """Return the process of one of COMPONENTS, not yet started."""
+    """Return the process, not yet started, for the component ``name`` (one of COMPONENTS)."""
     return Child(
         name,
         [places.executables / "airflow", name],

@@ -1,4 +1,4 @@
-"""A client for the few calls of Airflow's REST API that the local stack needs."""
+"""A client for the few calls to Airflow's REST API that the local stack makes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 class AirflowApi:
-    """A client of Airflow's REST API.
+    """A client for Airflow's REST API.
 
-    The client logs in with ``user`` and ``password`` before its first call that needs a token. All methods raise
-    OSError for network and HTTP errors.
+    The client logs in with ``user`` and ``password`` when it first needs a token. All methods raise OSError on network
+    and HTTP errors.
     """
 
     def __init__(self, url: str, user: str, password: str) -> None:
@@ -21,7 +21,7 @@ class AirflowApi:
         self.user = user
         self.password = password
         self._token: str | None = None
-        # Do not use a proxy: Airflow runs on this machine.
+        # Do not use a proxy, because Airflow runs on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def health(self) -> dict[str, str | None]:
@@ -30,7 +30,7 @@ class AirflowApi:
         return {name: (part or {}).get("status") for name, part in answer.items() if isinstance(part, dict)}
 
     def dag(self, dag_id: str) -> dict[str, Any] | None:
-        """Return Airflow's description of the DAG, or None while Airflow has not parsed its file."""
+        """Return Airflow's description of the DAG, or None if Airflow has not parsed the DAG's file yet."""
         try:
             return self._call("GET", f"/api/v2/dags/{dag_id}")
         except urllib.error.HTTPError as error:

@@ -1,6 +1,6 @@
 """Migrate Airflow's own database and create the pools: ``python -m local.airflow_metadata``.
 
-One process does the work of three ``airflow`` commands, because each command would spend 4 to 5 s on imports.
+One process does the work of three ``airflow`` commands, because each command would spend 4 to 5 seconds on imports.
 """
 
 from __future__ import annotations

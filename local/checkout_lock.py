@@ -1,4 +1,4 @@
-"""Allow one stack per checkout: only the process that holds the lock may start services or stop leftover ones."""
+"""Allow only one stack per checkout. Only the process that holds the lock may start services or stop leftover ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AlreadyRunning(Exception):
 
 @contextlib.contextmanager
 def hold(places: Paths) -> Iterator[None]:
-    """Hold the checkout's lock inside the block; raise AlreadyRunning when another process holds it.
+    """Hold the checkout's lock until the block ends. Raises AlreadyRunning if another process holds the lock.
 
     The kernel releases the lock when the process dies, even by SIGKILL. Child processes do not inherit the lock.
     """
@@ -40,7 +40,7 @@ def hold(places: Paths) -> Iterator[None]:
 
 
 def end_holder(places: Paths, timeout: float = 90.0) -> bool:
-    """Ask the process that holds the lock to stop its stack, and wait up to ``timeout`` seconds for it.
+    """Ask the process that holds the lock to stop its stack, and wait up to ``timeout`` seconds until it has stopped.
 
     Return False if no process held the lock.
     """
@@ -65,7 +65,7 @@ def running_stack(places: Paths) -> int | None:
 
 
 def _holder(places: Paths) -> int:
-    for _ in range(20):  # The process takes the lock first and writes its pid a moment later.
+    for _ in range(20):  # The holder may have taken the lock but not written its pid yet.
         text = places.lock.read_text("utf-8").strip()
         if text:
             return int(text)

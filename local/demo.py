@@ -1,4 +1,4 @@
-"""Run one business day through the real scheduler, up to its last alert (``make demo``)."""
+"""Ingest one business day with a real Airflow scheduler, and deliver all of its alerts (``make demo``)."""
 
 from __future__ import annotations
 

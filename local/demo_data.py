@@ -35,9 +35,10 @@ def has_subscribers(url: str) -> bool:
 
 
 def load(url: str, parcels: Path) -> None:
-    """Add the demo's subscribers, and the parcels of a CSV file (header = column names) as known properties.
+    """Add the demo's subscribers, and add the parcels in a CSV file as known properties.
 
-    Existing folios and e-mail addresses are left unchanged, so the call is safe to repeat.
+    The file's header names the columns. Rows whose folio or e-mail address already exists are left unchanged, so the
+    call is safe to repeat.
     """
     with psycopg.connect(url) as connection:
         for subscriber, criteria in subscribers():
@@ -48,7 +49,7 @@ def load(url: str, parcels: Path) -> None:
 
 
 def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Yield the demo's subscribers: a row of ``users`` and the rows of ``subscriber_lead_criteria`` for each.
+    """Yield a ``users`` row and the ``subscriber_lead_criteria`` rows for each of the demo's subscribers.
 
     Every call yields the same subscribers.
     """
@@ -73,7 +74,7 @@ def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
 def _criteria(number: int, chance: random.Random) -> dict[str, Any]:
     channels = (["email"], ["email", "sms"], ["sms"])[number % 3]
     types = chance.sample(LEAD_TYPES, 1 + number % 3)
-    if not {"new_homeowner", "foreclosure"} & set(types):  # Daily files yield only these lead types.
+    if not {"new_homeowner", "foreclosure"} & set(types):  # The daily files create no other lead types.
         types.append(("new_homeowner", "foreclosure")[number % 2])
     return {
         "lead_types": types,

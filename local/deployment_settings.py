@@ -1,4 +1,4 @@
-"""Deployment settings that this code does not read: those of Airflow and of the compose file."""
+"""Settings that only Airflow and docker compose read, and this project's code does not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ComposeSettings(EnvironmentSettings):
         example="change-me",
     )
     airflow__api_auth__jwt_secret: SecretStr = setting(
-        "Signs the tokens between Airflow's processes, the same for all of them.",
+        "Signs the tokens that Airflow's processes exchange. All of them need the same value.",
         command="openssl rand -hex 64",
         example="change-me",
     )
@@ -38,13 +38,13 @@ class AirflowConnections(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Airflow's connections")
 
     airflow_conn_leads_db: SecretStr = setting(
-        "The leads database. Unset, DATABASE_URL is used.",
+        "The leads database. If unset, DATABASE_URL is used.",
         "",
         example="postgresql://leads:change-me@localhost:5432/leads",
     )
     airflow_conn_miami_dade_ftp: SecretStr = setting(
-        'The county\'s FTP server. "extra": {"tls": true} makes it FTPS (encrypted); "ca_file": "/path/county.pem" '
-        "beside it checks the server's certificate too.",
+        'The county\'s FTP server. "extra": {"tls": true} makes it FTPS (encrypted). Adding "ca_file": '
+        '"/path/county.pem" also checks the server\'s certificate.',
         example='{"conn_type": "ftp", "host": "ftp.example.com", "login": "change-me", "password": "change-me"}',
     )
     airflow_conn_google_cloud_default: SecretStr = setting(
@@ -53,8 +53,8 @@ class AirflowConnections(EnvironmentSettings):
         example='{"conn_type": "google_cloud_platform", "extra": {"project": "example"}}',
     )
     airflow_conn_airflow_db: SecretStr = setting(
-        "Airflow's own database, which data_cleanup keeps small. Unset, docker compose names its own; elsewhere that "
-        "part of data_cleanup is left out.",
+        "Airflow's own database, which data_cleanup keeps small. If unset, docker compose supplies the address of its "
+        "own database. Elsewhere, data_cleanup skips Airflow's database.",
         "",
         example="postgresql://leads:change-me@localhost:5432/airflow",
     )

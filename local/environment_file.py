@@ -1,4 +1,4 @@
-"""Write and read ``.local/env``, which holds the running stack's settings for ``source`` in a terminal."""
+"""Write and read ``.local/env``, a shell file with the running stack's settings: ``source .local/env`` exports them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.paths import Paths
 def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
     """Write ``.local/env`` with mode 0600, because it contains passwords.
 
-    The file puts ``.venv/bin`` first on the PATH and the folder of psql last.
+    The file puts ``.venv/bin`` first on the PATH and psql's folder last.
     """
     lines = [f"# Settings of the stack that `make {places.profile}` started. Use them with: source .local/env"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items()) if name != "PATH"]
@@ -23,7 +23,7 @@ def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
 
 
 def read_environment_file(places: Paths) -> dict[str, str]:
-    """Return the settings in ``.local/env``, or an empty dict if the file does not exist."""
+    """Return the settings in ``.local/env``. Without the file, return an empty dict."""
     if not places.environment_file.exists():
         return {}
     words = shlex.split(places.environment_file.read_text("utf-8"), comments=True)

@@ -1,6 +1,6 @@
 """Create ``.venv`` and install the locked requirements. This module imports only the standard library.
 
-``python3 -m local.install [--dev]`` does nothing when the lock files have not changed since the last installation.
+``python3 -m local.install [--dev]`` does nothing if the lock files have not changed since the last installation.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def install(locks: list[str]) -> None:
-    """Install what the lock files list into ``.venv``. Raises InstallationFailed."""
+    """Install the packages in the lock files into ``.venv``. Raises InstallationFailed."""
     if sys.version_info < OLDEST_PYTHON:
         wanted, found = ".".join(map(str, OLDEST_PYTHON)), sys.version.split()[0]
         raise InstallationFailed(
@@ -63,7 +63,7 @@ def install(locks: list[str]) -> None:
 
 
 def _venv_starts() -> bool:
-    """Return whether .venv's Python starts; it does not start if .venv was moved or its Python was removed."""
+    """Return whether .venv's Python starts. It does not start if .venv was moved or if its Python was removed."""
     if not PYTHON.exists():
         return False
     result = subprocess.run([PYTHON, "-c", "import encodings"], check=False, capture_output=True)
@@ -71,7 +71,7 @@ def _venv_starts() -> bool:
 
 
 def _create_venv() -> None:
-    """Create .venv. The caller makes sure that no working .venv exists, because a process may be using it."""
+    """Create .venv. The caller must make sure that no working .venv exists, because a process might be using it."""
     if VENV.exists():
         print("the Python of .venv no longer starts: creating .venv again …", flush=True)
         shutil.rmtree(VENV)

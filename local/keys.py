@@ -1,4 +1,4 @@
-"""Create the passwords and signing keys of the local stack, once per checkout; only the user can read them."""
+"""Create the local stack's passwords and signing keys once per checkout. Only the user can read them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAKERS: dict[str, Callable[[], str]] = {
 
 
 def load_keys(folder: Path) -> dict[str, str]:
-    """Return the keys stored in ``folder``; create missing keys first."""
+    """Create any missing keys in ``folder``; return all keys."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     path = folder / "keys.json"
@@ -40,7 +40,7 @@ def load_keys(folder: Path) -> dict[str, str]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` with mode 0600, atomically: a reader never sees a partly written file."""
+    """Write ``text`` to ``path`` atomically and with mode 0600. A reader never sees a partly written file."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

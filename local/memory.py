@@ -1,4 +1,4 @@
-"""Measure the stack's memory as the sum of its processes' proportional set sizes, which count shared pages once."""
+"""Measure the stack's memory as the sum of its processes' proportional set sizes, which count each shared page once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 
 def proportional_set_size(sessions: Iterable[int]) -> int:
-    """Return the bytes that this process and all processes of ``sessions`` use together.
+    """Return how many bytes this process and all processes in ``sessions`` use together.
 
     Return 0 on systems without ``/proc/<pid>/smaps_rollup``.
     """
@@ -37,7 +37,10 @@ def _process_size(pid: int) -> int:
 
 
 class PeakMemory:
-    """Measures memory every ``interval`` seconds and keeps the peak; ``sessions`` returns the stack's session ids."""
+    """Measures the stack's memory every ``interval`` seconds and keeps the peak.
+
+    ``sessions`` returns the stack's session ids.
+    """
 
     def __init__(self, sessions: Callable[[], Iterable[int]], interval: float = 1.5) -> None:
         self.peak = 0
@@ -47,7 +50,7 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
 
     def start(self) -> None:
-        """Start measuring in a thread."""
+        """Start to measure in a background thread."""
         self._thread.start()
 
     def stop(self) -> None:

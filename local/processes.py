@@ -1,4 +1,4 @@
-"""Start and stop child processes. Each child has its own session and a recorded pid, so that none is left running."""
+"""Start and stop child processes. Each child has its own session and a recorded pid, so that none keeps running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else
 
 
 class ServiceDied(Exception):
-    """A service has ended unexpectedly or could not start, or a one-off command failed."""
+    """A service ended unexpectedly or could not start, or a one-off command failed."""
 
     def __init__(self, name: str, reason: str, log: Path) -> None:
         super().__init__(f"{name} {reason}")
@@ -33,11 +33,10 @@ class ServiceDied(Exception):
 
 @dataclass
 class Child:
-    """One process with all its descendants.
+    """A child process and all its descendants.
 
-    ``grace`` is the number of seconds that the process gets to exit after ``stop_signal``. ``user`` is the numeric user
-    and group to run as; only root can set it. ``record`` is the folder that holds the record of the pid until the
-    process has ended.
+    ``grace`` is how many seconds the process has to exit after ``stop_signal``. ``user`` is the numeric user and group
+    to run as; only root can set it. ``record`` is the folder in which the pid is recorded until the process has ended.
     """
 
     name: str
@@ -53,7 +52,10 @@ class Child:
     born: float = 0.0
 
     def start(self) -> None:
-        """Start the process. Call this only from the main thread: Linux treats the starting *thread* as the parent."""
+        """Start the process.
+
+        Call this only from the main thread: Linux treats the thread that starts the process as its parent.
+        """
         user: dict[str, Any] = {}
         if self.user is not None:
             user = {"user": self.user[0], "group": self.user[1], "extra_groups": []}
@@ -70,7 +72,8 @@ class Child:
                 preexec_fn=_end_with_parent(self.stop_signal, os.getpid()),
                 **user,
             )
-        # The process has not been reaped yet, so /proc still has its entry even if the process has already ended.
+        # Even if the process has already ended, /proc still has its entry, because nobody has waited for the process
+        # yet.
         self.born = birth(self.process.pid)
         if self.record is not None:
             _write_record(self.record / f"{self.name}.json", self)
@@ -83,16 +86,16 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Return whether the process runs now."""
+        """Return whether the process is running."""
         return self.process is not None and self.process.poll() is None
 
     def check(self) -> None:
-        """Raise ServiceDied when the process has ended."""
+        """Raise ServiceDied if the process has ended."""
         if self.process is not None and (code := self.process.poll()) is not None:
             raise ServiceDied(self.name, f"ended unexpectedly ({describe_exit(code)})", self.log)
 
     def wait_success(self, timeout: float) -> None:
-        """Wait for a one-off command. Raises ServiceDied when it fails or takes more than ``timeout`` seconds."""
+        """Wait until a one-off command ends. Raises ServiceDied if it fails or takes more than ``timeout`` seconds."""
         assert self.process is not None
         try:
             code = self.process.wait(timeout)
@@ -103,7 +106,7 @@ class Child:
             raise ServiceDied(self.name, f"failed ({describe_exit(code)})", self.log)
 
     def ask_to_stop(self, signum: signal.Signals | None = None) -> None:
-        """Send the stop signal to the process, which stops its own descendants; return at once."""
+        """Send the stop signal to the process and return at once. The process must stop its own descendants."""
         if self.process is not None and self.running:
             self.process.send_signal(signum or self.stop_signal)
 
@@ -121,7 +124,7 @@ class Child:
         self.forget()
 
     def forget(self) -> None:
-        """Remove the record of the process."""
+        """Remove the process's record."""
         if self.record is not None:
             (self.record / f"{self.name}.json").unlink(missing_ok=True)
 
@@ -131,7 +134,7 @@ class Child:
 
 
 def last_lines(log: Path, count: int = 12) -> list[str]:
-    """Return the last lines of a log file, which may be large, missing or not UTF-8."""
+    """Return the last lines of a log file. The file may be large, missing or not UTF-8."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 16_384))
@@ -141,14 +144,14 @@ def last_lines(log: Path, count: int = 12) -> list[str]:
 
 
 def describe_exit(code: int) -> str:
-    """Describe an exit code in words."""
+    """Return a description of the exit code."""
     return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 def birth(pid: int) -> float:
-    """Return the start time of the process, a number that no later process with the same pid has.
+    """Return the process's start time. No later process with the same pid has the same start time.
 
-    On Linux the number is in clock ticks since boot, which do not change when the clock is set. Raises
+    On Linux the start time is in clock ticks since boot, so setting the clock does not change it. Raises
     psutil.NoSuchProcess.
     """
     if sys.platform != "linux":
@@ -157,14 +160,14 @@ def birth(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         raise psutil.NoSuchProcess(pid) from None
-    return float(fields[19])  # Field 22, "starttime". The first two fields, pid and (name), were cut off.
+    return float(fields[19])  # Field 22, "starttime". The split list starts at field 3, after the pid and the name.
 
 
 def session_members(session: int, born: float) -> list[psutil.Process]:
     """Return the running processes of a session.
 
-    The session's leader is or was the process with the pid ``session`` and the start time ``born``. The list is empty
-    if another process has this pid now, because the system reuses a pid only after the whole session has ended.
+    The session's leader is or was the process with the pid ``session`` and the start time ``born``. If another process
+    has this pid now, the list is empty: the system reuses a pid only after the whole session has ended.
     """
     members = []
     for process in psutil.process_iter():
@@ -182,9 +185,9 @@ def session_members(session: int, born: float) -> list[psutil.Process]:
 
 
 def kill_session(session: int, born: float, polite_until: float) -> None:
-    """Stop the remaining processes of a session: SIGTERM at once, SIGKILL after ``polite_until`` (monotonic time).
+    """Stop a session's remaining processes. Send SIGTERM at once and SIGKILL after ``polite_until`` (monotonic time).
 
-    A process group would not be enough: Airflow's tasks and parsers have their own groups inside the session.
+    Stopping a process group would not be enough, because Airflow's tasks and parsers have their own process groups.
     """
     asked: set[int] = set()
     while members := session_members(session, born):
@@ -200,10 +203,11 @@ def kill_session(session: int, born: float, polite_until: float) -> None:
 
 
 def stop_leftovers(folder: Path) -> list[str]:
-    """Stop the processes that an earlier start recorded in ``folder`` and left running; return their names.
+    """Stop the processes recorded in ``folder`` that an earlier stack left running; return their names.
 
-    A process matches its record if the pid, the start time and the boot id are equal, so another program with a reused
-    pid is left alone. If only the session's leader has ended, the rest of the session is stopped.
+    A process matches its record if the pid, the start time and the boot id are equal. A different program with a reused
+    pid is therefore left alone. If the session's leader has ended, the other processes in the session are still
+    stopped.
     """
     stopped = []
     for path in sorted(folder.glob("*.json")):
@@ -261,7 +265,7 @@ def _end_with_parent(signum: signal.Signals, parent: int) -> Callable[[], None]:
 
     def prepare() -> None:
         end_with_parent(signum)
-        if os.getppid() != parent:  # The parent died before prctl took effect.
+        if os.getppid() != parent:  # True if the parent died before prctl took effect.
             os._exit(1)
 
     return prepare

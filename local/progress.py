@@ -1,4 +1,4 @@
-"""Print progress to the terminal, measure the time of each step, and record signals."""
+"""Print progress to the terminal, time each step, and record signals."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Failure(Exception):
 
 
 class Progress:
-    """Prints lines with the time since the start, and records signals.
+    """Prints progress with the time since the start, and records signals.
 
-    The signal handler only records a signal. ``pause``, which every waiting loop calls, raises Interrupted. An
-    exception at any other place could leave a process that was started but not recorded.
+    The signal handler only records the signal. Every waiting loop calls ``pause``, which then raises Interrupted. An
+    exception anywhere else could leave a process that was started but not recorded.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Progress:
         self.signals: list[int] = []
 
     def listen(self) -> None:
-        """Record signals from now on instead of ending the program. Call this only from the main thread."""
+        """From now on, record signals instead of ending the program. Call this only from the main thread."""
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._note)
 
@@ -54,7 +54,7 @@ class Progress:
 
     @property
     def impatient(self) -> bool:
-        """Return whether a second signal has arrived: the user wants everything to stop without waiting."""
+        """Return whether a second signal has arrived. The user then does not want to wait for a clean stop."""
         return len(self.signals) > 1
 
     def pause(self, seconds: float) -> None:
@@ -86,7 +86,7 @@ class Progress:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Measure the time of a step, and name it in the message if it fails."""
+        """Time a step, and remember its name for the error message if it fails."""
         self.current = name
         started = time.monotonic()
         yield

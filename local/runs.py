@@ -1,4 +1,4 @@
-"""Start a run of a DAG in the local Airflow, without a second run, and follow it until it ends."""
+"""Start exactly one run of a DAG in the local Airflow, and follow the run until it ends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ENDED = ("success", "failed")
 def start_run(stack: Stack, api: AirflowApi, dag_id: str, conf: dict[str, Any]) -> str:
     """Create the first run of a paused DAG, then unpause the DAG; return the run's id.
 
-    When a DAG with a cron schedule is unpaused, the scheduler creates a run for the last slot that has passed, unless
-    the slot already has a run. So this function creates the run while the DAG is paused, with that slot's logical date.
-    The ``conf`` of a feed's run contains the business date. Raises Failure if Airflow does not find the DAG.
+    When a DAG with a cron schedule is unpaused, the scheduler creates a run for the latest slot, unless that slot
+    already has a run. To prevent a second run, this function creates its run with the slot's logical date while the DAG
+    is paused. For a feed's DAG, ``conf`` contains the business date. Raises Failure if Airflow does not find the DAG.
     """
     dag = _wait_for_dag(stack, api, dag_id)
     run_id = api.trigger(dag_id, dag["next_dagrun_logical_date"], conf)
@@ -47,7 +47,7 @@ def _wait_for_dag(stack: Stack, api: AirflowApi, dag_id: str) -> dict[str, Any]:
 def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeout: float) -> None:
     """Print every state change of the run's tasks until the run has succeeded.
 
-    Raises Failure when a task fails, without waiting for its retries, or after ``timeout`` seconds.
+    Raises Failure after ``timeout`` seconds, or as soon as a task fails; it does not wait for the task's retries.
     """
     seen: dict[str, str] = {}
     deadline = time.monotonic() + timeout
@@ -65,7 +65,7 @@ def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeo
 
 
 def task_name(task: dict[str, Any]) -> str:
-    """Return a readable name of the task; the name of a mapped task includes its index."""
+    """Return a readable name for the task. A mapped task's name includes its index."""
     name = str(task["task_id"])
     if task["map_index"] >= 0:
         name += f"[{task.get('rendered_map_index') or task['map_index']}]"

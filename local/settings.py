@@ -1,4 +1,4 @@
-"""Compute the settings that the DAGs and the notifier of a local stack read."""
+"""Compute the settings for a local stack's DAGs and notifier."""
 
 from __future__ import annotations
 
@@ -83,11 +83,12 @@ def leads_settings(
     sandbox: Sandbox,
     web_port: int | None = None,
 ) -> dict[str, str]:
-    """Return the settings of the DAGs and of the notifier.
+    """Return the settings for the DAGs and the notifier.
 
-    The caller's environment wins, except for settings that could reach a real provider or person. ``web_port`` is the
-    port of this stack's web service, if it has one; the caller's API_URL may be another address for it. The demo always
-    uses its own archive, because the sandbox's county files must not get into a real archive.
+    The caller's environment takes precedence, except for settings that could reach a real provider or person.
+    ``web_port`` is the port of this stack's web service, if the stack has one. The caller's API_URL may be a different
+    address for the web service. The demo always uses its own archive, because the sandbox's county files must not get
+    into a real archive.
     """
     archive = (places.state / "archive").as_uri()
     settings = {
@@ -109,17 +110,17 @@ def leads_settings(
 
 
 def inherited(places: Paths) -> dict[str, str]:
-    """Return the caller's environment without FOREIGN_PREFIXES variables, and with ``.venv/bin`` first on the PATH."""
+    """Return the caller's environment without FOREIGN_PREFIXES variables and with ``.venv/bin`` first on the PATH."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     kept["PATH"] = os.pathsep.join([str(places.executables), os.environ.get("PATH", os.defpath)])
-    # The stack connects only to this machine, which a proxy could not reach.
+    # Do not use a proxy: the stack connects only to this machine, which a proxy could not reach.
     for name in ("NO_PROXY", "no_proxy"):
         kept[name] = ",".join(filter(None, [kept.get(name), LOOPBACK, "localhost"]))
     return kept | {"PYTHONUNBUFFERED": "1"}
 
 
 def postgres_connection(url: str) -> str:
-    """Return an Airflow connection (JSON) to the database at ``url``, with all its libpq parameters."""
+    """Return an Airflow connection (JSON) to the database at ``url``, with all of the URL's libpq parameters."""
     parameters: dict[str, Any] = dict(conninfo_to_dict("postgresql://" + url.partition("://")[2]))
     port = parameters.pop("port", None)
     connection = {

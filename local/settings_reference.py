@@ -1,6 +1,6 @@
 """Write ``.env.example`` and ``docs/reference/settings.md`` from the settings classes.
 
-Run it after every change to a setting: ``make settings-reference``. A test compares both files with the classes.
+Run ``make settings-reference`` after every change to a setting. A test compares both files with the settings classes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from notifier.core.settings import (
 EXAMPLE = ROOT / ".env.example"
 PAGE = ROOT / "docs" / "reference" / "settings.md"
 
-#: The settings classes in the order of both files. Neighbors with the same title form one group.
+#: The settings classes, in the order in which both files list them. Adjacent classes with the same title form one
+#: group.
 GROUPS: tuple[type[EnvironmentSettings], ...] = (
     ComposeSettings,
     ServerSettings,
@@ -106,7 +107,7 @@ def page() -> str:
 
 
 def names() -> list[str]:
-    """Return the names of all settings, in the order of the files."""
+    """Return the names of all settings, in the order in which the files list them."""
     return [name.upper() for _, fields in _groups() for name in fields]
 
 

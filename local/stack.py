@@ -1,4 +1,4 @@
-"""Start and stop all services that `make demo` and `make up` need on this machine."""
+"""Start and stop all services that `make demo` and `make up` run on this machine."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ DATABASES = {"up": ("leads", "airflow"), "demo": ("demo_leads", "demo_airflow")}
 """Profile → names of the leads database and of Airflow's database. The demo drops and creates its own each time."""
 
 STOP_ORDER: tuple[tuple[str, ...], ...] = (
-    # The scheduler stops first, because it waits for its running tasks, and tasks need all other services. The
-    # api-server stops after its clients.
+    # The scheduler stops first: it waits for its running tasks, and tasks need all other services. The api-server stops
+    # after its clients.
     ("scheduler",),
     ("dag-processor", "triggerer", "notifier", "web"),
     ("sandbox", "api-server"),
@@ -39,9 +39,9 @@ NOTIFIER_GRACE = 15.0
 
 
 class Stack:
-    """The services of one checkout. ``stop`` works at any time, even when ``start`` was interrupted.
+    """The services of one checkout. ``stop`` works at any time, even if ``start`` was interrupted.
 
-    ``documents`` is the number of documents that the sandbox publishes for a business date.
+    ``documents`` is the number of documents that the sandbox publishes for each business date.
     """
 
     def __init__(self, places: Paths, progress: Progress, documents: int = SANDBOX_DOCUMENTS) -> None:
@@ -57,7 +57,7 @@ class Stack:
         self.database_url = ""
         self.sandbox = Sandbox(0, 0)
         self.ports = airflow.Ports(0, 0, 0)
-        self.has_web = places.profile == "up"  # The demo stops before a provider would call back.
+        self.has_web = places.profile == "up"  # The demo stops before a provider would send a callback.
         self.web_port: int | None = None
         self.business_date = date.min
         self.variables: dict[str, str] = {}
@@ -67,7 +67,8 @@ class Stack:
     def start(self) -> None:
         """Start all services, migrate the databases, wait until the services are healthy, and write ``.local/env``.
 
-        Raises ServiceDied when a process ends or a command fails, or Interrupted. Call ``stop`` in each case.
+        Raises ServiceDied if a process ends or a command fails. Raises Interrupted if a signal arrives. In both cases,
+        the caller must call ``stop``.
         """
         step = self.progress.step
         with step("PostgreSQL and Redis"):
@@ -123,7 +124,10 @@ class Stack:
         self._add(self._child("sandbox", [sys.executable, *command], settings.inherited(self.places)))
 
     def _prepare_databases(self) -> None:
-        """Migrate both databases and add the demo's data. The commands run at once: each mostly waits for imports."""
+        """Migrate both databases and add the demo's data.
+
+        The commands run concurrently, because each spends most of its time on imports.
+        """
         airflow.write_passwords(self.places, self.keys)
         parcels_file = self.places.state / "parcels.csv"
         parcels = ["-m", "sandbox", "parcels", "--seed", str(SANDBOX_SEED), "--out", str(parcels_file)]
@@ -151,7 +155,7 @@ class Stack:
         )
 
     def _settle(self, redis_url: str) -> None:
-        """Compute the settings for Airflow and the notifier, now that all addresses are known."""
+        """Compute the settings for Airflow and the notifier after all addresses are known."""
         ports = json.loads(self._ready_file.read_text("utf-8"))
         key = str(ports.get("sendgrid_public_key", ""))
         self.sandbox = Sandbox(int(ports["ftp_port"]), int(ports["http_port"]), key)
@@ -203,20 +207,23 @@ class Stack:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the stack's processes: the caller's, the settings and Airflow's variables."""
+        """Return the environment for the stack's processes: the caller's, plus the settings and Airflow's variables."""
         return settings.inherited(self.places) | self.variables
 
     def api(self) -> AirflowApi:
-        """Return a client of Airflow's REST API with an administrator's login."""
+        """Return a client for Airflow's REST API that logs in as an administrator."""
         return AirflowApi(self.ports.url, "admin", self.keys["airflow_admin_password"])
 
     def check(self) -> None:
-        """Raise ServiceDied when a service has ended."""
+        """Raise ServiceDied if a service has ended."""
         for child in self.children:
             child.check()
 
     def pause(self, seconds: float = 0.3) -> None:
-        """Sleep for ``seconds``. Raises Interrupted when a signal has arrived, ServiceDied when a service has ended."""
+        """Sleep for ``seconds``. Raises Interrupted if a signal has arrived.
+
+        Raises ServiceDied if a service has ended.
+        """
         self.progress.pause(seconds)
         self.check()
 
@@ -242,7 +249,7 @@ class Stack:
     # ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """Stop all processes, in STOP_ORDER. After a second signal, kill them without waiting. Safe to repeat."""
+        """Stop all processes in STOP_ORDER. After a second signal, kill them without waiting. Safe to repeat."""
         for job in self._jobs:
             job.stop(grace=1.0)
         self._jobs.clear()
@@ -289,7 +296,7 @@ class Stack:
 
 
 def start_postgres(places: Paths, stack_keys: dict[str, str]) -> PostgresServer:
-    """Start the checkout's own PostgreSQL and return it."""
+    """Start the checkout's own PostgreSQL server and return it."""
     server = PostgresServer(
         places.postgres_home(),
         password=stack_keys["postgres_password"],

@@ -1,4 +1,4 @@
-"""Summarize a demo in numbers, from the leads database and from the sandbox's counts."""
+"""Summarize a demo in numbers from the leads database and the sandbox's counts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ACCEPTED = ("accepted", "sent", "delivered", "undelivered")
 
 
 def delivery_counts(connection: psycopg.Connection) -> dict[str, int]:
-    """Return the number of deliveries by state."""
+    """Return the number of deliveries in each state."""
     rows = connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall()
     return {str(state): int(count) for state, count in rows}
 
 
 def accepted_counts(connection: psycopg.Connection) -> dict[str, int]:
-    """Return the number of deliveries that a provider has accepted, by channel."""
+    """Return the number of deliveries that a provider has accepted in each channel."""
     rows = connection.execute(
         "SELECT channel, count(*) FROM deliveries WHERE state = ANY(%s) GROUP BY channel", [list(ACCEPTED)]
     ).fetchall()
@@ -39,7 +39,7 @@ def sandbox_counts(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def report(connection: psycopg.Connection, run_id: str, sandbox: Sandbox, progress: Progress, peak_memory: int) -> str:
-    """Return the summary as text. Raises Failure when the run has no row in data_ingestion_logs."""
+    """Return the summary as text. Raises Failure if the run has no row in data_ingestion_logs."""
     run = _run_row(connection, run_id)
     leads = connection.execute("SELECT lead_type, count(*) FROM leads GROUP BY lead_type ORDER BY lead_type").fetchall()
     accepted = accepted_counts(connection)

@@ -13,9 +13,10 @@ NAME = "embedded_postgres"
 
 
 def server_user() -> tuple[int, int] | None:
-    """Return the user and group id to run PostgreSQL as, or None if this process is not root.
+    """Return the ids of the user and group to run PostgreSQL as, or None if this process does not run as root.
 
-    The user is the wheel's own system user, created if missing, or ``nobody`` if it cannot be created.
+    The user is the system user that the wheel uses, which is created if missing. If it cannot be created, the user is
+    ``nobody``.
     """
     if os.geteuid() != 0:
         return None
@@ -40,7 +41,7 @@ def _create_user() -> pwd.struct_passwd:
 
 
 def open_to(folder: Path, user: tuple[int, int] | None) -> None:
-    """Create ``folder``, give it to the user and make it private.
+    """Create ``folder``, make the user its owner, and set its mode to 0700.
 
     The user must be able to enter the folder's parents.
     """

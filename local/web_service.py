@@ -1,4 +1,4 @@
-"""Start the notifier's web service on this machine, and let the sandbox send it the providers' callbacks."""
+"""Start the notifier's web service on this machine, and make the sandbox send the providers' callbacks to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRACE = 10.0
 
 
 def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
-    """Return the process of ``notifier.web`` on ``port``, not yet started."""
+    """Return a process, not yet started, that serves ``notifier.web`` on ``port``."""
     command = [str(places.executables / "uvicorn"), "notifier.web:app", "--host", LOOPBACK, "--port", str(port)]
     command += ["--timeout-graceful-shutdown", f"{GRACE / 2:.0f}"]
     log = places.log / "web.log"
@@ -25,7 +25,7 @@ def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
 
 
 def is_healthy(port: int) -> bool:
-    """Return whether the web service answers and finds the database, Redis and a worker for each queue."""
+    """Return whether the web service reports that the database, Redis and a worker for each queue are up."""
     try:
         with _opener().open(f"http://{LOOPBACK}:{port}/health", timeout=5):
             return True
@@ -34,7 +34,7 @@ def is_healthy(port: int) -> bool:
 
 
 def let_sandbox_call_back(sandbox: Sandbox, port: int, settings: Mapping[str, str]) -> None:
-    """Ask the sandbox to send callbacks about e-mails, texts and calls from now on."""
+    """Ask the sandbox to send callbacks for all e-mails, texts and calls from now on."""
     fields = {
         "url": f"http://{LOOPBACK}:{port}",
         "public_url": settings["API_URL"].rstrip("/"),
@@ -47,5 +47,5 @@ def let_sandbox_call_back(sandbox: Sandbox, port: int, settings: Mapping[str, st
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    # Do not use a proxy: all services run on this machine.
+    # Do not use a proxy, because all services run on this machine.
     return urllib.request.build_opener(urllib.request.ProxyHandler({}))

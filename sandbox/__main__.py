@@ -1,4 +1,4 @@
-"""Command line of the sandbox: ``serve`` runs the stand-ins, ``generate`` and ``parcels`` write the county's data."""
+"""The sandbox's command line. ``serve`` runs the stand-ins; ``generate`` and ``parcels`` write the county's data."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def generate(county: County, feed: str, name: str, out: Path) -> int:
-    """Copy one of the county's files to ``out``; return the exit code."""
+    """Generate one of the county's files, copy it to ``out``, and return the exit code."""
     made = county.file(feed, name, datetime.now(UTC))
     if made is None:
         print(f"the county has no {name} in /{feed}: {', '.join(county.names(feed, datetime.now(UTC))[:6])} …")
@@ -75,7 +75,7 @@ def generate(county: County, feed: str, name: str, out: Path) -> int:
 
 
 def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None, *, call_back: bool) -> None:
-    """Run the FTP and the HTTP server until SIGINT or SIGTERM."""
+    """Run the FTP server and the HTTP server until SIGINT or SIGTERM arrives."""
     from sandbox.ftp import make_server
     from sandbox.web import Inbox, Server
 
@@ -93,7 +93,7 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
         ports = {"ftp_port": ftp.address[1], "http_port": http.server_address[1]}
         ready: dict[str, Any] = {**ports, "business_date": _prepare(county).isoformat()}
         if call_back:
-            from sandbox.aftermath import Aftermath  # Only this option needs the providers' packages.
+            from sandbox.aftermath import Aftermath  # Only --call-back needs the providers' packages.
 
             inbox.aftermath = Aftermath(inbox.became)
             ready["sendgrid_public_key"] = inbox.aftermath.public_key
@@ -105,11 +105,11 @@ def serve(county: County, ftp_port: int, http_port: int, ready_file: Path | None
         stopped.wait()
         if inbox.aftermath is not None:
             inbox.aftermath.end()
-    sys.exit(0)  # Do not wait for connected clients.
+    sys.exit(0)  # Exit without waiting for connected clients.
 
 
 def _prepare(county: County) -> date:
-    """Generate the newest day's files, so that the first client does not wait for them; return that day."""
+    """Generate the latest day's files in advance, so that the first client does not have to wait; return that day."""
     now = datetime.now(UTC)
     for stem in ("Cases.exp", "Parties.exp"):
         county.file("daily", stem, now)
@@ -118,7 +118,7 @@ def _prepare(county: County) -> date:
 
 @contextmanager
 def _running(serve_forever: Any) -> Iterator[None]:
-    """Run a server in a daemon thread."""
+    """Start a server in a daemon thread, then run the block."""
     Thread(target=serve_forever, daemon=True).start()
     yield
 

@@ -1,7 +1,7 @@
-"""Send the callbacks for accepted requests: e-mails and texts are delivered; a person answers each call.
+"""Send the callbacks for accepted requests. They report that e-mails and texts were delivered and calls were answered.
 
-Nothing is sent before ``begin`` gives the web service's address. Requests that were accepted earlier get no callbacks,
-as if their callbacks had been lost.
+The sandbox sends no callbacks until ``begin`` sets the web service's address. For requests that were accepted earlier,
+it never sends callbacks, as if those callbacks had been lost.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Entry = Mapping[str, Any]
 
 
 class Aftermath:
-    """Sends the providers' callbacks from its own threads.
+    """Sends the providers' callbacks from background threads.
 
-    ``became(sid, fields)`` receives the fields that Twilio's API must return for a text or call from then on.
+    Each time a text or call changes, ``became(sid, fields)`` receives the fields that Twilio's API must return from
+    then on.
     """
 
     def __init__(self, became: Callable[[str, dict[str, Any]], None]) -> None:
@@ -38,16 +39,19 @@ class Aftermath:
 
     @property
     def public_key(self) -> str:
-        """Return the value for SENDGRID_WEBHOOK_PUBLIC_KEY."""
+        """Return the public key to set as SENDGRID_WEBHOOK_PUBLIC_KEY."""
         return self._mail.public_key
 
     def begin(self, url: str, public_url: str, token: str) -> None:
-        """From now on send callbacks to ``url``, signed for ``public_url`` with Twilio's ``token``."""
+        """From now on, send callbacks to ``url``.
+
+        Sign Twilio's callbacks for ``public_url`` with the auth token ``token``.
+        """
         self._mail.url = url
         self._phone = Twilio(url, public_url, token)
 
     def follow(self, entry: Entry) -> None:
-        """Start to send the callbacks for an accepted request; return at once."""
+        """Start sending the callbacks for an accepted request; return at once."""
         report = {"sendgrid": self._mailed, "twilio": self._phoned}.get(entry["provider"])
         if report is not None and self._phone is not None:
             self._threads.submit(_ignoring_failures, report, entry)
@@ -102,5 +106,5 @@ class Aftermath:
 
 
 def _ignoring_failures(report: Callable[[Entry], None], entry: Entry) -> None:
-    with suppress(requests.RequestException):  # Real providers ignore a failed callback too.
+    with suppress(requests.RequestException):  # Real providers also ignore failed callbacks.
         report(entry)

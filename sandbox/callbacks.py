@@ -1,6 +1,7 @@
-"""Send callbacks to the web service as Twilio and SendGrid do: over real HTTP, signed for the service's public address.
+"""Send callbacks to the web service the way Twilio and SendGrid do: over real HTTP, with a valid signature.
 
-The service may listen on an address other than the signed one, as it does behind a proxy.
+Twilio's signature covers the web service's public address. The service may listen at a different address, as it does
+behind a proxy.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Twilio:
         self._session = _session()
 
     def post(self, address: str, fields: Mapping[str, str], signature: str | None = None) -> requests.Response:
-        """Post ``fields`` to a path or URL of the service. A given ``signature`` replaces the correct signature."""
+        """Post ``fields`` to a path or URL of the service. If given, ``signature`` replaces the correct signature."""
         parts = urlsplit(address)
         where = parts.path + (f"?{parts.query}" if parts.query else "")
         signed = self._validator.compute_signature(self.public_url + where, dict(fields))
@@ -35,10 +36,10 @@ class Twilio:
         return self._session.post(self.url + where, data=dict(fields), headers=headers, timeout=15)
 
     def play(self, call: Mapping[str, str], sid: str, *words: str, **fields: str) -> list[requests.Response]:
-        """Send the callbacks of an outbound call, one for each of ``words``; return the service's answers.
+        """Send an outbound call's callbacks, one for each item of ``words``; return the service's answers.
 
-        ``call`` holds the fields of the request that started the call. A word is a call status, or ``answer`` for the
-        request in which Twilio asks what to say.
+        ``call`` holds the fields of the request that started the call. Each word is either a call status, or ``answer``
+        for the request in which Twilio asks what to say.
         """
         base = {"CallSid": sid, "From": call["From"], "To": call["To"], "Direction": "outbound-api", **fields}
         answers = []
@@ -60,16 +61,16 @@ class SendGrid:
 
     @property
     def public_key(self) -> str:
-        """Return the value for SENDGRID_WEBHOOK_PUBLIC_KEY."""
+        """Return the public key to set as SENDGRID_WEBHOOK_PUBLIC_KEY."""
         kind, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         return base64.b64encode(self._key.public_key().public_bytes(kind, form)).decode()
 
     def post(self, events: Sequence[Any] | bytes, *, age: float = 0, **headers: str) -> requests.Response:
-        """Post a batch of events that was signed ``age`` seconds ago.
+        """Post a batch of events, signed as of ``age`` seconds ago.
 
-        ``Signature`` and ``Timestamp`` in ``headers`` replace the right values.
+        If given in ``headers``, ``Signature`` and ``Timestamp`` replace the correct values.
         """
-        # SendGrid ends the body with CRLF, and the signature covers every byte.
+        # Like SendGrid, end the body with CRLF. The signature covers every byte.
         body = events if isinstance(events, bytes) else (json.dumps(list(events)) + "\r\n").encode()
         timestamp = headers.get("Timestamp", str(int(time.time() - age)))
         signature = base64.b64encode(self._key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))).decode()

@@ -1,4 +1,4 @@
-"""The files on the county's server. Each file is generated when a client first asks for it."""
+"""The files on the county's FTP server. Each file is generated when a client first asks for it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _NAME = re.compile(r"(?P<stem>[A-Za-z_]+?)(?:_(?P<date>\d{6,8}))?\.(?:exp|zip)")
 
 
 def posted_at(day: date) -> datetime:
-    """Return when the county posts the files for a business date."""
+    """Return the time at which the county posts the files for a business date."""
     return datetime.combine(previous_business_day(day), POSTED_AT, NEW_YORK)
 
 
 def newest_business_date(now: datetime) -> date:
-    """Return the business date of the newest files that are on the server at ``now``."""
+    """Return the latest business date whose files are on the server at ``now``."""
     day = add_business_days(now.astimezone(NEW_YORK).date(), 1)
     while posted_at(day) > now:
         day = previous_business_day(day)
@@ -50,7 +50,7 @@ def newest_business_date(now: datetime) -> date:
 
 @dataclass(frozen=True)
 class County:
-    """The county's published files below ``folder``; ``documents`` is the number of documents for a business date."""
+    """The county's published files, generated below ``folder``. Each business date has ``documents`` documents."""
 
     folder: Path
     seed: int
@@ -59,8 +59,8 @@ class County:
     def names(self, feed: str, now: datetime) -> list[str]:
         """Return the names of the feed's files that are on the server at ``now``.
 
-        As on the real server, the newest daily files have no date in their names. The name of the Clerk's own file
-        always has a date.
+        As on the real server, the latest daily files have no date in their names. The Clerk's own file always has a
+        date in its name.
         """
         newest = newest_business_date(now)
         if feed == "monthly":
@@ -73,7 +73,10 @@ class County:
         return names + [f"dly_records_{day:%m%d%Y}.zip" for day in days]
 
     def file(self, feed: str, name: str, now: datetime) -> Path | None:
-        """Return the path of one of the feed's files, generated if needed; None if the server has no such file."""
+        """Return the path of one of the feed's files, or None if the server has no such file.
+
+        Generate the file if needed.
+        """
         match = _NAME.fullmatch(name)
         if feed not in FEEDS or match is None or name not in self.names(feed, now):
             return None
@@ -102,7 +105,7 @@ _making = Lock()
 
 
 def _day(feed: str, digits: str) -> date:
-    """Return the business date of a file with these digits in its name."""
+    """Return the business date of the file whose name contains ``digits``."""
     if feed == "monthly":
         return (date(int(digits[:4]), int(digits[4:]), 1) + timedelta(days=31)).replace(day=1)
     year_first = digits if digits.startswith("20") else digits[4:] + digits[:4]
@@ -115,7 +118,7 @@ def _business_days(newest: date) -> tuple[date, ...]:
 
 
 def _months(newest: date) -> Iterator[str]:
-    """Yield the months before ``newest`` as YYYYMM."""
+    """Yield the months before ``newest``, latest first, as YYYYMM."""
     month = newest.replace(day=1)
     for _ in range(KEPT_MONTHS):
         month = (month - timedelta(days=1)).replace(day=1)

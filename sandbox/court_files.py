@@ -1,4 +1,4 @@
-"""Generate the files of the weekly feed (evictions, debt suits) and of the monthly feed (probate, verdicts)."""
+"""Generate the files for the weekly feed (evictions, debt suits) and for the monthly feed (probate, verdicts)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def indebtedness(seed: int, day: date, count: int) -> Iterator[str]:
 
 
 def probate(seed: int, day: date, count: int) -> Iterator[str]:
-    """Yield two lines per case: the decedent, whose address is the estate's property, and the petitioner."""
+    """Yield two lines per case.
+
+    The first is for the decedent and has the property's address; the second is for the petitioner.
+    """
     for chance, place, number in _cases(seed, "probate", day, count):
         filed = day - timedelta(days=chance.randrange(1, 28))
         case = [f"{filed.year}-{number:06d}-CP-02", county_date(filed), "SUMMARY ADMINISTRATION"]
@@ -82,7 +85,7 @@ def verdicts(seed: int, day: date, count: int) -> Iterator[str]:
         )
 
 
-#: Name of a court file → the function that yields its lines.
+#: A court file's name → the function that yields the file's lines.
 MAKERS: dict[str, Callable[[int, date, int], Iterator[str]]] = {
     "Evictions": evictions,
     "Indebtedness": indebtedness,

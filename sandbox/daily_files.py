@@ -1,4 +1,4 @@
-"""Write a day's documents as files of the daily feed, in both formats, with the same errors as in real files."""
+"""Write a day's documents as daily files in both formats, with the kinds of errors that real files contain."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BROKEN_LINES = 0.002
 
 
 def county_date(day: date) -> str:
-    """Return a date in the county's format, MMDDYYYY."""
+    """Format a date the way the county does, as MMDDYYYY."""
     return f"{day:%m%d%Y}"
 
 
 def write_file(path: Path, lines: Iterable[str], day: date) -> None:
-    """Write ``lines`` in one of the county's styles: Windows-1252 or UTF-8, CRLF or LF, with or without a control line.
+    """Write ``lines`` with a random encoding (Windows-1252 or UTF-8) and line ending, with or without a control line.
 
-    The file gets its final name only when it is complete.
+    The county's files vary in the same ways. The file gets its final name only when it is complete.
     """
     chance = Random(f"file {path.name} {day}")
     encoding = chance.choice(("cp1252", "cp1252", "cp1252", "utf-8", "utf-8-sig"))
@@ -38,7 +38,7 @@ def write_file(path: Path, lines: Iterable[str], day: date) -> None:
 
 
 def write_zipped(path: Path, lines: Iterable[str], day: date) -> None:
-    """Write a zip file that contains the lines as one file, for example ``11202026.exp``."""
+    """Write the lines to a zip file that contains a single file, for example ``11202026.exp``."""
     inside = path.with_name(f".{path.name}.exp")
     write_file(inside, lines, day)
     partial = path.with_name(f".{path.name}.partial")
@@ -49,7 +49,7 @@ def write_zipped(path: Path, lines: Iterable[str], day: date) -> None:
 
 
 def with_dirt(lines: Iterable[str], chance: Random) -> Iterator[str]:
-    """Yield the lines, with malformed lines, blank lines and one duplicate between them."""
+    """Yield the lines, mixed with malformed lines, blank lines and one duplicate."""
     for number, line in enumerate(lines):
         yield line
         draw = chance.random()
@@ -108,7 +108,7 @@ def docktext_lines(documents: Iterable[Document]) -> Iterator[str]:
 
 
 def official_records_lines(documents: Iterable[Document]) -> Iterator[str]:
-    """Yield the lines of the Clerk's own file: 42 columns, one line for each party."""
+    """Yield the lines of the Clerk's own file, which has 42 columns and one line for each party."""
     for d in documents:
         others = {"D": "R", "R": "D"}
         for number, party in enumerate(d.parties, 1):

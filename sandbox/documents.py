@@ -13,7 +13,7 @@ from sandbox import names
 from sandbox.spelling import variant, wrong
 from sandbox.world import Parcel, parcels
 
-#: Document codes with their percentage on a real day.
+#: Document codes, and the percentage of a real day's documents that have each code.
 MIX = (
     ("DEE", 14.0),
     ("QCD", 4.0),
@@ -44,7 +44,7 @@ CHANGED_LATER = 0.01
 
 @dataclass(frozen=True)
 class Party:
-    """A party of a document; ``code`` is D (direct) or R (reverse)."""
+    """A party to a document; ``code`` is D (direct) or R (reverse)."""
 
     code: str
     name: str
@@ -52,7 +52,10 @@ class Party:
 
 @dataclass(frozen=True)
 class Document:
-    """A recorded document, or its part about one property. ``action`` is I, U or D; amounts are decimal text."""
+    """A recorded document, or the part of a document that concerns one property. ``action`` is I, U or D.
+
+    Amounts are decimal strings.
+    """
 
     year: int
     sequence: int
@@ -71,7 +74,7 @@ class Document:
 
 
 def documents_of(seed: int, day: date, count: int) -> list[Document]:
-    """Return the documents for the business date ``day``, as ``count`` property groups."""
+    """Return the documents for the business date ``day`` as ``count`` items, one for each document and property."""
     chance = Random(f"day {seed} {day}")
     before = _inserted(seed, previous_business_day(day), count)
     changes = list(_changes(before, chance))
@@ -148,7 +151,7 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
         if draw < 0.7:
             address = variant(parcel.address, parcel.unit, chance)
         elif draw < 0.8:
-            address = parcel.address  # Without the unit, the address of a condominium is ambiguous.
+            address = parcel.address  # Without its unit, a condominium's address is ambiguous.
         else:
             address = wrong(parcel.address, chance) if draw < 0.95 else ""
     case_number = f"{made.year}-{made.sequence % 1_000_000:06d}-CA-01"
@@ -156,9 +159,9 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
 
 
 def _refer(document: Document, before: Sequence[Document], chance: Random) -> Document:
-    """Make a release refer to a document of the day before, with its property, case number and file number.
+    """Make a release refer to a document from the previous day by copying that document's identifying fields.
 
-    Other documents are returned unchanged.
+    The fields are the property, the parties, the case number and the file number. Return any other document unchanged.
     """
     wanted = RELEASES.get(document.code)
     if wanted is None:

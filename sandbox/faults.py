@@ -1,4 +1,4 @@
-"""Faults that a test injects into the stand-ins."""
+"""Faults that tests inject into the stand-ins."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ ENDINGS = ("answer", "reset", "hang", "trickle")
 
 @dataclass
 class Fault:
-    """A fault for requests to ``provider`` whose text contains ``match``.
+    """A fault that affects requests to ``provider`` whose text contains ``match``.
 
-    The fault applies to the next ``times`` such requests (None: to all), or only to every ``every``-th. The stand-in
-    waits ``seconds`` and records the request as accepted if ``accept`` is true. Then it does what ``then`` says:
-    ``answer`` sends ``status`` and ``body`` (without a status, the usual answer); ``reset`` resets the connection;
-    ``hang`` keeps it open for ``seconds`` and closes it without an answer; ``trickle`` sends one byte of an answer now
-    and then for ``seconds``.
+    The fault applies to every ``every``-th of these requests, and ends after it has applied ``times`` times. If
+    ``times`` is None, the fault never ends. If ``accept`` is true, the stand-in records the request as accepted. With
+    ``then="answer"``, the stand-in waits ``seconds`` seconds, then sends ``status`` and ``body``, or its usual answer
+    if ``status`` is None. With ``then="reset"``, it waits and then resets the connection. With ``then="hang"``, it
+    keeps the connection open for ``seconds`` seconds and closes it without an answer.
+    With ``then="trickle"``, it sends an answer byte by byte, with pauses, for ``seconds`` seconds.
     """
 
     provider: str
@@ -34,7 +35,7 @@ class Fault:
     times: int | None = None
 
     def is_next(self) -> bool:
-        """Count a matching request; return whether the fault applies to it."""
+        """Count a matching request; return whether the fault applies to that request."""
         self.seen += 1
         return self.seen % self.every == 0
 
@@ -44,14 +45,14 @@ class Fault:
 
 
 class Faults:
-    """The faults that are active now. All methods are thread-safe."""
+    """The active faults. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = Lock()
 
     def add(self, instruction: Mapping[str, Any]) -> None:
-        """Add a fault with the fields in ``instruction``. Raises TypeError or ValueError if a field is malformed."""
+        """Add a fault whose fields are ``instruction``. Raises TypeError or ValueError if a field is malformed."""
         fault = Fault(**instruction)
         with self._lock:
             self._faults.append(fault)
@@ -62,7 +63,10 @@ class Faults:
             self._faults.clear()
 
     def take(self, provider: str, text: str) -> Fault | None:
-        """Return the first fault that applies to the request, or None; count the use."""
+        """Return the first fault that applies to the request, or None.
+
+        Remove a fault that has applied ``times`` times.
+        """
         with self._lock:
             for fault in self._faults:
                 if fault.provider == provider and fault.match in text and fault.is_next():

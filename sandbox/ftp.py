@@ -1,4 +1,4 @@
-"""The county's FTP server: pyftpdlib with files that are generated when a client first asks for them."""
+"""The county's FTP server. It runs pyftpdlib and generates each file when a client first asks for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ_ONLY = "elr"
 
 
 def make_server(county: County, host: str, port: int) -> ThreadedFTPServer:
-    """Return a listening FTP server with the files of ``county``. Port 0 makes the server choose a free port."""
+    """Return a listening FTP server with the files of ``county``. If ``port`` is 0, the server chooses a free port."""
     county.folder.mkdir(parents=True, exist_ok=True)
     authorizer = DummyAuthorizer()
     authorizer.add_user(FTP_USER, FTP_PASSWORD, str(county.folder), perm=READ_ONLY)
@@ -36,7 +36,7 @@ def make_server(county: County, host: str, port: int) -> ThreadedFTPServer:
 
 
 class _CountyFiles(AbstractedFS):  # type: ignore[misc]  # pyftpdlib is untyped
-    """Presents each feed as a directory, and maps a path in it to the county's file of that name."""
+    """Presents each feed as a directory, and maps each path in the directory to the county's file with that name."""
 
     county: County
 
@@ -61,7 +61,7 @@ class _CountyFiles(AbstractedFS):  # type: ignore[misc]  # pyftpdlib is untyped
         return path
 
     def lstat(self, path: str) -> Any:
-        """Return a file's status. A file that is not generated yet has size 0: a listing must not generate files."""
+        """Return a file's status. Listing a directory generates no files, so a file not generated yet has size 0."""
         if Path(path).exists():
             return os.lstat(path)
         kind = stat.S_IFDIR if self.isdir(path) else stat.S_IFREG

@@ -1,4 +1,4 @@
-"""Invent names of people and organizations as the Clerk's index writes them (LAST FIRST MIDDLE, in capitals)."""
+"""Invent names of people and organizations in the form that the Clerk's index uses (LAST FIRST MIDDLE, in capitals)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def company(chance: Random) -> str:
 
 
 def owner(chance: Random) -> str:
-    """Return a name for a property owner: a person, a company, a trust or a bank."""
+    """Return the name of a property owner, which is a person, a company, a trust or a bank."""
     kind = chance.random()
     if kind < 0.8:
         return person(chance)

@@ -1,8 +1,8 @@
-"""Answer requests like SendGrid, Twilio and the Clerk's API. Each function checks a request as the real service does.
+"""Answer requests the way SendGrid, Twilio and the Clerk's API do, with the same checks.
 
-SendGrid's and Twilio's formats are documented: https://www.twilio.com/docs/sendgrid/api-reference/mail-send,
-https://www.twilio.com/docs/messaging/api and https://www.twilio.com/docs/voice/api/call-resource. The Clerk's format
-was observed.
+SendGrid and Twilio document their formats: https://www.twilio.com/docs/sendgrid/api-reference/mail-send,
+https://www.twilio.com/docs/messaging/api and https://www.twilio.com/docs/voice/api/call-resource. The format of the
+Clerk's API was copied from its real answers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to a request; ``accepted`` is the number of accepted ``emails``, ``texts``, ``calls`` … by kind."""
+    """An answer to a request. ``accepted`` maps a kind (``emails``, ``texts``, ``calls``, …) to the number accepted."""
 
     status: int
     body: Any = None
@@ -139,7 +139,7 @@ def _clerk_answer(status: str, why: str, balance: int, records: Any) -> dict[str
 
 
 def _clerk_deed(parcel: Parcel) -> list[dict[str, Any]]:
-    """Return the deed by which the owner acquired the parcel, one row for each party."""
+    """Return the deed by which the owner acquired the parcel, as one row for each party."""
     sequence = int(parcel.folio_number[-6:])
     price = parcel.assessed_value // 100 * 100
     deed = {
@@ -171,7 +171,7 @@ def _id(prefix: str, number: int) -> str:
     return prefix + hashlib.md5(f"{prefix}{number}".encode(), usedforsecurity=False).hexdigest()
 
 
-#: Path prefix, name and function of each provider. The first matching prefix wins.
+#: The path prefix, name and function for each provider. The first matching prefix wins.
 ROUTES: tuple[tuple[str, str, Callable[[Request, int, int], Answer]], ...] = (
     ("/v3/", "sendgrid", sendgrid),
     (TWILIO, "twilio", twilio),

@@ -1,4 +1,4 @@
-"""Spell an address in the ways in which clerks write it, or make a different address that looks similar."""
+"""Spell an address the way clerks do, or turn it into a different address that looks similar."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _GRID = re.compile(r"(\S+) ([NS][EW]|[NSEW]) (\d+) (.+)")
 
 
 def ordinal(number: int) -> str:
-    """Return a number as an ordinal: 8 → 8TH, 21 → 21ST, 12 → 12TH."""
+    """Return a number as an ordinal, for example 8TH for 8 and 21ST for 21."""
     ending = "TH" if number % 100 in (11, 12, 13) else {1: "ST", 2: "ND", 3: "RD"}.get(number % 10, "TH")
     return f"{number}{ending}"
 
 
 def variant(address: str, unit: str, chance: Random) -> str:
-    """Return another spelling of the same address and unit."""
+    """Return a different spelling of the same address and unit."""
     styles = [style for style in STYLES.values() if chance.random() < 0.4]
     text = address
     for style in styles:
@@ -46,31 +46,31 @@ def variant(address: str, unit: str, chance: Random) -> str:
 
 
 def unit_text(unit: str, chance: Random) -> str:
-    """Return the unit in one of the styles in which it follows a street name."""
+    """Return the unit in one of the styles that clerks use after a street name."""
     return chance.choice(UNITS).format(unit.lstrip("#")) if unit else ""
 
 
 def with_ordinal(address: str, chance: Random) -> str | None:
-    """Write the number of the street as an ordinal."""
+    """Write the street's number as an ordinal."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {ordinal(int(match[3]))} {match[4]}"
 
 
 def with_number_word(address: str, chance: Random) -> str | None:
-    """Write the number of the street as a word."""
+    """Write the street's number as a word."""
     match = _GRID.fullmatch(address)
     word = match and WORDS.get(int(match[3]))
     return match and word and f"{match[1]} {match[2]} {word} {match[4]}"
 
 
 def with_long_type(address: str, chance: Random) -> str | None:
-    """Write the street's type without abbreviation."""
+    """Spell out the street's type."""
     head, _, kind = address.rpartition(" ")
     return f"{head} {chance.choice(LONG[kind])}" if kind in LONG else None
 
 
 def with_long_direction(address: str, chance: Random) -> str | None:
-    """Write the direction without abbreviation."""
+    """Spell out the direction."""
     house, direction, *rest = address.split()
     others = [way for way in DIRECTIONS.get(direction, ()) if rest[0][0].isdigit() or len(way.split()) == 1]
     return " ".join([house, chance.choice(others), *rest]) if others else None
@@ -89,7 +89,7 @@ def with_alias(address: str, chance: Random) -> str | None:
 
 
 def with_misspelling(address: str, chance: Random) -> str | None:
-    """Misspell the street's name: double, drop or change a letter, or swap two letters."""
+    """Misspell the street's name by doubling, dropping or changing one letter, or by swapping two letters."""
     words = address.split()
     names = [n for n, word in enumerate(words[1:-1], 1) if word.isalpha() and len(word) >= 6]
     if not names:
@@ -103,7 +103,7 @@ def with_misspelling(address: str, chance: Random) -> str | None:
 
 
 def with_noise(address: str, chance: Random) -> str | None:
-    """Change case, dots, blanks or leading zeros, which do not change the address."""
+    """Change the case, periods, spaces or leading zeros. None of these changes the meaning of the address."""
     house, _, street = address.partition(" ")
     noises = (address.lower(), address.title(), f"{house}  {street}", f"0{house} {street}", f"{address}.", address)
     return chance.choice(noises)
@@ -120,7 +120,7 @@ STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
 
 
 def wrong(address: str, chance: Random) -> str:
-    """Return an address that no parcel has: a wrong house number, or a text that is not an address."""
+    """Return an address that no parcel has, with a wrong house number or with text that is not an address."""
     if chance.random() < 0.2:
         return chance.choice(("UNKNOWN ADDRESS", "PO BOX 1234", "HOMELESS"))
     house, _, street = address.partition(" ")
@@ -128,26 +128,26 @@ def wrong(address: str, chance: Random) -> str:
 
 
 def in_another_direction(address: str, chance: Random) -> str | None:
-    """Return the address with another direction, for example NW instead of SW."""
+    """Return the address with a different direction, for example NW instead of SW."""
     house, direction, *rest = address.split()
     others = [way for way in DIRECTIONS if len(way) == len(direction) and way != direction]
     return " ".join([house, chance.choice(others), *rest]) if direction in DIRECTIONS else None
 
 
 def of_another_type(address: str, chance: Random) -> str | None:
-    """Return the address with another street type, for example AVE instead of ST."""
+    """Return the address with a different street type, for example AVE instead of ST."""
     head, _, kind = address.rpartition(" ")
     return f"{head} {chance.choice([other for other in ('ST', 'AVE', 'TER', 'CT', 'LN', 'PL', 'DR') if other != kind])}"
 
 
 def in_another_street(address: str, chance: Random) -> str | None:
-    """Return the address on a street with another number."""
+    """Return the address with a different street number."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {int(match[3]) + chance.choice((1, 10, 100))} {match[4]}"
 
 
 def at_another_number(address: str, chance: Random) -> str | None:
-    """Return the address with another house number."""
+    """Return the address with a different house number."""
     house, _, street = address.partition(" ")
     return f"{int(house) + chance.choice((1, 2, 10, 100))} {street}"
 

@@ -1,8 +1,8 @@
 """One HTTP server for all stand-ins, and the control API that tests use.
 
 - ``GET /_sandbox/health``: whether the server answers.
-- ``GET /_sandbox/counts``: the number of accepted e-mails, texts, calls, … by kind.
-- ``GET /_sandbox/requests?provider=…``: all requests that were received.
+- ``GET /_sandbox/counts``: how many e-mails, texts, calls, … were accepted, by kind.
+- ``GET /_sandbox/requests?provider=…``: all requests that the provider's stand-in received.
 - ``POST /_sandbox/faults``: add a fault (``sandbox.faults.Fault`` as JSON).
 - ``POST /_sandbox/heal``: remove all faults.
 - ``POST /_sandbox/became``: set the fields that Twilio returns for a SID from now on.
@@ -57,10 +57,10 @@ class Inbox:
     def record(
         self, provider: str, request: Request, answer: Answer, accepted: bool, made: Any = None, *, resets: int
     ) -> None:
-        """Record a request and its answer. ``made`` is the created text or call, even if the answer was an error.
+        """Record a request and its answer.
 
-        ``resets`` is the value of ``self.resets`` when the request arrived; a request from before the last reset is not
-        recorded.
+        ``made`` is the created text or call, even if a fault turned the answer into an error. ``resets`` is the value
+        of ``self.resets`` when the request arrived. A request that arrived before the last reset is not recorded.
         """
         entry = {
             "provider": provider,
@@ -86,12 +86,12 @@ class Inbox:
             self.aftermath.follow(entry)
 
     def counts(self) -> dict[str, int]:
-        """Return the number of accepted e-mails, texts, calls, … by kind."""
+        """Return how many e-mails, texts, calls, … were accepted, by kind."""
         with self._lock:
             return {kind: self._accepted[kind] for kind in KINDS}
 
     def received(self, provider: str | None) -> list[dict[str, Any]]:
-        """Return the requests to ``provider``; None stands for all providers."""
+        """Return the requests to ``provider``, or to all providers if ``provider`` is None."""
         with self._lock:
             return [entry for entry in self._received if provider in (None, entry["provider"])]
 
@@ -121,7 +121,7 @@ class Inbox:
 
 
 class Server(ThreadingHTTPServer):
-    """An HTTP server with one thread per connection; connections are kept alive."""
+    """An HTTP server that uses one thread per connection and keeps connections alive."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -135,15 +135,15 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Routes a request to its stand-in or to the control API."""
+    """Routes each request to a stand-in or to the control API."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = 1 << 16  # The buffer lets headers and body go out in one packet.
+    wbufsize = 1 << 16  # With a buffer, the headers and the body can be sent in one packet.
     server: Server
 
     def do_GET(self) -> None:
-        """Answer a request; ``do_POST`` is the same method."""
+        """Answer a GET or POST request."""
         self._handle()
 
     do_POST = do_GET
@@ -205,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(fault.seconds)
         elif fault.then == "trickle":
             self._trickle(fault.seconds)
-        else:  # a reset instead of an orderly close
+        else:  # If SO_LINGER is 0, close() sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 

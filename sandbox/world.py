@@ -13,14 +13,14 @@ from random import Random
 from sandbox.names import owner
 
 CITIES = (
-    # Folio prefix, city, percentage of the parcels.
+    # Each row has the folio prefix, the city, and the percentage of parcels.
     ("01", "Miami", 24),
     ("02", "Miami Beach", 6),
     ("03", "Coral Gables", 5),
     ("04", "Hialeah", 9),
     ("10", "Homestead", 6),
     ("28", "Aventura", 5),
-    ("30", "Miami", 33),  # Unincorporated area, whose mail goes to "Miami".
+    ("30", "Miami", 33),  # This is the unincorporated area; its mailing addresses say "Miami".
     ("34", "Miami Gardens", 6),
     ("35", "Doral", 6),
 )
@@ -41,7 +41,7 @@ NOT_ON_THE_ROLL_YET = 50
 
 @dataclass(frozen=True)
 class Parcel:
-    """A property on the county's roll. The fields are columns of the table ``properties``."""
+    """A property on the county's roll. Each field is named after a column of ``properties``."""
 
     folio_number: str
     address: str
@@ -62,13 +62,13 @@ class Parcel:
 
     @property
     def full_address(self) -> str:
-        """Return the address with its unit."""
+        """Return the address, including the unit if the parcel has one."""
         return f"{self.address} {self.unit}".rstrip()
 
 
 @cache
 def parcels(seed: int, count: int = PARCELS) -> Sequence[Parcel]:
-    """Return ``count`` parcels: houses, and condominiums with 4 to 40 units at one address."""
+    """Return ``count`` parcels. They are houses, and units in condominiums with 4 to 40 units at one address."""
     chance = Random(f"parcels {seed}")
     prefixes = [city for city in CITIES for _ in range(city[2])]
     made: list[Parcel] = []
@@ -94,7 +94,7 @@ def parcels_by_folio(seed: int) -> Mapping[str, Parcel]:
 
 
 def write_parcels(path: Path, seed: int) -> int:
-    """Write the county's roll as CSV with the columns of ``properties``; return the number of parcels in it."""
+    """Write the parcel roll as CSV with the columns of ``properties``; return the number of parcels on the roll."""
     rows = [parcel for number, parcel in enumerate(parcels(seed), 1) if number % NOT_ON_THE_ROLL_YET]
     names = [field.name for field in fields(Parcel)]
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -121,7 +121,7 @@ ROLL_COLUMNS = (
 
 @cache
 def roll_csv(seed: int, count: int = PARCELS) -> str:
-    """Return the roll as CSV in the county's own format, with lot sizes in square feet."""
+    """Return the parcel roll in the county's own CSV format, with lot sizes in square feet."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(ROLL_COLUMNS)
