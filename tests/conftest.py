@@ -1,8 +1,9 @@
 """Fixtures for all tests. Each server is real and starts only when a test needs it.
 
-``database`` is a new migrated leads database for each test; it takes about 50 ms. ``redis_url`` is the address of an
-empty Redis. ``sandbox`` stands in for the county and the providers, without earlier requests. ``object_storage`` is an
-empty bucket. Each pytest process, such as a pytest-xdist worker, has its own servers.
+``database`` is a new, migrated leads database for each test, which takes about 50 ms to create. ``redis_url`` is the
+address of an empty Redis. ``sandbox`` stands in for the county and the providers, and has forgotten the requests of
+earlier tests. ``object_storage`` is an empty bucket. Each pytest process, such as a pytest-xdist worker, has its own
+servers.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from tests.servers.postgres import Database, fresh_database, make_template, runn
 from tests.servers.sandbox import reset_sandbox, running_sandbox
 
 _declared_settings = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
-# Remove exported settings, which may belong to production. A test sets the settings that it needs.
+# Remove the caller's exported settings, which may belong to production. Each test sets the settings that it needs.
 for _name in [*_declared_settings, *(name for name in os.environ if name.startswith("AIRFLOW"))]:
     os.environ.pop(_name, None)
-# Airflow reads these variables at its first import, which may be in any test. Without these variables, Airflow would
-# create a folder in the user's home.
+# Airflow reads these variables when it is first imported, which may happen in any test. Without these variables,
+# Airflow would create a folder in the user's home folder.
 os.environ |= airflow_folders(process_folder(temporary_folder()) / "airflow")
 
 _numbers = count(1)
@@ -89,7 +90,7 @@ def object_storage_server() -> Iterator[ObjectStorage]:
 
 @pytest.fixture
 def object_storage(object_storage_server: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> ObjectStorage:
-    """Return an empty bucket and set ``ARCHIVE_URL`` to it."""
+    """Return an empty bucket, and set ``ARCHIVE_URL`` to the bucket's address."""
     object_storage_server.reset()
     for name, value in object_storage_server.environment.items():
         monkeypatch.setenv(name, value)
@@ -107,6 +108,6 @@ def mailbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mailbox
 
 @pytest.fixture
 def rows(database: Database, monkeypatch: pytest.MonkeyPatch) -> Rows:
-    """Return a writer of rows in the test's own leads database, and set ``DATABASE_URL`` to that database."""
+    """Return helpers that write rows to the test's own leads database, and set ``DATABASE_URL`` to that database."""
     monkeypatch.setenv("DATABASE_URL", database.url)
     return Rows(database)

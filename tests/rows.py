@@ -1,4 +1,4 @@
-"""Write rows with sensible defaults and read single values, for tests."""
+"""Write rows with sensible defaults, and read single values in tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers.postgres import Database
 
 @dataclass
 class Rows:
-    """Writes rows and returns their ids. Columns that the test does not name get default values."""
+    """Writes rows and returns their ids. Any column that the test does not name gets a default value."""
 
     database: Database
 

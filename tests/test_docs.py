@@ -1,4 +1,4 @@
-"""The documentation's links resolve, and the files, folders, DAGs, queues and make targets that it names exist."""
+"""The documentation's links resolve, and all files, folders, DAGs, queues and make targets it names exist."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FOLDERS = sorted(
     and folder.name.isalpha()
     and (next(folder.rglob("*.py"), None) or next(folder.rglob("*.md"), None))
 )
-#: Matches ``county/feeds.py`` and ``dags/``, but not ``roll/<date>/`` or ``{API_URL}/twilio``.
+#: This pattern matches ``county/feeds.py`` and ``dags/``, but not ``roll/<date>/`` or ``{API_URL}/twilio``.
 PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./*-]*)`")
-#: Matches a make target in inline code, and at the beginning of a line that has a comment.
+#: This pattern matches a make target either in inline code, or at the beginning of a line that has a comment.
 TARGET = re.compile(r"`make ([a-z-]+)|^make ([a-z-]+) +#", re.MULTILINE)
 DAG_ID = re.compile(r"`(\w+_(?:ingestion|roll|scoring|cleanup|metrics|watch|digest|reminders|report))`")
 QUEUE = re.compile(r"`((?:api|voice|sms|email|admin)-[a-z-]+)`")

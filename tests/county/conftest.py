@@ -27,7 +27,7 @@ def clerk(database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
 
 @pytest.fixture(params=["cases_parties", "official_records"])
 def either(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Return a pipeline on an empty leads database. The test runs once for each daily format."""
+    """Return a pipeline on an empty leads database. The test runs once for each format of the daily files."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
 
@@ -42,7 +42,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountyServer]:
-    """Start an FTP server without files, define the connection ``miami_dade_ftp`` for it, and yield it."""
+    """Start an empty FTP server, point Airflow's connection ``miami_dade_ftp`` to it, and yield the server."""
     folder = tmp_path / "ftp"
     folder.mkdir()
     with running_ftp_server(folder) as running:
@@ -53,6 +53,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountySe
 def connect_to(
     monkeypatch: pytest.MonkeyPatch, *, port: int, user: str = USER, password: str = PASSWORD, **extra: object
 ) -> None:
-    """Define Airflow's connection ``miami_dade_ftp`` with the address of a server on this machine."""
+    """Make Airflow's connection ``miami_dade_ftp`` point to a server on this machine."""
     connection = {"conn_type": "ftp", "host": "127.0.0.1", "port": port, "login": user, "password": password}
     monkeypatch.setenv("AIRFLOW_CONN_MIAMI_DADE_FTP", json.dumps(connection | {"extra": extra}))

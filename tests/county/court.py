@@ -1,4 +1,4 @@
-"""Make weekly and monthly court files and run them through the pipeline."""
+"""Generate weekly and monthly court files, and run the files through the pipeline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def debt(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 
 def estate(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
-    """Return the two lines of one estate in Probate.exp."""
+    """Return the two lines that Probate.exp has for one estate."""
     values: dict[str, Any] = {"filed": FILED, "tenant": "DECEDENT DORA", "owner": "PETITIONER PAT", "zip": ""}
     values |= fields
     head = [case, day_of(values["filed"]), "ADMINISTRATION"]
@@ -62,7 +62,7 @@ def verdict(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the four court files, with facts about the leads that its cases become."""
+    """One of the four court files, with facts about the leads that are made from its cases."""
 
     lead_type: str
     feed: str
@@ -83,10 +83,10 @@ KINDS = (
 
 
 class Court(Pipeline):
-    """Runs court files through the pipeline on a test's own database."""
+    """Runs court files through the pipeline on the test's own database."""
 
     def file(self, kind: Kind, day: date, *lines: str, announce_on: date | None = None, **alerts: Any) -> int:
-        """Complete a run for ``day`` with ``lines`` in the file of this kind. The feed's other file is empty."""
+        """Complete a run for ``day`` with ``lines`` in the file that ``kind`` names. The feed's other file is empty."""
         self.feed_name = kind.feed
         files = {other.file: b"" for other in KINDS if other.feed == kind.feed}
         files[kind.file] = "\n".join(lines).encode()
@@ -98,7 +98,7 @@ class Court(Pipeline):
         self.connection.execute(f"INSERT INTO properties ({names}) VALUES ({marks})", list(values.values()))
 
     def outcome(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows that must not depend on the order of the files, without generated ids and clock times."""
+        """Return the rows that must be the same for every file order, without generated ids and clock times."""
         records = (
             "record_type, case_number, business_date, entry, filed_on, party_name, counterparty_name, disposition,"
             " address, zip, is_disposed, is_live"

@@ -1,4 +1,4 @@
-"""Run a day's documents through the pipeline's steps, from lines to alert rows, in the order of the DAG's tasks."""
+"""Run a day's documents through the pipeline's steps, from staging to alerts, in the order of the DAG's tasks."""
 
 from __future__ import annotations
 
@@ -41,14 +41,20 @@ _run_numbers = itertools.count(1)
 
 @dataclass
 class Pipeline:
-    """Runs the pipeline on a test's own database. ``counts`` maps each step of the last run to its counts."""
+    """Runs the pipeline on the test's own database.
+
+    ``counts`` maps each step of the latest run to the step's counts.
+    """
 
     connection: psycopg.Connection[Any]
     feed_name: str = "daily"
     counts: dict[str, Any] = field(default_factory=dict)
 
     def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
-        """Complete a run for ``day``. Alerts are written as if today were ``announce_on``, by default ``day``."""
+        """Complete a run for ``day``.
+
+        Alerts are written as if today were ``announce_on``, which defaults to ``day``.
+        """
         return self.finish(self.stage_documents(day, documents), day, announce_on=announce_on, **alerts)
 
     def stage_documents(self, day: date, documents: Sequence[Document]) -> int:
@@ -96,7 +102,7 @@ class Pipeline:
         return row
 
     def facts(self, folio: str = FOLIO) -> dict[str, Any]:
-        """Return the facts in the table ``properties`` about ``folio``, by column."""
+        """Return the facts about ``folio`` from the table ``properties``, by column."""
         columns = "owner_name last_sale_date last_sale_price last_transaction_type last_document_code mortgage_balance"
         row = self.one(f"SELECT {', '.join(columns.split())} FROM properties WHERE folio_number = %s", folio)
         return dict(zip(columns.split(), row, strict=True))
@@ -108,7 +114,7 @@ class Pipeline:
         )
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows that must not depend on the order of the days, without generated ids and clock times."""
+        """Return the rows that must be the same for every order of the days, without generated ids and clock times."""
         facts = (
             "folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type, last_document_code,"
             " mortgage_balance, address, city, zip, data_source, last_updated"
@@ -147,7 +153,7 @@ _sequences = itertools.count(1001)
 
 
 def document(code: str, recorded: date = THURSDAY, *parties: tuple[str, str], **fields: Any) -> Document:
-    """Return a document about FOLIO with a new file number; ``parties`` are pairs of code and name."""
+    """Return a document about FOLIO with a new file number. Each of ``parties`` is a pair of code and name."""
     values: dict[str, Any] = {"sequence": next(_sequences), "group": 1, "folio": FOLIO} | fields
     made = tuple(Party(*party) for party in parties)
     return Document(year=recorded.year, code=code, recorded=recorded, parties=made, **values)
@@ -172,7 +178,7 @@ def lis_pendens(recorded: date = THURSDAY, **fields: Any) -> Document:
 
 
 def subscriber(pipeline: Pipeline, tokens: int = 100, status: str = "active", **criteria: Any) -> int:
-    """Add a user with ``criteria``, which are columns of ``subscriber_lead_criteria``; return the user's id."""
+    """Add a user and a row of ``subscriber_lead_criteria`` with the columns ``criteria``; return the user's id."""
     (user,) = pipeline.one(
         "INSERT INTO users (email, token_balance, subscription_status)"
         " VALUES (gen_random_uuid() || '@example.test', %s, %s) RETURNING id",

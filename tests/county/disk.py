@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_file_longer_than(size: int) -> Iterator[None]:
-    """Make writes beyond ``size`` bytes of a file fail, as on a full disk, until the block ends."""
+    """Until the block ends, let no file grow beyond ``size`` bytes. Further writes fail, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

@@ -1,4 +1,4 @@
-"""Every subscriber whose criteria match a new lead gets one alert, and only while the lead is recent."""
+"""Every subscriber whose criteria match a new lead gets one alert, unless the lead is too old."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.county.days import (
 
 
 def deliveries_to(pipeline: Pipeline, user: int) -> list[tuple[str, str, str]]:
-    """Return kind, lead type and state of each of the subscriber's deliveries."""
+    """Return the kind, lead type and state of each of the subscriber's deliveries."""
     return pipeline.rows(
         "SELECT d.kind, l.lead_type, d.state FROM deliveries d JOIN leads l ON l.id = d.lead_id"
         " WHERE d.subscriber_id = %s ORDER BY d.kind, l.lead_type, d.id",
@@ -45,7 +45,10 @@ EMAIL = ("new_lead_alert", "new_homeowner", "queued")
         ({"min_score": 85}, [EMAIL]),
         ({"min_score": 86}, []),
         ({"channels": []}, []),
-        ({"channels": ["sms"]}, []),  # Only urgent leads are texted, and a score of 85 is not urgent.
+        (
+            {"channels": ["sms"]},
+            [],
+        ),  # Only urgent leads are texted. A score of 85 is not urgent.
     ],
 )
 def test_a_subscriber_is_alerted_of_leads_that_match_the_criteria(

@@ -1,4 +1,4 @@
-"""Both kinds of archive keep objects unchanged, and only the owner can read them."""
+"""Both kinds of archive keep objects unchanged, and only the archive's owner can read the objects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_other_content_never_replaces_an_archived_object(archive: Archive, tmp_p
 
 
 def test_what_is_archived_is_what_was_given(archive: Archive, tmp_path: Path) -> None:
-    content = os.urandom(9 << 20)  # The content needs more than one request.
+    content = os.urandom(9 << 20)  # This content is too large for one request.
     source = file(tmp_path, content)
     archive.put(CASES, source)
     assert archive.facts(CASES) == (len(content), archive.checksum(source))
@@ -139,7 +139,7 @@ def test_a_read_only_folder_needs_a_human(tmp_path: Path) -> None:
 
 @contextmanager
 def as_somebody_else() -> Iterator[None]:
-    """Give up root's permissions inside the block."""
+    """Run the block without root's permissions."""
     if os.geteuid() != 0:
         yield
         return
@@ -220,7 +220,10 @@ def test_permanent_errors_of_the_service_differ_from_temporary_ones(
 
 
 def test_lines_are_read_fast_from_a_bucket(bucket: GcsArchive) -> None:
-    """A search for line ends byte by byte would take ten seconds for 100,000 lines, and a roll has a million."""
+    """Searching for line ends byte by byte would take ten seconds for 100,000 lines.
+
+    A parcel roll has a million lines.
+    """
     content = b"x" * 150 + b"\n"
     bucket.put(CASES, io.BytesIO(content * 100_000))
     with bucket.open(CASES) as stream:

@@ -1,4 +1,4 @@
-"""Court feeds: a case becomes a lead for the right property and contact, and the right events close the lead."""
+"""A court case becomes a lead with the right property and contact, and the right events close the lead."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_sale_that_only_the_countys_api_reported_counts_too(
     answer(court, code, price, recorded, known=WEEK)
     answer(court, "DEE", 450_000, FILED + timedelta(days=1), known=WEEK + timedelta(days=1))
     court.file(EVICTION, WEEK, EVICTION.line())
-    # The run makes leads from what was known on its date, then closes them with later facts.
+    # The run makes leads from the facts known on its business date, then applies later facts, which may close them.
     assert [lead[3] for lead in court.leads()] == (["closed"] if is_lead else [])
 
 
@@ -344,12 +344,13 @@ def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> N
     for kind in KINDS:
         court.file(kind, WEEK, *[k.line() for k in KINDS if k is kind])
     counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
-    # The run with each feed's second file had an empty first file, which erased the cases from the feed's first run.
+    # For each feed, the second run's empty first file replaced the file from the first run, so that file's cases are
+    # gone.
     assert counts == [0, 1, 0, 1]
 
 
 def test_the_tables_of_a_feed_agree_in_count_with_its_file(court: Court, kind: Kind) -> None:
-    """The file has the errors of real files: malformed lines, blank lines and a duplicate."""
+    """The file has the same kinds of errors as real files: malformed lines, blank lines and a duplicate."""
     with court.connection.cursor().copy("COPY properties (folio_number, address, unit, zip) FROM STDIN") as copy:
         for place in parcels(11)[::2]:
             copy.write_row((place.folio_number, place.address, place.unit or None, place.zip))

@@ -1,4 +1,4 @@
-"""Fetching archives the complete file for the right day once, or raises an error that names the cause."""
+"""Fetching a file archives the complete file for the right day once, or raises an error that names the cause."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 
 def fetch(archive: Archive, day: date = FRIDAY, *, now: datetime = LATER, **options: object) -> list[Fetched]:
-    """Archive the day's files as a run's tasks do. The default ``now`` is too late to wait for missing files."""
+    """Archive the day's files the way a run's tasks do. At the default ``now``, missing files are not waited for."""
     request = FetchRequest(feeds.feed("daily"), day, **options)  # type: ignore[arg-type]
     with closing(CountyFtp(timeout=3, resumptions=2)) as ftp:
         files = files_to_fetch(request, ftp, archive, now=now)
@@ -200,7 +200,7 @@ def test_a_file_that_is_still_written_is_not_archived(server: CountyServer, arch
 def test_the_size_of_a_recently_written_file_is_checked_twice(
     server: CountyServer, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow upload of a small file could look complete, because the download has the size that the server reports."""
+    """A small file's download could look complete during a slow upload, because its size is what the server reports."""
 
     def the_county_writes_on(seconds: float) -> None:
         publish(server, b"first part, second part", suffix="_20261120")
@@ -223,7 +223,7 @@ def test_a_full_temporary_folder_is_named(server: CountyServer, archive: Archive
 def test_the_temporary_folder_is_empty_while_a_file_is_read(
     server: CountyServer, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the process is killed, no personal data stays in the temporary folder."""
+    """If the process is killed, no personal data is left in the temporary folder."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

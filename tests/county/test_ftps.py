@@ -1,4 +1,4 @@
-"""FTP and FTPS work with pyftpdlib and vsftpd, two servers that behave very differently."""
+"""FTP and FTPS work with pyftpdlib and with vsftpd, two servers that behave very differently."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTENT = os.urandom(700_000)
 
 @dataclass(frozen=True)
 class Server:
-    """A running server with CONTENT in ``/daily/Cases.exp``; ``certificate`` is None for plain FTP."""
+    """A running server that has CONTENT in ``/daily/Cases.exp``. ``certificate`` is None for plain FTP."""
 
     port: int
     user: str
@@ -40,7 +40,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def published() -> Iterator[Path]:
-    """Yield a folder with the published files, which vsftpd's unprivileged process can also read."""
+    """Yield a folder with the published files. Even vsftpd's unprivileged process can read the folder."""
     with service_folder("ftp") as folder:
         for feed in ("daily", "weekly", "monthly"):
             (folder / feed).mkdir(mode=0o755)
@@ -68,7 +68,7 @@ def server(
 
 @pytest.fixture
 def ftp(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountyFtp]:
-    """Yield the hook, with or without TLS as the server demands."""
+    """Yield a client for the server, with TLS if the server requires it."""
     server.connect(monkeypatch, **({"tls": True} if server.certificate else {}))
     with closing(CountyFtp(timeout=10)) as hook:
         yield hook

@@ -1,4 +1,4 @@
-"""A run fails with a clear error when the database's disk is full, and continues when there is space again."""
+"""A run fails with a clear error if the database's disk is full, and continues after space has been freed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEFT = 128 << 10
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """Mount a file system of 96 MB and yield its folder. Mounting needs root."""
+    """Mount a 96 MB file system and yield its folder. Mounting needs root."""
     with service_folder("disk") as folder:
         mounted = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], capture_output=True, check=False

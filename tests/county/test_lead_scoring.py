@@ -1,4 +1,4 @@
-"""A lead's score is base times freshness plus points for equity and engagement; scoring writes only changed scores."""
+"""A lead's score is base times freshness, plus points for equity and engagement. Scoring writes only changed scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules for leads from recorded documents: which documents make a lead, who its contact is, what closes it."""
+"""Recorded documents make leads, determine each lead's contact, and close leads."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def test_the_same_file_twice_gives_no_lead_twice(either: Pipeline) -> None:
 
 
 def test_a_backfilled_day_makes_its_leads_and_closes_those_that_are_over(either: Pipeline) -> None:
-    """Friday's release was ingested before Thursday's lis pendens, so Thursday's lead is closed and alerts nobody."""
+    """Friday's release was ingested before Thursday's lis pendens, so the lead is closed and nobody is alerted."""
     subscriber(either, lead_types=["foreclosure"], channels=["email", "sms"])
     either.run(FRIDAY, [document("CLP", THURSDAY, ("D", "BANK B"), case_number=CASE)])
     either.run(THURSDAY, [lis_pendens(WEDNESDAY, case_number=CASE)], announce_on=FRIDAY)
@@ -320,7 +320,7 @@ def test_equity_is_assessed_value_less_what_is_owed(either: Pipeline) -> None:
 
 
 def test_a_crash_between_merge_and_leads_loses_no_lead(either: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The crash comes after the merge has committed, so in the rerun the merge finds no new document."""
+    """The process crashes after the merge has committed, so the rerun's merge finds no new document."""
     bought = [deed()]
 
     def crash(*_: object) -> None:

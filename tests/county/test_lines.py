@@ -30,7 +30,7 @@ PARTY = "2026^0000000077^00001^00001^R^DOE JANE^I"
 with LAYOUTS.open(encoding="utf-8", newline="") as _rows:
     FILES = sorted({row["file"] for row in csv.DictReader(_rows)})
 
-#: One file whose values are converted during staging, and one that COPY writes to its staging table unchanged.
+#: The test runs with a file whose values are converted during staging, and with a file that COPY stages unchanged.
 EITHER_FILE = pytest.mark.parametrize(
     ("file", "good", "table"),
     [("Cases.exp", GOOD, "staging_official_records"), ("Parties.exp", PARTY, "staging_parties")],
@@ -38,7 +38,7 @@ EITHER_FILE = pytest.mark.parametrize(
 
 
 def line(**changes: str) -> str:
-    """Return GOOD with other values in the given columns."""
+    """Return GOOD with the values in ``changes``, by column."""
     return changed("Cases.exp", GOOD, changes)
 
 
@@ -108,9 +108,9 @@ def test_encodings_line_ends_control_and_blank_lines(county: Pipeline, end: str,
 
 @EITHER_FILE
 def test_every_line_keeps_its_number_in_the_file(county: Pipeline, file: str, good: str, table: str) -> None:
-    odd = good[:-1] + good[-1].lower()  # A line in lower case is valid too.
+    odd = good[:-1] + good[-1].lower()  # Lines in lower case are also valid.
     lines = [good, "bad", odd, "", *[good] * 3, "worse", odd, good]
-    for _ in range(2):  # A rerun empties and refills its partition of the staging table.
+    for _ in range(2):  # A rerun empties and refills the run's partition of the staging table.
         ingestion = county.stage(FRIDAY, {file: "\n".join(lines).encode()}, run_id="cleared")
         assert county.rows(f"SELECT line_number, transaction_type, ingestion_id FROM {table} ORDER BY 1") == [
             (number, "I", ingestion) for number in (1, 3, 5, 6, 7, 9, 10)
@@ -336,7 +336,7 @@ def test_a_plain_line_gives_the_same_row_as_the_field_by_field_parser(
     lines = [changed(file, good, change) for change in changes]
     county.stage(FRIDAY, {file: "\n".join(lines).encode()}, max_rejected_percent=100, run_id="all examples")
     rows = county.rows(f"SELECT * FROM {table} ORDER BY line_number")
-    # A tab before the last field is trimmed like a blank, but the line is no longer plain.
+    # A tab before the last field is trimmed like a space, but a line with a tab is not plain.
     odd = "\n".join("^".join([*one.split("^")[:-1], "\t" + one.split("^")[-1]]) for one in lines)
     assert not any(is_plain(one, file) for one in odd.split("\n"))
     county.stage(FRIDAY, {file: odd.encode()}, max_rejected_percent=100, run_id="all examples")
@@ -345,7 +345,7 @@ def test_a_plain_line_gives_the_same_row_as_the_field_by_field_parser(
 
 
 class Endless(RawIOBase):
-    """A large file of ``lines`` equal lines, which are generated when they are read."""
+    """A large file of ``lines`` identical lines, each generated when it is read."""
 
     def __init__(self, text: bytes, lines: int) -> None:
         self.text, self.left, self.reads = text, lines, 0
@@ -378,7 +378,7 @@ def test_memory_stays_the_same_however_big_the_file_is(changes: dict[str, str]) 
 
 
 def test_plain_lines_are_copied_in_whole_blocks() -> None:
-    """The work grows linearly with the file, and plain lines are never parsed one by one."""
+    """The work grows linearly with the file's size, and plain lines are never parsed one by one."""
     columns = layout("Cases.exp")
     odd = BytesIO()
     blocks = list(copy_blocks(BytesIO((GOOD + "\n").encode() * 30_000), plain_line(columns), len(columns), odd))

@@ -53,7 +53,7 @@ def test_concurrent_days_give_the_same_result_as_serial_days(
     def outcome(name: str, *, at_once: bool) -> dict[str, list[tuple[object, ...]]]:
         with fresh_database(postgres_server, name, leads_template) as database:
             pipeline = Pipeline(database.connection)
-            pipeline.run(add_business_days(days[0], -1), [earlier])  # The next run drops this run's staging.
+            pipeline.run(add_business_days(days[0], -1), [earlier])  # The next run drops this run's staging tables.
             if at_once:
                 run_at_once(database, list(zip(days, made, strict=True)))
             else:

@@ -1,4 +1,4 @@
-"""Records without a folio are matched to properties by address; no match is better than a wrong match."""
+"""Records without a folio are matched to properties by address. No match is better than a wrong match."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_several_folios_at_an_address_are_ambiguous(county: Pipeline, recorded: 
 
 
 def test_an_alias_of_two_streets_matches_only_with_a_direction(county: Pipeline) -> None:
-    """Miami Gardens Drive is another name for both NW and NE 183 Street."""
+    """Both NW 183 Street and NE 183 Street are also called Miami Gardens Drive."""
     add_property(county, FOLIO, "400 NW 183 ST")
     add_property(county, OTHER_FOLIO, "400 NE 183 ST")
     county.run(FRIDAY, [file_at("400 MIAMI GARDENS DR"), file_at("400 NE MIAMI GARDENS DR")])

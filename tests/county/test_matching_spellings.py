@@ -1,4 +1,4 @@
-"""Different spellings of an address match the same parcel; addresses that only look similar do not."""
+"""Different spellings of an address match the same parcel. Addresses that only look similar do not match."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from county import pipeline
 from tests.servers.postgres import Database
 
 PARCELS = (
-    # Address, unit, city, ZIP code.
+    # Each row has the address, unit, city and ZIP code.
     ("1234 SW 8 ST", None, "Miami", "33135"),
     ("7001 SW 88 ST", None, "Miami", "33156"),
     ("900 NE 64 TER", None, "Miami", "33138"),
@@ -55,7 +55,7 @@ def folio(number: int) -> str:
 def found(
     connection: psycopg.Connection, records: list[tuple[str, str | None]], cities: dict[str, str] | None = None
 ) -> list[str | None]:
-    """Match records (address, ZIP code); return the address and unit of each record's parcel, or None."""
+    """Match pairs of address and ZIP code; return the matching parcel's address and unit, or None, for each pair."""
     with connection.transaction():
         connection.execute(
             "CREATE TEMP TABLE addresses_to_match (reference text, address text, unit text, city text, zip text)"
@@ -142,17 +142,17 @@ ANOTHER_PLACE = (
     "341-8 NW 3 ST",
     "200 SW 129 AVE",
     "210 SW 129 AVE RD",
-    "1500 MARIDIEN AVE",  # The name differs too much from every street's name.
+    "1500 MARIDIEN AVE",  # This name differs too much from every street's name.
     "1500 MERIDIAN CT",
     "3800 E PALM AVE",
     "3800 PALM DR",
     "1000 WEST AVE UNIT 62",
     "1000 WEST AVE",
-    "200 SHORE DR",  # North and South Shore Drive are two streets.
+    "200 SHORE DR",  # North Shore Drive and South Shore Drive are two streets.
     "100 S SHORE DR",
     "88 W 8 ST",
     "88 8 ST",
-    "4100 WILLIAM AVE",  # William and Williams Avenue are two streets.
+    "4100 WILLIAM AVE",  # William Avenue and Williams Avenue are two streets.
     "4000 WILLIAMS AVE",
     "PO BOX 1234",
     "P.O. BOX 1234 SW 8 ST",
@@ -206,7 +206,7 @@ def test_the_city_decides_between_equal_addresses(database: Database) -> None:
 
 
 def test_both_branches_of_parse_address_give_the_same_key(parcels: psycopg.Connection) -> None:
-    """The fast branch of parse_address accepts only the county's own format; a leading blank forces the slow branch."""
+    """The fast branch of parse_address accepts only the county's own format. A leading space forces the slow branch."""
     rows = parcels.execute(
         "SELECT a, (parse_address(a, u)).*, (parse_address(' ' || a, u)).*"
         " FROM (VALUES ('1234 SW 8 ST', NULL), ('1 E 10 AVE', '05'), ('77 NE 64 TER', '77'), ('5 S 1 CIR', 'PH 3'))"

@@ -1,4 +1,4 @@
-"""Days may be ingested in any order and repeatedly: the resulting facts are always the same."""
+"""Days may be ingested in any order and more than once. The resulting facts are always the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parcel roll updates some columns of a property and leaves facts from documents alone."""
+"""The parcel roll updates some columns of a property, but not the facts that come from documents."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def as_csv(*parcels: dict[str, Any], header: list[str] = HEADER) -> bytes:
 
 
 class Roll(Pipeline):
-    """Loads a roll in the steps of the DAG's tasks."""
+    """Loads a parcel roll in the same steps as the DAG's tasks."""
 
     def load(self, content: bytes, day: date = ROLL_DAY) -> dict[str, Any]:
         run = runs.open_run(self.connection, FEED, f"roll-{next(_numbers)}", day)
@@ -197,7 +197,7 @@ def test_columns_are_found_by_name_and_a_folio_counts_with_its_last_line(rolls: 
 
 @contextmanager
 def county_site(answer: bytes, status: int = 200, length: int | None = None) -> Iterator[str]:
-    """Start a web server that returns ``answer`` as the roll; yield its URL."""
+    """Start a web server that returns ``answer`` as the parcel roll; yield the server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -207,7 +207,7 @@ def county_site(answer: bytes, status: int = 200, length: int | None = None) -> 
             self.wfile.write(answer)
 
         def log_message(self, *arguments: Any) -> None:
-            """Write no log line."""
+            """Do not log requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -1,7 +1,7 @@
-"""Whatever the table statistics say, no step compares every row with every other row.
+"""No step compares every row with every other row, whatever the table statistics say.
 
 PostgreSQL's statistics come from earlier runs, which may have been small or different. A plan that is good for ten rows
-takes hours for two hundred thousand.
+could take hours for two hundred thousand rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def folio(n: int) -> str:
 
 
 def address(n: int) -> str:
-    """Return the address of a parcel on the roll."""
+    """Return the address of parcel number ``n`` on the roll."""
     return f"{1000 + n} SW 8 ST"
 
 
@@ -47,7 +47,7 @@ def unknown(n: int) -> str:
 
 
 def wanting(address: str, **fields: Any) -> Document:
-    """Return a document without a folio, whose property must be found by address."""
+    """Return a document without a folio. Its property must be found by address."""
     return lis_pendens(folio="", address=address, **fields)
 
 
@@ -77,8 +77,9 @@ def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
 
 
 def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
-    """Fail if a node of a plan reads or compares more than ``ROW_LIMIT`` rows in all its loops together."""
-    # A plan that reads ROW_LIMIT rows takes at least 5 ms. Most of the 70,000 plans of a test take less than 1 ms.
+    """Fail if any plan node reads or compares a total of more than ``ROW_LIMIT`` rows in all of its loops."""
+    # A plan that reads ROW_LIMIT rows takes at least 5 ms, so faster plans can be left out. Most of the 70,000 plans in
+    # a test take less than 1 ms.
     with explained(county.connection, at_least=1) as plans:
         run()
     for plan in plans:
@@ -149,7 +150,7 @@ def test_releases_and_sales(believing: Pipeline) -> None:
     )
     since = "SELECT count(*) FROM leads l LEFT JOIN deliveries d ON d.lead_id = l.id WHERE l.business_date >= %s"
     assert believing.one(f"{since} AND l.lead_type = 'foreclosure' AND l.status = 'new'", MONDAY) == (0,)
-    # Each lis pendens causes an e-mail and a text, and each sale an e-mail.
+    # Each lis pendens causes an e-mail and a text; each sale causes an e-mail.
     assert believing.one(since, MONDAY) == (3 * ROWS,)
 
 

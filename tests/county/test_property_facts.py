@@ -1,4 +1,4 @@
-"""Documents determine the facts about a property: its owner, its last sale and its mortgage balance."""
+"""Documents determine a property's owner, last sale and mortgage balance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe for a new feed in docs/recipes.md works: add a layout, a staging table, a declaration and a view."""
+"""The recipe for a new feed in docs/recipes.md works."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ COURT_LINES = """
 
 @pytest.fixture
 def violations(database: Database, folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
-    """Add a feed of code violations by the steps of the recipe; return its declaration."""
+    """Add a feed of code violations by following the recipe's steps; return the feed's declaration."""
     path = tmp_path / "layouts.csv"
     path.write_text(layouts.LAYOUTS.read_text("utf-8").rstrip() + LAYOUT, "utf-8")
     monkeypatch.setattr(layouts, "LAYOUTS", path)
@@ -81,7 +81,7 @@ def violations(database: Database, folders: tuple[Path, Path], tmp_path: Path, m
 
 
 def ingest(database: Database, archive: Archive, feed_name: str) -> dict[str, int]:
-    """Run the steps of a feed's DAG for TUESDAY; return the counts of all steps."""
+    """Run all steps of a feed's DAG for TUESDAY; return the counts from every step."""
     connection, feed = database.connection, feeds.feed(feed_name)
     run = runs.open_run(connection, feed, "recipe", TUESDAY)
     request = FetchRequest(feed, TUESDAY)

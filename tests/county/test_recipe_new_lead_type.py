@@ -1,4 +1,4 @@
-"""The recipe for a new lead type in docs/recipes.md works: add a row to lead_types.csv and SQL that makes the leads."""
+"""The recipe for a new lead type in docs/recipes.md works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``data_ingestion_logs`` has one row per run, and the row is true whatever happens to the run."""
+"""``data_ingestion_logs`` has one row per run, and the row is correct whatever happens to the run."""
 
 from __future__ import annotations
 

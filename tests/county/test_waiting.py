@@ -1,4 +1,4 @@
-"""The DAG's first steps wait, continue or fail depending on the time of day. Airflow's calls are simulated."""
+"""The DAG's first steps wait, continue or fail depending on the time of day. The tests simulate Airflow's calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 @dataclass
 class Run:
-    """A run of the daily DAG. Each call of a method executes tasks once."""
+    """A run of the daily DAG. Each method call executes its tasks once."""
 
     monkeypatch: pytest.MonkeyPatch
     database: Database
@@ -64,7 +64,7 @@ class Run:
         return opened
 
     def fetch(self, run: dict[str, Any]) -> list[str] | None:
-        """Return the names of the archived objects, or None if the task wants to be called again later."""
+        """Return the names of the archived objects, or None if the task asks to be called again later."""
         look = ingestion_dag.wait_for_files.function(run)
         if not look.is_done:
             return None

@@ -23,7 +23,7 @@ RunAirflow = Callable[..., "subprocess.CompletedProcess[str]"]
 def airflow_environment(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Yield the environment of an ``airflow`` command, with a metadata database and this project's DAGs."""
+    """Yield the environment for ``airflow`` commands, with a metadata database and this project's DAGs."""
     postgres_server.ensure_database("airflow")
     yield airflow_folders(tmp_path_factory.mktemp("airflow")) | {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres_server.url("airflow").replace("://", "+psycopg2://", 1),
@@ -36,7 +36,7 @@ def airflow_environment(
 def airflow_commands(
     airflow_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowCommands]:
-    """Yield a process that runs ``airflow`` commands with a migrated metadata database."""
+    """Yield a process that runs ``airflow`` commands. Its metadata database is already migrated."""
     environment = os.environ | airflow_environment
     with running_airflow_commands(environment) as running:
         migrate = [ROOT / "local" / "airflow_metadata.py"]

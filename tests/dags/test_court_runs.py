@@ -1,4 +1,4 @@
-"""The DAGs of the parcel roll and of the court feeds work with ``airflow dags test <dag> <date>``."""
+"""The parcel roll's DAG and the court feeds' DAGs work with ``airflow dags test <dag> <date>``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def test_the_roll_becomes_properties_to_which_court_cases_are_matched(
     airflow: RunAirflow, database: Database, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     day = local_day(datetime.now(UTC))
-    # Pass the business date: a manual run ignores a logical date within the last hour, which may be the time of a
-    # click.
+    # Pass the business date, because a manual run ignores a logical date within the last hour: that may just be the
+    # time of a click.
     asked = conf(business_date=day.isoformat())
     url = f"{sandbox.url}/parcel_roll.csv"
     roll = airflow("dags", "test", "property_roll", *asked, PARCEL_ROLL_URL=url)

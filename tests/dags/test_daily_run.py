@@ -57,7 +57,10 @@ def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
 def test_on_days_when_the_clocks_change_a_run_has_the_right_date(
     airflow: RunAirflow, database: Database, sunday: str
 ) -> None:
-    """The county publishes nothing on these two Sundays, so the run is skipped, but with the right date."""
+    """The county publishes nothing on these two Sundays, so the run is skipped.
+
+    The skipped run still has the right date.
+    """
     result = airflow("dags", "test", DAG_ID, sunday)
     assert result.returncode == 0, result.stderr[-4000:]
     rows = database.connection.execute("SELECT ingestion_date, status FROM data_ingestion_logs").fetchall()

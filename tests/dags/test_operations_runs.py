@@ -1,4 +1,4 @@
-"""The DAGs that are not feeds run in Airflow, all in one process, and leave the expected rows."""
+"""The operations DAGs run in Airflow, all in one process, and leave the expected rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_each_dag_does_its_work_and_a_manual_clean_up_only_counts(
     variables = airflow_environment | {
         "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
         "ARCHIVE_URL": (tmp_path / "archive").as_uri(),
-        # On-call's address does not answer, because an alert that cannot be sent must not fail a run.
+        # Nothing listens at on-call's address. A run must not fail because an alert cannot be sent.
         "ONCALL_URLS": f"json://127.0.0.1:{free_port()}/",
     }
     script = tmp_path / "runs.py"
@@ -71,7 +71,7 @@ def test_each_dag_does_its_work_and_a_manual_clean_up_only_counts(
         "daily_digest", "expiring_trial", "weekly_report",
     ]  # fmt: skip
     assert one(database, "SELECT array_agg(subject) FROM oncall_alerts WHERE subject LIKE 'daily_ftp%never%'")
-    # The first clean-up was a manual run, which only counted, so the second run still found the row.
+    # The first clean-up, a manual run, only counted rows, so the second clean-up still found this row.
     (archived,) = (tmp_path / "archive" / "logs" / "api_logs").glob("*/*")
     assert json.loads(gzip.decompress(archived.read_bytes()))["query_type"] == "folio"
     assert one(database, "SELECT count(*) FROM miami_dade_api_logs") == 0

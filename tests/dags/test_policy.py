@@ -35,7 +35,7 @@ OTHERS = {
     "trial_reminders": "0 9 * * *",
 }
 EXPECTED = FEEDS | OTHERS
-#: DAG id → number of retries, minutes between retries.
+#: DAG id → the number of retries, and the minutes between retries.
 RETRIES = {
     "daily_ftp_ingestion": (3, 5),
     "weekly_ftp_ingestion": (3, 10),
@@ -49,7 +49,7 @@ RETRIES = {
     "weekly_report": (2, 1),
     "trial_reminders": (2, 1),
 }
-#: DAG id and task id → pool. All other tasks are in the default pool.
+#: DAG id and task id → pool. Tasks not listed here are in the default pool.
 POOLS = {
     **{(dag_id, task_id): "ingestion_merge" for dag_id in FEEDS for task_id in ("merge", "make_leads", "write_alerts")},
     ("property_roll", "merge"): "ingestion_merge",
@@ -114,7 +114,10 @@ WRITES = {
 
 
 def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any], database: Database) -> None:
-    """Other teams' DAGs can be scheduled on assets; this project's are not, because backfills emit asset events too."""
+    """Other teams can schedule DAGs on these assets.
+
+    This project does not, because backfills also emit asset events.
+    """
     found = {
         (dag_id, task.task_id): {asset.name for asset in task.outlets}
         for dag_id, dag in dags.items()
@@ -164,7 +167,7 @@ def test_only_scheduled_runs_of_feeds_can_be_late(dags: dict[str, Any], dag_id: 
     deadlines = dags[dag_id].deadline or []
     late_after = {d.interval for d in deadlines}
     assert late_after == ({LATE_AFTER[dag_id]} if dag_id in LATE_AFTER else set())
-    # Airflow's own references would alert on-call for every run of a backfill, or break "Clear run".
+    # With Airflow's own deadline references, every backfill run would alert on-call, or "Clear run" would fail.
     assert all(type(d.reference).__name__ == "ScheduledSlot" for d in deadlines)
 
 
@@ -262,7 +265,7 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "AIRFLOW_HOME": str(tmp_path)}
     command = [sys.executable, "-c", script]
     quickest: dict[str, float] = {}
-    for _ in range(3):  # Repeat the measurement if the machine is busy.
+    for _ in range(3):  # On a busy machine, one measurement may be too slow, so measure up to three times.
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path, env=environment)
         lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("[")]
         assert len(lines) == len(EXPECTED)
@@ -275,7 +278,10 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
 
 
 def test_the_clock_of_the_dags_is_aware() -> None:
-    """The DAGs' clock returns aware times. With naive times the business date would depend on the server's zone."""
+    """The DAGs' clock returns aware times.
+
+    With naive times, the business date would depend on the server's time zone.
+    """
     from leads.clock import now
 
     assert now().utcoffset() == timedelta(0)

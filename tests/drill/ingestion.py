@@ -1,4 +1,4 @@
-"""Run the daily ingestion in drills: publish files, pause a run in the middle of a step, and check the outcome."""
+"""Run the daily ingestion in drills. A drill publishes files, makes a step wait, and checks the outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.servers.airflow_stack import AirflowStack, wait_for
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5
 
-#: Step → a table that the step uses in the middle of its work. Of the earlier steps, only the previous one may use it.
+#: Step → a table that the step uses in the middle of its work. No earlier step uses the table, except perhaps the
+#: previous step.
 HOLDS = {
     "open_run": "data_ingestion_logs",
     "wait_for_files": "data_ingestion_logs",
@@ -37,7 +38,7 @@ _folios = iter(range(1, 1_000_000))
 
 @dataclass
 class Ingestion:
-    """Drives the daily ingestion of a stack. Each published day has DEEDS sales of different properties."""
+    """Drives the daily ingestion in a stack. Each published day has DEEDS sales, each of a different property."""
 
     stack: AirflowStack
     published: list[date] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Ingestion:
     # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def wait_until_idle(self) -> None:
-        """Wait until all runs have ended, including the run that the scheduler creates for the last slot."""
+        """Wait until all runs have ended, including the run that the scheduler creates for the latest slot."""
 
         def idle() -> bool:
             states = [run["state"] for run in self.stack.api.runs(DAG_ID)]
@@ -74,7 +75,7 @@ class Ingestion:
         wait_for("the end of all runs", idle)
 
     def start(self, day: date) -> str:
-        """Publish the day's files and trigger a run for the day that announces its leads; return the run's id."""
+        """Publish the day's files, and trigger a run that ingests them and announces the leads; return the run's id."""
         self.publish(day)
         moment = f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%dT%H:%M:%S.%fZ}"
         return self.stack.api.trigger(DAG_ID, moment, {"business_date": day.isoformat(), "notify": True})
@@ -98,9 +99,9 @@ class Ingestion:
     # ── holding a step ────────────────────────────────────────────────────────────────────────────────────────────
 
     def hold(self, step: str) -> psycopg.Connection[Any]:
-        """Make the step wait in the middle of its work until the returned connection is closed."""
+        """Make the step wait in the middle of its work until the caller closes the returned connection."""
         holder = psycopg.connect(self.stack.leads.url("leads"), application_name="holder")
-        # write_alerts only reads its table, so only the strongest lock stops it.
+        # The step write_alerts only reads its table, so only the strongest lock stops that step.
         mode = "ACCESS EXCLUSIVE" if step == "write_alerts" else "SHARE ROW EXCLUSIVE"
         holder.execute(sql.SQL(f"LOCK TABLE {{}} IN {mode} MODE").format(sql.Identifier(HOLDS[step])))
         return holder
@@ -109,7 +110,7 @@ class Ingestion:
         return closing(self.hold(step))
 
     def wait_until_held(self, tasks: int = 1, but: frozenset[int] = frozenset()) -> set[int]:
-        """Wait until ``tasks`` task processes, without those in ``but``, wait inside a step; return their pids."""
+        """Wait until ``tasks`` task processes wait inside a step; return their pids. Pids in ``but`` do not count."""
         return wait_for(f"{tasks} held tasks", lambda: self._held(tasks, but))
 
     def _held(self, tasks: int, but: frozenset[int]) -> set[int] | None:
@@ -130,13 +131,16 @@ class Ingestion:
             return connection.execute(query, parameters).fetchall()
 
     def log(self, run_id: str) -> list[tuple[Any, ...]]:
-        """Return business date, status and error of each row that the run has in ``data_ingestion_logs``."""
+        """Return the business date, status and error of each row that the run has in ``data_ingestion_logs``."""
         return self.rows(
             "SELECT ingestion_date, status, error_message FROM data_ingestion_logs WHERE run_id = %s", run_id
         )
 
     def wait_for_log(self, run_id: str, status: str) -> list[tuple[Any, ...]]:
-        """Wait until a row of the run has the status; return its rows. A run's callback ends a moment after the run."""
+        """Wait until one of the run's rows has the status; return the run's rows.
+
+        The run's callback ends after the run.
+        """
         return wait_for(f"a row with the status {status}", lambda: self._log_if(run_id, status))
 
     def _log_if(self, run_id: str, status: str) -> list[tuple[Any, ...]] | None:
@@ -144,7 +148,7 @@ class Ingestion:
         return rows if status in (row[1] for row in rows) else None
 
     def assert_whole(self, run_id: str, day: date, alerts: int = DEEDS) -> None:
-        """Check that the day was ingested once and completely, and that its only row in the log says so."""
+        """Check that the day was ingested once and completely, and that the run's only log row says so."""
         counts = "records_processed, records_rejected, new_properties, new_leads_generated, alerts_written"
         assert self.rows(
             f"SELECT ingestion_date, status, error_message, {counts} FROM data_ingestion_logs WHERE run_id = %s", run_id
@@ -158,6 +162,6 @@ class Ingestion:
         assert self.rows("SELECT count(*) FROM party_versions WHERE business_date = %s", day) == [(2 * DEEDS,)]
 
     def said(self, run_id: str, task_id: str) -> str:
-        """Return the logs of all tries of a task."""
+        """Return the logs of all of a task's tries."""
         folder = self.stack.logs / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "".join(path.read_text("utf-8", "replace") for path in sorted(folder.glob("**/*.log")))

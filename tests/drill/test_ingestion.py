@@ -1,4 +1,4 @@
-"""The daily ingestion under a real scheduler completes although processes are killed and servers stop."""
+"""Under a real scheduler, the daily ingestion completes even if processes are killed and servers stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ingestion() -> Iterator[Ingestion]:
             " SELECT id, '{new_homeowner}', 0, '{email}' FROM u RETURNING 1"
         )
         ingestion.publish(ingestion.slot)
-        stack.api.pause(DAG_ID, False)  # The scheduler now creates a run for the last slot.
+        stack.api.pause(DAG_ID, False)  # The scheduler now creates a run for the latest slot.
         yield ingestion
 
 
@@ -75,7 +75,7 @@ def test_a_step_whose_task_is_killed_or_loses_the_database_starts_again(ingestio
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         ingestion.wait_until_held(but=frozenset(killed))
-        ingestion.stack.leads.restart()  # The restart also closes the connection that holds the step.
+        ingestion.stack.leads.restart()  # The restart also closes the connection that makes the step wait.
         hold.close()
         if following:
             if HOLDS[following] == HOLDS[step]:
@@ -103,7 +103,7 @@ def test_a_failed_run_names_its_cause_and_continues_when_its_task_is_cleared(ing
     hold = ingestion.hold("merge")
     api.clear(DAG_ID, run_id, "stage")
     killed: set[int] = set()
-    for _ in range(4):  # The task gets a first try and three retries.
+    for _ in range(4):  # A task is tried once and retried three times.
         held = ingestion.wait_until_held(but=frozenset(killed))
         assert ingestion.log(run_id) == [(CRASHED, "running", None)], "the run works again"
         for pid in held:
@@ -132,7 +132,7 @@ def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -
         stack.wait_until_healthy("metadatabase")
     with ingestion.held("make_leads"):
         ingestion.wait_until_held()
-        stack.kill("scheduler")  # The scheduler's running tasks are killed too.
+        stack.kill("scheduler")  # This also kills the scheduler's running tasks.
         stack.start("scheduler")
     ingestion.wait_until(run_id, "success")
     ingestion.assert_whole(run_id, RESTARTED)
@@ -140,13 +140,13 @@ def test_a_run_outlives_the_api_server_and_the_scheduler(ingestion: Ingestion) -
 
 @dataclass
 class Machine:
-    """A Celery worker with its own AIRFLOW_HOME and temporary folder, as on a separate machine."""
+    """A Celery worker with its own AIRFLOW_HOME and temporary folder, as if it ran on a separate machine."""
 
     folder: Path
     child: Child
 
     def tasks(self, run_id: str) -> set[str]:
-        """Return the ids of the run's tasks that this worker has logged."""
+        """Return the ids of the run's tasks for which this worker wrote logs."""
         return {path.name.partition("=")[2] for path in self.folder.glob(f"logs/*/run_id={run_id}/task_id=*")}
 
 
@@ -195,13 +195,13 @@ def test_tasks_of_one_run_share_nothing_but_the_servers_and_the_archive(
     ingestion: Ingestion, redis_server: RedisServer
 ) -> None:
     stack = ingestion.stack
-    broker = redis_server.url.removesuffix("/0") + "/1"  # The notifier's wake-ups are in database 0.
+    broker = redis_server.url.removesuffix("/0") + "/1"  # Redis database 0 holds the notifier's wake-ups.
     stack.stop("scheduler")
     stack.start("scheduler", **celery_settings(stack.metadata.url("airflow"), broker))
     with machines(ingestion, broker, ("one", "two")) as workers:
         with ingestion.held("stage"):
             run_id = ingestion.start(SPREAD)
-            ingestion.wait_until_held(tasks=2)  # Each machine runs one task, so each stages one file.
+            ingestion.wait_until_held(tasks=2)  # Each machine runs one task at a time, so each machine stages one file.
         ingestion.wait_until(run_id, "success")
         ingestion.assert_whole(run_id, SPREAD)
         for worker in workers:

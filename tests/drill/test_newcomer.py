@@ -1,4 +1,4 @@
-"""A new developer's first commands work in a clean checkout: `make demo`, Ctrl-C, `make demo` again, `make up`."""
+"""In a clean checkout, a new developer's first commands (`make demo`, Ctrl-C, `make demo` again, `make up`) work."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
 
 @dataclass
 class Checkout:
-    """A copy of the project's tracked files, in which ``make`` runs as in a terminal."""
+    """A copy of the project's tracked files. In the copy, ``make`` runs the way it does in a terminal."""
 
     folder: Path
 
     @contextmanager
     def make(self, target: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-        # Skip `install`: the copy links to this checkout's .venv, which must stay at its path.
+        # Skip `install`, because the copy links to this checkout's .venv, and a .venv does not work at a different
+        # path.
         command = ["make", "-o", "install", target]
         process = subprocess.Popen(
             command,
@@ -50,8 +51,8 @@ class Checkout:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # A shell makes its background processes and their children ignore SIGINT. Restore the default, which
-            # processes in a terminal have.
+            # A shell makes its background processes and their children ignore SIGINT. Restore the default, as in a
+            # terminal.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
@@ -69,12 +70,12 @@ class Checkout:
         return output
 
     def setting(self, name: str) -> str:
-        """Return a variable's value after ``source .local/env`` in a shell."""
+        """Return the value that a variable has in a shell after ``source .local/env``."""
         command = ["sh", "-c", f'. .local/env && printf %s "${name}"']
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def processes(self) -> list[str]:
-        """Return the commands of running processes that name this copy in their command, folder or environment."""
+        """Return the commands of all running processes whose command, folder or environment names this copy."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -101,7 +102,7 @@ def checkout() -> Iterator[Checkout]:
 
 
 def figures(output: str) -> dict[str, int]:
-    """Return the first number of each line of the summary, by the label before it."""
+    """Return the first number in each line of the summary, by the line's label."""
     summary = output.partition("\nSummary\n")[2]
     return {
         found[1].strip(): int(found[2].replace(",", ""))
@@ -110,7 +111,7 @@ def figures(output: str) -> dict[str, int]:
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
-    """Read the process's output until a line contains ``text``; return the output."""
+    """Read the process's output until a line contains ``text``; return what was read."""
     said = ""
     assert process.stdout is not None
     for line in process.stdout:
@@ -121,14 +122,14 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 
 def interrupt(process: subprocess.Popen[str]) -> str:
-    """Send SIGINT to make and its child, as Ctrl-C in a terminal does; return the rest of their output."""
+    """Send SIGINT to ``make`` and its child, the way Ctrl-C does in a terminal; return the rest of their output."""
     os.killpg(process.pid, signal.SIGINT)
     return process.communicate(timeout=90)[0]
 
 
 def test_ctrl_c_in_the_middle_of_the_demo_leaves_no_process(checkout: Checkout) -> None:
     with checkout.make("demo") as process:
-        read_until(process, "open_run:")  # On a busy machine the task may have ended already.
+        read_until(process, "open_run:")  # On a busy machine, this task may have ended already.
         said = interrupt(process)
         assert "stopped by" in said
         assert process.returncode != 0
@@ -185,7 +186,7 @@ def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checko
         password = re.search(r"op / (\S+)", said)
         assert password, said
         with psycopg.connect(checkout.setting("DATABASE_URL"), autocommit=True) as database:
-            # The schedules are active, so the scheduler at once creates a run for the last slot.
+            # The DAGs are not paused, so the scheduler at once creates a run for the latest slot.
             wait_for_run(database, "scheduled__")
             wait_for_callbacks(database)
             trigger_in_the_browser(address[1], password[1], "2026-11-19")
@@ -222,7 +223,7 @@ def assert_every_day_has_files(port: int) -> None:
 
 
 def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple[Any, ...]:
-    """Wait until a run with this prefix has ended; return its business date, status and number of alerts."""
+    """Wait until a run with this id prefix has ended; return the run's business date, status and number of alerts."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         row = database.execute(
@@ -237,7 +238,7 @@ def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple
 
 
 def wait_for_callbacks(database: psycopg.Connection[Any]) -> None:
-    """Wait until an e-mail and a text are delivered, which only the providers' callbacks can report."""
+    """Wait until an e-mail and a text have been delivered. Only the providers' callbacks can report that."""
     deadline = time.monotonic() + 60
     arrived: set[str] = set()
     while arrived != {"email", "sms"}:
@@ -247,7 +248,7 @@ def wait_for_callbacks(database: psycopg.Connection[Any]) -> None:
 
 
 def trigger_in_the_browser(address: str, password: str, day: str) -> None:
-    """Trigger a run for one date in the UI, without announcing its leads."""
+    """In Airflow's UI, trigger a run for one date, and choose not to announce its leads."""
     with browser() as page:
         page.goto(f"{address}/auth/login/")
         page.locator("input[name=username]").fill("op")

@@ -1,4 +1,4 @@
-"""On-call is alerted of failed, killed and late runs under a real scheduler, and of their recovery."""
+"""Under a real scheduler, on-call is alerted of failed, killed and late runs, and of each run's recovery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 DAILY = "daily_ftp_ingestion"
 DAY = date(2025, 2, 3)
 
-#: DAGs that use this project's DAG factory, with tasks that fail or take long.
+#: DAGs that use this project's DAG factory and have tasks that fail or take a long time.
 PROBES = '''
 """**When it fails** this is a drill.
 
@@ -60,7 +60,7 @@ class OnCall:
     mailbox: Mailbox
 
     def hears(self, subject: str, timeout: float = 120) -> str:
-        """Wait for a mail whose subject begins with ``subject``; return its body."""
+        """Wait for an e-mail whose subject begins with ``subject``; return the e-mail's body."""
 
         def look() -> EmailMessage | None:
             return next((mail for mail in list(self.mailbox.mails) if str(mail["subject"]).startswith(subject)), None)
@@ -98,7 +98,10 @@ def oncall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCall]:
 
 
 def latest_slot(oncall: OnCall, dag_id: str) -> str:
-    """Return the last slot's logical date. A manual run with this date keeps the scheduler from creating a run."""
+    """Return the latest slot's logical date.
+
+    If a manual run has this date, the scheduler creates no run for the slot.
+    """
     dag = wait_for(f"{dag_id}", lambda: oncall.stack.api.dag(dag_id))
     return str(dag["next_dagrun_logical_date"])
 

@@ -1,4 +1,7 @@
-"""On-call gets one alert per cause and hour and one when it is over; an alert that nobody received is sent again."""
+"""On-call gets one alert per cause and hour, and one when the cause is gone.
+
+An alert that nobody received is resent.
+"""
 
 from __future__ import annotations
 

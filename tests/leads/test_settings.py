@@ -1,4 +1,4 @@
-"""Settings have types and are read when they are used; an error names the setting and the remedy."""
+"""Settings have types and are read when they are used. Every error names the setting and the remedy."""
 
 from __future__ import annotations
 

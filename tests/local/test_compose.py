@@ -42,7 +42,7 @@ NEVER_IN_AIRFLOW = {
 
 
 def _commands(service: dict[str, Any]) -> list[list[str]]:
-    """Return the commands that a service runs, also those in a shell script."""
+    """Return the commands that a service runs, including commands in a shell script."""
     words: list[str] = service["command"]
     if words[:2] == ["bash", "-c"]:
         return [part.split() for part in words[2].split("&&")]
@@ -100,7 +100,7 @@ def test_every_module_exists(name: str) -> None:
             module = words[1].partition(":")[0]
         else:
             continue
-        # Only find the module: importing the notifier would need its settings.
+        # Find the module without importing it, because importing the notifier would require its settings.
         assert importlib.util.find_spec(module.partition(".")[0]) is not None
         path = ROOT / module.replace(".", "/")
         assert path.is_dir() or path.with_suffix(".py").exists(), f"{module} does not exist"

@@ -18,7 +18,7 @@ SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
     sys.executable,
     "-c",
-    # Start a child in its own process group, like Airflow's tasks. Parent and child ignore SIGTERM.
+    # Start a child in its own process group, like one of Airflow's tasks. Both the parent and the child ignore SIGTERM.
     "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "if os.fork() == 0: os.setpgid(0, 0)\n"
     "print('ready', flush=True); time.sleep(60)",

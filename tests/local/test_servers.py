@@ -1,4 +1,4 @@
-"""The local stack's PostgreSQL and Redis servers, and the test fixtures that use them."""
+"""The local stack's PostgreSQL and Redis servers work, and so do the test fixtures that use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the caller's environment variables reach the stack's processes."""
+"""Only some of the caller's environment variables reach the stack's processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create databases at any revision, for the tests of migrations."""
+"""Create databases at any revision for the migration tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
-    """Return a function that creates a database at a revision (None: without a schema) and returns its URL."""
+    """Return a function that creates a database at a revision and returns the database's URL. None means no schema."""
     made = []
 
     def make(revision: str | None) -> str:
@@ -37,6 +37,6 @@ def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
 
 @pytest.fixture(scope="module")
 def shared_database(postgres_server: PostgresServer, leads_template: str) -> Iterator[Database]:
-    """Yield one migrated database for all tests of a module, which must roll back their changes."""
+    """Yield one migrated database for all tests in a module. Each test must roll back its changes."""
     with fresh_database(postgres_server, f"shared_{next(_numbers)}", leads_template) as fresh:
         yield fresh

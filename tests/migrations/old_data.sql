@@ -1,4 +1,4 @@
--- Insert rows into every table that revision 0001 creates, in the states that occur in a running system.
+-- Insert rows into every table that revision 0001 creates. The rows have the states that occur in a running system.
 
 INSERT INTO users (email, first_name, phone_number, subscription_status, token_balance, email_preferences)
 VALUES ('ana@example.com', 'Ana', '+13055550101', 'active', 900, '{"low_balance_threshold": 300}'),
@@ -55,7 +55,8 @@ INSERT INTO miami_dade_api_logs (query_type, query_params, units_consumed, respo
 VALUES ('FOLIO', '{"FOLIO_NUMBER": "3040010010010"}', 1, 'success', 1);
 UPDATE api_balance_levels SET is_below = true, crossings = 3 WHERE below = 1000;
 
--- Deliveries with holds: queued, sending, delivered and settled, released, skipped (Ben has only five tokens), unknown.
+-- Insert deliveries with holds in every state: queued, sending, delivered and settled, released, skipped, and unknown.
+-- One is skipped because Ben has only five tokens.
 SELECT open_deliveries(ARRAY[
     ('new_lead_alert', 1, 1, 'lead:1:user:1:new_lead_alert', 95, NULL, NULL, NULL)::delivery_request,
     ('urgent_lead_sms', 1, 1, 'lead:1:user:1:urgent_lead_sms', 95, NULL, NULL, NULL)::delivery_request,

@@ -108,7 +108,7 @@ def test_a_file_that_does_not_fit_is_named_with_the_reason(
 
 
 def test_every_reference_file_is_loaded_as_it_is(database: Database) -> None:
-    """A table has as many rows as its file has lines, so no row comes from another source."""
+    """Each table has as many rows as its file has lines, so no row comes from another source."""
     for path in reference_files(REFERENCE):
         count = f"SELECT count(*) FROM {path.stem}"
         assert value(database, count) == len(path.read_text("utf-8").splitlines()) - 1, path.name

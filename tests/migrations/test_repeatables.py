@@ -1,4 +1,4 @@
-"""Every migration applies changed functions, views and triggers, and recalculates values that depend on them."""
+"""Every migration applies changed functions, views and triggers, and recalculates the values that depend on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from migrations.repeatables import REPEATABLE, RepeatableFile, apply_repeatables
 from tests.migrations.conftest import MakeDatabase
 from tests.servers.postgres import Database
 
-# The functions and views that the files create, without those of extensions.
+# The functions and views that the files create, without the ones that extensions create.
 OURS = """
     SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace
@@ -138,7 +138,10 @@ def test_the_next_migration_finishes_an_interrupted_recalculation(
 def test_no_index_constraint_or_generated_column_uses_a_repeatable_function(
     database: Database,
 ) -> None:
-    """PostgreSQL would keep the old function's values. Such values belong in a stored column, like address_key."""
+    """After a function changes, PostgreSQL would keep the old values.
+
+    Those values belong in a stored column, like address_key.
+    """
     users = database.connection.execute(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)"
         " FROM pg_depend d JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid"

@@ -26,7 +26,7 @@ def checksums() -> dict[str, str]:
 
 
 def unmarked_breaks(text: str) -> bool:
-    """Return whether ``text`` drops or renames something without naming the release in which the last use ended."""
+    """Return whether ``text`` drops or renames something without naming the release since which it is unused."""
     return bool(re.search(BREAKING, text, re.IGNORECASE)) and not re.search(UNUSED, text, re.MULTILINE)
 
 
@@ -36,7 +36,7 @@ def squawk(*paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_released_revisions_never_change() -> None:
-    """Never change a released revision: write a new one, and add its checksums to the list when it is merged."""
+    """Instead of changing a released revision, write a new one, and add its checksums to the list when it is merged."""
     pairs = (line.split("  ") for line in FROZEN.read_text("utf-8").splitlines())
     frozen = {name: checksum for checksum, name in pairs}
     now = checksums()

@@ -1,4 +1,4 @@
-"""Migrations run one at a time, wait only briefly for locks of a running system, and fail with a remedy."""
+"""Migrations run one at a time, wait only briefly for a running system's locks, and name a remedy when they fail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def upgrade():
 
 
 def with_revision(url: str, folder: Path, step: str, *statements: str) -> Config:
-    """Return a configuration with one more revision, which runs ``statements`` with ``migrations.steps.<step>``."""
+    """Return a configuration with one more revision. It runs ``statements`` with ``migrations.steps.<step>``."""
     config = configuration(url)
     head = ScriptDirectory.from_config(config).get_current_head()
     names = [f"statement_{number}" for number in range(len(statements))]
@@ -96,7 +96,7 @@ def test_two_concurrent_migrations_of_a_new_database_run_one_after_the_other(dat
 
 @pytest.mark.drill
 def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: MakeDatabase, tmp_path: Path) -> None:
-    """Inside PostgreSQL, a waiting migration would hold a snapshot, and the index build would never end."""
+    """A migration that waited inside PostgreSQL would hold a snapshot, and the index build would never end."""
     url = database_at("head")
     config = with_revision(
         url,
@@ -113,7 +113,7 @@ def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: 
             waits = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE {} AND pid <> pg_backend_pid())"
             wait_until(waits.format("'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"), url)
             wait_until(waits.format("'%pg_try_advisory_lock%' OR query = 'ROLLBACK'"), url)
-            time.sleep(6)  # Wait longer than the lock timeout of other statements.
+            time.sleep(6)  # Wait longer than other statements' lock timeout.
             busy.commit()
     with psycopg.connect(url, row_factory=scalar_row) as connection:
         assert connection.execute(

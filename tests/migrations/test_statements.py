@@ -47,7 +47,7 @@ def read(path: Path) -> str:
 
 
 def statements(text: str) -> Iterator[str]:
-    """Yield the statements of an SQL text, which end at semicolons outside comments and string literals."""
+    """Yield the statements in an SQL text. A statement ends at a semicolon outside comments and string literals."""
     masked = COMMENTS_AND_TEXTS.sub(lambda match: "x" * len(match[0]), text)
     begin = 0
     for end in [*(match.start() for match in re.finditer(";", masked)), len(text)]:
@@ -57,7 +57,7 @@ def statements(text: str) -> Iterator[str]:
 
 
 def numbered(statement: str) -> tuple[str, list[int]]:
-    """Replace named parameters by numbers, so that each has one type; return the statement and the types.
+    """Replace named parameters with numbers, so that each parameter has one type; return the statement and the types.
 
     A type of 0 means that PostgreSQL infers the type.
     """
@@ -75,7 +75,10 @@ def numbered(statement: str) -> tuple[str, list[int]]:
 
 
 def check(connection: psycopg.Connection[object], statement: str) -> None:
-    """Make PostgreSQL parse and analyze ``statement`` without running it. A temporary table is created empty."""
+    """Make PostgreSQL parse and analyze ``statement`` without running it.
+
+    If it creates a temporary table, create the table empty.
+    """
     if TEMPORARY.search(statement):
         connection.execute((PARAMETER.sub(lambda m: "NULL" if m[1] else "%", statement) + "\nWITH NO DATA").encode())
         return
@@ -86,7 +89,7 @@ def check(connection: psycopg.Connection[object], statement: str) -> None:
 
 
 def makers(path: Path) -> list[Path]:
-    """Return the files that create the temporary tables that ``path`` needs, in the order in which they must run."""
+    """Return the files that create the temporary tables needed by ``path``, in the order in which they must run."""
     text = COMMENTS_AND_TEXTS.sub(" ", read(path))
     own = set(TEMPORARY.findall(text))
     needed: list[Path] = []

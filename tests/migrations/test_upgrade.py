@@ -1,4 +1,4 @@
-"""A database at any released revision upgrades to the schema of a new database and keeps its data."""
+"""Upgrading a database from any released revision gives it the same schema as a new database and keeps its data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004"]
 def make_landed(database_at: MakeDatabase, revision: str) -> str:
     if revision != "0002 in its first version":
         return database_at(revision)
-    # The first version of 0002 only replaced functions. Tables such as mailing_runs were added to 0002 later.
+    # The first version of 0002 only replaced functions. Later versions of 0002 added tables such as mailing_runs.
     url = database_at("0001")
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0002'")

@@ -1,4 +1,4 @@
-"""Fixtures for the notifier: the library on the test's own database, and real workers that call the sandbox."""
+"""Fixtures for the notifier. The library uses the test's own database, and real workers call the sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers.postgres import Database
 def notifier_settings(
     database: Database, redis_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
-    """Set the notifier's settings in this process, so that a test can call the library; yield the patch for more."""
+    """Set the notifier's settings in this process, so that a test can call the library; yield the monkeypatch."""
     from notifier.core import db
     from notifier.lookups import listener
     from notifier.providers import sendgrid, twilio
@@ -38,7 +38,7 @@ def notifier_settings(
 def system(
     notifier_settings: pytest.MonkeyPatch, database: Database, redis_url: str, sandbox: Sandbox, tmp_path: Path
 ) -> Iterator[System]:
-    """Yield database, Redis, sandbox and workers of one test. The test starts the workers; the fixture stops them."""
+    """Yield one test's database, Redis, sandbox and workers. The test starts the workers; the fixture stops them."""
     running = System(database, redis_url, sandbox, tmp_path)
     try:
         yield running

@@ -1,4 +1,4 @@
-"""The county's API for tests: set its answers and faults, and read the calls that it received."""
+"""Set the answers and faults of the county's API, and read the calls that it received."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CountyApi:
     system: System
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return the received requests in order; ``at`` is the time of a request."""
+        """Return the received requests in order. Each request's ``at`` is the time when it arrived."""
         return self.system.received("clerk")
 
     def folios(self) -> list[str]:
@@ -26,16 +26,16 @@ class CountyApi:
         return [str(alert["body"]["title"]) for alert in self.system.received("oncall")]
 
     def answers(self, body: Mapping[str, Any], **instruction: Any) -> None:
-        """Answer the next calls with ``body``."""
+        """Make the API answer the next calls with ``body``."""
         self.fault(status=200, body=dict(body), accept=True, **instruction)
 
     def fault(self, **instruction: Any) -> None:
-        """Make the next calls fail; ``instruction`` holds fields of ``sandbox.faults.Fault``."""
+        """Make the next calls fail. ``instruction`` holds the fields of a ``sandbox.faults.Fault``."""
         self.system.fault("clerk", **instruction)
 
 
 def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", why: str = "") -> dict[str, Any]:
-    """Return an answer of the API with ``documents``; each is a list of rows, as ``deed`` returns it."""
+    """Return an API answer with ``documents``. Each document is a list of rows, like the list that ``deed`` returns."""
     rows = [row for document in documents for row in document]
     return {
         "Status": status,
@@ -47,7 +47,7 @@ def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", wh
 
 
 def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int = 55_844, **fields: Any) -> list[Any]:
-    """Return a deed as the API reports it: one row for the seller and one for each buyer."""
+    """Return a deed in the API's format, with one row for the seller and one row for each buyer."""
     common = {
         "CFN_YEAR": int(recorded[:4]),
         "CFN_SEQ": sequence,
@@ -74,7 +74,7 @@ def deed(folio: str, *buyers: str, recorded: str = "2026-01-27", sequence: int =
 
 
 def rows_of(document: Document) -> list[Any]:
-    """Return a document from the county's files as the county's API reports it."""
+    """Convert a document from the county's files to the format of the county's API."""
     original = document.original or (0, 0)
     common = {
         "CFN_YEAR": document.year,

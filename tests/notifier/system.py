@@ -1,4 +1,4 @@
-"""Helpers for the notifier's tests: insert rows, start workers, and read what the providers received."""
+"""Helpers for the notifier's tests. They insert rows, start workers, and read what the providers received."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OPEN = ("queued", "sending", "unknown")
 
 
 def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[str, str]:
-    """Return the notifier's settings: providers are in the sandbox, and time runs a hundred times faster."""
+    """Return notifier settings that use the sandbox's providers and make time run a hundred times faster."""
     return {
         "DATABASE_URL": database.url,
         "REDIS_URL": redis_url,
@@ -69,7 +69,7 @@ def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[s
 
 
 class System:
-    """The database, Redis, sandbox and worker processes of one test."""
+    """One test's database, Redis, sandbox and worker processes."""
 
     def __init__(self, database: Database, redis_url: str, sandbox: Sandbox, folder: Path) -> None:
         self.database, self.redis_url, self.sandbox, self.folder = database, redis_url, sandbox, folder
@@ -79,7 +79,7 @@ class System:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def connect_again(self) -> None:
-        """Open a new connection after a restart of the database."""
+        """Open a new connection after the database has restarted."""
         self._connection = psycopg.connect(self.database.url, autocommit=True)
 
     # ── rows to start from ──
@@ -141,7 +141,7 @@ class System:
         return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
 
     def outcome(self, opened: EnqueueResult) -> tuple[str, str | None]:
-        """Send all due deliveries from this process; return the state and the error code of one delivery."""
+        """Send all due deliveries from this process; return the state and the error code of the delivery ``opened``."""
         for queue in (EMAIL, SMS):
             drain.drain_queue(queue)
         row: tuple[str, str | None]
@@ -168,7 +168,7 @@ class System:
             time.sleep(0.05)
 
     def wait_for_rest(self, seconds: float = 30) -> None:
-        """Wait until every delivery is in a final state."""
+        """Wait until every delivery has reached a final state."""
         self.wait_until(lambda: not set(OPEN) & set(self.states()), "every delivery in a final state", seconds)
 
     # ── requests to the providers ──
@@ -177,7 +177,10 @@ class System:
         return found
 
     def accepted_emails(self) -> list[int]:
-        """Return the delivery id of each e-mail that SendGrid accepted; an id is repeated if it was accepted again."""
+        """Return the delivery ids of the e-mails that SendGrid accepted.
+
+        An id appears once for each time it was accepted.
+        """
         return [
             int(person["custom_args"]["delivery_id"])
             for request in self.received("sendgrid")
@@ -186,7 +189,7 @@ class System:
         ]
 
     def accepted_sms(self) -> list[int]:
-        """Return the delivery id of each SMS that Twilio accepted; an id is repeated if it was accepted again."""
+        """Return the delivery ids of the SMS that Twilio accepted. An id appears once for each time it was accepted."""
         callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
         return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
 
@@ -198,15 +201,15 @@ class System:
         self._control("POST", "faults", json.dumps({"provider": provider, **instruction}).encode())
 
     def heal(self) -> None:
-        """Remove all faults, so that the providers answer normally again; keep the received requests."""
+        """Remove all faults, so that the providers answer normally again. The received requests are kept."""
         self._control("POST", "heal", b"{}")
 
     def became(self, sid: str, **fields: Any) -> None:
-        """Set the fields that Twilio reports about a text or call from now on."""
+        """Set the fields that Twilio's API returns for a text or call from now on."""
         self._control("POST", "became", json.dumps({"sid": sid, **fields}).encode())
 
     def forget(self) -> None:
-        """Make the providers forget all received requests and all faults."""
+        """Make the sandbox forget all received requests and all faults."""
         self._control("POST", "reset", b"{}")
 
     def _control(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -236,7 +239,7 @@ class System:
         return worker
 
     def kill(self, worker: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
-        """Send a signal to a worker and its children, by default SIGKILL, and wait until the worker has ended."""
+        """Send a signal (SIGKILL by default) to a worker and its children, and wait until the worker has ended."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, number)
         worker.wait(timeout=30)

@@ -1,4 +1,4 @@
-"""After workers die, providers fail and servers restart, the ledger and the deliveries agree."""
+"""The ledger and the deliveries still agree after workers die, providers fail and servers restart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.notifier.system import System, settings_for
 from tests.servers.folders import service_folder
 from tests.servers.postgres import Database, make_template, running_postgres
 
-#: Time runs two hundred times faster: an hour takes 18 s, the longest retry delay 16 s.
+#: Time runs two hundred times faster, so an hour takes 18 s and the longest retry delay takes 16 s.
 SCALE = {"NOTIFIER_TIME_SCALE": "0.005", "PROVIDER_TIMEOUT_SECONDS": "1"}
 FINAL = {"accepted", "parked", "dead"}
 
@@ -39,7 +39,7 @@ def has_received_texts(system: System, count: int) -> bool:
 
 
 def open_all(system: System, emails: int, texts: int) -> list[int]:
-    """Insert subscribers with enough tokens and enqueue e-mails and texts for them; return the delivery ids."""
+    """Insert subscribers with enough tokens, and enqueue e-mails and texts for them; return the delivery ids."""
     users = [system.subscriber(tokens=10_000) for _ in range(10)]
     leads = [system.lead() for _ in range(max(emails, texts) // 10)]
     rows = [{"subscriber_id": user, "lead_id": lead} for user in users for lead in leads]
@@ -51,7 +51,7 @@ def open_all(system: System, emails: int, texts: int) -> list[int]:
 
 
 def check_that_it_adds_up(system: System) -> None:
-    """Check states, charges and dead letters after all deliveries have reached a final state."""
+    """Check the states, charges and dead letters after all deliveries have reached a final state."""
     found = system.rows("SELECT id, channel, state, tokens FROM deliveries WHERE tokens > 0")
     assert {state for _, _, state, _ in found} <= FINAL
     emails, texts = Counter(system.accepted_emails()), Counter(system.accepted_sms())
@@ -63,7 +63,7 @@ def check_that_it_adds_up(system: System) -> None:
         times = (emails if channel == "email" else texts)[delivery]
         if state == "accepted":
             assert times >= 1, f"{channel} {delivery} is accepted in the database only"
-            # If the proof of sending arrives after the delivery was parked, the tokens stay released.
+            # If proof that the delivery was sent arrives after the delivery was parked, the tokens stay released.
             assert ended[delivery] in (["settle"], ["release"]), f"{channel} {delivery}: {ended[delivery]}"
         else:
             assert ended[delivery] == ["release"], f"{channel} {delivery} is {state}: {ended[delivery]}"
@@ -146,7 +146,8 @@ def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: S
     system.wait_for_rest(seconds=90)
     assert Counter(system.accepted_sms()) == Counter(ids[:150])
     if server == "PostgreSQL crashed":
-        # If an outcome cannot be written, the delivery becomes unknown, and an e-mail may be sent twice.
+        # If an outcome cannot be written, the delivery's state becomes unknown. An e-mail in that state may be sent
+        # twice.
         assert max(Counter(system.accepted_emails()).values()) <= 2
         assert set(system.states()) <= {"accepted", "parked"}
     else:
@@ -157,7 +158,7 @@ def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: S
 
 @pytest.mark.drill
 def test_every_queue_recovers_after_the_database_had_no_connections(own_system: System) -> None:
-    """Other clients take all connections of the database, also those of the worker."""
+    """Other clients take all of the database's connections, including the workers' connections."""
     system = own_system
     for queue in QUEUES:
         system.start_worker(queue, CALL_WINDOW="00:00-23:59")

@@ -1,4 +1,4 @@
-"""A worker's log has one format and contains the ids of the message and of the deliveries."""
+"""All lines in a worker's log have one format, and they name the ids of the message and the deliveries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.notifier.system import System
 def lines(system: System) -> list[dict[str, Any]]:
     """Return the lines that the worker process has logged since it imported the notifier.
 
-    Before the import, and in its main process, Dramatiq writes a few lines in its own format.
+    Dramatiq writes a few lines in its own format before the import and in its main process. They are left out.
     """
     written = [line for line in system.output().splitlines() if "dramatiq.MainProcess" not in line]
     return [json.loads(line) for line in dropwhile(lambda line: not line.startswith("{"), written)]

@@ -1,4 +1,4 @@
-"""When Redis fails or a worker is stopped, no delivery is lost or sent twice, and no sender waits for long."""
+"""If Redis fails or a worker stops, no delivery is lost or sent twice, and no caller waits long."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_without_redis_a_send_succeeds_at_once(system: System, monkeypatch: pyte
 
 
 def test_an_attempt_starts_within_two_seconds_of_its_time(system: System) -> None:
-    """The test scales the retry delays to a tenth: an e-mail is due again after 0.5 s, then after 2.5 s."""
+    """The test shortens retry delays to a tenth, so an e-mail is due again after 0.5 s, then after 2.5 s."""
     user, lead = system.subscriber(), system.lead()
     system.fault("sendgrid", status=503, times=2)
     system.start_worker(NOTIFIER_TIME_SCALE="0.1")
@@ -151,7 +151,10 @@ def test_all_workers_wait_when_the_provider_asks_for_it(system: System) -> None:
 
 
 def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The claim was committed, but nothing was sent. Without the requeue, the text would be parked after an hour."""
+    """The worker committed the claim but sent nothing.
+
+    If the text were not requeued, it would be parked after an hour.
+    """
     opened = notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
 
     @contextmanager

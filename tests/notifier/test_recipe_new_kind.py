@@ -1,6 +1,6 @@
-"""The recipe for a new message kind works: the five steps below are enough to send it.
+"""The recipe for a new message kind works. The five steps below are enough to send messages of the kind.
 
-In the repository, each step adds one entry to the file that the step's comment names.
+In a real change, each step adds one entry to the file named in the step's comment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from notifier.deliveries.enqueue import DeliveryRequest
 from notifier.messages import links
 from tests.notifier.system import System
 
-# 1. migrations/reference/delivery_kinds.csv: add channel, queue, price, order, retries and lifetime.
+# 1. In migrations/reference/delivery_kinds.csv, add the channel, queue, price, order, retries and lifetime.
 ROW: dict[str, Any] = {
     "kind": "price_change",
     "channel": "email",
@@ -48,26 +48,28 @@ def fields(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# 3. notifier/channels/email.py: declare the kind.
+# 3. In notifier/channels/email.py, declare the kind.
 PRICE_CHANGE = EmailKind(
     "price_change", "BILLING", fields, EligibilityPolicy("channels/compose_account_messages", "email"), is_optional=True
 )
 
 
-# 4. notifier/actors/requests.py: add a function that makes a DeliveryRequest from the actor's arguments.
+# 4. In notifier/actors/requests.py, add a function that makes a DeliveryRequest from the actor's arguments.
 def request(subscriber_id: int, cents: int) -> DeliveryRequest:
     return DeliveryRequest("price_change", f"price:{subscriber_id}:{cents}", subscriber_id, params={"cents": cents})
 
 
 def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the entries above, as importing the notifier and migrating the database would."""
+    """Register the entries above the way importing the notifier and migrating the database would."""
     columns, marks = ", ".join(ROW), ", ".join(["%s"] * len(ROW))
     insert = f"INSERT INTO delivery_kinds ({columns}) VALUES ({marks})"
     system.database.connection.execute(insert, list(ROW.values()))
-    # notifier/core/queues.py names the queue of each kind; notifier/actors/drain.py takes the sender from EMAIL_KINDS.
+    # In the repository, notifier/core/queues.py names each kind's queue, and notifier/actors/drain.py takes the sender
+    # from EMAIL_KINDS.
     monkeypatch.setitem(KINDS, "price_change", EMAIL)
     monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))
-    # notifier/core/settings.py declares sendgrid_template_price_change, the id of the template at SendGrid.
+    # In the repository, notifier/core/settings.py declares sendgrid_template_price_change, the template's id at
+    # SendGrid.
     templates = {"price_change": "d-price-change"}
     monkeypatch.setattr(SendGridSettings, "template", lambda _, kind: templates[kind])
 
@@ -76,7 +78,7 @@ def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
 def price_change(system: System, monkeypatch: pytest.MonkeyPatch) -> Any:
     declare(system, monkeypatch)
 
-    # 5. notifier/actors/email.py: add the actor, and export it in notifier/__init__.py.
+    # 5. In notifier/actors/email.py, add the actor, and export it in notifier/__init__.py.
     @delivery_actor(request)
     def price_change(subscriber_id: int, cents: int) -> None:
         """Enqueue a notice about a price change, which costs 2 tokens."""

@@ -1,1 +1,1 @@
-"""Servers for tests. Each module starts one kind of server."""
+"""Servers for tests. Each module in this package starts one kind of server."""

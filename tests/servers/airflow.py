@@ -1,4 +1,4 @@
-"""Settings for every Airflow that tests start or import."""
+"""Settings for Airflow, whether a test starts it or imports it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from local.paths import ROOT
 
 
 def airflow_folders(home: Path) -> dict[str, str]:
-    """Return Airflow's settings for this project's DAGs and time zone, with ``home`` as AIRFLOW_HOME."""
+    """Return Airflow settings with this project's DAGs and time zone, and with ``home`` as AIRFLOW_HOME."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

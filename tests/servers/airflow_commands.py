@@ -1,7 +1,7 @@
-"""Run Python programs that use Airflow, without spending 15 s of CPU on imports and Airflow's API for each program.
+"""Run Python programs that use Airflow without spending 15 s of CPU time per program on imports and Airflow's API.
 
-A process imports Airflow and builds the API once, then forks for each program. A fork gets its own environment, folder
-and output files. Before the fork, the process imports no module of this project and opens no connection.
+One process imports Airflow and builds Airflow's API once, then forks for each program. A fork gets its own environment,
+folder and output files. Before the fork, the process imports no module of this project and opens no connection.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class AirflowCommands:
     def run(
         self, command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path, timeout: int
     ) -> subprocess.CompletedProcess[str]:
-        """Run a Python program (its file, then its arguments) in ``folder``; kill it after ``timeout`` seconds."""
+        """Run a Python program in ``folder``; kill the program after ``timeout`` seconds."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with tempfile.TemporaryDirectory(dir=folder) as output:
@@ -72,9 +72,9 @@ class AirflowCommands:
 
 @contextmanager
 def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[AirflowCommands]:
-    """Start a process that imports Airflow with the settings in ``environment``; yield it without waiting.
+    """Start a process that imports Airflow with the settings in ``environment``. Yield without waiting for the imports.
 
-    The settings include the metadata database. The process exits when its standard input is closed.
+    The settings include the metadata database's address. The process exits when its standard input is closed.
     """
     command = [sys.executable, "-m", __name__]
     with subprocess.Popen(
@@ -84,7 +84,10 @@ def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[Airflow
 
 
 def main() -> None:
-    """Import Airflow. For each program on the standard input, fork, run the program and print its exit code."""
+    """Import Airflow.
+
+    Then, for each program named on standard input, fork, run the program, and print its exit code.
+    """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for name in PRELOADED:
@@ -99,7 +102,7 @@ def main() -> None:
 
 
 async def _build_api() -> None:
-    """Send a request to the API that tasks of ``airflow dags test`` call, because the first request builds the API."""
+    """Send a first request to the API that tasks in ``airflow dags test`` call. The first request builds the API."""
     import httpx
 
     api = import_module("airflow.sdk.execution_time.supervisor").in_process_api_server()

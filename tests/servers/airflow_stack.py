@@ -1,4 +1,4 @@
-"""A real Airflow for drills, with an FTP server, an archive and a leads database that a test can stop."""
+"""Run a real Airflow for drills, with an FTP server, an archive, and a leads database that a test can stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.servers.folders import service_folder
 from tests.servers.ftp import PASSWORD, USER, CountyServer, running_ftp_server
 from tests.servers.postgres import make_template, running_postgres
 
-#: Shorter times than in production, so that a drill does not wait for minutes.
+#: These times are shorter than in production, so that a drill does not have to wait for minutes.
 QUICK = {
     "INGESTION_RETRIES": "3",
     "INGESTION_RETRY_DELAY_SECONDS": "1",
@@ -39,7 +39,10 @@ _T = TypeVar("_T")
 
 
 def wait_for(what: str, look: Callable[[], _T | None], timeout: float = 120, pause: float = 0.2) -> _T:
-    """Call ``look`` until its result is true; return the result. Fails after ``timeout`` seconds and names ``what``."""
+    """Call ``look`` until its result is true; return the result.
+
+    Fail after ``timeout`` seconds with a message about ``what``.
+    """
     deadline = time.monotonic() + timeout
     while not (found := look()):
         assert time.monotonic() < deadline, f"did not happen within {timeout:.0f} s: {what}"
@@ -48,7 +51,7 @@ def wait_for(what: str, look: Callable[[], _T | None], timeout: float = 120, pau
 
 
 class DrillApi(AirflowApi):
-    """A client of Airflow's REST API that can also clear tasks, as on-call does in the UI."""
+    """A client for Airflow's REST API that can also clear tasks, the way on-call does in the UI."""
 
     def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
         """Clear the tasks and all tasks downstream of them."""
@@ -65,7 +68,7 @@ class DrillApi(AirflowApi):
 
 @dataclass
 class AirflowStack:
-    """A running Airflow. The leads database has its own server, ``leads``; ``county`` is the FTP server."""
+    """A running Airflow. ``leads`` is the leads database's own server. ``county`` is the FTP server."""
 
     places: Paths
     metadata: PostgresServer
@@ -89,12 +92,12 @@ class AirflowStack:
         return self.places.state / "airflow" / "logs"
 
     def start(self, name: str, **more: str) -> None:
-        """Start one of Airflow's components; ``more`` adds settings. Call ``wait_until_healthy`` afterwards."""
+        """Start one of Airflow's components; ``more`` adds settings. Afterwards, call ``wait_until_healthy``."""
         self.components[name] = airflow.component(name, self.places, self.environment | more)
         self.components[name].start()
 
     def kill(self, name: str) -> None:
-        """Kill a component and all its children at once, as when a machine goes down."""
+        """Kill a component and all its children at once, as if its machine went down."""
         child = self.components.pop(name)
         child.stop(signal.SIGKILL, grace=0.0)
 
@@ -125,9 +128,9 @@ class AirflowStack:
 
 @contextmanager
 def running_airflow(**more: str) -> Iterator[AirflowStack]:
-    """Start a scheduler with LocalExecutor, a dag-processor and an api-server; yield them when they are healthy.
+    """Start a scheduler with LocalExecutor, a dag-processor and an api-server; yield when all of them are healthy.
 
-    All DAGs are paused and the leads database is empty. ``more`` adds or replaces settings.
+    At first, all DAGs are paused, and the leads database is empty. ``more`` adds or replaces settings.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(service_folder("airflow"))

@@ -1,4 +1,4 @@
-"""Drive the system's headless Chromium with Playwright. Playwright's own browser may not be installed."""
+"""Drive the system's headless Chromium with Playwright. Playwright's own browser may be missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """Start a browser and yield an empty page. Without Chromium the test is skipped; in CI it fails."""
+    """Start a browser and yield an empty page. Without Chromium, the test is skipped, or fails in CI."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
             pytest.fail(f"{CHROMIUM} is missing: in CI, .ci/run must install the package chromium")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 PREFIX = "leads-tests-"
 MEMORY = Path("/dev/shm")
-#: Bytes that must be free in an in-memory file system. PostgreSQL writes up to 1 GB there, twice that with -n 2.
+#: The number of bytes that must be free in an in-memory file system. PostgreSQL writes up to 1 GB per test process.
 ENOUGH = 4 << 30
 
 
@@ -22,8 +22,8 @@ ENOUGH = 4 << 30
 def service_folder(name: str, *, in_memory: bool = False) -> Iterator[Path]:
     """Yield an empty folder that is removed afterwards.
 
-    Unlike pytest's own folders, PostgreSQL's system user can reach this folder, and its path is short enough for
-    sockets. With ``in_memory`` the folder is in memory, if this machine has enough free memory.
+    PostgreSQL's system user can reach this folder, and the folder's path is short enough for sockets. Neither is true
+    of pytest's own folders. If ``in_memory`` is true and this machine has enough free memory, the folder is in memory.
     """
     base = MEMORY if in_memory and _has_room(MEMORY) else temporary_folder()
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=process_folder(base)))
@@ -35,7 +35,10 @@ def service_folder(name: str, *, in_memory: bool = False) -> Iterator[Path]:
 
 
 def temporary_folder() -> Path:
-    """Return the system's temporary folder. Root ignores TMPDIR and gets /tmp, which other users can reach."""
+    """Return the system's temporary folder.
+
+    For root, return /tmp and ignore TMPDIR, because other users can reach /tmp.
+    """
     return Path("/tmp" if os.geteuid() == 0 else tempfile.gettempdir())
 
 
@@ -43,11 +46,11 @@ def temporary_folder() -> Path:
 def process_folder(base: Path) -> Path:
     """Return a folder below ``base`` that belongs to this process and is removed when the process ends.
 
-    The process locks the folder until it ends. An unlocked folder belonged to a process that was killed, and is removed
-    by the next call of this function.
+    The process locks the folder until it ends. If a folder is unlocked, its process was killed, so the next call of
+    this function removes the folder.
     """
     remove_leftovers(base)
-    # Lock the folder before it gets its final name, so that no other process takes it for a leftover.
+    # Lock the folder before giving it its final name, so that no other process mistakes it for a leftover.
     draft = Path(tempfile.mkdtemp(prefix=f"new-{PREFIX}", dir=base))
     draft.chmod(0o755)
     lock = os.open(draft / "lock", os.O_CREAT | os.O_WRONLY)
@@ -62,7 +65,7 @@ def remove_leftovers(base: Path) -> None:
     for lock in base.glob(f"{PREFIX}*/lock"):
         try:
             descriptor = os.open(lock, os.O_WRONLY)
-        except OSError:  # Another process removed the folder, or it belongs to another user.
+        except OSError:  # Another process removed the folder, or another user owns it.
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,12 +77,12 @@ def remove_leftovers(base: Path) -> None:
 
 
 def _remove_own(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # A fork of the process runs its exit handlers too.
+    if os.getpid() == owner:  # Forks of this process also run its exit handlers.
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _has_room(folder: Path) -> bool:
-    """Return whether ``folder`` has enough free space and lets servers write files and run programs."""
+    """Return whether ``folder`` has enough free space, and whether servers can write files and run programs in it."""
     try:
         system = os.statvfs(folder)
     except OSError:

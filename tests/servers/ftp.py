@@ -1,4 +1,7 @@
-"""A real FTP server for a folder. A test can make it break transfers, report false success, or grow files."""
+"""A real FTP server for a folder.
+
+A test can make the server break transfers, report success too early, or let files grow.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ USER, PASSWORD = "county", "secret"
 
 @dataclass
 class CountyServer:
-    """The running server and the faults that a test sets.
+    """The running server, and the faults that a test sets.
 
-    ``cut_after`` and ``stop_after`` each hold one number of bytes for each coming transfer. After ``cut_after`` bytes
-    the server drops the connection. After ``stop_after`` bytes it stops and reports a complete transfer. Each item of
-    ``grow`` is appended to the file of one coming download.
+    ``cut_after`` and ``stop_after`` each list numbers of bytes, one for each future transfer. After ``cut_after``
+    bytes, the server drops the connection. After ``stop_after`` bytes, the server stops sending but reports a complete
+    transfer. Each item in ``grow`` is appended to the file of one future download.
     """
 
     folder: Path
@@ -46,7 +49,10 @@ class CountyServer:
 
 @contextmanager
 def running_ftp_server(folder: Path, certificate: Path | None = None) -> Iterator[CountyServer]:
-    """Start the server and yield it. ``certificate`` is a file with certificate and key: with it, TLS is required."""
+    """Start the server and yield it.
+
+    If ``certificate`` (a file with a certificate and key) is given, TLS is required.
+    """
     county = CountyServer(folder)
     for feed in ("daily", "weekly", "monthly"):
         (folder / feed).mkdir(exist_ok=True)

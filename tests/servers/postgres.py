@@ -1,4 +1,4 @@
-"""PostgreSQL for tests: one server per pytest process, one database per test."""
+"""Run PostgreSQL for tests, with one server per pytest process and one database per test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Database:
-    """A test's own migrated leads database, with an autocommit connection to it."""
+    """A test's own migrated leads database, and an autocommit connection to the database."""
 
     url: str
     connection: psycopg.Connection[Any]
@@ -39,7 +39,10 @@ class Database:
 
 @contextmanager
 def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
-    """Start a server and yield it. Unless it ``is_durable``, it is fast, but a power failure would lose its data."""
+    """Start a server and yield it.
+
+    Unless ``is_durable``, the server is fast, but would lose its data in a power failure.
+    """
     settings = SETTINGS if is_durable else {**UNSAFE, **SETTINGS}
     with (
         service_folder("pg", in_memory=not is_durable) as folder,
@@ -49,7 +52,7 @@ def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
 
 
 def make_template(server: PostgresServer) -> str:
-    """Create a migrated database that tests copy; return its name."""
+    """Create a migrated database for tests to copy; return the database's name."""
     from alembic import command
 
     from migrations import configuration
@@ -61,7 +64,7 @@ def make_template(server: PostgresServer) -> str:
 
 @contextmanager
 def fresh_database(server: PostgresServer, name: str, template: str) -> Iterator[Database]:
-    """Yield a copy of ``template``. Afterwards close all connections to the copy and drop it."""
+    """Yield a copy of ``template``. Afterwards, close all connections to the copy and drop the copy."""
     server.copy_database(name, template)
     try:
         with psycopg.connect(server.url(name), autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Run the sandbox, which stands in for the county and the providers, as a process for tests."""
+"""Run the sandbox, which stands in for the county and the providers, in a separate process for tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers.waiting import wait_for_service
 
 @contextmanager
 def running_sandbox(*options: str) -> Iterator[Sandbox]:
-    """Start ``python -m sandbox serve`` with 500 documents per day; yield its ports."""
+    """Start ``python -m sandbox serve`` with 500 documents per day; yield the sandbox's ports."""
     with service_folder("sandbox") as folder:
         ready = folder / "ready.json"
         command = [sys.executable, "-m", "sandbox", "serve", "--ftp-port", "0", "--http-port", "0", "--seed", "7"]

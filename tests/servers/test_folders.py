@@ -1,4 +1,4 @@
-"""Folders of a killed test run are removed by the next run."""
+"""If a test run is killed, the next run removes its folders."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ PLAIN = {
     "xferlog_enable": "NO",
     "idle_session_timeout": "60",
 }
-#: A careful operator's settings: everything is encrypted, and data connections must reuse the login's TLS session.
+#: The settings of a careful operator: encrypt everything, and require data connections to reuse the login's TLS
+#: session.
 TLS = {
     "ssl_enable": "YES",
     "allow_anon_ssl": "YES",
@@ -40,7 +41,7 @@ TLS = {
 
 
 def require() -> None:
-    """Skip the test if vsftpd cannot run; in CI, fail if vsftpd is not installed."""
+    """Skip the test if vsftpd cannot run. In CI, fail the test if vsftpd is not installed."""
     missing = "" if PROGRAM else "vsftpd is not installed (apt-get install vsftpd)"
     if not missing and os.geteuid() != 0:
         missing = "vsftpd must be started by root"
@@ -52,7 +53,10 @@ def require() -> None:
 
 @contextmanager
 def running_vsftpd(folder: Path, published: Path, certificate: Path | None = None) -> Iterator[int]:
-    """Serve the files below ``published`` to anonymous users; yield the port. ``folder`` is for the server's files."""
+    """Serve the files below ``published`` to anonymous users; yield the port.
+
+    The server keeps its own files in ``folder``.
+    """
     assert PROGRAM is not None
     port = free_port()
     empty = folder / "empty"

@@ -12,7 +12,10 @@ from local.processes import Child, ServiceDied
 
 
 def wait_for_service(child: Child, is_ready: Callable[[], bool], timeout: float = 30) -> None:
-    """Wait until the service is ready. If the service ends or takes too long, raise RuntimeError with its log's end."""
+    """Wait until the service is ready.
+
+    If it ends or takes too long, raise RuntimeError with the last lines of its log.
+    """
     deadline = time.monotonic() + timeout
     while not is_ready():
         try:
@@ -25,7 +28,10 @@ def wait_for_service(child: Child, is_ready: Callable[[], bool], timeout: float 
 
 
 def wait_for_port(child: Child, port: int, timeout: float = 30) -> None:
-    """Wait until the service accepts connections on ``port``. Raises RuntimeError as ``wait_for_service`` does."""
+    """Wait until the service accepts connections on ``port``.
+
+    Raises RuntimeError if the service ends or takes too long.
+    """
 
     def takes_connections() -> bool:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 1):

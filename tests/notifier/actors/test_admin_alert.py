@@ -1,4 +1,4 @@
-"""A worker can read alerts from the app, including alerts that the previous release sent."""
+"""A worker can read the app's alerts, including alerts that the previous release sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A delivery actor's ``send`` reaches the provider through a real worker."""
+"""A delivery that is enqueued with an actor's ``send`` reaches the provider through a real worker."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_an_unknown_subscriber_or_lead_enqueues_nothing(system: System, missing:
 
 
 def test_a_message_by_name_enqueues_its_delivery(system: System) -> None:
-    """Another program puts the message into Redis without calling the actor, so no row exists yet."""
+    """Another program puts the message into Redis without calling the actor, so the delivery has no row yet."""
     import redis
     from dramatiq.brokers.redis import RedisBroker
 

@@ -1,4 +1,4 @@
-"""A message with a drain actor's current or previous name makes the worker send the deliveries that are due."""
+"""A message that names a drain actor, by its current or previous name, makes the worker send all due deliveries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.notifier.system import System
 
 
 def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
-    """Put a message for an actor into Redis, as a worker of any release does."""
+    """Put a message for an actor into Redis the way a worker of any release does."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=queue.queue_name,
         actor_name=actor_name,
@@ -36,7 +36,10 @@ def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
 @pytest.mark.parametrize("queue", [EMAIL, SMS], ids=lambda queue: queue.queue_name)
 @pytest.mark.parametrize("prefix", ["drain", "ring"])
 def test_a_wake_up_drains_its_queue_and_leaves_no_dead_letter(system: System, queue: Queue, prefix: str) -> None:
-    """Workers of the previous release send ``ring_…``. The test holds the leader's lock, so no leader helps."""
+    """Workers of the previous release send ``ring_…``.
+
+    The test holds the leader's lock, so no leader can wake the queue.
+    """
     system.rows("SELECT pg_advisory_lock(hashtext(%s))", LEADER_LOCK)
     user, lead = system.subscriber(), system.lead()
     (notifier.new_lead_alert if queue is EMAIL else notifier.urgent_lead_sms).send(user, lead)

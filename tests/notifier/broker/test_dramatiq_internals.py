@@ -1,4 +1,4 @@
-"""The parts of Dramatiq's internals that the notifier uses are unchanged; a failure names the code to check."""
+"""The Dramatiq internals that the notifier uses are unchanged. If a test fails, it names the code to check."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUEUE = "internals"
 
 
 class Seen(Middleware):
-    """Records each message that is passed to ``before_nack``."""
+    """Records each message that Dramatiq passes to ``before_nack``."""
 
     def __init__(self) -> None:
         self.rejected: list[tuple[BaseException | None, int, str]] = []

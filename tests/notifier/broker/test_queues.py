@@ -1,4 +1,4 @@
-"""A queue runs as many messages at once as its limit allows, and survives dead workers, Redis outages and bad bytes."""
+"""A queue runs as many messages at once as its limit allows, and survives dead workers, outages and bad messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folios(count: int) -> Iterator[str]:
 
 
 def look_up(system: System, count: int = 1, first: int = 0) -> list[str]:
-    """Look up ``count`` folios at once; return the source of each answer."""
+    """Look up ``count`` folios concurrently; return each answer's source."""
     import notifier
 
     user = system.subscriber()
@@ -45,7 +45,7 @@ def look_up(system: System, count: int = 1, first: int = 0) -> list[str]:
 
 
 def send(folio: str, user: int) -> int:
-    """Request a lookup without waiting; return its id."""
+    """Request a lookup without waiting for the answer; return the lookup's id."""
     import notifier
 
     asked = notifier.property_lookup.send(folio, user)
@@ -55,7 +55,7 @@ def send(folio: str, user: int) -> int:
 
 @pytest.fixture
 def own_redis(notifier_settings: pytest.MonkeyPatch, system: System) -> Iterator[RedisServer]:
-    """Yield a Redis server of the test's own, which the test may stop and empty."""
+    """Yield a Redis server that only this test uses, so that the test may stop and empty it."""
     with service_folder("redis") as folder, RedisServer(folder) as server:
         notifier_settings.setenv("REDIS_URL", server.url)
         dramatiq.get_broker().close()
@@ -64,7 +64,7 @@ def own_redis(notifier_settings: pytest.MonkeyPatch, system: System) -> Iterator
 
 
 def in_flight(county_api: CountyApi, seconds: float) -> int:
-    """Return the largest number of concurrent calls to the county, if each took ``seconds``."""
+    """Return the largest number of concurrent calls to the county's API, if each call took ``seconds`` seconds."""
     ends = [call["at"] for call in county_api.calls()]
     return max(sum(1 for end in ends if end - seconds < moment <= end) for moment in ends)
 
@@ -78,7 +78,7 @@ def test_a_queue_uses_its_full_concurrency_and_no_more(county_api: CountyApi, sy
 
 
 def test_a_lookup_does_not_wait_for_email(county_api: CountyApi, system: System) -> None:
-    """In one process for all queues, fifty slow e-mail requests leave threads for lookups free."""
+    """In one process for all queues, lookups still get threads while fifty slow e-mail requests are running."""
     import notifier
 
     system.fault("sendgrid", seconds=5)
@@ -157,7 +157,10 @@ def test_a_worker_told_to_stop_finishes_its_lookups_and_leaves_the_rest(
 
 
 def encoded(options: object = None, **parts: object) -> bytes:
-    """Return an encoded message for ``property_lookup`` whose ``options`` and ``parts`` replace the usual values."""
+    """Return an encoded message for ``property_lookup``.
+
+    ``options`` and ``parts`` replace the message's usual values.
+    """
     message: dict[str, object] = {
         "queue_name": QUEUE,
         "actor_name": "property_lookup",
@@ -204,7 +207,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
     user = system.subscriber()
     with redis.Redis.from_url(redis_url) as client:
         for number, data in enumerate(MALFORMED):
-            # Redis stores a well-formed message under the message's own id.
+            # In Redis, a well-formed message's key is the message's own id.
             name = f"bad{number - len(MALFORMED) + 50}" if number >= len(MALFORMED) - 50 else f"odd{number}"
             data = data.replace(b'"bad"', f'"odd{number}"'.encode())
             client.hset(f"{KEY}.msgs", name, data)
@@ -227,7 +230,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
 def test_a_message_delayed_until_2100_does_not_hold_up_retries(
     county_api: CountyApi, system: System, redis_url: str
 ) -> None:
-    """A worker holds delayed messages in memory, up to MAX_DELAYED, so it must reject messages for the far future."""
+    """A worker holds up to MAX_DELAYED delayed messages in memory, so it must reject messages for the far future."""
     delayed = f"{QUEUE}.DQ"
     with redis.Redis.from_url(redis_url) as client:
         for number in range(MAX_DELAYED):
@@ -275,7 +278,7 @@ def test_on_call_is_alerted_once_when_a_clock_is_wrong_and_when_it_is_right_agai
 
 @pytest.mark.drill
 def test_a_backlog_of_email_does_not_slow_down_lookups() -> None:
-    """Each of three runs sends 20,000 alerts with one process per queue; the providers take 50 ms."""
+    """Each of three runs sends 20,000 alerts with one process per queue. The providers answer after 50 ms."""
     from bench.notifier_lookups import beside_email, median_p95
     from bench.notifier_system import make_leads, system
 

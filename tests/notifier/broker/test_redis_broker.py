@@ -1,4 +1,4 @@
-"""The broker reads REDIS_URL and connects when it is first used."""
+"""The broker reads REDIS_URL and connects to Redis when it is first used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers.folders import service_folder
 
 
 def run_python(code: str, **settings: str) -> str:
-    """Run a Python program with only the given settings; return its output."""
+    """Run Python code with only the given settings; return the code's output."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "HOME")}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, env=kept | settings, capture_output=True, text=True, check=False)

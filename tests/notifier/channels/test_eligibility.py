@@ -1,4 +1,4 @@
-"""Eligibility is checked when a delivery is sent, and deliveries are sent in the right order."""
+"""The worker checks a delivery's eligibility just before sending it, and sends deliveries in the right order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code's declaration of each kind agrees with the kind's row in the database."""
+"""Each kind's declaration in the code agrees with the kind's row in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retries after a provider's refusal follow the table; throttling costs no attempt; a rejection is final."""
+"""After a provider's refusal, retries follow the table. Throttling costs no attempt. A rejection is final."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUEUES = {"new_lead_alert": (EMAIL, "sendgrid"), "urgent_lead_sms": (SMS, "twili
 
 
 def sent(system: System, kind: str) -> int:
-    """Enqueue a delivery of the kind and try to send it once; return its id."""
+    """Enqueue a delivery of ``kind``, try to send it once, and return its id."""
     opened = getattr(notifier, kind).send(system.subscriber(), system.lead())
     drain.drain_queue(QUEUES[kind][0])
     return int(opened.delivery_id)
@@ -388,7 +388,7 @@ def test_an_expired_delivery_is_not_sent(system: System) -> None:
 
 
 def sweep(system: System, later: str) -> None:
-    """Make all deliveries older by ``later``, then run the sweep."""
+    """Make all deliveries older by ``later``, then run the sweeper."""
     from leads import database
     from notifier.maintenance.sweep import sweep
     from notifier.maintenance.tasks import alert_on_parked
@@ -428,7 +428,7 @@ def test_reconciliation_finds_an_sms_with_unknown_outcome(system: System) -> Non
 
 
 def test_reconciliation_finds_an_sms_without_recorded_text_by_its_link(system: System) -> None:
-    """The worker died before it stored the text that it had sent."""
+    """The worker died before it stored the text of the SMS that it had sent."""
     from unittest import mock
 
     from notifier.core.errors import OutcomeNotRecorded
@@ -468,7 +468,7 @@ def test_a_parked_sms_is_checked_for_a_day(system: System, monkeypatch: pytest.M
     assert system.state(delivery) == "parked"
     assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is checked only after an hour"
     make_due = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
-    # Make the claim match the time of Twilio's record.
+    # Set the claim's time to the time in Twilio's record.
     system.database.connection.execute("UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'")
     system.database.connection.execute(make_due, ("26 hours",))
     assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is not checked after a day"

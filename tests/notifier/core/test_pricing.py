@@ -1,4 +1,4 @@
-"""The price of a call is declared in the database only."""
+"""Only the database declares the price of a call."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ QUEUE = "email-workflows"
 
 
 def enqueue(system: System, actor: str, **kwargs: Any) -> None:
-    """Put a message into Redis without the notifier's code, as any program could."""
+    """Put a message into Redis the way any other program could, without the notifier's code."""
     options = kwargs.pop("options", {})
     with redis.Redis.from_url(system.redis_url) as client:
         broker = RedisBroker(client=client)  # type: ignore[no-untyped-call]
@@ -72,7 +72,7 @@ def test_a_dead_letter_that_could_not_be_written_is_written_later(system: System
 
     enqueue(system, "no_such_actor")
     system.start_worker(QUEUE)
-    # The middleware writes the dead letter before it rejects the message.
+    # The middleware writes the dead letter before rejecting the message, so wait for the rejection.
     with redis.Redis.from_url(system.redis_url) as client:
         system.wait_until(lambda: client.zcard(f"dramatiq:{QUEUE}.XQ") == 1, "the message rejected")
     system.database.connection.execute("DELETE FROM failed_jobs")
@@ -82,7 +82,7 @@ def test_a_dead_letter_that_could_not_be_written_is_written_later(system: System
 
 
 def dead(system: System, **columns: Any) -> int:
-    """Use up the retries of an SMS and return the id of its dead letter."""
+    """Use up all retries of an SMS; return the id of the SMS's dead letter."""
     system.fault("twilio", status=503, times=4)
     delivery = notifier.urgent_lead_sms.send(system.subscriber(**columns), system.lead()).delivery_id
     for _ in range(4):

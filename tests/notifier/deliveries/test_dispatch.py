@@ -1,4 +1,4 @@
-"""Dispatch records each outcome of a provider request in the same way for all channels."""
+"""For every channel, dispatch records the outcomes of provider requests in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Concurrent threads share a transaction to enqueue deliveries, and each thread gets its own result."""
+"""Concurrent threads enqueue deliveries in a shared transaction, and each thread gets its own result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOBODY = 987_654_321
 
 
 def outcomes(calls: list[Callable[[], EnqueueResult]]) -> list[EnqueueResult | Exception]:
-    """Make the calls in eight threads; return the result or the exception of each call."""
+    """Make the calls in eight threads; return each call's result or exception."""
 
     def outcome(call: Callable[[], EnqueueResult]) -> EnqueueResult | Exception:
         try:

@@ -1,4 +1,4 @@
-"""The invariants of deliveries hold in any order of sends, refusals, crashes, callbacks and delays."""
+"""The invariants hold for any sequence of sends, refusals, crashes, callbacks and delays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.notifier.system import OPEN, System
 
 QUEUES = st.sampled_from([EMAIL, SMS])
 PROVIDERS = {EMAIL: "sendgrid", SMS: "twilio"}
-#: Ways in which a provider may treat the next request.
+#: The ways in which a provider may treat the next request.
 ANSWERS = {
     "takes it": None,
     "is busy": {"status": 503},
@@ -36,7 +36,7 @@ ANSWERS = {
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Minutes after which a delivery is retried, sent again, parked, expired (SMS) or expired (e-mail).
+#: Delays in minutes. After each, something happens: a retry, a resend, parking, an SMS's expiry, or an e-mail's expiry.
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers,"
@@ -44,7 +44,7 @@ TABLES = (
 )
 
 
-#: Record every change of a state, whichever statement makes it.
+#: Record every state change, whichever statement makes it.
 WITNESS = """
 CREATE TABLE seen_changes (was text, state text);
 CREATE FUNCTION see_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -69,7 +69,7 @@ class Deliveries(RuleBasedStateMachine):
         self.users = [self.system.subscriber(tokens=25) for _ in range(2)]
         self.leads = [self.system.lead() for _ in range(3)]
         self.reported = 0
-        # Begin with deliveries, so that the first steps can act on them.
+        # Start with a few deliveries, so that the first steps have something to act on.
         for lead in range(2):
             self.enqueue_alerts(lead)
 
@@ -123,7 +123,7 @@ class Deliveries(RuleBasedStateMachine):
             sweep(self.system.database.connection)
 
     def let_time_pass(self, minutes: int) -> None:
-        """Let time pass: move all recorded times back."""
+        """Simulate the passing of time by moving all recorded times back."""
         ago = "make_interval(mins => %s)"
         columns = ("not_before", "due_at", "claimed_at", "accepted_at", "created_at", "updated_at")
         moved = ", ".join(f"{column} = {column} - {ago}" for column in columns)
@@ -186,7 +186,7 @@ class Deliveries(RuleBasedStateMachine):
         assert self.system.rows(letters) == sorted(dead)
 
     def teardown(self) -> None:
-        """Check that without further faults every delivery reaches a final state."""
+        """Check that every delivery reaches a final state if there are no more faults."""
         self.system.heal()
         for _ in range(12):
             if not set(OPEN) & set(self.system.states()):
@@ -213,7 +213,7 @@ def test_the_invariants_hold_in_any_order(system: System, monkeypatch: pytest.Mo
             deadline=None,
             derandomize=examples < 20,
             database=None,
-            # Steps are slow, and shrinking a failing example would take minutes.
+            # Do not shrink failing examples. Steps are slow, so shrinking would take minutes.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

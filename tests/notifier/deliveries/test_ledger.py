@@ -1,4 +1,4 @@
-"""The token ledger's entries always add up to the balance, and only deliveries that were sent are charged."""
+"""The token ledger's entries always add up to the balance, and subscribers pay only for deliveries that were sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provider events lead to the right state, in any order and even when repeated."""
+"""Provider events lead to the right delivery state in any order, even if events are repeated."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_an_undelivered_sms_is_refunded_once(system: System) -> None:
 
 def test_nothing_is_refunded_after_three_days(system: System) -> None:
     delivery = sms_in(system, "accepted")
-    # The tests run a hundred times faster than real time, so 72 hours are 43 minutes.
+    # In tests, time runs a hundred times faster, so 72 hours take 43 minutes.
     system.database.connection.execute("ALTER TABLE token_entries DISABLE TRIGGER token_entries_are_append_only")
     system.database.connection.execute("UPDATE token_entries SET created_at = now() - interval '44 minutes'")
     report(delivery, "undelivered", code="30003")

@@ -1,4 +1,7 @@
-"""Documents from the files and from the API give the same facts, and the newest report of a document wins."""
+"""Documents from the files and from the API lead to the same facts.
+
+If reports of a document differ, the latest wins.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ LATER = local_day(datetime.now(UTC)) + timedelta(days=3)
 
 @pytest.fixture(params=["cases_parties", "official_records"])
 def files(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Return the batch pipeline. The test runs once for each daily format."""
+    """Return the ingestion pipeline. The test runs once for each format of the daily files."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
 
@@ -38,7 +41,7 @@ class Api:
         self._county = county
 
     def says(self, *documents: Document, folio: str = FOLIO) -> None:
-        """Look up ``folio`` and let the API answer with ``documents``."""
+        """Make the API answer with ``documents``, then look up ``folio``."""
         from notifier.core.db import transaction
         from notifier.lookups import client, worker
 
@@ -169,7 +172,7 @@ def test_an_answer_creates_no_lead(files: Pipeline, api: Api) -> None:
 
 
 def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Database) -> None:
-    """The session planned its statements while the tables were empty, but the plans must still use indexes."""
+    """Even if the session planned its statements while the tables were empty, the plans must use indexes."""
     names = ("cfn_year", "cfn_seq", "group_id", "party_sequence", "folio", "document_code", "party_code")
 
     def keep(number: int) -> None:
@@ -194,9 +197,9 @@ def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Datab
 
 
 def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: System, database: Database) -> None:
-    """The merge and the lookup do not see each other's document, so the property's facts are refreshed later.
+    """The merge and the lookup cannot see each other's document, so the property's facts must be refreshed later.
 
-    A lookup does not wait for a merge of other folios.
+    A lookup does not wait while a merge changes other folios.
     """
     files = Pipeline(database.connection)
     files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])

@@ -1,4 +1,4 @@
-"""Lookups use the cache, share one call per folio, respect the day's units and charge only for spent units."""
+"""Lookups use the cache, share one API call per folio, respect the daily budget, and charge only for spent units."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ QUEUE = "api-property-lookup"
 
 
 def answer_now(folio: str = FOLIO, subscriber_id: int | None = None) -> None:
-    """Answer a lookup as a worker does, in this process."""
+    """Answer a lookup in this process the way a worker does."""
     from notifier.lookups import worker
 
     worker.answer(folio, subscriber_id, None)
 
 
 def results(folio: str = FOLIO) -> list[tuple[Any, ...]]:
-    """Return state, error code and attempts of each lookup of the folio."""
+    """Return the state, error code and attempts of each lookup of the folio."""
     from notifier.core.db import transaction
 
     with transaction() as cursor:
@@ -274,7 +274,7 @@ def test_an_answer_that_arrives_too_slowly_is_abandoned(county_api: CountyApi, d
 def test_retries_follow_the_table_and_end_in_one_failure(
     county_api: CountyApi, system: System, database: Database
 ) -> None:
-    """The test scales the delays of 2, 4 and 8 s to a tenth. The API is called four times."""
+    """The test shortens the delays of 2, 4 and 8 s to a tenth. The worker calls the API four times."""
     import notifier
     from notifier import LookupFailed
 
@@ -319,7 +319,7 @@ def test_a_timeout_gives_an_id_to_ask_again(county_api: CountyApi, system: Syste
 def test_the_api_key_is_written_nowhere(
     system: System, county_api: CountyApi, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The API key is not in a worker's debug log, in errors or in the database."""
+    """The API key never appears in a worker's debug log, in an error or in the database."""
     import notifier
     from notifier import LookupFailed
 
@@ -388,7 +388,7 @@ def entries(database: Database) -> list[tuple[Any, ...]]:
 
 
 def balance(database: Database, user: int) -> tuple[int, int]:
-    """Return the token balance and the sum of the ledger's entries."""
+    """Return the user's token balance and the sum of the user's ledger entries."""
     row = database.connection.execute(
         "SELECT token_balance, by_entries FROM token_balances WHERE user_id = %s", (user,)
     ).fetchone()

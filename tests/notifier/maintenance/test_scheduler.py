@@ -1,4 +1,4 @@
-"""Periodic tasks run at their intervals, and a task that fails or hangs does not delay the others."""
+"""Each periodic task runs at its own interval. If one fails or hangs, the others are not delayed."""
 
 from __future__ import annotations
 

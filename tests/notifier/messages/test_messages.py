@@ -17,7 +17,7 @@ TODAY = datetime.now(UTC).date().isoformat()
 
 
 def email_of(system: System, opened: Any) -> dict[str, Any]:
-    """Send all due e-mails; return the only e-mail for a delivery as the provider received it."""
+    """Send all due e-mails. Check that the delivery has exactly one; return it as the provider received it."""
     drain.drain_queue(EMAIL)
     requests = [
         (request["body"], person)
@@ -40,7 +40,7 @@ def announced(system: System, **columns: Any) -> int:
 
 
 def reader(system: System, **columns: Any) -> int:
-    """Add a subscriber who wants probate and foreclosure leads from all cities."""
+    """Add a subscriber who wants alerts for probate and foreclosure leads in all cities."""
     user = system.subscriber(**columns)
     types = ["probate", "foreclosure"]
     system.insert("subscriber_lead_criteria", {"subscriber_id": user, "lead_types": types, "channels": ["email"]})

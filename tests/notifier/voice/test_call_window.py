@@ -33,10 +33,10 @@ def new_york(text: str) -> datetime:
         (MIAMI, "2026-12-31 23:30", "2027-01-01 08:00"),
         (LOS_ANGELES, "2026-11-24 09:00", "2026-11-24 11:00"),
         (LOS_ANGELES, "2026-11-24 22:30", "2026-11-24 22:30"),
-        # The area code 850 covers Tallahassee and Pensacola, so the window must be open in both.
+        # Area code 850 covers Tallahassee and Pensacola, so the call window must be open in both cities.
         (PENSACOLA, "2026-11-24 08:30", "2026-11-24 09:00"),
         (PENSACOLA, "2026-11-24 20:30", "2026-11-25 09:00"),
-        # A toll-free number may be anywhere from Newfoundland to Hawaii.
+        # A toll-free number's owner may be anywhere from Newfoundland to Hawaii.
         (TOLL_FREE, "2026-11-24 09:00", "2026-11-24 13:00"),
         (TOLL_FREE, "2026-11-24 19:00", "2026-11-25 13:00"),
     ],
@@ -50,7 +50,7 @@ def test_the_window_opens_at_eight_after_a_change_of_clocks(evening: str) -> Non
     opening = next_opening(MIAMI, new_york(evening).astimezone(UTC))
     assert opening is not None
     assert opening.astimezone(NEW_YORK).time().isoformat() == "08:00:00"
-    # The night is an hour shorter in spring and an hour longer in fall.
+    # The clock change makes the night an hour shorter in spring and an hour longer in fall.
     hours = (opening - new_york(evening).astimezone(UTC)) / timedelta(hours=1)
     assert hours == (9 if "03-07" in evening else 11)
 

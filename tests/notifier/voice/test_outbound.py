@@ -1,4 +1,4 @@
-"""Calls need consent, start paced in the call window, at most five at a time, and are charged by length, once."""
+"""Calls need consent, start one after another within the call window, and are charged once, by length."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALWAYS = "00:00-23:59:59.999999"
 
 @pytest.fixture
 def setting(notifier_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Set the notifier's settings so that calls start at any hour and without pacing."""
+    """Set the notifier's settings so that calls may start at any hour and at once."""
     notifier_settings.setenv("CALL_WINDOW", ALWAYS)
     notifier_settings.setenv("CALLS_PER_SECOND", "100")
     return notifier_settings
@@ -42,7 +42,7 @@ def caller(setting: pytest.MonkeyPatch, system: System) -> Iterator[Caller]:
 
 
 class Caller:
-    """A subscriber with a phone number, a script, and leads who consented to calls."""
+    """A subscriber who has a phone number, a call script, and leads who consented to calls."""
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -71,7 +71,7 @@ class Caller:
         return int(made.delivery_id)
 
     def made(self) -> list[dict[str, Any]]:
-        """Return the requests for calls that Twilio has accepted."""
+        """Return the call requests that Twilio has accepted."""
         return [r for r in self.system.received("twilio") if r["accepted"] and r["path"].endswith("/Calls.json")]
 
     def outcome(self, delivery: int) -> tuple[str, str | None]:
@@ -79,7 +79,7 @@ class Caller:
         return row[0], row[1]
 
     def ends(self, delivery: int, status: str = "completed", seconds: int = 60) -> None:
-        """Store and apply Twilio's event for the end of a call."""
+        """Store and apply the event with which Twilio reports the end of a call."""
         details = {"seconds": seconds} if status == "completed" else {"code": status}
         provider_events.store("twilio", [Event(status, f"call{delivery}:{status}", delivery, details=details)])
         provider_events.apply()
@@ -227,7 +227,7 @@ def test_another_subscribers_script_is_not_used(caller: Caller) -> None:
 
 
 def night() -> str:
-    """Return a call window that is closed now in Miami and opens within a day."""
+    """Return a call window that is now closed in Miami and will open within a day."""
     hour = datetime.now(ZoneInfo("America/New_York")).hour
     return "01:00-02:00" if hour >= 3 else "12:00-13:00"
 
@@ -473,7 +473,7 @@ def test_without_the_public_address_no_call_starts_and_on_call_is_alerted(
 
 
 def test_an_inbound_call_that_the_webhook_missed_is_completed_from_twilio(caller: Caller) -> None:
-    """The webhook was down, so the call has no delivery."""
+    """The webhook was down during the call, so the call has no delivery."""
     outbound = caller.order()
     work()
     sid = caller.made()[0]["made"]["sid"]

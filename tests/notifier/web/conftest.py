@@ -1,4 +1,4 @@
-"""Fixtures for the web service, which uvicorn serves in a thread of the test process, on the test's own database."""
+"""Fixtures for the web service. Uvicorn serves it in a thread of the test process, on the test's own database."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def settings_of_web(
 
 @pytest.fixture
 def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """Yield a client of the running service."""
+    """Yield an HTTP client for the running service."""
     from notifier.core import db
     from notifier.providers import twilio
     from notifier.web import app, health, metrics
 
-    db.close()  # Close the previous test's pool.
+    db.close()  # Close the previous test's connection pool.
     health._redis_client.cache_clear()
     twilio.client.cache_clear()
     for source in metrics.COLLECTOR.sources:
@@ -69,7 +69,7 @@ def twilio(web: httpx.Client) -> Twilio:
 
 @pytest.fixture
 def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid:
-    """Return a stand-in for SendGrid that sends events to the service, signed with a key that the service accepts."""
+    """Return a stand-in for SendGrid that sends events to the service and signs them with a key the service accepts."""
     made = SendGrid(str(web.base_url).rstrip("/"))
     settings_of_web.setenv("SENDGRID_WEBHOOK_PUBLIC_KEY", made.public_key)
     return made
@@ -77,7 +77,7 @@ def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid
 
 @pytest.fixture
 def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Path) -> Iterator[System]:
-    """Yield the test's system; it has no workers unless the test starts them."""
+    """Yield the test's system. It has no workers unless the test starts them."""
     running = System(database, os.environ["REDIS_URL"], sandbox, tmp_path)
     try:
         yield running
@@ -87,7 +87,7 @@ def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Pa
 
 @pytest.fixture
 def applied(system: System) -> Callable[[], None]:
-    """Return a function that waits until every stored event with a delivery is applied."""
+    """Return a function that waits until every stored event that belongs to a delivery has been applied."""
 
     def wait() -> None:
         system.wait_until(

@@ -1,4 +1,4 @@
-"""The sandbox of `make up` sends callbacks to the web service, so that every delivery reaches a final state."""
+"""The sandbox in `make up` sends callbacks to the web service, so that every delivery reaches a final state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBER = "+13055550177"
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Yield a sandbox that sends callbacks, instead of the sandbox that other tests share."""
+    """Yield a sandbox that sends callbacks. It replaces the sandbox that other tests share."""
     with running_sandbox("--call-back") as running:
         yield running
 

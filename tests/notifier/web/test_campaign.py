@@ -1,4 +1,4 @@
-"""A campaign is settled correctly with two workers although Twilio's callbacks come late and twice."""
+"""With two workers, a campaign is settled correctly even if Twilio's callbacks come late and more than once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def campaign(system: System, settings_of_web: pytest.MonkeyPatch) -> int:
 
 
 def play(twilio: Twilio, call: dict[str, Any], dice: random.Random) -> str:
-    """Send all callbacks of one call, shuffled and some repeated; return how the call ended."""
+    """Send all callbacks for one call in shuffled order, and repeat some of them; return how the call ended."""
     sid, order = call["made"]["sid"], call["body"]
     if dice.random() < 0.3:
         end = dice.choice(["busy", "no-answer", "failed"])

@@ -1,4 +1,4 @@
-"""The health page names the parts that are down, within seconds, and shows nothing else."""
+"""Within seconds, the health page reports which parts are down. It reveals nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The app requests lookups over HTTP, and each outcome has its own HTTP status."""
+"""The app requests lookups over HTTP. Each outcome has its own HTTP status."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def county_api(
 
 @pytest.fixture
 def app(web: httpx.Client) -> httpx.Client:
-    """Return a client of the service with the app's token."""
+    """Return an HTTP client for the service that sends the app's token."""
     web.headers["Authorization"] = f"Bearer {APP_TOKEN}"
     return web
 
@@ -83,7 +83,10 @@ def test_a_slow_answer_is_a_202_with_its_status_url(county_api: CountyApi, app: 
 
 
 def test_fifty_waiting_callers_delay_no_other(county_api: CountyApi, app: httpx.Client) -> None:
-    """Without a worker, fifty requests wait for an answer; a cached answer is still returned at once."""
+    """Without a worker, fifty requests wait for an answer.
+
+    Meanwhile, the service still returns a cached answer at once.
+    """
     user = county_api.system.subscriber()
     county_api.system.insert("properties", {"folio_number": FOLIO, "owner_name": "DOE JANE", "last_updated": "now"})
     with ThreadPoolExecutor(50) as pool:

@@ -20,7 +20,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 def measured(web: httpx.Client) -> Samples:
-    """Return metric name and label values → value."""
+    """Return a mapping from each metric's name and label values to the metric's value."""
     for source in COLLECTOR.sources:
         source.clear()
     answer = web.get("/metrics")

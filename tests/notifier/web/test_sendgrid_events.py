@@ -1,4 +1,4 @@
-"""Each SendGrid event is stored once, whatever the rest of its batch contains."""
+"""Each SendGrid event is stored once, whatever else its batch contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.notifier.system import System
 
 
 def email(system: System) -> int:
-    """Add an e-mail that SendGrid has accepted as msg1; return its delivery id."""
+    """Add an e-mail that SendGrid accepted with the message id msg1; return the e-mail's delivery id."""
     delivery = notifier.new_lead_alert.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(EMAIL, ["new_lead_alert"])
     assert claimed is not None

@@ -29,7 +29,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(settings_of_web: pytest.MonkeyPatch, log: Path) -> Iterator[str]:
-    """Start the service with compose's command, but on another port; yield its address."""
+    """Start the service with the compose file's command, but on a different port; yield the service's address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -50,7 +50,7 @@ def served(settings_of_web: pytest.MonkeyPatch, log: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        # uvicorn finishes its requests and then ends itself with the same signal.
+        # After SIGTERM, uvicorn finishes its requests and then ends itself with the same signal.
         assert process.wait(timeout=30) in (0, -signal.SIGTERM), log.read_text()
         assert "Application shutdown complete" in log.read_text()
 

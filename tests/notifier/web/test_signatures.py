@@ -1,4 +1,4 @@
-"""A forged callback gets a 403, raises no error and writes no row."""
+"""A forged callback gets a 403 response, causes no error and writes no row."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def assert_forged_is_refused(twilio: Twilio, path: str) -> None:
     wrong = ["", "x", "AAAA", genuine[:-2], genuine.swapcase(), "\xff\xfe", genuine + " ", "="]
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL + path, fields | {"From": "+13055550199"}))
     wrong.append(twilio._validator.compute_signature(f"{PUBLIC_URL}{path}?delivery_id=1", fields))
-    # These signatures are for the internal address and for http instead of https.
+    # The first signature is for the internal address; the second is for http instead of https.
     wrong.append(twilio._validator.compute_signature(twilio.url + path, fields))
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL.replace("https", "http") + path, fields))
     # Another account.
@@ -122,7 +122,7 @@ def test_too_large_a_body_is_a_413_before_its_signature_is_checked(web: httpx.Cl
         for _ in range(200):
             yield b"a" * 1_000
 
-    # A request without Content-Length is cut off at the limit.
+    # The service cuts off a request without Content-Length at the size limit.
     assert web.post("/twilio/sms/status", content=endless()).status_code == 413  # type: ignore[arg-type]
 
 

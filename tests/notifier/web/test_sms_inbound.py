@@ -1,4 +1,4 @@
-"""STOP suppresses a number, START lifts that, HELP gets an answer, other words do nothing; each SMS counts once."""
+"""STOP suppresses a number, START ends the suppression, and HELP gets an answer. Each SMS counts once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER = "+13055552001"
 
 
 def text(twilio: Twilio, body: str, sid: str = "SM1", **fields: str) -> str | None:
-    """Send an inbound SMS to the service; return the text of its answer."""
+    """Send an inbound SMS to the service; return the text of the service's answer."""
     answer = twilio.post(
         "/twilio/sms/inbound", {"MessageSid": sid, "From": NUMBER, "To": "+13055550100", "Body": body, **fields}
     )

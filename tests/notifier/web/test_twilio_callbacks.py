@@ -1,4 +1,4 @@
-"""Twilio's callbacks lead to the right state, whether they are late, early, repeated or shuffled."""
+"""Twilio's callbacks lead to the right delivery state, whether they are late, early, repeated or out of order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAD_NUMBER = "+13055550177"
 
 
 def claimed_sms(system: System) -> tuple[int, Claim]:
-    """Enqueue and claim an SMS; return its delivery id and the claim."""
+    """Enqueue and claim an SMS; return the delivery id and the claim."""
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
     assert claimed is not None
@@ -29,7 +29,7 @@ def claimed_sms(system: System) -> tuple[int, Claim]:
 
 
 def call(system: System, tokens: int = 20, sid: str = "CA1") -> int:
-    """Add a call that Twilio has accepted as ``sid``; return its delivery id."""
+    """Add a call that Twilio accepted with the SID ``sid``; return the call's delivery id."""
     user, lead = system.subscriber(tokens=100), system.lead(phone_number=LEAD_NUMBER)
     (opened,) = enqueue_deliveries([DeliveryRequest("outbound_call", f"call:{sid}", user, lead, tokens=tokens)])
     claimed = lifecycle.claim(VOICE, ["outbound_call"])
@@ -55,7 +55,7 @@ def test_shuffled_and_repeated_callbacks_settle_once(
     for order in permutations(["queued", "sent", "delivered"]):
         delivery, claimed = claimed_sms(system)
         sid = f"SM{delivery}"
-        report_sms(twilio, delivery, order[0], MessageSid=sid)  # The callback arrives before the worker's commit.
+        report_sms(twilio, delivery, order[0], MessageSid=sid)  # This callback arrives before the worker commits.
         lifecycle.accept(claimed, SMS, [SentRecord(delivery, "+13055552001", "+13055550100", "text")], sid)
         for status in [*order, *reversed(order)]:
             report_sms(twilio, delivery, status, MessageSid=sid)
@@ -109,7 +109,7 @@ def test_a_call_that_never_connects_costs_nothing_and_keeps_its_code(
     applied()
     assert system.rows("SELECT state, error_code FROM deliveries WHERE id = %s", delivery) == [("undelivered", status)]
     assert system.entries(delivery) == [("hold", 20), ("release", 20)]
-    # After a failed call the subscriber is notified once; a busy number causes no notice.
+    # If a call fails, the subscriber gets one notice. If the number is busy, the subscriber gets none.
     notices = system.rows("SELECT kind, dedupe_key FROM deliveries WHERE channel = 'email'")
     assert notices == ([("call_failed", f"call_failed:{delivery}")] if status == "failed" else [])
 

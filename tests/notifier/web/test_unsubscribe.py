@@ -1,4 +1,4 @@
-"""Opening an unsubscribe link changes nothing; its button unsubscribes; a forged link cannot unsubscribe anybody."""
+"""Opening an unsubscribe link changes nothing. The page's button unsubscribes. A forged link unsubscribes nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def subscriber(database: Database) -> int:
 
 @pytest.fixture
 def link(web: httpx.Client, subscriber: int) -> str:
-    """Return an unsubscribe link as in an e-mail, but with the address of the test's service."""
+    """Return the path of an e-mail's unsubscribe link, without the public address, for use with the test's service."""
     from notifier.messages.links import unsubscribe_url
 
     return unsubscribe_url(subscriber).removeprefix("https://hooks.example.test")

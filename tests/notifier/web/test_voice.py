@@ -1,4 +1,4 @@
-"""The assistant greets people, leaves voicemail on machines, and does not answer a subscriber without tokens."""
+"""The assistant greets people, leaves messages on voicemail, and takes no calls for a subscriber without tokens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def subscriber_with(system: System, tokens: int) -> int:
 
 @pytest.fixture
 def order(system: System, subscriber: int) -> dict[str, str]:
-    """Return the fields of the worker's request for a call, with the call's SID."""
+    """Return the fields of the request with which a worker started a call, plus the call's SID."""
     system.insert("call_consents", {"subscriber_id": subscriber, "phone_number": NUMBER})
     notifier.outbound_call.send(
         subscriber_id=subscriber,
@@ -55,7 +55,7 @@ def order(system: System, subscriber: int) -> dict[str, str]:
 
 
 def said(answer: requests.Response) -> list[tuple[str, str]]:
-    """Return the verbs of a TwiML document, each with its text."""
+    """Return the verbs in a TwiML document, each with its text."""
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/xml")
     return [(verb.tag, (verb.text or "").strip()) for verb in ElementTree.fromstring(answer.text).iter()][1:]
@@ -78,7 +78,7 @@ def test_a_person_hears_the_greeting_and_can_answer(
     for _ in range(2):
         (answer,) = twilio.play(order, order["sid"], "answer", AnsweredBy=answered_by)
     assert said(answer) == [("Gather", ""), ("Say", SCRIPT["outbound_greeting"])]
-    # The lead counts as engaged once, and only when Twilio is sure of a person.
+    # The lead's engagement is counted once, and only if Twilio is sure that a person answered.
     expected = [("contacted", 1)] if answered_by == "human" else [("new", 0)]
     assert system.rows("SELECT status, engagement_count FROM leads") == expected
 
@@ -199,7 +199,7 @@ def test_a_call_is_recorded_only_after_an_announcement(
 def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     twilio: Twilio, subscriber: int, system: System, applied: Callable[[], None]
 ) -> None:
-    for _ in range(2):  # Twilio repeats its request when the answer was lost.
+    for _ in range(2):  # Twilio repeats a request if the answer was lost.
         assert said(incoming(twilio)) == [("Gather", ""), ("Say", SCRIPT["greeting_message"])]
     rows = "SELECT dedupe_key, state, subscriber_id, provider_id FROM deliveries"
     assert system.rows(rows) == [("inbound:CAin", "accepted", subscriber, "CAin")]
@@ -213,7 +213,7 @@ def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     assert system.rows("SELECT direction, from_number, to_number FROM voice_call_logs") == [
         ("inbound", NUMBER, OWN_NUMBER)
     ]
-    # The app enqueues the same call and gets the existing delivery.
+    # The app enqueues the same call again and gets the existing delivery.
     made = notifier.inbound_call.send(call_sid="CAin")
     assert (made.is_new, made.state) == (False, "delivered")
 

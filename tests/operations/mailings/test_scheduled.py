@@ -1,4 +1,4 @@
-"""Digests, reports and trial reminders go to the right subscribers at the right time, and only once."""
+"""The right subscribers get digests, reports and trial reminders at the right time, and only once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def digests(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str,
 
 
 def remind(rows: Rows, day: date = DAY, today: date | None = None) -> dict[str, int]:
-    """Enqueue trial reminders as the DAG's run at 9:00 does."""
+    """Enqueue trial reminders the way the DAG's 9:00 run does."""
     return open_trial_reminders(rows.database.connection, day, today=today or day, now=at(day, 9))
 
 
@@ -43,14 +43,15 @@ def due(rows: Rows, zone: str = "America/New_York") -> str:
         (DAY, {"digest_timezone": "America/Los_Angeles"}, "2026-11-24 11:00 EST"),
         (DAY, {"digest_timezone": "Europe/Madrid"}, "2026-11-25 02:00 EST"),
         (DAY, {"digest_timezone": "Asia/Tokyo", "digest_time": "07:00"}, "2026-11-24 17:00 EST"),
-        # On days with a clock change, a digest is due at the local time. A time that does not exist moves one hour.
+        # On days with a clock change, a digest is due at the local time. If that time does not exist, the digest is due
+        # an hour later.
         (date(2026, 3, 7), {"digest_time": "02:30"}, "2026-03-08 03:30 EDT"),
         (date(2026, 3, 8), {}, "2026-03-08 08:00 EDT"),
         (date(2026, 3, 8), {"digest_time": "02:30"}, "2026-03-09 02:30 EDT"),
         (date(2026, 10, 31), {"digest_time": "01:30"}, "2026-11-01 01:30 EST"),
         (date(2026, 11, 1), {}, "2026-11-01 08:00 EST"),
         (date(2026, 11, 1), {"digest_time": "01:30"}, "2026-11-02 01:30 EST"),
-        # An invalid time or time zone counts as not set.
+        # An invalid time or time zone is treated as if it were not set.
         (DAY, {"digest_time": "25:00"}, "2026-11-24 08:00 EST"),
         (DAY, {"digest_time": "8 am", "digest_timezone": "Miami"}, "2026-11-24 08:00 EST"),
         (DAY, {"digest_time": 8, "digest_timezone": ["UTC"]}, "2026-11-24 08:00 EST"),
@@ -67,7 +68,7 @@ def test_a_digest_is_due_at_the_subscribers_own_time(
 
 @pytest.mark.parametrize("first", [date(2026, 3, 1), date(2026, 10, 15)])
 def test_each_day_has_one_digest_at_the_same_local_time(rows: Rows, first: date) -> None:
-    """The days include the clock changes in New York and those in the subscriber's time zone."""
+    """The days include the clock changes in New York and the clock changes in the subscriber's time zone."""
     rows.user(email_preferences={"digest_time": "02:15", "digest_timezone": "Europe/Madrid"})
     for n in range(35):
         digests(rows, first + timedelta(days=n))
@@ -129,7 +130,7 @@ def test_a_past_day_enqueues_nothing(rows: Rows) -> None:
 def test_a_report_covers_the_last_complete_week(rows: Rows) -> None:
     old = datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
     user = rows.user(created_at=old)
-    # A subscriber who joins after a week gets no report about it.
+    # A subscriber who joined after the week ended gets no report for that week.
     rows.user(created_at=datetime(2026, 11, 24, tzinfo=ZoneInfo("UTC")))
     monday = date(2026, 11, 23)
     assert open_reports(rows.database.connection, monday, today=DAY) == {"opened": 1, "unpaid": 0}
@@ -149,7 +150,7 @@ def test_a_report_covers_the_last_complete_week(rows: Rows) -> None:
         ("2026-12-01 00:00 America/New_York", 7),
         ("2026-12-01 23:59 America/New_York", 7),
         ("2026-11-30 12:00 America/New_York", None),
-        ("2026-11-27 02:00 UTC", None),  # In New York this is the evening of November 26, two days ahead.
+        ("2026-11-27 02:00 UTC", None),  # This is the evening of November 26 in New York, two days ahead.
         ("2026-11-28 02:00 UTC", 3),
         ("2026-11-25 23:00 America/New_York", 1),
         ("2026-11-24 23:00 America/New_York", None),
@@ -200,7 +201,7 @@ def test_only_trials_get_reminders_and_an_extended_trial_gets_new_ones(rows: Row
 def test_a_missed_reminder_is_sent_later_once_while_the_trial_lasts(
     rows: Rows, left: int, slept: int, reminders: list[tuple[int, int]]
 ) -> None:
-    """A run takes place ``left`` days before the trial ends; on the next ``slept`` days there is none."""
+    """The DAG runs ``left`` days before the trial ends. It does not run on the next ``slept`` days."""
     remind_after_sleep(rows, left, slept, created_at=at(DAY, 8))
     assert reminded(rows) == reminders
 
@@ -219,7 +220,7 @@ def remind_after_sleep(rows: Rows, left: int, slept: int, created_at: datetime) 
 
 
 def reminded(rows: Rows) -> list[tuple[int, int]]:
-    """Return the number in each reminder's key and the remaining days that it shows."""
+    """For each reminder, return the number of days in its key and the number of days that it shows."""
     return rows.all(
         "SELECT split_part(dedupe_key, ':', -1)::integer, (params ->> 'days_remaining')::integer FROM deliveries"
     )

@@ -1,4 +1,4 @@
-"""On-call is alerted once of a run that never started or a feed without fresh data, and once of the recovery."""
+"""On-call gets one alert if a run never started or a feed has no fresh data, and one alert after the recovery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.monitoring.freshness import watch_feeds
 from tests.rows import Rows
 from tests.servers.mailbox import Mailbox
 
-#: NOON is on a Tuesday; the weekly run is for Monday the 23rd.
+#: NOON is on a Tuesday. The latest weekly run is for Monday the 23rd.
 NOON = datetime(2026, 11, 24, 12, tzinfo=NEW_YORK)
 DAILY, WEEKLY, MONTHLY = "daily_ftp_ingestion", "weekly_ftp_ingestion", "monthly_ftp_ingestion"
 
@@ -29,7 +29,7 @@ def run(rows: Rows, feed: str, day: str, *, status: str = "success", records: in
 
 @pytest.fixture
 def all_is_well(rows: Rows) -> Rows:
-    """Insert the rows of all runs in the last two weeks."""
+    """Insert the log rows of all runs in the last two weeks."""
     for n in range(15):
         day = NOON.date() - timedelta(days=n)
         if day.weekday() < 5:

@@ -1,4 +1,4 @@
-"""Each row of queue_metrics has a queue's current counts and the events since its previous row."""
+"""Each row in queue_metrics has a queue's current counts, and the number of events since the queue's previous row."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_waiting_and_active_lookups_are_counted(rows: Rows) -> None:
 def test_a_sent_alert_counts_as_completed(rows: Rows, mailbox: Mailbox) -> None:
     record_queue_metrics(rows.database.connection)
     alert("warning", "the disk is full", "of pg1", "make room")
-    alert("warning", "the disk is full", "of pg1", "make room")  # A repetition within the hour is counted but not sent.
+    alert("warning", "the disk is full", "of pg1", "make room")  # A repeat within the hour is not sent.
     rows.insert("oncall_alerts", fingerprint="not sent yet")
     record_queue_metrics(rows.database.connection)
     record_queue_metrics(rows.database.connection)

@@ -1,4 +1,4 @@
-"""The clean-up archives exactly the expired rows and then removes them; a crash neither loses nor doubles a row."""
+"""The clean-up archives exactly the expired rows, then removes them. A crash never loses or duplicates a row."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_rows_are_removed_in_batches_and_each_is_archived_once(rows: Rows, archi
 
 
 class Dies(Exception):
-    """Simulates that the process is killed."""
+    """Raised to simulate that the process is killed."""
 
 
 def die(*_: Any, **__: Any) -> Any:
@@ -213,7 +213,7 @@ def test_a_crash_between_the_steps_loses_and_doubles_nothing(
         with pytest.raises(Dies):
             clean(rows, archive, batch=20)
     assert rows.one("SELECT count(*) FROM miami_dade_api_logs") == 30, "nothing is removed before it is read back"
-    api_logs(rows, 5)  # Rows that expire later must not get into the unfinished batch.
+    api_logs(rows, 5)  # Rows that expire later must not be added to the unfinished batch.
     assert clean(rows, archive, batch=20)["api_logs"] == 35
     found = Counter(row["id"] for row in archived(archive, "api_logs"))
     assert len(found) == 35
@@ -330,7 +330,7 @@ def test_staging_of_failed_runs_is_dropped_after_two_weeks_without_waiting(rows:
 
 
 def test_no_statement_has_a_placeholder_inside_quotes() -> None:
-    """A placeholder in ``interval '%s days'`` becomes ``$1``, which PostgreSQL reads as 1 day instead of 90."""
+    """Psycopg would turn ``interval '%s days'`` into ``interval '$1 days'``, which PostgreSQL reads as 1 day."""
     root = Path(__file__).parents[3]
     for path in [p for package in ("county", "operations", "notifier") for p in root.glob(f"{package}/**/*.sql")]:
         for line in path.read_text("utf-8").splitlines():
