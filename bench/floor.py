@@ -21,7 +21,10 @@ _ROWS = {
 
 
 def client() -> str:
-    """Return which client copies the files: ``psql`` if installed, otherwise ``psycopg``. Both run the same COPY."""
+    """Return the client that copies the files, which is ``psql`` if installed and ``psycopg`` otherwise.
+
+    Both clients run the same COPY statement.
+    """
     return "psql" if shutil.which("psql") else "psycopg"
 
 

@@ -195,7 +195,7 @@ def step(connection: psycopg.Connection, run: runs.Run, name: str, options: Any)
 
 @contextmanager
 def connected(url: str) -> Iterator[psycopg.Connection]:
-    """Yield a connection with the same ``work_mem`` as a task's.
+    """Yield a connection with the same ``work_mem`` as a task's connection.
 
     Tasks connect through ``county.hooks``, which needs Airflow.
     """

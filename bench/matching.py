@@ -126,7 +126,7 @@ def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator
     for number in range(count):
         kind = kinds[number // 2 % len(kinds)]
         record = None
-        while record is None:  # Some kinds of spelling do not apply to some addresses.
+        while record is None:  # Not every kind of spelling applies to every address.
             place = chance.choice(everywhere)
             record = _positive(place, kind, chance) if number % 2 else _negative(place, at, chance)
             if record is not None and record.folio and _says_less(record, place, at):
@@ -259,7 +259,7 @@ def _print_quality(title: str, asked: Sequence[Record], answers: Sequence[str | 
 
 
 def _by_usaddress(everywhere: Sequence[Place], asked: Sequence[Record]) -> list[str | None]:
-    """Match each record to the parcel that usaddress parses to the same fields; return each record's folio or None."""
+    """Match each record to the one parcel with the same usaddress fields; return each record's folio or None."""
     with (ROOT / "migrations" / "reference" / "street_words.csv").open(encoding="utf-8", newline="") as rows:
         words = {word: short for word, kind, short in csv.reader(rows)}
     by_place: dict[tuple[str, ...], list[str]] = defaultdict(list)

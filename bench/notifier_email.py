@@ -1,4 +1,4 @@
-"""Measure how fast e-mails are enqueued, one by one and in bulk, and how fast and at what cost a backlog is sent."""
+"""Measure how fast the notifier enqueues e-mails, and at what speed and cost it sends a backlog."""
 
 from __future__ import annotations
 

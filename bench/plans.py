@@ -60,7 +60,7 @@ def print_slowest(plans: list[Plan], count: int) -> None:
 
 
 def _plan(milliseconds: float, lines: list[str]) -> Plan:
-    """Split auto_explain's lines into the plan and the statement, of which only the first line is kept."""
+    """Split auto_explain's lines into the plan and the statement. Only the statement's first line is kept."""
     first = next((n for n, line in enumerate(lines) if "  (cost=" in line), len(lines))
     statement = next((line.strip() for line in lines if line.strip() and not line.startswith("--")), "")
     return Plan(milliseconds, statement, tuple(lines[first:]))

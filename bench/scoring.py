@@ -24,7 +24,7 @@ FROM generate_series(1, %(count)s) AS n
 
 
 def run(scale: float) -> None:
-    """Print how many seconds the plain UPDATE takes, and scoring when all scores, no scores or some scores change."""
+    """Print the seconds for the plain UPDATE, and for scoring when all, none or some of the scores change."""
     count = int(LEADS_COUNT * scale)
     with leads_server() as server, psycopg.connect(server.url(LEADS), autocommit=True) as connection:
         connection.execute(LOAD, {"count": count})
@@ -38,7 +38,7 @@ def run(scale: float) -> None:
         ]
         rows = []
         for name, step in steps:
-            if "forty" in name:  # Each day, 3 of the 120 ages (days) get a lower freshness factor.
+            if "forty" in name:  # On a usual day, one score in forty changes.
                 connection.execute("UPDATE leads SET lead_score = 0 WHERE id % 40 = 1")
             connection.execute("VACUUM ANALYZE leads, bare_leads")
             connection.execute("CHECKPOINT")

@@ -1,4 +1,7 @@
-"""Start the servers for one benchmark with the same settings as ``make demo``. No unsafe setting makes them faster."""
+"""Start the servers for one benchmark with the same settings as ``make demo``.
+
+No unsafe setting makes the servers faster.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m local demo | up | migrate | clean`` runs the make target of that name, once ``.venv`` exists."""
+"""``python -m local demo | up | migrate | clean`` does the work of the make target with the same name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> int:
     command = str(parser.parse_args().command)
     progress = Progress()
     progress.listen()
-    # Stop this process when `make` dies: if `make` gets SIGKILL, it cannot forward the signal.
+    # Stop this process when `make` dies, because `make` cannot forward SIGKILL.
     end_with_parent(signal.SIGTERM)
     commands: dict[str, Callable[[Progress], None]] = {"demo": demo, "up": up, "migrate": migrate, "clean": clean_up}
     try:
@@ -40,7 +40,7 @@ def main() -> int:
     except (ServiceDied, Failure, ForeignFile, AlreadyRunning) as error:
         _complain(progress, command, error)
         return 1
-    except Exception as error:  # Report the step that failed; a traceback would not name it.
+    except Exception as error:  # Report which step failed, because a traceback would not name the step.
         _complain(progress, command, Failure(f"{type(error).__name__}: {error}", _keep_trace()))
         return 1
     return 0

@@ -74,7 +74,7 @@ def subscribers() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
 def _criteria(number: int, chance: random.Random) -> dict[str, Any]:
     channels = (["email"], ["email", "sms"], ["sms"])[number % 3]
     types = chance.sample(LEAD_TYPES, 1 + number % 3)
-    if not {"new_homeowner", "foreclosure"} & set(types):  # The daily files create no other lead types.
+    if not {"new_homeowner", "foreclosure"} & set(types):  # The daily files create only leads of these two types.
         types.append(("new_homeowner", "foreclosure")[number % 2])
     return {
         "lead_types": types,

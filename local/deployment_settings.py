@@ -1,4 +1,4 @@
-"""Settings that only Airflow and docker compose read, and this project's code does not."""
+"""Settings that Airflow and docker compose read, but this project's code does not."""
 
 from __future__ import annotations
 

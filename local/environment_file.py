@@ -1,4 +1,4 @@
-"""Write and read ``.local/env``, a shell file with the running stack's settings: ``source .local/env`` exports them."""
+"""Write and read ``.local/env``, a shell file that exports the running stack's settings."""
 
 from __future__ import annotations
 

@@ -63,7 +63,10 @@ def install(locks: list[str]) -> None:
 
 
 def _venv_starts() -> bool:
-    """Return whether .venv's Python starts. It does not start if .venv was moved or if its Python was removed."""
+    """Return whether .venv's Python starts.
+
+    A moved .venv does not start, and neither does a .venv whose Python was removed.
+    """
     if not PYTHON.exists():
         return False
     result = subprocess.run([PYTHON, "-c", "import encodings"], check=False, capture_output=True)

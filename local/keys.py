@@ -1,4 +1,7 @@
-"""Create the local stack's passwords and signing keys once per checkout. Only the user can read them."""
+"""Create the local stack's passwords and signing keys once per checkout.
+
+Only the user can read the passwords and keys.
+"""
 
 from __future__ import annotations
 

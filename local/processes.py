@@ -1,4 +1,4 @@
-"""Start and stop child processes. Each child has its own session and a recorded pid, so that none keeps running."""
+"""Start and stop child processes. Each child has its own session and a recorded pid, so that no child keeps running."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ class Child:
             raise ServiceDied(self.name, f"ended unexpectedly ({describe_exit(code)})", self.log)
 
     def wait_success(self, timeout: float) -> None:
-        """Wait until a one-off command ends. Raises ServiceDied if it fails or takes more than ``timeout`` seconds."""
+        """Wait until a one-off command ends.
+
+        Raises ServiceDied if the command fails or takes more than ``timeout`` seconds.
+        """
         assert self.process is not None
         try:
             code = self.process.wait(timeout)
@@ -265,7 +268,7 @@ def _end_with_parent(signum: signal.Signals, parent: int) -> Callable[[], None]:
 
     def prepare() -> None:
         end_with_parent(signum)
-        if os.getppid() != parent:  # True if the parent died before prctl took effect.
+        if os.getppid() != parent:  # The parent may have died before prctl took effect.
             os._exit(1)
 
     return prepare

@@ -54,7 +54,10 @@ class Progress:
 
     @property
     def impatient(self) -> bool:
-        """Return whether a second signal has arrived. The user then does not want to wait for a clean stop."""
+        """Return whether a second signal has arrived.
+
+        A second signal means that the user does not want to wait for a clean stop.
+        """
         return len(self.signals) > 1
 
     def pause(self, seconds: float) -> None:

@@ -67,8 +67,8 @@ class Stack:
     def start(self) -> None:
         """Start all services, migrate the databases, wait until the services are healthy, and write ``.local/env``.
 
-        Raises ServiceDied if a process ends or a command fails. Raises Interrupted if a signal arrives. In both cases,
-        the caller must call ``stop``.
+        Raises ServiceDied if a process ends or a command fails. Raises Interrupted if a signal arrives. After either
+        error, the caller must call ``stop``.
         """
         step = self.progress.step
         with step("PostgreSQL and Redis"):
@@ -126,7 +126,7 @@ class Stack:
     def _prepare_databases(self) -> None:
         """Migrate both databases and add the demo's data.
 
-        The commands run concurrently, because each spends most of its time on imports.
+        The commands run concurrently, because each command spends most of its time on imports.
         """
         airflow.write_passwords(self.places, self.keys)
         parcels_file = self.places.state / "parcels.csv"
@@ -207,7 +207,7 @@ class Stack:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def environment(self) -> dict[str, str]:
-        """Return the environment for the stack's processes: the caller's, plus the settings and Airflow's variables."""
+        """Return the caller's environment plus the settings and Airflow's variables, for the stack's processes."""
         return settings.inherited(self.places) | self.variables
 
     def api(self) -> AirflowApi:
@@ -239,7 +239,7 @@ class Stack:
         return child
 
     def finish_job(self, job: Child, timeout: float) -> None:
-        """Wait until a one-off command ends. Raises ServiceDied if it fails or exceeds ``timeout`` seconds."""
+        """Wait until a one-off command ends. Raises ServiceDied if the command fails or exceeds ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while job.running and time.monotonic() < deadline:
             self.pause(0.05)
@@ -249,7 +249,10 @@ class Stack:
     # ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """Stop all processes in STOP_ORDER. After a second signal, kill them without waiting. Safe to repeat."""
+        """Stop all processes in STOP_ORDER. After a second signal, kill the processes without waiting.
+
+        Safe to repeat.
+        """
         for job in self._jobs:
             job.stop(grace=1.0)
         self._jobs.clear()

@@ -15,8 +15,8 @@ NAME = "embedded_postgres"
 def server_user() -> tuple[int, int] | None:
     """Return the ids of the user and group to run PostgreSQL as, or None if this process does not run as root.
 
-    The user is the system user that the wheel uses, which is created if missing. If it cannot be created, the user is
-    ``nobody``.
+    The user is the system user that the wheel uses, which is created if missing. If that user cannot be created,
+    ``nobody`` is used.
     """
     if os.geteuid() != 0:
         return None

@@ -1,7 +1,8 @@
-"""Send the callbacks for accepted requests. They report that e-mails and texts were delivered and calls were answered.
+"""Send the callbacks for accepted requests.
 
-The sandbox sends no callbacks until ``begin`` sets the web service's address. For requests that were accepted earlier,
-it never sends callbacks, as if those callbacks had been lost.
+The callbacks report that e-mails and texts were delivered and that people answered the calls. The sandbox sends no
+callbacks until ``begin`` sets the web service's address. For requests that were accepted earlier, the sandbox never
+sends callbacks, as if the callbacks had been lost.
 """
 
 from __future__ import annotations

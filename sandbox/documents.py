@@ -159,9 +159,10 @@ def _lis_pendens(made: Document, parcel: Parcel, chance: Random) -> Document:
 
 
 def _refer(document: Document, before: Sequence[Document], chance: Random) -> Document:
-    """Make a release refer to a document from the previous day by copying that document's identifying fields.
+    """Make a release refer to a document from the previous day.
 
-    The fields are the property, the parties, the case number and the file number. Return any other document unchanged.
+    The release gets that document's property, parties, case number and file number. Return any other document
+    unchanged.
     """
     wanted = RELEASES.get(document.code)
     if wanted is None:

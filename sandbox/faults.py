@@ -17,9 +17,9 @@ class Fault:
     The fault applies to every ``every``-th of these requests, and ends after it has applied ``times`` times. If
     ``times`` is None, the fault never ends. If ``accept`` is true, the stand-in records the request as accepted. With
     ``then="answer"``, the stand-in waits ``seconds`` seconds, then sends ``status`` and ``body``, or its usual answer
-    if ``status`` is None. With ``then="reset"``, it waits and then resets the connection. With ``then="hang"``, it
-    keeps the connection open for ``seconds`` seconds and closes it without an answer. With ``then="trickle"``, it sends
-    an answer byte by byte for ``seconds`` seconds.
+    if ``status`` is None. With ``then="reset"``, the stand-in waits and then resets the connection. With
+    ``then="hang"``, the stand-in keeps the connection open for ``seconds`` seconds and closes it without an answer.
+    With ``then="trickle"``, the stand-in sends an answer byte by byte for ``seconds`` seconds.
     """
 
     provider: str

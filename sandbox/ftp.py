@@ -1,4 +1,4 @@
-"""The county's FTP server. It runs pyftpdlib and generates each file when a client first asks for it."""
+"""The county's FTP server, which runs pyftpdlib and generates each file when a client first asks for it."""
 
 from __future__ import annotations
 

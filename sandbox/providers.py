@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to a request. ``accepted`` maps a kind (``emails``, ``texts``, ``calls``, …) to the number accepted."""
+    """An answer to a request. ``accepted`` says how many ``emails``, ``texts``, ``calls``, … the provider accepted."""
 
     status: int
     body: Any = None

@@ -14,7 +14,10 @@ from sandbox.providers import Answer, Request, twilio_error
 
 
 def look_up(request: Request, made: Sequence[dict[str, Any]]) -> Answer:
-    """Return the text or call with the SID in the path, or all those between the given numbers, newest first."""
+    """Return the text or call with the SID in the path, or all texts or calls between the given numbers.
+
+    The list begins with the newest.
+    """
     match = re.fullmatch(r"/2010-04-01/Accounts/AC\w+/(Messages|Calls)(?:/(\w+))?\.json", request.path)
     if match is None:
         return twilio_error(404, 20404, f"The requested resource {request.path} was not found")

@@ -20,7 +20,7 @@ CITIES = (
     ("04", "Hialeah", 9),
     ("10", "Homestead", 6),
     ("28", "Aventura", 5),
-    ("30", "Miami", 33),  # This is the unincorporated area; its mailing addresses say "Miami".
+    ("30", "Miami", 33),  # Mailing addresses in the unincorporated area say "Miami".
     ("34", "Miami Gardens", 6),
     ("35", "Doral", 6),
 )
@@ -68,7 +68,7 @@ class Parcel:
 
 @cache
 def parcels(seed: int, count: int = PARCELS) -> Sequence[Parcel]:
-    """Return ``count`` parcels. They are houses, and units in condominiums with 4 to 40 units at one address."""
+    """Return ``count`` parcels. The parcels are houses, and units in condominiums with 4 to 40 units at one address."""
     chance = Random(f"parcels {seed}")
     prefixes = [city for city in CITIES for _ in range(city[2])]
     made: list[Parcel] = []

@@ -1,4 +1,4 @@
-"""Values that nobody would send by mistake."""
+"""Hostile values, which nobody would send by mistake."""
 
 from __future__ import annotations
 
@@ -90,5 +90,7 @@ HOSTILE_TEXTS = [
     " ",
     "\t",
 ]
-"""Texts that overflow a number, an index or a loop, or that look like something else. None has a NUL, which no text of
-PostgreSQL can hold."""
+"""Texts that overflow a number, an index or a loop, or that look like something else.
+
+No text contains NUL, which a PostgreSQL text value cannot contain.
+"""

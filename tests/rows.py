@@ -1,4 +1,4 @@
-"""Write rows with sensible defaults, and read single values in tests."""
+"""In tests, write rows with sensible defaults, and read single values."""
 
 from __future__ import annotations
 

@@ -344,8 +344,7 @@ def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> N
     for kind in KINDS:
         court.file(kind, WEEK, *[k.line() for k in KINDS if k is kind])
     counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
-    # For each feed, the second run's empty first file replaced the file from the first run, so that file's cases are
-    # gone.
+    # For each feed, the second run replaced the first run's file with an empty file, which removed that file's cases.
     assert counts == [0, 1, 0, 1]
 
 

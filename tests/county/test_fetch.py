@@ -43,7 +43,10 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 
 def fetch(archive: Archive, day: date = FRIDAY, *, now: datetime = LATER, **options: object) -> list[Fetched]:
-    """Archive the day's files the way a run's tasks do. At the default ``now``, missing files are not waited for."""
+    """Archive the day's files the way a run's tasks do.
+
+    At the default ``now``, it is too late to wait for missing files.
+    """
     request = FetchRequest(feeds.feed("daily"), day, **options)  # type: ignore[arg-type]
     with closing(CountyFtp(timeout=3, resumptions=2)) as ftp:
         files = files_to_fetch(request, ftp, archive, now=now)

@@ -1,4 +1,7 @@
-"""One hostile record never stops a run: it is staged or rejected, and every other record goes its way."""
+"""A hostile record never stops a run.
+
+Each hostile record is staged or rejected, and all other records are processed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from county.staging import Staged
 from tests.county.days import FRIDAY, Pipeline, subscriber
 from tests.hostile import HOSTILE_TEXTS
 
-#: What cannot stand in a text of PostgreSQL, or is no text at all.
+#: Bytes that a PostgreSQL text value cannot contain, or that are not valid text at all.
 HOSTILE_BYTES = [
     *(text.encode() for text in HOSTILE_TEXTS if "\n" not in text),
     b"1 NW\x001 ST",
@@ -33,7 +36,7 @@ HOSTILE_BYTES = [
     b"A" * 2_000_000,
 ]
 
-#: A value of each column that makes a record which goes all the way to a lead.
+#: For each column, a value with which a record becomes a lead.
 GOOD_VALUES = {
     "party_code": "R",
     "first_party_code": "R",
@@ -59,7 +62,7 @@ FILES = {"daily": ["Cases.exp", "Parties.exp", "Dockets.exp", "Docktext.exp"], "
     "roll": ["parcel_roll.csv"],
 }
 DOCUMENT_CODES = (b"DEE", b"LIS", b"MOR", b"SMO")
-#: Properties that the addresses can be compared with, some of them with names that are nearly the same.
+#: Addresses of known properties to compare with. Some have nearly the same street name as a hostile address.
 STREETS = ("77 BRICKELL AVE", "1 NW 1 ST", "7 " + "ABCDEFGH" * 24 + " ST", "12 CALLE OCHO", "1 " + "A" * 190 + " ST")
 
 Record = tuple[str, list[bytes]]
@@ -67,7 +70,7 @@ Record = tuple[str, list[bytes]]
 
 
 def records(files: Sequence[str], values: Sequence[bytes]) -> Iterator[Record]:
-    """For each file four good lines, and for each of its columns one line with each of ``values`` in it."""
+    """Yield four good lines for each file, and one line for each combination of a column and one of ``values``."""
     for file in files:
         columns = layout(file)
         for number in range(1, 5):
@@ -75,14 +78,14 @@ def records(files: Sequence[str], values: Sequence[bytes]) -> Iterator[Record]:
         for place, column in enumerate(columns):
             for n, value in enumerate(values, start=1):
                 number = 4 + place * len(values) + n
-                # Only a document without a folio is matched by its address.
+                # A document is matched by address only if it has no folio.
                 line = good_line(columns, number, has_folio="address" not in column.name or column.name == "address")
                 line[place] = value
                 yield file, line
 
 
 def good_line(columns: Sequence[Column], number: int, *, has_folio: bool) -> list[bytes]:
-    """The values of a line that belongs to the ``number``-th document, case or parcel."""
+    """Return the values of a line about document, case or parcel number ``number``."""
     numbered = {
         "cfn_seq": b"%d" % number,
         "key": b"%d" % number,
@@ -97,7 +100,7 @@ def good_line(columns: Sequence[Column], number: int, *, has_folio: bool) -> lis
 
 
 class HostileRun:
-    """Runs a feed with records, each in a transaction that is rolled back, and finds the ones that stop a run."""
+    """Runs a feed with records in transactions that are rolled back, and finds the records that stop a run."""
 
     def __init__(self, county: Pipeline, feed: str) -> None:
         self.county, self.feed = county, feed
@@ -110,7 +113,7 @@ class HostileRun:
         subscriber(county, 1_000_000, lead_types=types, channels=["email", "sms"])
 
     def run(self, lines: Sequence[Record]) -> dict[str, int]:
-        """Run ``lines`` from staging to alerts; return how many rows came of them. Raises what stops the run."""
+        """Run ``lines`` from staging to alerts; return the row counts by table. Raises the error that stops the run."""
         files = {name: [line for file, line in lines if file == name] for name in FILES[self.feed]}
         with self.county.connection.transaction(force_rollback=True):
             self.county.connection.execute("SET LOCAL statement_timeout = '30s'")
@@ -147,7 +150,7 @@ class HostileRun:
         return {"parcel_roll.csv": staged}
 
     def faults(self, lines: Sequence[Record]) -> list[str]:
-        """Return what stops a run, for the single records that are to blame."""
+        """Return one error message for each record that stops a run."""
         try:
             self.run(lines)
         except (psycopg.Error, IngestionError) as error:

@@ -1,4 +1,4 @@
-"""The greatest sizes of what the county sends, and the memory that a much larger file takes."""
+"""The county's columns, lines and files have size limits, and even a much larger file takes little memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.servers.postgres import Database
 
 MIB = 1 << 20
 
-#: Stages a file, as the task does, and prints by how much the memory of its process has grown.
+#: A program that stages a file the way the task does, then prints how much its process's memory grew.
 STAGE = """
 import resource, sys
 from datetime import date
@@ -58,7 +58,7 @@ with psycopg.connect(url, autocommit=True) as connection:
 
 
 def stage_in_a_child(database: Database, folder: Path, name: str, feed: str = "daily") -> tuple[int, int, int]:
-    """Return by how many MiB a process grows that stages the file, and the numbers of lines read and rejected."""
+    """Stage the file in a child process; return the child's memory growth in MiB and the lines read and rejected."""
     child = subprocess.run(
         [sys.executable, "-c", STAGE, database.url, str(folder), name, feed],
         capture_output=True,
@@ -73,7 +73,7 @@ def stage_in_a_child(database: Database, folder: Path, name: str, feed: str = "d
 
 
 def write_zip(path: Path, size: int, member: str = "Cases.exp", method: int = zipfile.ZIP_DEFLATED) -> None:
-    """Write a zip with one member: ``size`` MiB without a line end."""
+    """Write a zip file whose only member has ``size`` MiB and no line end."""
     with zipfile.ZipFile(path, "w", method) as packed, packed.open(member, "w", force_zip64=True) as content:
         for _ in range(size):
             content.write(b"A" * MIB)

@@ -38,7 +38,7 @@ EITHER_FILE = pytest.mark.parametrize(
 
 
 def line(**changes: str) -> str:
-    """Return GOOD with the values in ``changes``, by column."""
+    """Return GOOD after replacing the values of the columns in ``changes``."""
     return changed("Cases.exp", GOOD, changes)
 
 

@@ -47,7 +47,7 @@ def unknown(n: int) -> str:
 
 
 def wanting(address: str, **fields: Any) -> Document:
-    """Return a document without a folio. Its property must be found by address."""
+    """Return a document without a folio, so that its property must be found by address."""
     return lis_pendens(folio="", address=address, **fields)
 
 

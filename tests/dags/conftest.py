@@ -36,7 +36,7 @@ def airflow_environment(
 def airflow_commands(
     airflow_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowCommands]:
-    """Yield a process that runs ``airflow`` commands. Its metadata database is already migrated."""
+    """Yield a process that runs ``airflow`` commands and has a migrated metadata database."""
     environment = os.environ | airflow_environment
     with running_airflow_commands(environment) as running:
         migrate = [ROOT / "local" / "airflow_metadata.py"]

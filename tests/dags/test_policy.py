@@ -116,7 +116,7 @@ WRITES = {
 def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any], database: Database) -> None:
     """Other teams can schedule DAGs on these assets.
 
-    This project does not, because backfills also emit asset events.
+    This project schedules no DAGs on assets, because backfills also emit asset events.
     """
     found = {
         (dag_id, task.task_id): {asset.name for asset in task.outlets}

@@ -51,8 +51,8 @@ class Checkout:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # A shell makes its background processes and their children ignore SIGINT. Restore the default, as in a
-            # terminal.
+            # A shell makes its background processes and their children ignore SIGINT. Restore the default handling of
+            # SIGINT, as in a terminal.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
@@ -238,7 +238,7 @@ def wait_for_run(database: psycopg.Connection[Any], run_id_prefix: str) -> tuple
 
 
 def wait_for_callbacks(database: psycopg.Connection[Any]) -> None:
-    """Wait until an e-mail and a text have been delivered. Only the providers' callbacks can report that."""
+    """Wait until an e-mail and a text have been delivered. Only the providers' callbacks can report a delivery."""
     deadline = time.monotonic() + 60
     arrived: set[str] = set()
     while arrived != {"email", "sms"}:

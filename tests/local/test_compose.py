@@ -24,7 +24,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 NOTIFIER = {name for name, service in OURS.items() if service["build"]["dockerfile"] == "Dockerfile.notifier"}
 
-# Queue → concurrency. The contract demands one worker process for each queue.
+# Queue → concurrency. The contract requires one worker process for each queue.
 QUEUES = {
     "api-property-lookup": 10,
     "email-workflows": 50,

@@ -19,7 +19,10 @@ _numbers = count(1)
 
 @pytest.fixture
 def database_at(postgres_server: PostgresServer) -> Iterator[MakeDatabase]:
-    """Return a function that creates a database at a revision and returns the database's URL. None means no schema."""
+    """Return a function that creates a database at a revision and returns the database's URL.
+
+    The revision None means a database without a schema.
+    """
     made = []
 
     def make(revision: str | None) -> str:

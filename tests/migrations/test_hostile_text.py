@@ -1,4 +1,4 @@
-"""No text that comes from outside makes a function of the database raise an error or run for long."""
+"""No text from outside makes one of the database's functions raise an error or run for long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg import sql
 from tests.hostile import HOSTILE_TEXTS
 from tests.servers.postgres import Database
 
-#: Values of the arguments that are no text, by type; NULL and the least and greatest ones.
+#: For each argument type other than text, the values to try, such as NULL, the smallest and the largest value.
 OTHERS = {
     "integer": [None, 0, -(2**31), 2**31 - 1],
     "bigint": [None, 0, -(2**63), 2**63 - 1],
@@ -24,7 +24,7 @@ Function = tuple[str, list[str]]
 
 
 def functions_of_text(connection: psycopg.Connection) -> list[Function]:
-    """The name and the argument types of each function of ours that takes a text."""
+    """Return the name and the argument types of each of this project's functions that takes a text."""
     return connection.execute(
         "SELECT p.proname, array_agg(format_type(a.type, NULL) ORDER BY a.place)"
         " FROM pg_proc p CROSS JOIN unnest(p.proargtypes) WITH ORDINALITY AS a (type, place)"
@@ -35,7 +35,7 @@ def functions_of_text(connection: psycopg.Connection) -> list[Function]:
 
 
 def call(connection: psycopg.Connection, function: Function, place: int, texts: list[str]) -> None:
-    """Call ``function`` for each of ``texts`` at ``place``, with every value of its other arguments."""
+    """Call ``function`` with each of ``texts`` as the argument at ``place`` and all values of the other arguments."""
     name, types = function
     values = [sql.SQL("unnest(%s::text[]) AS a{}").format(sql.Literal(place))]
     parameters: list[object] = [texts]
@@ -53,7 +53,7 @@ def call(connection: psycopg.Connection, function: Function, place: int, texts: 
 
 
 def faults(connection: psycopg.Connection, function: Function, place: int, texts: list[str]) -> list[str]:
-    """Return what goes wrong, for the single texts that are to blame."""
+    """Return one error message for each text that makes ``function`` fail."""
     try:
         call(connection, function, place, texts)
     except psycopg.Error as error:

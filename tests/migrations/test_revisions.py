@@ -26,7 +26,7 @@ def checksums() -> dict[str, str]:
 
 
 def unmarked_breaks(text: str) -> bool:
-    """Return whether ``text`` drops or renames something without naming the release since which it is unused."""
+    """Return whether ``text`` drops or renames something without naming the release that stopped using it."""
     return bool(re.search(BREAKING, text, re.IGNORECASE)) and not re.search(UNUSED, text, re.MULTILINE)
 
 

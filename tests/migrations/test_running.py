@@ -38,7 +38,10 @@ def upgrade():
 
 
 def with_revision(url: str, folder: Path, step: str, *statements: str) -> Config:
-    """Return a configuration with one more revision. It runs ``statements`` with ``migrations.steps.<step>``."""
+    """Return a configuration with one more revision.
+
+    The revision runs ``statements`` with ``migrations.steps.<step>``.
+    """
     config = configuration(url)
     head = ScriptDirectory.from_config(config).get_current_head()
     names = [f"statement_{number}" for number in range(len(statements))]

@@ -77,7 +77,7 @@ def numbered(statement: str) -> tuple[str, list[int]]:
 def check(connection: psycopg.Connection[object], statement: str) -> None:
     """Make PostgreSQL parse and analyze ``statement`` without running it.
 
-    If it creates a temporary table, create the table empty.
+    If ``statement`` creates a temporary table, create the table without rows.
     """
     if TEMPORARY.search(statement):
         connection.execute((PARAMETER.sub(lambda m: "NULL" if m[1] else "%", statement) + "\nWITH NO DATA").encode())

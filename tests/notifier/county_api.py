@@ -15,7 +15,7 @@ class CountyApi:
     system: System
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return the received requests in order. Each request's ``at`` is the time when it arrived."""
+        """Return the received requests in order. Each request's ``at`` is the time when the request arrived."""
         return self.system.received("clerk")
 
     def folios(self) -> list[str]:

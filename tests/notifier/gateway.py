@@ -1,4 +1,7 @@
-"""A gateway between notifier and provider that can be closed, and forgets quiet connections as firewalls do."""
+"""A gateway between the notifier and a provider.
+
+It can be closed, and like a firewall, it forgets quiet connections.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from threading import Thread
 
 
 class Gateway:
-    """Listens on a port of its own and forwards to ``target``.
+    """Listens on its own port and forwards connections to the port ``target``.
 
-    Bytes of a connection that was quiet for ``forgets_after`` seconds are dropped, and nobody is informed.
+    If a connection was quiet for ``forgets_after`` seconds, the gateway silently drops all later bytes.
     """
 
     def __init__(self, target: int, forgets_after: float = 3600.0) -> None:
@@ -24,12 +27,12 @@ class Gateway:
         self._listener: socket.socket | None = None
 
     def open(self) -> None:
-        """Begin to accept connections."""
+        """Start accepting connections."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def close(self) -> None:
-        """Accept no more connections."""
+        """Stop accepting connections."""
         if self._listener is not None:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()

@@ -1,4 +1,4 @@
-"""Helpers for the notifier's tests. They insert rows, start workers, and read what the providers received."""
+"""Helpers with which the notifier's tests insert rows, start workers, and read what the providers received."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class System:
     def accepted_emails(self) -> list[int]:
         """Return the delivery ids of the e-mails that SendGrid accepted.
 
-        An id appears once for each time it was accepted.
+        A delivery's id appears once per accepted e-mail.
         """
         return [
             int(person["custom_args"]["delivery_id"])
@@ -189,7 +189,7 @@ class System:
         ]
 
     def accepted_sms(self) -> list[int]:
-        """Return the delivery ids of the SMS that Twilio accepted. An id appears once for each time it was accepted."""
+        """Return the delivery ids of the texts that Twilio accepted. A delivery's id appears once per accepted text."""
         callbacks = [urlsplit(r["body"]["StatusCallback"]) for r in self.received("twilio") if r["accepted"]]
         return [int(parse_qs(callback.query)["delivery_id"][0]) for callback in callbacks]
 
@@ -221,7 +221,7 @@ class System:
 
     # ── workers ──
     def start_worker(self, *queues: str, **settings: str) -> subprocess.Popen[bytes]:
-        """Start ``dramatiq notifier`` in its own process group, for the given queues or for all."""
+        """Start ``dramatiq notifier`` in its own process group, for the given queues or for all queues."""
         command = [str(Path(sys.executable).with_name("dramatiq")), "notifier", "--processes", "1", "--threads", "8"]
         if queues:
             command += ["--queues", *queues]

@@ -1,4 +1,4 @@
-"""All lines in a worker's log have one format, and they name the ids of the message and the deliveries."""
+"""All lines in a worker's log have one format and contain the ids of the message and the deliveries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.notifier.system import System
 def lines(system: System) -> list[dict[str, Any]]:
     """Return the lines that the worker process has logged since it imported the notifier.
 
-    Dramatiq writes a few lines in its own format before the import and in its main process. They are left out.
+    Lines from before the import and from Dramatiq's main process are left out, because they have Dramatiq's own format.
     """
     written = [line for line in system.output().splitlines() if "dramatiq.MainProcess" not in line]
     return [json.loads(line) for line in dropwhile(lambda line: not line.startswith("{"), written)]

@@ -38,8 +38,8 @@ ROW: dict[str, Any] = {
 }
 
 
-# 2. notifier/messages: add a function for the template's fields. If the fields need columns that no statement selects,
-#    add a statement to notifier/channels/sql.
+# 2. In notifier/messages, add a function for the template's fields. If the fields need columns that no statement
+#    selects, add a statement to notifier/channels/sql.
 def fields(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "subscriber_name": row["first_name"] or "",

@@ -1,4 +1,7 @@
-"""Emulate Google Cloud Storage for tests. The emulator enforces preconditions, and a proxy before it injects faults."""
+"""Emulate Google Cloud Storage for tests.
+
+The emulator enforces preconditions, and a proxy in front of the emulator injects faults.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", 
 
 @dataclass
 class ObjectStorage:
-    """The running service and its faults. If ``status`` is not 0, it answers every request.
+    """The running service and its faults. If ``status`` is not 0, every request gets this HTTP status.
 
     ``damage`` alters uploads.
     """

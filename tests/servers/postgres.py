@@ -41,7 +41,7 @@ class Database:
 def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
     """Start a server and yield it.
 
-    Unless ``is_durable``, the server is fast, but would lose its data in a power failure.
+    If ``is_durable`` is false, the server is faster, but would lose its data in a power failure.
     """
     settings = SETTINGS if is_durable else {**UNSAFE, **SETTINGS}
     with (

@@ -14,7 +14,7 @@ from local.processes import Child, ServiceDied
 def wait_for_service(child: Child, is_ready: Callable[[], bool], timeout: float = 30) -> None:
     """Wait until the service is ready.
 
-    If it ends or takes too long, raise RuntimeError with the last lines of its log.
+    If the service ends or takes too long, raise RuntimeError with the last lines of its log.
     """
     deadline = time.monotonic() + timeout
     while not is_ready():

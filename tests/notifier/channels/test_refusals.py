@@ -1,4 +1,4 @@
-"""After a provider's refusal, retries follow the table. Throttling costs no attempt. A rejection is final."""
+"""After a provider's refusal, retries follow the kind's schedule. Throttling costs no attempt. A rejection is final."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_throttling_costs_no_attempt(system: System, kind: str) -> None:
 
 
 def end_the_wait(system: System) -> None:
-    """Let the time come at which the queues and their deliveries are due again."""
+    """Make the queues and their deliveries due now."""
     for table, column in (
         ("deliveries", "not_before"),
         ("lane_breakers", "next_trial_at"),
@@ -256,7 +256,7 @@ def test_an_email_without_an_answer_does_not_take_its_neighbors_along(
 
 @pytest.mark.parametrize("table", ["users", "deliveries"])
 def test_a_locked_row_keeps_no_other_outcome_unwritten(system: System, table: str) -> None:
-    """Somebody locks a subscriber or a delivery while a batch is with SendGrid."""
+    """Another session locks a subscriber or a delivery while SendGrid is handling a batch."""
     users = [system.subscriber() for _ in range(50)]
     lead = system.lead()
     opened = notifier.send_many(notifier.new_lead_alert, [{"subscriber_id": u, "lead_id": lead} for u in users])
@@ -468,7 +468,7 @@ def test_a_parked_sms_is_checked_for_a_day(system: System, monkeypatch: pytest.M
     assert system.state(delivery) == "parked"
     assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is checked only after an hour"
     make_due = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
-    # Set the claim's time to the time in Twilio's record.
+    # Make the claim's time agree with the time in Twilio's record.
     system.database.connection.execute("UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'")
     system.database.connection.execute(make_due, ("26 hours",))
     assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is not checked after a day"

@@ -1,4 +1,4 @@
-"""Each periodic task runs at its own interval. If one fails or hangs, the others are not delayed."""
+"""Each periodic task runs at its own interval. A periodic task that fails or hangs does not delay the other tasks."""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ TODAY = datetime.now(UTC).date().isoformat()
 
 
 def email_of(system: System, opened: Any) -> dict[str, Any]:
-    """Send all due e-mails. Check that the delivery has exactly one; return it as the provider received it."""
+    """Send all due e-mails.
+
+    Check that the delivery has exactly one e-mail; return the e-mail as the provider received it.
+    """
     drain.drain_queue(EMAIL)
     requests = [
         (request["body"], person)

@@ -1,4 +1,7 @@
-"""Calls need consent, start one after another within the call window, and are charged once, by length."""
+"""Calls need consent, start at a limited rate within the call window, and are charged once, by length.
+
+At most five calls run at a time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fixtures for the web service. Uvicorn serves it in a thread of the test process, on the test's own database."""
+"""Fixtures for the web service.
+
+Uvicorn serves the web service in a thread of the test process, on the test's own database.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def sendgrid(web: httpx.Client, settings_of_web: pytest.MonkeyPatch) -> SendGrid
 
 @pytest.fixture
 def system(web: httpx.Client, database: Database, sandbox: Sandbox, tmp_path: Path) -> Iterator[System]:
-    """Yield the test's system. It has no workers unless the test starts them."""
+    """Yield the test's system. The system has no workers unless the test starts some."""
     running = System(database, os.environ["REDIS_URL"], sandbox, tmp_path)
     try:
         yield running

@@ -21,7 +21,7 @@ NUMBER = "+13055550177"
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Yield a sandbox that sends callbacks. It replaces the sandbox that other tests share."""
+    """Yield a sandbox that sends callbacks and replaces the sandbox that other tests share."""
     with running_sandbox("--call-back") as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""Within seconds, the health page reports which parts are down. It reveals nothing else."""
+"""Within seconds, the health page reports which parts are down, and it reveals nothing else."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_a_call_that_never_connects_costs_nothing_and_keeps_its_code(
     applied()
     assert system.rows("SELECT state, error_code FROM deliveries WHERE id = %s", delivery) == [("undelivered", status)]
     assert system.entries(delivery) == [("hold", 20), ("release", 20)]
-    # If a call fails, the subscriber gets one notice. If the number is busy, the subscriber gets none.
+    # If a call fails, the subscriber gets one notice. If the number is busy, the subscriber gets no notice.
     notices = system.rows("SELECT kind, dedupe_key FROM deliveries WHERE channel = 'email'")
     assert notices == ([("call_failed", f"call_failed:{delivery}")] if status == "failed" else [])
 

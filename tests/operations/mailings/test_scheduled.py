@@ -201,7 +201,7 @@ def test_only_trials_get_reminders_and_an_extended_trial_gets_new_ones(rows: Row
 def test_a_missed_reminder_is_sent_later_once_while_the_trial_lasts(
     rows: Rows, left: int, slept: int, reminders: list[tuple[int, int]]
 ) -> None:
-    """The DAG runs ``left`` days before the trial ends. It does not run on the next ``slept`` days."""
+    """The DAG runs ``left`` days before the trial ends. The DAG does not run on the next ``slept`` days."""
     remind_after_sleep(rows, left, slept, created_at=at(DAY, 8))
     assert reminded(rows) == reminders
 
