@@ -23,7 +23,7 @@ def write_environment_file(places: Paths, variables: Mapping[str, str]) -> None:
 
 
 def read_environment_file(places: Paths) -> dict[str, str]:
-    """Return the settings in ``.local/env``. Without the file, return an empty dict."""
+    """Return the settings in ``.local/env``. If the file does not exist, return an empty dict."""
     if not places.environment_file.exists():
         return {}
     words = shlex.split(places.environment_file.read_text("utf-8"), comments=True)

@@ -16,7 +16,10 @@ def free_port() -> int:
 
 
 def preferred_port(wanted: int) -> int:
-    """Return the port ``wanted`` or, if taken, the next free port. Raises OSError if none of 100 ports is free."""
+    """Return the port ``wanted`` or, if taken, the next free port.
+
+    Raises OSError if the next 99 ports are taken too.
+    """
     for port in range(wanted, wanted + 100):
         if _is_free(port):
             return port

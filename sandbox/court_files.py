@@ -57,7 +57,7 @@ def indebtedness(seed: int, day: date, count: int) -> Iterator[str]:
 def probate(seed: int, day: date, count: int) -> Iterator[str]:
     """Yield two lines per case.
 
-    The first is for the decedent and has the property's address; the second is for the petitioner.
+    The first line is for the decedent and has the property's address; the second line is for the petitioner.
     """
     for chance, place, number in _cases(seed, "probate", day, count):
         filed = day - timedelta(days=chance.randrange(1, 28))

@@ -16,7 +16,7 @@ from sandbox.providers import Answer, Request, twilio_error
 def look_up(request: Request, made: Sequence[dict[str, Any]]) -> Answer:
     """Return the text or call with the SID in the path, or all texts or calls between the given numbers.
 
-    The list begins with the newest.
+    The list begins with the newest text or call.
     """
     match = re.fullmatch(r"/2010-04-01/Accounts/AC\w+/(Messages|Calls)(?:/(\w+))?\.json", request.path)
     if match is None:

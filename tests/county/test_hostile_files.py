@@ -62,7 +62,7 @@ FILES = {"daily": ["Cases.exp", "Parties.exp", "Dockets.exp", "Docktext.exp"], "
     "roll": ["parcel_roll.csv"],
 }
 DOCUMENT_CODES = (b"DEE", b"LIS", b"MOR", b"SMO")
-#: Addresses of known properties to compare with. Some have nearly the same street name as a hostile address.
+#: Addresses of known properties to compare with. Some addresses have nearly the same street name as a hostile address.
 STREETS = ("77 BRICKELL AVE", "1 NW 1 ST", "7 " + "ABCDEFGH" * 24 + " ST", "12 CALLE OCHO", "1 " + "A" * 190 + " ST")
 
 Record = tuple[str, list[bytes]]

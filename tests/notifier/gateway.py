@@ -1,6 +1,6 @@
 """A gateway between the notifier and a provider.
 
-It can be closed, and like a firewall, it forgets quiet connections.
+The gateway can be closed and, like a firewall, forgets quiet connections.
 """
 
 from __future__ import annotations

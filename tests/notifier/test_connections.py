@@ -1,4 +1,4 @@
-"""A request that never left costs one try, and it is sent when the provider is back."""
+"""A request that never reached the provider costs one try and is sent when the provider is back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUEUES = {"new_lead_alert": EMAIL, "verification_sms": SMS}
 
 @contextmanager
 def server_with_an_unknown_certificate(folder: Path) -> Iterator[int]:
-    """Yield the port of a TLS server whose certificate nobody trusts."""
+    """Yield the port of a TLS server that has an untrusted certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(make_certificate(folder))
 
@@ -50,7 +50,7 @@ def server_with_an_unknown_certificate(folder: Path) -> Iterator[int]:
 
 
 def unreachable(system: System, folder: Path, why: str) -> Any:
-    """Return a context manager that yields the port of a server, and its address for the reason ``why``."""
+    """Return a context manager that yields the port to use in the address that fails for the reason ``why``."""
     if why == "its certificate is unknown":
         return server_with_an_unknown_certificate(folder)
 
@@ -89,7 +89,7 @@ def test_what_never_left_is_retried_by_the_table(
 
 
 def test_what_waited_for_the_provider_is_sent_when_it_is_back(system: System) -> None:
-    """With time at a tenth: the tries of a code are half a second apart."""
+    """The test shortens delays to a tenth, so the tries to send a code are half a second apart."""
     gateway = Gateway(system.sandbox.http_port)
     system.start_worker(SENDGRID_API_URL=gateway.url, TWILIO_API_URL=gateway.url, NOTIFIER_TIME_SCALE="0.1")
     system.wait_until(lambda: system.rows("SELECT FROM lane_status"), "a heartbeat")

@@ -1,4 +1,4 @@
-"""A process that is frozen and wakes: another one takes over, and what was taken from it is not sent a second time."""
+"""If a process freezes, another process takes over, and no delivery is sent twice after the first process wakes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wake(worker: subprocess.Popen[bytes]) -> None:
 
 
 def insert_due_sms(system: System) -> None:
-    """Insert a text as Airflow does: nobody but the leader wakes a worker for it."""
+    """Insert a text the way Airflow does, so that only the leader can wake a worker for the text."""
     system.rows(
         "SELECT open_deliveries(ARRAY[ROW ('urgent_lead_sms', %s::bigint, %s::bigint, %s, NULL, NULL, NULL, NULL)"
         "::delivery_request])",
@@ -64,7 +64,7 @@ def test_another_process_takes_over_from_a_frozen_leader(system: System) -> None
 def frozen_before_its_request(system: System) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a worker that was frozen after it claimed a text and before it made the request.
 
-    Another process leads, with an hour of 3.6 s.
+    Another process is the leader. In that process, an hour takes 3.6 s.
     """
     system.start_worker(ADMIN.queue_name, NOTIFIER_TIME_SCALE="0.001")
     system.wait_until(lambda: system.rows(HOLDER), "a leader")
@@ -91,7 +91,7 @@ def test_a_text_that_was_replayed_while_its_worker_was_frozen_is_sent_once(syste
 
 
 def test_a_worker_that_wakes_sends_what_nobody_has_taken(system: System) -> None:
-    """Its text became unknown, and the worker knows that nothing was sent."""
+    """The frozen worker's text became unknown, but the worker knows that nothing was sent."""
     opened = notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     with frozen_before_its_request(system) as worker:
         system.wait_until(lambda: system.states() == {"unknown": 1}, "the text unknown")

@@ -1,4 +1,4 @@
-"""The Dramatiq internals that the notifier uses are unchanged. If a test fails, it names the code to check."""
+"""The Dramatiq internals that the notifier uses are unchanged. A failing test names the code to check."""
 
 from __future__ import annotations
 

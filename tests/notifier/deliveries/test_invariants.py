@@ -36,7 +36,8 @@ ANSWERS = {
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Delays in minutes. In this order, they cause a retry, a resend, parking, an SMS's expiry and an e-mail's expiry.
+#: Delays in minutes. In this order, the delays cause a retry, a resend, parking, an SMS's expiry and an e-mail's
+#: expiry.
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers,"

@@ -1,4 +1,7 @@
-"""Opening an unsubscribe link changes nothing. The page's button unsubscribes. A forged link unsubscribes nobody."""
+"""Opening an unsubscribe link changes nothing. The page's button unsubscribes the subscriber.
+
+A forged link unsubscribes nobody.
+"""
 
 from __future__ import annotations
 
