@@ -1,7 +1,7 @@
 """The archive: permanent copies of the county's files, stored by business date.
 
 An object's address is ``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name
-only when it is complete, and it is never overwritten with different content. A corrected file is stored beside the
+only when it is complete, and it is never overwritten with different content. A corrected file is stored next to the
 first file as ``{name}.r2``. Objects contain personal data, so only their owner may read them.
 """
 
@@ -39,13 +39,13 @@ class Archive(Protocol):
     """
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the objects in ``folder``, sorted; an empty list for a missing folder."""
+        """Return the sorted names of the objects in ``folder``, or an empty list if the folder is missing."""
 
     def put(self, name: str, source: BinaryIO) -> None:
-        """Archive the file ``source``, unless it is archived already; raise ArchiveConflict if ``name`` differs."""
+        """Archive ``source`` as ``name``; raise ArchiveConflict if ``name`` already has different content."""
 
     def facts(self, name: str) -> tuple[int, str]:
-        """Return size (bytes) and checksum of an object; raise NotArchived for a missing object."""
+        """Return the size (bytes) and checksum of an object; raise NotArchived for a missing object."""
 
     def checksum(self, source: BinaryIO) -> str:
         """Return the checksum that the file ``source`` would have in this archive."""
@@ -57,20 +57,20 @@ class Archive(Protocol):
 def open_archive(url: str) -> Archive:
     """Return the archive at ``url`` (``file:///folder``, ``gs://bucket/folder``).
 
-    Raises PermanentIngestionError for an address of any other form.
+    Raises PermanentIngestionError for an address in any other form.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path and not parts.netloc:
         return FileArchive(Path(unquote(parts.path)))
     if parts.scheme == "gs" and parts.netloc:
-        from county.gcs_archive import GcsArchive  # importing it takes two seconds; a local archive does not need it
+        from county.gcs_archive import GcsArchive  # a slow import that a local archive does not need
 
         return GcsArchive(parts.netloc, unquote(parts.path).strip("/"))
     raise PermanentIngestionError(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
 
 
 class FileArchive:
-    """An archive in a folder of this machine, or of a file system that all Airflow workers mount."""
+    """An archive in a folder on this machine, or on a file system that all Airflow workers mount."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -93,7 +93,7 @@ class FileArchive:
             try:
                 with _partial_file(target.parent) as partial:
                     _copy_durably(source, partial)
-                    # A hard link fails when the name is taken; a rename would overwrite the file.
+                    # A hard link fails if the name is taken, but a rename would overwrite the file.
                     os.link(partial, target)
                 _sync_folder(target.parent)
             except FileExistsError:
@@ -101,7 +101,7 @@ class FileArchive:
                     raise archive_conflict(name) from None
 
     def facts(self, name: str) -> tuple[int, str]:
-        """Return size (bytes) and checksum of a file."""
+        """Return the size (bytes) and checksum of a file."""
         with self.open(name) as stream:
             return os.fstat(stream.fileno()).st_size, self.checksum(stream)
 
@@ -154,7 +154,7 @@ def _partial_file(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove partial files that are older than ``ABANDONED_AFTER``: killed tasks left these files."""
+    """Remove partial files older than ``ABANDONED_AFTER``, which killed tasks left behind."""
     for partial in folder.glob(".partial-*"):
         with suppress(FileNotFoundError):
             if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:

@@ -17,9 +17,9 @@ CLOSING_TIME = time(18)
 def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, now: datetime) -> date:
     """Return the New York date that a run is for.
 
-    ``asked``, the parameter ``business_date`` (ISO), takes precedence over the logical date. A manual run without the
-    parameter, for which Airflow passes no logical date or the time of the click, is for today if today is a business
-    day, else for the last business day. Raises ValueError for a parameter that is not a date.
+    ``asked``, the parameter ``business_date`` (ISO), takes precedence over the logical date. For a manual run without
+    the parameter, Airflow passes no logical date, or the time of the click. In both cases the run is for today if today
+    is a business day, or else for the last business day. Raises ValueError for a parameter that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)
@@ -54,7 +54,10 @@ def writing_window(feed: Feed, day: date) -> tuple[datetime, datetime]:
 
 
 def can_still_come(day: date, now: datetime) -> bool:
-    """Return whether a missing file for ``day`` may still be published: true for today, until ``CLOSING_TIME``."""
+    """Return whether the county may still publish a missing file for ``day``.
+
+    The county may do so only on ``day`` itself, until ``CLOSING_TIME``.
+    """
     local = now.astimezone(NEW_YORK)
     return local.date() == day and local.time() < CLOSING_TIME
 
@@ -63,10 +66,10 @@ _DATED_NAME = re.compile(r"(?P<stem>.*?)_?(?P<date>\d{8}|\d{6})?\.(?:exp|zip)", 
 
 
 def parse_name(name: str) -> tuple[str, str | None] | None:
-    """Split ``Cases_20261120.exp`` into ``("cases", "20261120")``; return None for a name of another form.
+    """Split ``Cases_20261120.exp`` into ``("cases", "20261120")``; return None for a name in any other form.
 
-    The date may be YYYYMMDD, MMDDYYYY (the Clerk's own files) or, for monthly files, YYYYMM; the returned date starts
-    with the year.
+    The date may be YYYYMMDD, MMDDYYYY (the Clerk's own files) or, for monthly files, YYYYMM. The returned date always
+    starts with the year.
     """
     match = _DATED_NAME.fullmatch(name)
     if match is None:

@@ -1,10 +1,10 @@
-"""The errors of the batch side, typed by what the caller may do."""
+"""The errors of the batch side; the type of an error tells the caller what it may do."""
 
 from __future__ import annotations
 
 import errno
 
-#: Error numbers for a full disk or a used-up quota; a step may succeed once there is space again.
+#: Error numbers for a full disk or a used-up quota; a step may succeed as soon as there is space again.
 STORAGE_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -53,7 +53,7 @@ class NotArchived(PermanentIngestionError):
 
 
 class IncompleteFile(IngestionError):
-    """A download received fewer bytes than the server has; a retry may receive all of them."""
+    """A download received only part of the file; a retry may receive all of it."""
 
 
 class FileStillChanging(IngestionError):
@@ -69,7 +69,7 @@ class ArchiveUnavailable(IngestionError):
 
 
 class StorageFull(IngestionError):
-    """The temporary folder of this machine is full or cannot be written."""
+    """The temporary folder on this machine is full or not writable."""
 
 
 class DatabaseTrouble(IngestionError):
@@ -77,7 +77,7 @@ class DatabaseTrouble(IngestionError):
 
 
 class StagingChanged(PermanentIngestionError):
-    """A staging table no longer holds as many rows as the task ``stage`` logged."""
+    """A staging table holds fewer rows than the task ``stage`` logged."""
 
 
 class SkipRun(Exception):
@@ -88,7 +88,7 @@ def archive_conflict(name: str) -> ArchiveConflict:
     """Return the error for content that differs from the archived object."""
     return ArchiveConflict(
         f"{name} is already archived with different content. If the county corrected the file, run the date again "
-        "with the parameter refetch; the correction is archived beside it."
+        "with the parameter refetch; the correction is archived next to it."
     )
 
 

@@ -26,8 +26,8 @@ class Target:
 class FeedFile:
     """One file of a feed: its name on the server, and the staging tables that its lines go to.
 
-    ``stem`` is the name without date and extension, in lower case; ``other_stems`` are further stems of the same file.
-    A file that is not ``required`` may be missing: the run continues with a warning.
+    ``stem`` is the name without date and extension, in lower case; ``other_stems`` are alternative stems of the same
+    file. A file that is not ``required`` may be missing: the run continues with a warning.
     """
 
     name: str
@@ -38,7 +38,7 @@ class FeedFile:
 
 
 class Period(Enum):
-    """The time that one set of files covers; it decides the dates in file names and how the age of data is counted."""
+    """The period that one set of files covers; it determines the dates in file names and how data's age is counted."""
 
     BUSINESS_DAY = "business day"
     WEEK = "week"
@@ -51,10 +51,10 @@ class Feed:
 
     ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
     ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
-    changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it is unfinished when
-    ``late_after`` has passed since its slot (None: no deadline). Data older than ``stale_days`` is stale (business days
-    for a daily feed; None: not watched). If ``may_be_empty`` is true, the run accepts files without a record and files
-    identical to the previous ones.
+    changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it has not finished within
+    ``late_after`` of its slot (None: no deadline). Data older than ``stale_days`` is stale (business days for a daily
+    feed; None: not watched). If ``may_be_empty`` is true, the run accepts files without records and files that are
+    identical to the previous files.
     """
 
     name: str
@@ -83,16 +83,16 @@ class Feed:
 
     @property
     def skips_holidays(self) -> bool:
-        """Whether the county publishes no files of this feed on a holiday."""
+        """True if the county publishes no files of this feed on a holiday."""
         return self.period is Period.BUSINESS_DAY
 
     def file(self, name: str) -> FeedFile:
-        """Return the file named ``name``; raises StopIteration for an unknown one."""
+        """Return the file named ``name``; raises StopIteration for an unknown name."""
         return next(file for file in self.files if file.name == name)
 
     def slots(self, first: date, until: datetime) -> list[datetime]:
         """Return the scheduled times from ``first`` (a New York date) to ``until`` (aware), oldest first."""
-        from croniter import croniter  # a DAG's declaration does not need croniter
+        from croniter import croniter  # imported here because a DAG's declaration does not need it
 
         midnight = datetime.combine(first, time.min, NEW_YORK)
         slots = croniter(self.schedule, midnight - timedelta(seconds=1)).all_next(datetime)

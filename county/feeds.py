@@ -222,7 +222,7 @@ FEEDS = (DAILY, WEEKLY, MONTHLY, PARCEL_ROLL)
 
 
 def feed_of_dag(dag_id: str) -> Feed | None:
-    """Return the feed that a DAG ingests; None for a DAG that ingests no feed."""
+    """Return the feed that a DAG ingests, or None if the DAG ingests no feed."""
     return next((feed for feed in FEEDS if feed.dag_id == dag_id), None)
 
 

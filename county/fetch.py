@@ -34,8 +34,8 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: The county may still be writing a file that is younger than ``FRESH``. Before a task downloads a file that young, the
-#: task waits ``PAUSE`` seconds.
+#: The county may still be writing a file that was changed less than ``FRESH`` ago. A task waits ``PAUSE`` seconds
+#: before it downloads a file that is younger than ``FRESH``.
 FRESH = timedelta(minutes=2)
 PAUSE = 5.0
 
@@ -44,7 +44,7 @@ class FileServer(Protocol):
     """The server on which the county publishes its files; ``county.ftp`` implements this protocol for FTP."""
 
     def names(self, folder: str) -> list[str]:
-        """Return the file names in ``folder``, without the folder; an empty list for an empty folder."""
+        """Return the file names in ``folder``, without the folder, or an empty list for an empty folder."""
 
     def facts(self, path: str) -> tuple[int, datetime]:
         """Return the size (bytes) and modification time (aware) of a file."""
@@ -86,7 +86,7 @@ class FetchRequest:
 def files_to_fetch(
     request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime
 ) -> list[FeedFile] | None:
-    """Return the run's files, in the feed's order; None while a missing required file may still be published today.
+    """Return the run's files in the feed's order, or None while a required file is missing but may still come today.
 
     A file counts as present if it is archived, or if it is on the server and was not written in the last two minutes. A
     run of the daily feed does not wait on a holiday. Raises SkipRun on a holiday without files, and MissingFile if a
@@ -110,9 +110,9 @@ def fetch_file(
 ) -> Fetched:
     """Archive one file, unless it is archived already; return the archived file.
 
-    With ``refetch`` the file is downloaded in any case, and a corrected file is archived beside the first version.
-    Raises MissingFile, EmptyFile or StaleFile for a required file, and IncompleteFile or FileStillChanging when a retry
-    may succeed.
+    With ``refetch``, the file is downloaded even if it is archived, and a corrected file is archived next to the first
+    version. Raises MissingFile, EmptyFile or StaleFile for a required file, and IncompleteFile or FileStillChanging
+    when a retry may succeed.
     """
     archived = _archived(request, file, archive)
     if archived is not None and not request.refetch:
@@ -169,7 +169,7 @@ def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[
 
 
 def _archived(request: FetchRequest, file: FeedFile, archive: Archive) -> Fetched | None:
-    """Return the newest archived revision of the file; None if the file is not archived."""
+    """Return the newest archived revision of the file, or None if the file is not archived."""
     revisions = _revisions(request, file, archive)
     return _fetched(archive, file, f"{request.folder}/{revisions[-1][1]}") if revisions else None
 
@@ -180,7 +180,10 @@ def _fetched(archive: Archive, file: FeedFile, object_name: str) -> Fetched:
 
 
 def _on_server(request: FetchRequest, file: FeedFile, server: FileServer) -> str | None:
-    """Return the server's name for the day's file: a dated file, else an undated file written in the day's window."""
+    """Return the name of the day's file on the server.
+
+    The name is that of a dated file, or else of an undated file that was written in the day's window.
+    """
     wanted = file_date(request.feed, request.day, request.lag_days)
     undated = []
     for name in sorted(server.names(request.feed.directory)):
@@ -243,7 +246,7 @@ def _download(server: FileServer, path: str, local: BinaryIO, now: datetime) -> 
 
 
 def _refuse_empty(request: FetchRequest, file: FeedFile, name: str, local: BinaryIO) -> None:
-    """Raise EmptyFile for an empty file, unless the feed allows it; read a zip to its end, to check its checksums."""
+    """Raise EmptyFile for an empty file, unless the feed allows it; read a zip to its end to verify its checksums."""
     zipped = name.lower().endswith(".zip")
     local.seek(0)
     stream = zip_member(local, name, file.stem) if zipped else local

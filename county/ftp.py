@@ -37,8 +37,9 @@ class CountyFtp:
     Airflow's own FTP hook has no timeouts, cannot resume a download, and does not notice an incomplete download. The
     connection's extra may contain ``tls`` (FTPS: login and files encrypted), ``ca_file`` (the certificate of the
     authority that signed the server's certificate) or ``verify`` (check against the system's authorities), ``passive``
-    and ``encoding``. ``timeout`` (s) limits connecting, each reply and each block of data; ``resumptions`` is how often
-    one download resumes after a lost connection. Raises the errors of ``county.errors``.
+    and ``encoding``. ``timeout`` (s) limits how long connecting, each reply and each block of data may take.
+    ``resumptions`` is how many times one download may resume after a lost connection. Raises the errors of
+    ``county.errors``.
     """
 
     def __init__(self, conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
@@ -102,7 +103,7 @@ class CountyFtp:
         return [path.rsplit("/", 1)[-1] for path in paths]
 
     def facts(self, path: str) -> tuple[int, datetime]:
-        """Return size (bytes) and modification time (UTC) of a file."""
+        """Return the size (bytes) and modification time (UTC) of a file."""
         try:
             self._ask(lambda conn: conn.voidcmd("TYPE I"))  # an earlier listing may have set text mode
             size = self._ask(lambda conn: conn.size(path))

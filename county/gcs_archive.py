@@ -19,17 +19,17 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from county.errors import ArchiveUnavailable, IngestionError, PermanentIngestionError, archive_conflict, not_archived
 
 GOOGLE_CLOUD = "google_cloud_default"
-#: Bytes that one request uploads or downloads; must be a multiple of 256 KiB.
+#: The number of bytes that one request uploads or downloads. Google requires a multiple of 256 KiB.
 CHUNK = 8 << 20
-#: Bytes that a reader takes from a downloaded chunk at a time.
+#: The number of bytes that a reader takes at a time from a downloaded chunk.
 READ_AHEAD = 1 << 20
 
 
 class GcsArchive:
     """The archive at ``gs://bucket/folder``; the client honors ``STORAGE_EMULATOR_HOST``.
 
-    An object is written on the precondition that no object has its name, and only the bucket's access rules apply to
-    it. While the service does not answer, a request is retried for ``timeout`` seconds.
+    An object is written only on the precondition that its name is free. Only the bucket's access rules apply to the
+    object. If the service does not answer, a request is retried for up to ``timeout`` seconds.
     """
 
     def __init__(self, bucket: str, folder: str, *, timeout: float = 60) -> None:
@@ -58,7 +58,7 @@ class GcsArchive:
                     source, size=expected[0], if_generation_match=0, checksum="crc32c", retry=self._retry
                 )
             except api.PreconditionFailed:
-                # A retried upload also gets this error if its first try had succeeded.
+                # A retried upload also gets this error if the first try succeeded.
                 if self.facts(name) != expected:
                     raise archive_conflict(name) from None
                 return
@@ -69,7 +69,7 @@ class GcsArchive:
                 )
 
     def facts(self, name: str) -> tuple[int, str]:
-        """Return size (bytes) and checksum of an object."""
+        """Return the size (bytes) and checksum of an object."""
         with self._explained(f"inspect {name}"):
             blob = self._storage().bucket(self.bucket).get_blob(self._path(name), retry=self._retry)
             if blob is None:
@@ -112,7 +112,7 @@ class GcsArchive:
         return f"{self.folder}/{name}" if self.folder else name
 
     def _need_bucket(self) -> None:
-        """Raise NotFound if the bucket is missing: only a listing tells a missing bucket from a missing object."""
+        """Raise NotFound if the bucket is missing; only a listing can tell a missing bucket from a missing object."""
         next(iter(self._storage().list_blobs(self.bucket, max_results=1, retry=self._retry)), None)
 
     @contextmanager

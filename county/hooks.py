@@ -15,8 +15,8 @@ from leads.database import KEEPALIVES
 LEADS_DB = "leads_db"
 
 #: Settings of the database session. The intervals and timeouts release the locks of a task that was killed or whose
-#: machine went down. ``work_mem`` lets a step sort and hash whole days, which PostgreSQL's default of 4 MB would spill
-#: to disk.
+#: machine went down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with PostgreSQL's
+#: default of 4 MB, the rows would spill to disk.
 _SESSION = {
     "application_name": "ingestion",
     "work_mem": "64MB",
@@ -66,7 +66,7 @@ def _connect() -> psycopg.Connection:
 
 
 def database_trouble(error: Exception) -> DatabaseTrouble | None:
-    """Return a DatabaseTrouble for an error that the leads database caused during a step; None for any other error."""
+    """Return a DatabaseTrouble for an error that the leads database caused in a step, or None for any other error."""
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return None
     said = (error.diag.message_primary or str(error)).strip()

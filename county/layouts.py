@@ -1,8 +1,9 @@
 """The columns of the county's files, and the checks and conversions of their values.
 
-``layouts.csv`` lists the columns; if a real file has a different layout, correct it there. Checks and conversions are
-SQL expressions over ``f``, the array of a line's fields, and work for any line. Nearly all lines are *plain*: a regular
-expression proves that they pass every check, COPY splits them, and few of their values need a conversion.
+``layouts.csv`` lists the columns; if a real file has a different layout, correct ``layouts.csv``. Checks and
+conversions are SQL expressions over ``f``, the array of a line's fields, and work for any line. Nearly all lines are
+*plain*: a regular expression proves that they pass every check, COPY splits them, and few of their values need a
+conversion.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _CHECKS = {
     "text": ("true", "is missing"),
 }
 
-#: type -> SQL conversion of a trimmed value; a blank value is NULL already
+#: type -> SQL conversion of a trimmed value; a blank value is already NULL
 _VALUES = {
     "integer": "{v}::bigint",
     "date": "to_date({v}, 'MMDDYYYY')",
@@ -70,11 +71,11 @@ _DATE = (
 class Plain:
     """The usual form of a type's values: a value that matches ``pattern`` passes the check.
 
-    COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` converts the field to
-    the same result as ``_VALUES``. Values of another form may pass the check too.
+    COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` gives the same result
+    as the conversion in ``_VALUES``. Values in other forms may also pass the check.
 
-    ``LENGTH`` in the pattern stands for the column's greatest length. The pattern counts bytes, and a text never has
-    more characters than bytes.
+    ``LENGTH`` in the pattern stands for the column's maximum length. The pattern counts bytes, which is safe because a
+    text never has more characters than bytes.
     """
 
     pattern: str
@@ -104,8 +105,8 @@ _NOTHING = {"date": "00000000", "text": " ++"}
 class Column:
     """One field of a line.
 
-    ``position`` counts from 0. ``length`` is the greatest number of characters, without padding blanks. ``codes`` lists
-    the allowed values, empty if any is allowed.
+    ``position`` counts from 0. ``length`` is the maximum number of characters, without padding blanks. ``codes`` lists
+    the allowed values; if ``codes`` is empty, every value is allowed.
     """
 
     name: str

@@ -11,8 +11,8 @@ from leads.sql import statement
 def score_leads(connection: psycopg.Connection) -> int:
     """Update the score of every lead that is ``new`` or ``contacted``; return how many scores changed.
 
-    A lead's age is counted up to today, not up to the run's business date, so a backfill does not bring old scores
-    back. Waits while an ingestion merges records or makes leads.
+    A lead's age is counted up to today, not up to the run's business date, so a backfill does not restore old scores.
+    Waits while an ingestion merges records or creates leads.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))

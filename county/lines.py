@@ -4,9 +4,9 @@ The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF
 valid UTF-8 as a whole, each of its lines is decoded separately, so that one Windows-1252 line does not garble the
 accents in the other lines.
 
-A *plain* line matches the regular expression ``layouts.plain_line`` and so certainly has the layout: COPY splits it
-into its fields. Any other line is *odd*: it is kept aside with its number, for PostgreSQL to check, and COPY reads an
-empty row in its place.
+A *plain* line matches the regular expression ``layouts.plain_line``, which proves that it has the layout. COPY splits
+a plain line into its fields. Any other line is *odd*: it is set aside with its number so that PostgreSQL can check
+it, and COPY reads an empty row in its place.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ BLOCK = 1 << 20
 #: The options with which COPY must read the rows from ``copy_blocks``.
 COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
 
-#: The pattern starts with a literal blank, because the search for a literal byte is fast; a repetition would be tried
-#: at every position. A match starts only at the first blank of a run, so that a long run takes linear time.
+#: The pattern starts with a literal blank, because the search for a literal byte is fast. A pattern that starts with a
+#: repetition would be tried at every position. A match starts only at the first blank of a run, so that a long run
+#: takes linear time.
 _PADDING = re.compile(rb" (?<!  ) *+(?=[\^\n])")
 
 #: PostgreSQL cannot store a NUL byte. This symbol replaces NUL bytes, so that the line can be rejected and shown.
 _NUL_PICTURE = "␀".encode()
 
-#: Bytes that never occur inside a multibyte UTF-8 character. If a block has no other bytes and is not ASCII, all of it
-#: is Windows-1252.
+#: Bytes that never occur inside a multibyte UTF-8 character. A block that contains only such bytes, and is not pure
+#: ASCII, cannot be UTF-8, so all of it is read as Windows-1252.
 _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
 
 

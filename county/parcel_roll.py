@@ -23,7 +23,8 @@ from county.limits import LONGEST_LINE, refuse_too_large
 from county.lines import as_text, bounded_lines
 from county.staging import Staged, stage_file
 
-#: ``PARCEL_ROLL_URL`` offers only the newest roll: after this many days it may be the next month's roll.
+#: ``PARCEL_ROLL_URL`` offers only the newest roll. This many days after the business date, the address may already
+#: offer the next month's roll.
 DAYS_PUBLISHED = 28
 TIMEOUT = 120.0
 
@@ -31,7 +32,7 @@ TIMEOUT = 120.0
 def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date, refetch: bool = False) -> Fetched:
     """Return the archived roll for business date ``day``; if there is none, first archive the roll at ``url``.
 
-    Raises MissingFile when the roll is in neither place, IngestionError when a retry may succeed.
+    Raises MissingFile if the roll is in neither place, and IngestionError if a retry may succeed.
     """
     (file,) = feed.files
     folder = f"{feed.name}/{day.isoformat()}"
@@ -81,7 +82,7 @@ def stage_roll(
 
 
 def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO, feed: Feed, day: date) -> None:
-    """Store the CSV's original lines in the rejected records of ``day``; read the CSV again only if there are any."""
+    """Store the CSV's original lines in the rejected records of ``day``; without rejected records, do nothing."""
     of_the_day = (feed.name, day)
     rejects = connection.execute(
         "SELECT line_number FROM rejected_records WHERE feed = %s AND business_date = %s", of_the_day
@@ -106,8 +107,8 @@ def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO,
 class RollLines:
     """A stream of the CSV's lines in the form of a county file: the columns of the layout, separated by ``^``.
 
-    Line numbers stay those of the CSV. A malformed CSV line is passed on unchanged, so that staging rejects it with a
-    reason. Raises PermanentIngestionError if the header lacks a column.
+    Each line keeps its line number in the CSV. A malformed CSV line is passed on unchanged, so that staging rejects it
+    with a reason. Raises PermanentIngestionError if the header lacks a column.
     """
 
     def __init__(self, stream: BinaryIO, file: FeedFile) -> None:
@@ -115,7 +116,7 @@ class RollLines:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes of the converted lines, fewer at the end."""
+        """Return the next ``size`` bytes of the converted lines, or fewer at the end."""
         parts, length = [self._rest], len(self._rest)
         for line in self._lines:
             parts.append(line)
@@ -208,7 +209,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _fields(line: bytes) -> list[bytes]:
-    """Return the fields of a CSV line: none for a blank line, the whole line if a quote is not closed."""
+    """Return the fields of a CSV line; a blank line has none, and a line with an unclosed quote is one field."""
     line = line.rstrip(b"\r\n")
     if b'"' not in line:
         return line.split(b",") if line.strip() else []

@@ -56,9 +56,10 @@ def match(connection: psycopg.Connection, run: Run) -> Counts:
 def merge(connection: psycopg.Connection, run: Run) -> Counts:
     """Bring documents, court records or properties up to date with the run's files, in one transaction.
 
-    Return counts. The daily feed counts changed ``documents`` and ``parties``, and the properties ``created`` and
-    ``updated``. A court feed counts ``records``, records ``matched`` to a property, and ``changed_cases``. The parcel
-    roll counts the properties ``created`` and ``updated``, and ``leads_revalued``.
+    For the daily feed, return the counts of changed ``documents`` and ``parties``, and of the properties
+    ``created`` and ``updated``. For a court feed, return the counts of ``records``, of records ``matched`` to a
+    property, and of ``changed_cases``. For the parcel roll, return the counts of the properties ``created`` and
+    ``updated``, and of ``leads_revalued``.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
@@ -67,7 +68,7 @@ def merge(connection: psycopg.Connection, run: Run) -> Counts:
 
 
 def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
-    """Make the day's leads and close leads whose reason has ended; return counts by lead type and ``closed``."""
+    """Create the day's leads and close leads whose reason has ended; return counts by lead type and ``closed``."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
         return _run_step(connection, run, "make_leads")
@@ -76,7 +77,7 @@ def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
 def write_alerts(
     connection: psycopg.Connection, run: Run, *, today: date, max_age_days: int, notify: bool | None = None
 ) -> Counts:
-    """Enqueue deliveries for the new leads of the day and the subscribers who want them; the notifier sends them.
+    """Enqueue a delivery for each of the day's new leads and each subscriber who wants it; the notifier sends it.
 
     Leads are announced if the day is at most ``max_age_days`` business days old; ``notify``, True or False, overrides
     this rule. Return the counts ``leads``, ``alerts`` and ``unpaid`` (too few tokens).

@@ -28,7 +28,7 @@ _ENDS: dict[str | None, str] = {
 
 
 class RunKey(TypedDict):
-    """A run as JSON values, in which form tasks pass the run on through XCom."""
+    """A run as JSON values, the form in which tasks pass the run on through XCom."""
 
     feed: str
     ingestion_id: int
@@ -140,7 +140,7 @@ def record_file(connection: psycopg.Connection, run: Run, fetched: Fetched) -> N
 def check_staging(connection: psycopg.Connection, run: Run) -> None:
     """Check that the staging tables hold the logged number of rows, and write the totals into the run's row.
 
-    Raises StagingChanged if a table holds another number of rows: staging tables are unlogged, and a crash of the
+    Raises StagingChanged if a table holds a different number of rows: staging tables are unlogged, and a crash of the
     database server empties them.
     """
     staged: dict[str, int] = dict(

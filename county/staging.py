@@ -81,7 +81,7 @@ def partition(table: str, ingestion_id: int) -> str:
 
 
 def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
-    """Drop a run's partition of a staging table; return False if it is gone already or a lock was in the way.
+    """Drop a run's partition of a staging table; return False if it is already gone or still locked.
 
     Dropping a partition locks the whole staging table for a moment, so it waits for runs that read the table. Sessions
     drop partitions one at a time, because PostgreSQL raises an internal error if two sessions drop the same partition.
@@ -98,7 +98,7 @@ def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> boo
 def _stage_lines(
     cursor: psycopg.Cursor, file: FeedFile, columns: tuple[Column, ...], stream: BinaryIO, ingestion_id: int
 ) -> int:
-    """Insert the good lines into the run's partition of each staging table, and create odd_lines; return how many."""
+    """Insert the good lines into the run's partition of each staging table; return their number. Creates odd_lines."""
     new = [target.table for target in file.targets if _make_part(cursor, target.table, ingestion_id)]
     if names := _copied_columns(file, columns):
         plain = _copy_lines(cursor, stream, columns, partition(file.targets[0].table, ingestion_id), names)
@@ -142,10 +142,10 @@ def _finish_part(cursor: psycopg.Cursor, table: str, ingestion_id: int, *, is_ne
 
 
 def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
-    """Return the staging table's columns in the file's order if COPY can fill the table itself, else an empty list.
+    """Return the columns of the staging table in the file's order, or an empty list if COPY cannot fill the table.
 
-    COPY can fill the table if each value of a plain line is stored once and unchanged. Copying into the staging table
-    itself halves the cost.
+    COPY can fill the table if each value of a plain line is stored once and unchanged. Copying directly into the
+    staging table halves the cost.
     """
     if len(file.targets) > 1 or any(column.plain_value != column.plain_name for column in columns):
         return []
@@ -156,9 +156,11 @@ def _copied_columns(file: FeedFile, columns: tuple[Column, ...]) -> list[str]:
 def _copy_lines(
     cursor: psycopg.Cursor, stream: BinaryIO, columns: tuple[Column, ...], table: str, names: list[str]
 ) -> int:
-    """Copy plain lines into the columns ``names`` of ``table``, odd lines into odd_lines; return how many are plain.
+    """Copy plain lines into the columns ``names`` of ``table``, and odd lines into odd_lines.
 
-    Both tables get each line's number in the file: COPY numbers the empty rows too, before its WHERE clause drops them.
+    Return the number of plain lines.
+    Both tables get each line's number in the file, because COPY also numbers the empty rows before its WHERE clause
+    drops them.
     """
     parts = {
         "table": sql.Identifier(table),
@@ -185,7 +187,7 @@ def _copy_lines(
 
 
 def _insert(cursor: psycopg.Cursor, target: Target, ingestion_id: int, values: Mapping[str, str], lines: str) -> int:
-    """Insert the expressions ``values`` over ``lines`` into the run's partition of the target; return the row count."""
+    """Evaluate ``values`` over ``lines`` and insert the rows into the run's partition; return the number of rows."""
     insert = sql.SQL("INSERT INTO {} (line_number, {}) SELECT line_number, {} FROM {}").format(
         sql.Identifier(partition(target.table, ingestion_id)),
         sql.SQL(", ").join(map(sql.Identifier, target.columns)),

@@ -31,7 +31,7 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 
 
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    """Open a zip's text file with the stem ``stem``, else its first text file; raise the errors of ``open_lines``.
+    """Open a zip's text file with the stem ``stem``, or else its first; raise the errors of ``open_lines``.
 
     A member never gives more bytes than the zip's directory says, so its size is known before it is unpacked.
     """

@@ -11,8 +11,8 @@ are deleted. Staging tables of failed runs are dropped after 14 days. Airflow's 
 run for an old date removes only rows that were too old on that date.
 
 **When it fails** nothing is lost: an unfinished batch is in `cleanup_batches`, and the next run finishes it first. Read
-the task's log (usually the archive does not answer or is full), correct the cause, and clear the task, or wait for the
-next night.
+the task's log: usually the archive does not answer or is full. Correct the cause, and clear the task or wait for the
+next night's run.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def clean_airflow() -> None:
 
 
 def _moment() -> datetime:
-    """Return the run's logical date, never a time in the future."""
+    """Return the run's logical date, or the current time if that date is missing or in the future."""
     logical_date = get_current_context()["dag_run"].logical_date
     return min(logical_date or now(), now())
 

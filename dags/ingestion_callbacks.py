@@ -21,7 +21,7 @@ LONGEST_RUN = timedelta(hours=22)
 
 
 def business_date_of(dag_run: Any, asked: str | None) -> date:
-    """Return the business date of a run; ``asked`` is the parameter ``business_date``, if given."""
+    """Return the business date of a run; ``asked`` is the parameter ``business_date``, or None if it was not given."""
     from county.dates import business_date
 
     manual = str(getattr(dag_run.run_type, "value", dag_run.run_type)) == "manual"

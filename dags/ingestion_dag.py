@@ -63,7 +63,8 @@ PARAMS = {
     ),
     "notify": Param(
         None,
-        # A switch in the form cannot be empty, so people choose yes or no; programs may send true or false.
+        # A switch in the form cannot be left empty, so the form offers yes and no. Programs may also send true or
+        # false.
         type=["null", "string", "boolean"],
         pattern="^(yes|no)$",
         examples=["yes", "no"],
@@ -74,7 +75,7 @@ PARAMS = {
         False,
         type="boolean",
         title="Fetch again",
-        description="Look for corrected files on the server. A corrected file is archived beside the first one.",
+        description="Look for corrected files on the server. A corrected file is archived next to the first one.",
     ),
 }
 
@@ -120,8 +121,8 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
 
 
 def _deadline(feed: Feed) -> DeadlineAlert | None:
-    # After a successful run, `airflow dags test` (3.3) looks up the DAG's deadlines in the database, where it has not
-    # stored the DAG.
+    # After a successful run, `airflow dags test` (3.3) looks up the DAG's deadlines in the database, although it has
+    # not stored the DAG there.
     if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))
@@ -168,7 +169,7 @@ def open_run(feed_name: str) -> RunKey:
 @task.sensor(mode="reschedule", poke_interval=LOOK_AGAIN.total_seconds(), timeout=LONGEST_WAIT.total_seconds())
 @step
 def wait_for_files(run: RunKey) -> PokeReturnValue:
-    """Return the names of the files to fetch, once every required file is archived or published.
+    """Return the names of the files to fetch, as soon as every required file is archived or published.
 
     A run for today checks every ten minutes until 18:00. Between two checks the task holds no worker and no pool slot;
     a check takes a few seconds.
@@ -265,7 +266,7 @@ def merge(run: RunKey) -> Counts:
 @task(pool=MERGE_POOL, outlets=[LEADS])
 @step
 def make_leads(run: RunKey) -> Counts:
-    """Make the day's leads, and close leads whose reason has ended."""
+    """Create the day's leads, and close leads whose reason has ended."""
     from county import pipeline
 
     with step_of(run) as (connection, current):
@@ -275,7 +276,7 @@ def make_leads(run: RunKey) -> Counts:
 @task(pool=MERGE_POOL, outlets=[DELIVERIES])
 @step
 def write_alerts(run: RunKey) -> Counts:
-    """Enqueue alerts for the day's new leads to the subscribers who want them."""
+    """Enqueue alerts about the day's new leads for the subscribers who want them."""
     from county import pipeline
 
     with step_of(run) as (connection, current):

@@ -1,16 +1,16 @@
 """# Lead scoring: today's score of each lead
 
-Runs every night at 2:00 (New York). Recalculates `leads.lead_score` of every lead that is `new` or `contacted`. The SQL
-function `calculate_lead_score` starts from a base score for the lead type; the score falls with the lead's age and
+Runs every night at 2:00 (New York). Recalculates `leads.lead_score` for every lead that is `new` or `contacted`. The
+SQL function `calculate_lead_score` starts from a base score for the lead type; the score falls with the lead's age and
 rises with equity and engagement. An unchanged score is not rewritten; `last_score_update` is the time of the last
 change.
 
-**The business date does not matter**: a lead's age is counted up to the day on which the run really happens, so a
+**The business date does not matter**: a lead's age is counted up to the day on which the run actually happens, so a
 backfill or a rerun changes nothing. The task uses the pool `ingestion_merge`, so it never runs at the same time as a
 merge.
 
-**When it fails** leads keep yesterday's scores; there is no automatic retry. Read the task's log, correct the cause,
-and clear the task; or wait, because the next night's run recalculates everything.
+**When it fails** leads keep yesterday's scores, and there is no automatic retry. Read the task's log, correct the
+cause, and clear the task; or wait, because the next night's run recalculates everything.
 """
 
 from __future__ import annotations

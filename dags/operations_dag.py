@@ -1,4 +1,4 @@
-"""Common settings of the DAGs that ingest no files: start date, owner, and alerts of failures."""
+"""Common settings for the DAGs that ingest no files: start date, owner, and alerts about failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def operations_dag(
     pool: str = "default_pool",
     params: dict[str, Any] | None = None,
 ) -> DAG:
-    """Return a DAG for short tasks. A run may take at most ``max_duration``; on-call is alerted of a failed run."""
+    """Return a DAG for short tasks. A run may take at most ``max_duration``; on-call is alerted when a run fails."""
     return DAG(
         dag_id,
         description=description,
@@ -52,7 +52,7 @@ def operations_dag(
 
 
 def run_day() -> date:
-    """Return the current run's business date: the New York date of its logical date, or today if it has none."""
+    """Return the current run's business date: the New York date of its logical date, or today if the run has none."""
     return local_day(get_current_context()["dag_run"].logical_date or now())
 
 

@@ -2,9 +2,9 @@
 
 Runs on the 15th of each month at 4:00 (New York). Reads the CSV of the parcel roll from the archive
 (`{ARCHIVE_URL}/roll/{business date}/`). If the archive has no CSV for the date, the run first archives the CSV at
-`PARCEL_ROLL_URL`. The run brings address, assessed value and building of every parcel up to date. Owner and sales from
-recorded documents stay unchanged; the equity of open leads is recalculated. The runs of the other feeds match records
-without a folio to these parcels.
+`PARCEL_ROLL_URL`. The run brings the address, assessed value and building data of every parcel up to date. The owner
+and sales that come from recorded documents stay unchanged. The run recalculates the equity of open leads. The runs of
+the other feeds match records without a folio to these parcels.
 
 **A run is for one business date**: its logical date in New York, or the parameter `business_date`. `PARCEL_ROLL_URL`
 offers only the newest roll, so an earlier date needs its CSV in the archive. A roll that is older than a loaded roll is

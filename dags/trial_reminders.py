@@ -5,8 +5,8 @@ days, counted in New York. The e-mail costs nothing; the notifier sends it at on
 
 **The business date** is the day from which the days are counted. The delivery's key consists of the subscriber, the end
 of the trial and the number of days, so a rerun enqueues nothing twice. A run for a past date enqueues nothing, because
-its number of days would be wrong. If a day had no run, the next run enqueues one reminder with the days that are left,
-as long as the trial lasts.
+its number of days would be wrong. If a day had no run, the next run enqueues the missed reminder with the number of
+days left, unless the trial has ended.
 
 **When it fails** no subscriber is reminded today until the DAG has run. Read the task's log, correct the cause, and
 clear the task the same day; or wait, because the next run sends the missed reminders.

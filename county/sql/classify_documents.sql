@@ -1,10 +1,10 @@
--- Classify the documents of the day's pending folios by what was known on the business date. A backfill thus makes the
--- same leads as a run on that day. Reads pending_folios; creates candidate_folios and classified_documents.
+-- Classify the documents of the day's pending folios by what was known on the business date. A backfill thus creates
+-- the same leads as a run on that day. Reads pending_folios; creates candidate_folios and classified_documents.
 CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
 ANALYZE candidate_folios;
 
--- The conveyances and lis pendens of these folios make, keep or close leads. OFFSET 0 makes the planner look up one
+-- The conveyances and lis pendens of these folios create, keep or close leads. OFFSET 0 makes the planner look up one
 -- folio after another, so that the cost does not grow with the history.
 CREATE TEMP TABLE classified_documents ON COMMIT DROP AS
 SELECT v.cfn_year, v.cfn_seq, v.group_id, v.folio, v.recorded_on, v.case_number, t.transaction, t.is_conveyance,
@@ -15,7 +15,7 @@ CROSS JOIN LATERAL (
     WHERE o.folio = f.folio AND o.business_date <= %(day)s::date AND o.transaction_type <> 'D'
     OFFSET 0) v
 JOIN document_types t ON t.code = v.document_code AND (t.is_conveyance OR t.transaction = 'lis_pendens')
--- In a backfill, later versions of a document may be known already; the newest version up to this day counts.
+-- In a backfill, a document may already have versions from later days. Only the newest version up to this day counts.
 LEFT JOIN LATERAL (
     SELECT true AS found FROM document_versions o
     WHERE NOT v.is_live AND (o.cfn_year, o.cfn_seq, o.group_id) = (v.cfn_year, v.cfn_seq, v.group_id)

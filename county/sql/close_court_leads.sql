@@ -1,6 +1,6 @@
--- Decide for each lead of the day's cases whether its reason has ended, according to all data known now, including later
--- days. Writes judged_leads(id, status, has_ended); deletes the day's rows of pending_cases.
-CREATE TEMP TABLE judged_leads ON COMMIT DROP AS
+-- Decide for each lead of the day's cases whether its reason has ended, according to all data known now, including data
+-- from later days. Creates checked_leads(id, status, has_ended); deletes the day's rows of pending_cases.
+CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 SELECT l.id, l.status,
        NOT EXISTS (
            SELECT FROM court_records v

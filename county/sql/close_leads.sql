@@ -1,7 +1,8 @@
--- Decide for each lead of the day's folios whether its reason has ended, according to all data known now, including later
--- days. Reads candidate_folios; writes judged_leads(id, status, has_ended); deletes the day's rows of pending_folios.
-CREATE TEMP TABLE judged_leads ON COMMIT DROP AS
-WITH judged AS MATERIALIZED (
+-- Decide for each lead of the day's folios whether its reason has ended, according to all data known now, including data
+-- from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes the day's rows of
+-- pending_folios.
+CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
+WITH watched_leads AS MATERIALIZED (
     SELECT l.id, l.property_id, l.lead_type, l.lead_date, l.status, l.source_reference, p.folio_number AS folio,
            l.lead_source = %(ingestion_type)s AS ours, string_to_array(l.source_reference, '-') AS reference
     FROM candidate_folios f
@@ -19,7 +20,7 @@ SELECT l.id, l.status,
            AND (d.transaction IS DISTINCT FROM 'deed' OR sale_price(d.consideration_1, d.deed_doc_tax) IS NULL)
         OR l.lead_type = 'foreclosure'
            AND (d.transaction IS DISTINCT FROM 'lis_pendens' OR released.found)) IS TRUE AS has_ended
-FROM judged l
+FROM watched_leads l
 LEFT JOIN LATERAL (
     SELECT v.*, t.transaction
     FROM document_versions v LEFT JOIN document_types t ON t.code = v.document_code
@@ -52,7 +53,7 @@ SELECT l.id, l.status,
            OR EXISTS (
                SELECT FROM court_records v
                WHERE (v.record_type, v.case_number) = (l.lead_type, l.source_reference) AND v.is_disposed))
-FROM judged l
+FROM watched_leads l
 WHERE NOT l.ours;
 
 DELETE FROM pending_folios WHERE business_date = %(day)s::date

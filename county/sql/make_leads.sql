@@ -1,4 +1,4 @@
--- Make at most one lead for each property, lead type and source document; an existing lead stays unchanged. Reads
+-- Create at most one lead for each property, lead type and source document; an existing lead stays unchanged. Reads
 -- classified_documents.
 WITH new_homeowners AS (
     SELECT j.folio, 'new_homeowner' AS lead_type, j.cfn_year, j.cfn_seq, j.group_id, j.recorded_on,
@@ -34,7 +34,7 @@ WITH new_homeowners AS (
         WHERE v.folio = l.folio AND v.is_live AND v.business_date > %(day)s::date
         LIMIT 1) later
 ), former_owners AS (
-    -- In a backfill, the property may have a newer owner; the owner known on the business date counts.
+    -- In a backfill, the property may have a newer owner; only the owner known on the business date counts.
     SELECT DISTINCT ON (j.folio) j.folio, g.names
     FROM classified_documents j
     CROSS JOIN LATERAL (

@@ -36,8 +36,8 @@ FROM wanted w JOIN properties c ON c.address_key = w.key
 WHERE w.zip IS NULL OR c.zip IS NULL OR left(c.zip, 5) = w.zip;
 ANALYZE candidates;
 
--- Records without candidates: their street may be misspelled or incomplete. A misspelled street name is accepted if no
--- street in the county has the name as written; a wrong house number is never accepted.
+-- Find the records without candidates, because their street may be misspelled or incomplete. A misspelled street name
+-- is accepted if no street in the county has the name as written; a wrong house number is never accepted.
 CREATE TEMP TABLE strays ON COMMIT DROP AS
 SELECT p.reference, p.zip, p.street, split_part(p.address_key, '|', 1) AS house,
        split_part(p.street, '|', 2) AS direction, split_part(p.street, '|', 3) AS name,
@@ -66,7 +66,7 @@ WHERE NOT EXISTS (SELECT FROM known_streets k WHERE k.street = s.street AND (k.z
 ANALYZE unknown_streets;
 
 CREATE TEMP TABLE likely_streets ON COMMIT DROP AS
--- Correct misspelled street names: no street in the whole county may have the name as written.
+-- Correct a misspelled street name only if no street in the whole county has the name as written.
 SELECT DISTINCT u.street, u.zip, k.other
 FROM unknown_streets u
 JOIN known_streets k
@@ -75,8 +75,8 @@ JOIN known_streets k
 WHERE NOT EXISTS (SELECT FROM known_streets s WHERE (s.direction, s.name, s.type) = (u.direction, u.name, u.type))
   AND is_misspelling(replace(u.name, ' ', ''), replace(k.name, ' ', ''))
 UNION
--- Complete street names that lack their direction or type, or have a direction that the roll leaves out: no other
--- street in that ZIP code may have the name.
+-- Complete a street name that lacks its direction or type, or that has a direction that the roll leaves out. Do so only
+-- if no other street in that ZIP code has the name.
 SELECT u.street, u.zip, min(k.other)
 FROM unknown_streets u
 JOIN known_streets k ON k.name = u.name AND (u.type = '' OR k.type = u.type) AND (k.zip = u.zip) IS NOT FALSE
@@ -123,7 +123,7 @@ WITH fitting AS (
            CASE
                WHEN p.unit_key IS NOT NULL AND c.same_unit = 1 THEN c.the_unit
                WHEN p.unit_key IS NOT NULL AND c.same_unit_in_city = 1 THEN c.the_unit_in_city
-               -- The only folio at the address has no unit: a house, or a building that is one parcel.
+               -- The only folio at the address has no unit, so it is a house or a building that is a single parcel.
                WHEN c.folios = 1 AND c.without_unit = 1 THEN c.the_folio
                WHEN c.in_city = 1 AND c.without_unit_in_city = 1 THEN c.the_folio_in_city
            END AS folio,

@@ -1,11 +1,11 @@
--- Copy this run's matches into a table of their own, so that the planner knows their number: matched_records has the
--- matches of all runs.
+-- Copy this run's matches into a separate table, so that the planner knows their number. The table matched_records has
+-- the matches of all runs.
 CREATE TEMP TABLE found_matches ON COMMIT DROP AS
 SELECT source_reference, folio FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 ANALYZE found_matches;
 
--- The day's files give each case one version. A corrected file replaces the day's earlier file: records that only the
--- earlier file has are deleted.
+-- The day's files give each case one version. A corrected file replaces the day's earlier file, so records that only
+-- the earlier file has are deleted.
 CREATE TEMP TABLE incoming_records ON COMMIT DROP AS
 SELECT l.record_type, l.case_number, l.entry, l.filed_on, l.case_type, l.description, l.judge_section, l.party_name,
        l.counterparty_name, l.amount, l.date_of_death, l.case_status, l.disposition, l.disposition_code,
@@ -80,7 +80,7 @@ CREATE TEMP TABLE waiting_cases ON COMMIT DROP AS
 SELECT id, record_type, source_reference, entry, address, zip FROM unmatched_records WHERE feed = %(feed)s;
 ANALYZE waiting_cases;
 
--- Set the property of earlier records whose address matches a property now.
+-- Set the property of earlier records whose address now matches a property.
 WITH matched AS (
     UPDATE court_records v
     SET property_id = p.id
@@ -94,7 +94,7 @@ WITH matched AS (
 )
 INSERT INTO touched_cases SELECT record_type, case_number FROM matched;
 
--- If several files have records of a case, only those of the newest file are live.
+-- If several files have records for a case, only the records from the newest file are live.
 ANALYZE touched_cases;
 UPDATE court_records v
 SET is_live = v.business_date = w.newest
@@ -110,7 +110,7 @@ INSERT INTO pending_cases (business_date, record_type, case_number)
 SELECT DISTINCT %(day)s::date, record_type, case_number FROM touched_cases
 ON CONFLICT DO NOTHING;
 
--- Delete unmatched records that are matched now, or that the newest file no longer contains.
+-- Delete unmatched records that are now matched, or that the newest file no longer contains.
 DELETE FROM unmatched_records u
 USING (SELECT DISTINCT record_type, case_number FROM touched_cases) t
 JOIN waiting_cases w ON (w.record_type, w.source_reference) = (t.record_type, t.case_number)

@@ -1,13 +1,13 @@
--- Merge the day's documents, as merge_parties.sql merges the parties. In the Clerk's own file, a row marked as deleted
--- removes one party. The document is removed only with its last party, so deleted rows are not versions of the
+-- Merge the day's documents the way merge_parties.sql merges the parties. In the Clerk's own file, a row marked as
+-- deleted removes one party. The document is removed only with its last party, so deleted rows are not versions of the
 -- document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios, incoming_documents and
 -- others; writes pending_folios.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;
 
--- Copy this run's matches into a table of their own, so that the planner knows their number: matched_records has the
--- matches of all runs.
+-- Copy this run's matches into a separate table, so that the planner knows their number. The table matched_records has
+-- the matches of all runs.
 CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
 SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
        split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
@@ -80,7 +80,7 @@ SELECT cfn_year, cfn_seq, group_id, business_date, line_number, document_code, c
 FROM incoming_documents
 WHERE is_new;
 
--- Find documents of earlier days whose address matches a property now. Only versions with the matched address get the
+-- Find documents from earlier days whose address now matches a property. Only versions with the matched address get the
 -- folio; versions with another address keep their folio.
 CREATE TEMP TABLE found_documents ON COMMIT DROP AS
 SELECT m.cfn_year, m.cfn_seq, m.group_id, v.business_date, m.folio, v.matched_folio AS former_folio
@@ -98,8 +98,8 @@ SET matched_folio = f.folio
 FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
--- Documents to reclassify. Most documents of a day need no reclassification: a document with a file number above those
--- of all other days has one version, from this file, and no older parties.
+-- Find the documents to reclassify. Most of a day's documents need no reclassification. A document whose file number is
+-- higher than all file numbers from other days has only one version, from this file, and no older parties.
 CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
@@ -127,7 +127,7 @@ UNION
 SELECT cfn_year, cfn_seq, group_id FROM found_documents;
 ANALYZE documents_to_reclassify;
 
--- All versions of the documents to reclassify.
+-- Collect all versions of the documents to reclassify.
 CREATE TEMP TABLE reclassified_versions ON COMMIT DROP AS
 SELECT v.*
 FROM documents_to_reclassify t

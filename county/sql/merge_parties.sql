@@ -1,5 +1,5 @@
 -- Merge the day's parties. The last line for a party in the day's file is the party's version for that day. A corrected
--- file replaces the day's earlier file: parties that only the earlier file has are deleted. Creates incoming_parties
+-- file replaces the day's earlier file, so parties that only the earlier file has are deleted. Creates incoming_parties
 -- and gone_parties.
 SET LOCAL default_statistics_target = 10;
 
@@ -35,10 +35,10 @@ LEFT JOIN incoming_parties i USING (cfn_year, cfn_seq, group_id, party_key)
 WHERE i.cfn_year IS NULL;
 ANALYZE gone_parties;
 
--- Find documents that also have parties from other days: of these parties, the versions of the newest day are live.
--- File numbers grow, so most documents of a day have a higher number than the documents of all other days and need no
--- check. For each remaining document, LATERAL with LIMIT forces one index lookup, so that the cost does not grow with
--- the history.
+-- Find documents that also have parties from other days. Of these parties, only the versions from the latest day are
+-- live. File numbers grow, so most of a day's documents have a higher number than any document from another day and
+-- need no check. For each remaining document, LATERAL with LIMIT forces one index lookup, so that the cost does not
+-- grow with the history.
 CREATE TEMP TABLE documents_of_changed_parties ON COMMIT DROP AS
 SELECT t.cfn_year, t.cfn_seq, t.group_id
 FROM (

@@ -1,5 +1,5 @@
--- Merge the roll's parcels into properties. Owner and sales from recorded documents take precedence over the roll. A
--- value that the roll leaves blank stays unchanged.
+-- Merge the roll's parcels into properties. The owner and sales from recorded documents take precedence over the roll.
+-- A value that the roll leaves blank stays unchanged.
 CREATE TEMP TABLE roll ON COMMIT DROP AS
 WITH newest AS (
     SELECT DISTINCT ON (folio) * FROM staging_parcel_roll
@@ -36,7 +36,7 @@ WITH wanted AS (
            coalesce(r.building_sqft, p.building_sqft) AS building_sqft,
            coalesce(r.lot_size_acres, p.lot_size_acres) AS lot_size_acres,
            coalesce(r.property_type, p.property_type) AS property_type,
-           -- Once the roll has given an address, documents no longer change it.
+           -- After the roll has supplied an address, documents no longer change it.
            CASE WHEN r.address IS NULL THEN p.document_facts
                 ELSE array_remove(p.document_facts, 'address') END AS document_facts
     FROM roll r JOIN properties p ON p.folio_number = r.folio

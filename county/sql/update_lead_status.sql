@@ -1,19 +1,19 @@
 -- Close each lead whose reason has ended and cancel its queued deliveries. Open a lead again that a run has closed, with the
--- status that it had, when its reason has not ended after all. Nobody is notified again. Reads judged_leads.
+-- status that it had, when its reason has not ended after all. Nobody is notified again. Reads checked_leads.
 UPDATE leads l
 SET status = 'closed', reopens_as = l.status
-FROM judged_leads j
+FROM checked_leads j
 WHERE l.id = j.id AND j.has_ended AND j.status <> 'closed';
 
 SELECT cancel_deliveries(array_agg(d.id), 'lead_closed')
-FROM judged_leads j JOIN deliveries d ON d.lead_id = j.id AND d.state = 'queued'
+FROM checked_leads j JOIN deliveries d ON d.lead_id = j.id AND d.state = 'queued'
 WHERE j.has_ended AND j.status <> 'closed';
 
 UPDATE leads l
 SET status = l.reopens_as, reopens_as = NULL
-FROM judged_leads j
+FROM checked_leads j
 WHERE l.id = j.id AND NOT j.has_ended AND j.status = 'closed' AND l.reopens_as IS NOT NULL;
 
 SELECT count(*) FILTER (WHERE has_ended AND status <> 'closed') AS closed,
        count(*) FILTER (WHERE NOT has_ended AND status = 'closed') AS reopened
-FROM judged_leads
+FROM checked_leads

@@ -40,8 +40,8 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
         queue_name=LOOKUPS.queue_name,
         priority=1,
         max_retries=len(client.RETRY_DELAYS),
-        # These delays are for our own failures, such as a restarted database. Failures of the county's API have other
-        # delays.
+        # These delays are for our own failures, such as a restarted database. After a failure of the county's API,
+        # different retry delays apply.
         min_backoff=2_000,
         max_backoff=8_000,
         throws=(LookupFailed, client.MalformedFolio, UnknownRecipient),

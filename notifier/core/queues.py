@@ -45,7 +45,8 @@ class Queue:
 LOOKUPS = Queue("api-property-lookup", 10)
 VOICE = Queue("voice-assistant", 5, Channel.VOICE)
 SMS = Queue("sms-notifications", 20, Channel.SMS)
-# A batch is much work for the database. More connections would not be faster, and would slow down other processes.
+# Each batch makes the database do a lot of work. More connections would not be faster, and would slow down other
+# processes.
 EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=4)
 ADMIN = Queue("admin-alerts", 2)
 

@@ -13,9 +13,10 @@ from notifier.core.queues import VOICE
 
 
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
-    """Return how many calls may start now; other processes wait until the cursor's transaction ends.
+    """Return how many calls may start now.
 
-    If no call may start, the due deliveries of ``kinds`` are deferred for a few seconds.
+    Until the cursor's transaction ends, a lock makes other processes that ask wait. If no call may start, the due
+    deliveries of ``kinds`` are deferred for a few seconds.
     """
     # Take the lock in a separate statement, so that the next statement sees the rows that the previous holder
     # committed.

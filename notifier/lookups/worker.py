@@ -142,7 +142,7 @@ def _fail(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _costs_nothing(error: ProviderError) -> bool:
-    """Return whether the reserved unit is returned to the budget: not when the outcome of the call is unknown."""
+    """Return whether the reserved unit goes back to the budget. It does not if the outcome of the call is unknown."""
     return not isinstance(error, OutcomeUnknown)
 
 
