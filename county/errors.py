@@ -1,4 +1,4 @@
-"""The errors of the batch side; the type of an error tells the caller what it may do."""
+"""The errors of the batch side; the type of an error says what the caller may do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DamagedFile(PermanentIngestionError):
 
 
 class FileTooLarge(PermanentIngestionError):
-    """The file, unpacked, is larger than any file of the county should be."""
+    """The unpacked file is larger than ``MIAMI_DADE_MAX_FILE_MIB``."""
 
 
 class TooManyRejects(PermanentIngestionError):

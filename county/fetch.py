@@ -86,7 +86,7 @@ class FetchRequest:
 def files_to_fetch(
     request: FetchRequest, server: FileServer, archive: Archive, *, now: datetime
 ) -> list[FeedFile] | None:
-    """Return the run's files in the feed's order, or None while a required file is missing but may still come today.
+    """Return the run's files in the feed's order, or None while a missing required file may still be published today.
 
     A file counts as present if it is archived, or if it is on the server and was not written in the last two minutes. A
     run of the daily feed does not wait on a holiday. Raises SkipRun on a holiday without files, and MissingFile if a

@@ -148,7 +148,7 @@ class GcsArchive:
 
 
 class _Reader(io.BufferedIOBase):
-    """A stream of an object that translates Google's errors into those of ``county.errors``."""
+    """A stream of an object; it translates Google's errors into the errors of ``county.errors``."""
 
     def __init__(self, stream: BinaryIO, explained: Any) -> None:
         self._stream = stream

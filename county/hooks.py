@@ -29,7 +29,7 @@ _SESSION = {
 
 
 def leads_connection() -> psycopg.Connection:
-    """Return an autocommit connection to the leads database (Airflow's ``leads_db``, else ``DATABASE_URL``).
+    """Return an autocommit connection to the leads database (Airflow's ``leads_db``, or else ``DATABASE_URL``).
 
     Raises DatabaseTrouble when the server does not answer, and PermanentIngestionError when neither the connection nor
     the setting is defined.

@@ -96,8 +96,8 @@ _PLAIN = {
     "code": Plain("[A-Z0-9_./&-]{1,LENGTH}+ *+"),
     "text": Plain(f"(?! |\\^|\\n){_TEXT}"),
 }
-#: type -> an empty value that a plain line may also have. None of these patterns matches an empty text: with two ways
-#: to match an empty field, each such field would double the time for a line that is not plain.
+#: type -> an empty value that a plain line may also have. None of these patterns matches an empty text. If an empty
+#: field could match in two ways, each empty field would double the time for a line that is not plain.
 _NOTHING = {"date": "00000000", "text": " ++"}
 
 
@@ -124,12 +124,12 @@ class Column:
 
     @property
     def fits(self) -> str:
-        """SQL that is not false for a field within its length."""
+        """An SQL condition that is false only for a field that is too long."""
         return f"length({self._trimmed}) <= {self.length}"
 
     @property
     def check(self) -> str | None:
-        """An SQL condition that is not true for a malformed field; None if every value is allowed."""
+        """An SQL condition that is true only for a well-formed field, or None if every value is allowed."""
         check = _CHECKS[self.type][0].format(v=self._trimmed)
         if self.codes:
             listed = ", ".join(f"'{code}'" for code in self.codes)

@@ -1,6 +1,6 @@
-"""The greatest sizes of what the county sends. ``layouts.csv`` has the greatest length of each column.
+"""Limits for the size of the county's files and lines. ``layouts.csv`` has the maximum length of each column.
 
-The county's API has limits of its own (``notifier/providers/county_api.py``).
+The limits for the county's API are in ``notifier/providers/county_api.py``.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from county.errors import FileTooLarge
 from county.settings import settings
 
-#: Bytes. A longer line is rejected; only its beginning is kept.
+#: The maximum length of a line in bytes. A longer line is rejected, and only its beginning is kept.
 LONGEST_LINE = 1 << 20
-#: Bytes of a rejected line that is longer than ``LONGEST_LINE``.
+#: The number of bytes that are kept of a line longer than ``LONGEST_LINE``.
 SHOWN_OF_LONG_LINE = 1000
 
 
 def refuse_too_large(name: str, size: int) -> None:
-    """Raise FileTooLarge when a file of ``size`` bytes, unpacked, is larger than ``MIAMI_DADE_MAX_FILE_MIB``."""
+    """Raise FileTooLarge if ``size``, the number of bytes of an unpacked file, exceeds ``MIAMI_DADE_MAX_FILE_MIB``."""
     limit = settings.miami_dade_max_file_mib
     if size > limit << 20:
         raise FileTooLarge(

@@ -67,7 +67,10 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
 
 
 def whole_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield blocks of whole lines. A line longer than ``LONGEST_LINE`` loses its middle but stays longer than that."""
+    """Yield blocks of whole lines.
+
+    A line longer than ``LONGEST_LINE`` loses its middle, but stays longer than ``LONGEST_LINE``.
+    """
     rest = b""
     first = True
     while block := stream.read(BLOCK):
@@ -98,7 +101,7 @@ def _escape(line: bytes) -> bytes:
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of ``stream`` with their ends. Of a longer line, yield its first ``LONGEST_LINE`` + 1 bytes."""
+    """Yield the lines of ``stream`` with their ends; cut a longer line to its first ``LONGEST_LINE`` + 1 bytes."""
     while line := stream.readline(LONGEST_LINE + 1):
         yield line
         while len(line) > LONGEST_LINE and not line.endswith(b"\n"):

@@ -204,7 +204,7 @@ def _header(stream: BinaryIO) -> list[str]:
 
 
 def _is_cut(line: bytes) -> bool:
-    """Return whether ``bounded_lines`` left the end of this line out."""
+    """Return whether ``bounded_lines`` cut off the end of this line."""
     return len(line.rstrip(b"\r\n")) > LONGEST_LINE
 
 

@@ -57,7 +57,7 @@ class Run:
 def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> Run:
     """Insert the run's row as ``running``, or reset the row of a cleared run to ``running``; return the run.
 
-    Also drops staging partitions that no run reads any more: those of runs that succeeded, were skipped, or failed more
+    Also drops staging partitions that are no longer needed, because their runs succeeded, were skipped, or failed more
     than a week ago.
     """
     with connection.transaction():

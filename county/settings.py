@@ -19,8 +19,8 @@ class ArchiveSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Servers")
 
     archive_url: str = setting(
-        "Where the county's files are kept: gs://bucket/folder in production. If unset, docker compose uses a volume, "
-        "and make uses a folder under .local.",
+        "Address of the archive of the county's files: gs://bucket/folder in production. If unset, docker compose uses "
+        "a volume, and make uses a folder under .local.",
         (_ROOT / ".local" / "archive").as_uri(),
         example="gs://bucket/miami_dade_archives",
     )
@@ -47,7 +47,7 @@ class CountyFileSettings(EnvironmentSettings):
         unit="business days",
     )
     miami_dade_max_file_mib: PositiveInt = setting(
-        "Greatest size of one file of the county, unpacked. A larger file fails its run.",
+        "Maximum size of one unpacked file from the county. A larger file fails its run.",
         2048,
         unit="MiB",
     )
@@ -65,10 +65,13 @@ class IngestionSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Ingestion")
 
     ingestion_retries: NonNegativeInt | None = setting(
-        "How often a failed task is retried; if unset, three times.", None, example="3", unit="retries"
+        "Number of times a failed task is retried. If unset, it is retried three times.",
+        None,
+        example="3",
+        unit="retries",
     )
     ingestion_retry_delay_seconds: NonNegativeFloat | None = setting(
-        "Time between two tries of a task; if unset, the time that its feed declares.",
+        "Time between two tries of a task. If unset, the time that the feed declares is used.",
         None,
         example="300",
         unit="seconds",
@@ -87,7 +90,7 @@ class DocumentationSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Documentation")
 
     docs_url: str = setting(
-        "Address of this project's docs folder, which the DAGs link to. If unset, they show paths without links.",
+        "Address of this project's docs folder, for links in the DAGs. If unset, the DAGs show paths without links.",
         "",
         example="https://git.example.com/leads/docs",
     )

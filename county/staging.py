@@ -81,7 +81,7 @@ def partition(table: str, ingestion_id: int) -> str:
 
 
 def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
-    """Drop a run's partition of a staging table; return False if it is already gone or still locked.
+    """Drop a run's partition of a staging table; return False if it does not exist or is locked.
 
     Dropping a partition locks the whole staging table for a moment, so it waits for runs that read the table. Sessions
     drop partitions one at a time, because PostgreSQL raises an internal error if two sessions drop the same partition.

@@ -15,12 +15,12 @@ from county.dates import parse_name
 from county.errors import DamagedFile, EmptyFile
 from county.limits import refuse_too_large
 
-#: Methods of packing that unpack in bounded memory.
+#: Compression methods that need only bounded memory to unpack.
 BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
-    """Open the text file of an archived object, unzipped when it is a zip.
+    """Open the text file of an archived object; if the object is a zip, unzip the file.
 
     Raises EmptyFile for a zip without a text file, DamagedFile for a zip that cannot be read, and FileTooLarge.
     """
@@ -33,7 +33,7 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
     """Open a zip's text file with the stem ``stem``, or else its first; raise the errors of ``open_lines``.
 
-    A member never gives more bytes than the zip's directory says, so its size is known before it is unpacked.
+    Reading a member never yields more bytes than the zip's directory says, so the size is known before unpacking.
     """
     with readable_zip(name):
         members = zipfile.ZipFile(stream)

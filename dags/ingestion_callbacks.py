@@ -29,7 +29,7 @@ def business_date_of(dag_run: Any, asked: str | None) -> date:
 
 
 def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
-    """Return a run's state in Airflow, ``GONE`` if Airflow does not have the run, None if Airflow does not answer."""
+    """Return a run's state in Airflow, ``GONE`` if there is no such run, or None if Airflow does not answer."""
     from county.runs import GONE
 
     try:

@@ -74,7 +74,7 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Close the alert for ``cause`` and alerts that wait only for ``affected``; notify on-call of the recovery.
+    """Close the alert for ``cause`` and alerts that only ``affected`` kept open; notify on-call of the recovery.
 
     Returns how many alerts were closed. Never raises.
     """
@@ -166,8 +166,8 @@ def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) ->
 
 
 def _send(severity: str, subject: str, body: str) -> bool | None:
-    """Send an alert; return whether at least one address accepted it, None if no address is set."""
-    import apprise  # its import takes half a second, and most processes never send an alert
+    """Send an alert; return whether at least one address accepted it, or None if no address is set."""
+    import apprise  # a slow import, and most processes never send an alert
 
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
     channel = apprise.Apprise()

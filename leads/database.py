@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from leads.settings import settings
 
-#: Options with which a client notices within about half a minute that the server is gone without closing the
+#: With these options, a client notices within about half a minute that the server has gone away without closing the
 #: connection.
 KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -20,7 +20,8 @@ KEEPALIVES: dict[str, Any] = {
     "connect_timeout": 10,
 }
 
-#: A connection used within this many seconds is assumed to be alive, because a check costs as much as a small query.
+#: A connection that was used less than this many seconds ago is assumed to be alive, because a check costs as much as a
+#: small query.
 IDLE_SECONDS = 1.0
 _lent: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 

@@ -4,8 +4,8 @@ An event is a constant name and its fields: ``log.warning("delivery_requeued", d
 belong to all events of a thread's current work, such as a request's id, are bound once with ``structlog.contextvars``.
 
 Events go through the standard library's loggers, so a program that only imports ``notifier`` decides what happens to
-them. Our own programs call ``configure``: it gives one format to their events and to those of the libraries that they
-use. In an Airflow task, Airflow has already configured structlog, and the events appear in the task's log.
+them. Our own programs call ``configure``: it gives the same format to our events and to the events of the libraries
+that we use. In an Airflow task, Airflow has already configured structlog, and the events appear in the task's log.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure(*filters: RecordFilter) -> None:
-    """Give every logger of this process one format: JSON lines, or text when standard error is a terminal.
+    """Give every logger of this process the same format: JSON lines, or text when standard error is a terminal.
 
     Handlers that a library has attached to the root logger keep their stream; uvicorn's own handlers are removed.
     ``filters`` are applied to each record before it is formatted. Safe to repeat.
@@ -89,7 +89,7 @@ def formatter(*, is_terminal: bool) -> logging.Formatter:
 
 
 def _place_of_exception(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Replace an exception by its type and place, because its message may contain personal data."""
+    """Replace an exception with its type and place, because its message may contain personal data."""
     found = event.pop("exc_info", None)
     error = found[1] if isinstance(found, tuple) else found if isinstance(found, BaseException) else None
     if error is not None:
@@ -136,7 +136,7 @@ class _StandardError(logging.StreamHandler[TextIO]):
 
 
 def _is_terminal() -> bool:
-    """Return whether descriptor 2 is a terminal; Dramatiq may have replaced ``sys.stderr`` by a pipe."""
+    """Return whether descriptor 2 is a terminal; Dramatiq may have replaced ``sys.stderr`` with a pipe."""
     try:
         return os.isatty(2)
     except OSError:

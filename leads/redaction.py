@@ -23,8 +23,9 @@ _SHORTEST = 5
 
 
 def redact(text: str, secrets: Sequence[str] | None = None) -> str:
-    """Return ``text`` with three things masked: passwords in addresses, values named like a secret, secret settings.
+    """Return ``text`` with its secrets masked.
 
+    Passwords in addresses, values whose name suggests a secret, and the values of secret settings are masked.
     ``secrets`` are the values of secret settings. A caller that masks many texts passes ``secrets``; otherwise the
     environment is searched for each text.
     """
@@ -41,13 +42,13 @@ def mask_personal_data(text: str) -> str:
 
 
 def where(error: BaseException) -> str:
-    """Return type and place of an exception, without its message, which may contain personal data."""
+    """Return the type and place of an exception, without its message, which may contain personal data."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
 
 
 def secrets_of_this_process() -> list[str]:
-    """Return the secret values of the environment, the longest first."""
+    """Return the secret values in the environment, longest first."""
     found = set()
     for name, value in os.environ.items():
         if _SECRET_SETTING.search(name):

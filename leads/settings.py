@@ -38,7 +38,7 @@ def setting(
     """Declare a field of a settings class; a field without a default is required.
 
     ``example`` is what ``.env.example`` shows instead of the default; ``command`` is a shell command that generates a
-    value. ``production`` says whether every deployment must set the field; by default, every deployment must set the
+    value. ``production`` says whether every deployment must set the field. By default, deployments must set only the
     required fields.
     """
     is_set_in_production = default is ... if production is None else production
@@ -47,7 +47,10 @@ def setting(
 
 
 class EnvironmentSettings(BaseSettings):
-    """Base of the settings classes. Programs read settings through ``lazily()``; calling a class reads all settings."""
+    """Base of the settings classes.
+
+    Programs read settings through ``lazily()``, because creating an instance reads all settings.
+    """
 
     model_config = SettingsConfigDict(
         enable_decoding=False, env_ignore_empty=True, extra="ignore", frozen=True, validate_default=True
@@ -57,14 +60,15 @@ class EnvironmentSettings(BaseSettings):
     def lazily(cls) -> Self:
         """Return settings that are read from the environment each time they are used.
 
-        Using a setting raises MissingSetting if it is required and not set, InvalidSetting if its text is malformed.
+        Using a setting raises MissingSetting if it is required and not set, and InvalidSetting if its text is
+        malformed.
         """
         readers: dict[str, Any] = {name: _Reader(name, field) for name, field in cls.model_fields.items()}
         return cls.model_construct(**readers)
 
     @classmethod
     def is_set(cls, name: str) -> bool:
-        """Return whether the environment has a text for the setting ``name``; raise KeyError for an unknown setting."""
+        """Return whether the environment sets ``name``; raise KeyError for an unknown setting."""
         cls.model_fields[name]
         return bool(os.environ.get(name.upper(), "").strip())
 
@@ -79,7 +83,7 @@ class EnvironmentSettings(BaseSettings):
             return [str(_invalid(name, fields[name], error)) for name in dict.fromkeys(names)]
         return []
 
-    if not TYPE_CHECKING:  # a type checker would accept any name as a setting
+    if not TYPE_CHECKING:  # with this method, a type checker would accept any name as a setting
 
         def __getattribute__(self, name: str) -> Any:
             value = super().__getattribute__(name)

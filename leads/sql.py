@@ -19,5 +19,5 @@ def statement(path: str) -> str:
 
 
 def statement_with(path: str, **parts: str) -> sql.Composed:
-    """Return ``statement(path)`` with its ``{names}`` filled in by trusted SQL, such as the columns of a rule."""
+    """Return ``statement(path)`` with its ``{names}`` filled in with trusted SQL, such as the columns of a rule."""
     return sql.SQL(statement(path)).format(**{part: sql.SQL(text) for part, text in parts.items()})

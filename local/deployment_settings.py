@@ -14,21 +14,21 @@ class ComposeSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Secrets of the compose file")
 
     postgres_password: SecretStr = setting(
-        "Password of the compose file's PostgreSQL: letters and digits only, because it becomes part of an address.",
+        "Password of the compose file's PostgreSQL. Use only letters and digits, because it becomes part of a URL.",
         example="change-me",
     )
     airflow__api_auth__jwt_secret: SecretStr = setting(
-        "Signs the tokens that Airflow's processes exchange. All of them need the same value.",
+        "Key that signs the tokens between Airflow's processes. All of them need the same key.",
         command="openssl rand -hex 64",
         example="change-me",
     )
     airflow__core__fernet_key: SecretStr = setting(
-        "Encrypts connections in Airflow's database.",
+        "Key that encrypts the connections in Airflow's database.",
         command="openssl rand -base64 32 | tr '+/' '-_'",
         example="change-me",
     )
     airflow__api__secret_key: SecretStr = setting(
-        "Signs the sessions of Airflow's UI.", command="openssl rand -hex 32", example="change-me"
+        "Key that signs the sessions of Airflow's UI.", command="openssl rand -hex 32", example="change-me"
     )
 
 
@@ -38,13 +38,13 @@ class AirflowConnections(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Airflow's connections")
 
     airflow_conn_leads_db: SecretStr = setting(
-        "The leads database. If unset, DATABASE_URL is used.",
+        "Address of the leads database. If unset, Airflow uses DATABASE_URL.",
         "",
         example="postgresql://leads:change-me@localhost:5432/leads",
     )
     airflow_conn_miami_dade_ftp: SecretStr = setting(
-        'The county\'s FTP server. "extra": {"tls": true} makes it FTPS (encrypted). Adding "ca_file": '
-        '"/path/county.pem" also checks the server\'s certificate.',
+        'The county\'s FTP server. "extra": {"tls": true} switches to FTPS (encrypted). "extra": {"tls": true, '
+        '"ca_file": "/path/county.pem"} also checks the server\'s certificate.',
         example='{"conn_type": "ftp", "host": "ftp.example.com", "login": "change-me", "password": "change-me"}',
     )
     airflow_conn_google_cloud_default: SecretStr = setting(
@@ -53,8 +53,8 @@ class AirflowConnections(EnvironmentSettings):
         example='{"conn_type": "google_cloud_platform", "extra": {"project": "example"}}',
     )
     airflow_conn_airflow_db: SecretStr = setting(
-        "Airflow's own database, which data_cleanup keeps small. If unset, docker compose supplies the address of its "
-        "own database. Elsewhere, data_cleanup skips Airflow's database.",
+        "Address of Airflow's own database, which data_cleanup keeps small. If unset, docker compose supplies the "
+        "address of its own database, and other deployments skip that part of data_cleanup.",
         "",
         example="postgresql://leads:change-me@localhost:5432/airflow",
     )

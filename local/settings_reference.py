@@ -57,9 +57,9 @@ GROUPS: tuple[type[EnvironmentSettings], ...] = (
 _WIDTH = 120
 _EXAMPLE_HEAD = """\
 # Settings of the whole system. For docker compose: cp .env.example .env, then replace every change-me.
-# A line that starts with "#" and a name is optional: what it shows is the default or an example.
-# `make demo`, `make up` and `make test` need no file: they make their own keys and talk to the sandbox.
-# Generated from the settings classes by `make settings-reference`; change those, not this file.
+# A setting in a line that starts with "#" is optional; the line shows the default or an example.
+# `make demo`, `make up` and `make test` need no file: they generate their own keys and use the sandbox.
+# `make settings-reference` generates this file from the settings classes; change the classes, not this file.
 """
 _PAGE_HEAD = """\
 # Settings
@@ -67,9 +67,9 @@ _PAGE_HEAD = """\
 Every program reads its settings from the environment. `make demo`, `make up` and `make test` set all of them; for
 `docker compose`, copy `.env.example` to `.env` and replace every `change-me`.
 
-A required setting has no default. A program asks for it when it first needs it, and its error says which one is
-missing. A malformed setting is reported when the program starts and again when it is used. Secrets are never printed
-and never logged.
+A required setting has no default. If a required setting is missing, the program fails when it first needs the
+setting, and the error names the setting. A malformed setting is reported when the program starts and again when it is
+used. Secrets are never printed and never logged.
 
 This page is generated from the settings classes by `make settings-reference`: `leads/settings.py` (both sides),
 `notifier/core/settings.py` (notifier), `county/settings.py` (DAGs) and `local/deployment_settings.py` (Airflow and

@@ -38,7 +38,7 @@ def run() -> None:
 
 
 def _destination() -> Any:
-    """Return the revision to upgrade to; None for commands that change nothing, such as ``current``."""
+    """Return the revision to upgrade to, or None for commands that change nothing, such as ``current``."""
     try:
         return context.get_revision_argument()
     except KeyError:

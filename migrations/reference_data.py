@@ -37,7 +37,7 @@ def reference_files(folder: Path = REFERENCE) -> list[Path]:
 
 
 def load_reference(connection: psycopg.Connection[Any], path: Path) -> None:
-    """Make the table equal to the CSV file: add and change rows, and remove those that the file no longer has.
+    """Make the table equal to the CSV file: add and change rows, and remove rows that the file no longer has.
 
     Raises MigrationError when the file does not fit the table, or when another table refers to a removed row.
     """

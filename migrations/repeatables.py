@@ -48,7 +48,7 @@ class RepeatableFile:
 def read_repeatables(folder: Path = REPEATABLE, reference: Path = REFERENCE) -> list[RepeatableFile]:
     """Return the files in the order in which to apply them: each file after the files that it requires.
 
-    Raises MigrationError when a file requires a missing file, or when files require each other.
+    Raises MigrationError when a file requires a missing file, or when files require each other in a circle.
     """
     files = {path.stem: _read(path, reference) for path in sorted(folder.glob("*.sql"))}
     for file in files.values():

@@ -76,7 +76,7 @@ CREATE TABLE party_versions (
     CONSTRAINT party_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
 );
 
-COMMENT ON TABLE party_versions IS 'All versions of the parties of documents. The rows work like those of document_versions.';
+COMMENT ON TABLE party_versions IS 'All versions of the parties of documents. Versions follow the same rules as in document_versions.';
 
 COMMENT ON COLUMN party_versions.party_key IS 'Identifies the party within the document. The key is the party''s sequence number, or the row key from the 42-column file.';
 
@@ -250,7 +250,7 @@ COMMENT ON PROCEDURE refresh_address_keys(IN batch_size integer) IS 'Recalculate
 CREATE FUNCTION refresh_after_merge() RETURNS bigint
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION refresh_after_merge() IS 'Derives again the properties that the API reported during a merge. Returns the number of these properties, and 0 while a merge is running.';
+COMMENT ON FUNCTION refresh_after_merge() IS 'Derives properties again if the API reported them during a merge. Returns the number of these properties, and 0 while a merge is running.';
 
 CREATE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
     LANGUAGE plpgsql;
@@ -280,7 +280,7 @@ COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision
 CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) RETURNS TABLE(claimed boolean, count integer, opened_at timestamp with time zone)
     LANGUAGE sql;
 
-COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. claimed is true for the caller that must send the alert, at most once an hour.';
+COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. claimed is true if the caller must send the alert, which happens at most once an hour.';
 
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -302,7 +302,7 @@ CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio, and derives the properties that its documents name, by the rules of the batch merge.';
+COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio, and derives the properties that its documents name, following the rules of the batch merge.';
 
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -926,7 +926,7 @@ COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verificat
 
 COMMENT ON COLUMN deliveries.claim IS 'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
 
-COMMENT ON COLUMN deliveries.check_at IS 'When to ask the provider about a parked SMS, or about a call whose end was not reported. The start of a call sets this time.';
+COMMENT ON COLUMN deliveries.check_at IS 'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. The start of a call sets this time.';
 
 COMMENT ON COLUMN deliveries.resends IS 'Number of times an e-mail with an unknown outcome was sent again: at most one.';
 
@@ -1015,7 +1015,7 @@ CREATE TABLE users (
     CONSTRAINT users_balance_never_negative CHECK ((token_balance >= 0))
 );
 
-COMMENT ON TABLE users IS 'Subscribers. The app writes the rows; the ledger writes token_balance.';
+COMMENT ON TABLE users IS 'Subscribers. The app writes the rows. The ledger also writes token_balance.';
 
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
 
@@ -1079,11 +1079,11 @@ CREATE TABLE leads (
     CONSTRAINT leads_status_check CHECK ((status = ANY (ARRAY['new'::text, 'contacted'::text, 'converted'::text, 'closed'::text])))
 );
 
-COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was made.';
+COMMENT ON COLUMN leads.lead_date IS 'Date of the record that led to the lead.';
 
-COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
+COMMENT ON COLUMN leads.business_date IS 'Business date of the run that created the lead.';
 
-COMMENT ON COLUMN leads.announced_at IS 'Time at which the lead''s alerts were written. Null if the run that made the lead wrote no alerts.';
+COMMENT ON COLUMN leads.announced_at IS 'Time at which the lead''s alerts were written. Null if the run that created the lead wrote no alerts.';
 
 COMMENT ON COLUMN leads.reopens_as IS 'Status that a lead gets again if the reason for which a run closed it ceases to be true. Null for an open lead and for a lead that a person closed.';
 
@@ -1166,7 +1166,7 @@ CREATE TABLE event_meanings (
     suppresses boolean NOT NULL
 );
 
-COMMENT ON TABLE event_meanings IS 'The delivery state that each provider event implies, or null for none. If a delivery has several events, the event with the highest rank counts, then the latest event.';
+COMMENT ON TABLE event_meanings IS 'The delivery state that each provider event implies, or null for none. If a delivery has several events, the event with the highest rank counts. Of events with the same rank, the latest counts.';
 
 CREATE VIEW eviction_records AS
  SELECT case_number,
@@ -1326,9 +1326,9 @@ CREATE TABLE lookups (
     CONSTRAINT lookups_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'asking'::text, 'answered'::text, 'failed'::text])))
 );
 
-COMMENT ON TABLE lookups IS 'Lookups at the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
+COMMENT ON TABLE lookups IS 'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
 
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for the lookup.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
 
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 
@@ -1354,7 +1354,7 @@ CREATE TABLE mailing_runs (
     last_day date NOT NULL
 );
 
-COMMENT ON TABLE mailing_runs IS 'The newest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
+COMMENT ON TABLE mailing_runs IS 'The latest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
 
 CREATE UNLOGGED TABLE matched_records (
     ingestion_id bigint NOT NULL,
@@ -1411,14 +1411,14 @@ CREATE TABLE pending_cases (
     case_number text NOT NULL
 );
 
-COMMENT ON TABLE pending_cases IS 'Court cases that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads step, the rows stay for the next run.';
+COMMENT ON TABLE pending_cases IS 'Court cases that a merge changed and whose leads are not up to date yet. If a run fails before the make_leads step, the rows stay for the next run.';
 
 CREATE TABLE pending_folios (
     business_date date NOT NULL,
     folio text NOT NULL
 );
 
-COMMENT ON TABLE pending_folios IS 'Folios that a merge changed and whose leads are not up to date yet. If a run dies before the make_leads step, the rows stay for the next run.';
+COMMENT ON TABLE pending_folios IS 'Folios that a merge changed and whose leads are not up to date yet. If a run fails before the make_leads step, the rows stay for the next run.';
 
 CREATE VIEW probate_cases AS
  SELECT case_number,
@@ -1472,7 +1472,7 @@ WITH (fillfactor='80');
 
 COMMENT ON TABLE properties IS 'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
 
-COMMENT ON COLUMN properties.last_updated IS 'Time of the newest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
+COMMENT ON COLUMN properties.last_updated IS 'Time of the latest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
 
 COMMENT ON COLUMN properties.document_facts IS 'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. When a document is deleted, only facts from documents are removed.';
 
@@ -1757,7 +1757,7 @@ CREATE TABLE task_failures (
     failed_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE task_failures IS 'The last error of each failed task. The callback that alerts on-call reads it here, because the callback runs in another process and does not get the exception.';
+COMMENT ON TABLE task_failures IS 'The last error of each failed task. The callback that alerts on-call reads the error here, because the callback runs in another process and does not get the exception.';
 
 ALTER TABLE task_failures ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME task_failures_id_seq
@@ -1795,7 +1795,7 @@ COMMENT ON TABLE token_entries IS 'The token ledger, which is append-only. Balan
 
 COMMENT ON COLUMN token_entries.lookup_id IS 'The lookup that the entry pays for. Null if the entry belongs to a delivery.';
 
-COMMENT ON COLUMN token_entries.hold_number IS 'Number of the hold within its delivery, from 1. Each replay makes a new hold.';
+COMMENT ON COLUMN token_entries.hold_number IS 'Number of the hold within its delivery, from 1. Each replay creates a new hold.';
 
 ALTER TABLE token_entries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME token_entries_id_seq
@@ -1846,7 +1846,7 @@ CREATE TABLE unmatched_records (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. Each run tries to match these records again, for 90 days.';
+COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. For 90 days, each run tries again to match these records.';
 
 COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
 

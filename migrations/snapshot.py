@@ -39,7 +39,7 @@ def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return libpq's environment variables for ``url``; other users could read a password in the arguments."""
+    """Return libpq's environment variables for ``url``; in the arguments, other users could read a password."""
     variables = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME"}
     return {variables.get(name, f"PG{name.upper()}"): str(value) for name, value in conninfo_to_dict(url).items()}
 

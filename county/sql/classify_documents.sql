@@ -1,5 +1,5 @@
--- Classify the documents of the day's pending folios by what was known on the business date. A backfill thus creates
--- the same leads as a run on that day. Reads pending_folios; creates candidate_folios and classified_documents.
+-- Classify the documents of the day's pending folios based on what was known on the business date. A backfill thus
+-- creates the same leads as a run on that day. Reads pending_folios; creates candidate_folios and classified_documents.
 CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
 ANALYZE candidate_folios;

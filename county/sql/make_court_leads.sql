@@ -1,4 +1,4 @@
--- Create at most one lead for each property, lead type and case, by what was known on the business date.
+-- Create at most one lead for each property, lead type and case, based on what was known on the business date.
 CREATE TEMP TABLE classified_cases ON COMMIT DROP AS
 SELECT c.record_type, c.case_number, v.property_id, v.entry, v.filed_on, v.party_name, v.counterparty_name,
        p.folio_number, p.owner_name, concat_ws(' ', p.address, p.unit) AS address,
@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
     WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
     ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
 JOIN properties p ON p.id = v.property_id
--- A case that was disposed of once stays disposed of. The date is compared in bool_or, because in WHERE it would make
+-- If a case was ever disposed of, it stays disposed of. The date is compared in bool_or, because in WHERE it would make
 -- the planner choose the index on business_date.
 CROSS JOIN LATERAL (
     SELECT bool_or(d.is_disposed AND d.business_date <= %(day)s::date) AS is_over

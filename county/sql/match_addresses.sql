@@ -8,7 +8,7 @@ SELECT a.reference, a.address, p.address_key, p.range_key, p.unit_key,
 FROM addresses_to_match a CROSS JOIN LATERAL parse_address(a.address, a.unit) p;
 ANALYZE parsed;
 
--- Pairs of names for the same street: aliases and the roll's names. An alias that two streets share is replaced by
+-- Pairs of names for the same street: aliases and the roll's names. An alias that two streets share may be replaced by
 -- either street name, but no name is replaced by that alias.
 CREATE TEMP TABLE synonyms ON COMMIT DROP AS
 SELECT '|' || alias AS street, '|' || street AS other FROM street_aliases
@@ -75,8 +75,8 @@ JOIN known_streets k
 WHERE NOT EXISTS (SELECT FROM known_streets s WHERE (s.direction, s.name, s.type) = (u.direction, u.name, u.type))
   AND is_misspelling(replace(u.name, ' ', ''), replace(k.name, ' ', ''))
 UNION
--- Complete a street name that lacks its direction or type, or that has a direction that the roll leaves out. Do so only
--- if no other street in that ZIP code has the name.
+-- Complete a street name that lacks its direction or type, or that has a direction that the roll leaves out. A name is
+-- completed only if no other street in that ZIP code has it.
 SELECT u.street, u.zip, min(k.other)
 FROM unknown_streets u
 JOIN known_streets k ON k.name = u.name AND (u.type = '' OR k.type = u.type) AND (k.zip = u.zip) IS NOT FALSE

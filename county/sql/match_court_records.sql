@@ -18,7 +18,7 @@ WHERE l.ingestion_id = %(ingestion_id)s
   -- An earlier match is kept, unless the record's address was corrected.
   AND matched.found IS NULL;
 
--- Waiting records get a reference of their own, because this file and a newer file may give different addresses for the
+-- Waiting records get their own references, because this file and a newer file may give different addresses for the
 -- same case.
 INSERT INTO addresses_to_match
 SELECT 'again:' || w.record_type || ':' || w.source_reference || ':' || w.entry, w.source_reference, w.record_type,

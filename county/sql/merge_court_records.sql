@@ -4,8 +4,8 @@ CREATE TEMP TABLE found_matches ON COMMIT DROP AS
 SELECT source_reference, folio FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 ANALYZE found_matches;
 
--- The day's files give each case one version. A corrected file replaces the day's earlier file, so records that only
--- the earlier file has are deleted.
+-- A day's files contain one version of each case. A corrected file replaces the day's earlier file, so records that
+-- only the earlier file has are deleted.
 CREATE TEMP TABLE incoming_records ON COMMIT DROP AS
 SELECT l.record_type, l.case_number, l.entry, l.filed_on, l.case_type, l.description, l.judge_section, l.party_name,
        l.counterparty_name, l.amount, l.date_of_death, l.case_status, l.disposition, l.disposition_code,

@@ -111,8 +111,8 @@ WITH newest AS (
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 )
--- Three separate joins, because each joins with a table that is usually almost empty; a combined join would read all
--- rows.
+-- Use three separate joins, because each of them joins with a table that is usually almost empty. A combined join would
+-- read all rows.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
 FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION

@@ -84,7 +84,7 @@ BEGIN
     WHERE folio_number = asked_folio AND (last_updated IS NULL OR last_updated < now());
 END $$;
 COMMENT ON FUNCTION store_api_records IS
-    'Stores the API''s answer for a folio, and derives the properties that its documents name, by the rules of the batch merge.';
+    'Stores the API''s answer for a folio, and derives the properties that its documents name, following the rules of the batch merge.';
 
 CREATE OR REPLACE FUNCTION refresh_after_merge() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -99,5 +99,5 @@ BEGIN
     RETURN coalesce(cardinality(folios), 0);
 END $$;
 COMMENT ON FUNCTION refresh_after_merge IS
-    'Derives again the properties that the API reported during a merge. '
+    'Derives properties again if the API reported them during a merge. '
     'Returns the number of these properties, and 0 while a merge is running.';

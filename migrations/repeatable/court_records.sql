@@ -1,6 +1,6 @@
 -- Court cases as the county's files list them, and views that show them under the county's column names.
 
--- If a file names a party twice in one case, only the last line counts. An estate is one record, made from two lines:
+-- If a file names a party twice in one case, only the last line counts. An estate is one record that joins two lines:
 -- the decedent's line, which has the address, and the petitioner's line.
 CREATE OR REPLACE VIEW court_lines AS
 WITH evictions AS (

@@ -21,10 +21,10 @@ RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date d
                document_code text, transaction text, address text, city text, zip text, mortgage_known boolean,
                mortgage_balance numeric, facts text[])
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    -- The newest document is the document with the latest recording date, then with the highest clerk's file number.
-    -- The query sorts documents once, and newest() takes the first document of each group. LATERAL with OFFSET makes
-    -- the planner use the index for each folio. Without it, the planner reads all documents when a day's files name
-    -- many folios.
+    -- The newest document is the document with the latest recording date. If several have that date, the highest
+    -- clerk's file number decides. The query sorts documents once, and newest() takes the first document of each group.
+    -- LATERAL with OFFSET makes the planner use the index for each folio. Without LATERAL, the planner reads all
+    -- documents when a day's files name many folios.
     WITH found AS MATERIALIZED (
         SELECT v.*
         FROM unnest(folios) AS f (folio)
@@ -115,7 +115,7 @@ $$;
 COMMENT ON FUNCTION property_facts IS 'Returns what the live documents of each folio say about its property.';
 
 CREATE OR REPLACE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
--- The first batch's plan is reused, so it must use indexes even if the tables were small then.
+-- The plan for the first batch is reused, so it must use indexes even if the tables are still small.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     WITH facts AS MATERIALIZED (

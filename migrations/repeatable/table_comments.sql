@@ -2,7 +2,7 @@
 
 -- ── Subscribers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-COMMENT ON TABLE users IS 'Subscribers. The app writes the rows; the ledger writes token_balance.';
+COMMENT ON TABLE users IS 'Subscribers. The app writes the rows. The ledger also writes token_balance.';
 COMMENT ON COLUMN users.token_balance IS
     'The subscriber''s balance in tokens. When the app changes the balance, a trigger writes a grant or adjust entry.';
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
@@ -28,7 +28,7 @@ COMMENT ON COLUMN municipalities.has_post_office IS
 COMMENT ON TABLE properties IS
     'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
 COMMENT ON COLUMN properties.last_updated IS
-    'Time of the newest fact from a recorded document or the county''s API. '
+    'Time of the latest fact from a recorded document or the county''s API. '
     'If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
 COMMENT ON COLUMN properties.document_facts IS
     'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. '
@@ -42,7 +42,7 @@ COMMENT ON COLUMN document_versions.has_row_keys IS
     'In that file a document is live as long as one of its party rows is live.';
 COMMENT ON COLUMN document_versions.is_live IS 'True if this is the newest version of a document that is not deleted.';
 COMMENT ON TABLE party_versions IS
-    'All versions of the parties of documents. The rows work like those of document_versions.';
+    'All versions of the parties of documents. Versions follow the same rules as in document_versions.';
 COMMENT ON COLUMN party_versions.party_key IS
     'Identifies the party within the document. '
     'The key is the party''s sequence number, or the row key from the 42-column file.';
@@ -78,17 +78,17 @@ COMMENT ON TABLE rejected_records IS
     'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
 COMMENT ON TABLE unmatched_records IS
     'Records without a folio that match no property or more than one. '
-    'Each run tries to match these records again, for 90 days.';
+    'For 90 days, each run tries again to match these records.';
 COMMENT ON COLUMN unmatched_records.entry IS
     'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
 COMMENT ON TABLE matched_records IS
     'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
 COMMENT ON TABLE pending_folios IS
     'Folios that a merge changed and whose leads are not up to date yet. '
-    'If a run dies before the make_leads step, the rows stay for the next run.';
+    'If a run fails before the make_leads step, the rows stay for the next run.';
 COMMENT ON TABLE pending_cases IS
     'Court cases that a merge changed and whose leads are not up to date yet. '
-    'If a run dies before the make_leads step, the rows stay for the next run.';
+    'If a run fails before the make_leads step, the rows stay for the next run.';
 COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Area of the lot in square feet.';
 COMMENT ON TABLE court_files IS 'The files of the court feeds, with the record type and the lead type of each file.';
 COMMENT ON TABLE court_records IS
@@ -100,23 +100,23 @@ COMMENT ON COLUMN court_records.counterparty_name IS 'Name of the landlord, plai
 COMMENT ON COLUMN court_records.is_live IS 'True if the row belongs to the newest version of the case.';
 COMMENT ON TABLE task_failures IS
     'The last error of each failed task. '
-    'The callback that alerts on-call reads it here, because the callback runs in another process and does not get the exception.';
+    'The callback that alerts on-call reads the error here, because the callback runs in another process and does not get the exception.';
 
 -- ── Leads ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-COMMENT ON COLUMN leads.lead_date IS 'Date of the record from which the lead was made.';
-COMMENT ON COLUMN leads.business_date IS 'Business date of the run that made the lead.';
+COMMENT ON COLUMN leads.lead_date IS 'Date of the record that led to the lead.';
+COMMENT ON COLUMN leads.business_date IS 'Business date of the run that created the lead.';
 COMMENT ON COLUMN leads.reopens_as IS
     'Status that a lead gets again if the reason for which a run closed it ceases to be true. '
     'Null for an open lead and for a lead that a person closed.';
 COMMENT ON COLUMN leads.announced_at IS
-    'Time at which the lead''s alerts were written. Null if the run that made the lead wrote no alerts.';
+    'Time at which the lead''s alerts were written. Null if the run that created the lead wrote no alerts.';
 
 -- ── Lookups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lookups IS
-    'Lookups at the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for the lookup.';
+    'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 COMMENT ON COLUMN lookups.units_consumed IS
     'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome counts too.';
@@ -138,7 +138,7 @@ COMMENT ON COLUMN delivery_kinds.is_replayable IS
     'False for kinds that are useless soon after they were due.';
 COMMENT ON TABLE event_meanings IS
     'The delivery state that each provider event implies, or null for none. '
-    'If a delivery has several events, the event with the highest rank counts, then the latest event.';
+    'If a delivery has several events, the event with the highest rank counts. Of events with the same rank, the latest counts.';
 COMMENT ON TABLE deliveries IS
     'Deliveries: one row for each e-mail, SMS or call. Workers send what these rows say; Redis only wakes a worker.';
 COMMENT ON COLUMN deliveries.not_before IS
@@ -163,7 +163,7 @@ COMMENT ON COLUMN deliveries.recipient IS
     'This is personal data: cleanup empties this column, sender, body and params after the retention period.';
 COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
 COMMENT ON COLUMN deliveries.check_at IS
-    'When to ask the provider about a parked SMS, or about a call whose end was not reported. '
+    'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. '
     'The start of a call sets this time.';
 COMMENT ON COLUMN deliveries.resends IS
     'Number of times an e-mail with an unknown outcome was sent again: at most one.';
@@ -174,7 +174,7 @@ COMMENT ON TABLE delivery_events IS
     'Events that providers reported about deliveries. '
     'An event is stored once, and then applied to the delivery''s state.';
 COMMENT ON TABLE mailing_runs IS
-    'The newest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
+    'The latest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
 
 -- ── Tokens ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,7 +183,7 @@ COMMENT ON TABLE token_entries IS
 COMMENT ON COLUMN token_entries.lookup_id IS
     'The lookup that the entry pays for. Null if the entry belongs to a delivery.';
 COMMENT ON COLUMN token_entries.hold_number IS
-    'Number of the hold within its delivery, from 1. Each replay makes a new hold.';
+    'Number of the hold within its delivery, from 1. Each replay creates a new hold.';
 COMMENT ON TABLE low_balance_watch IS
     'Subscribers who will get a low_token_balance e-mail when their balance falls below their threshold. '
     'A grant that raises the balance to the threshold adds the subscriber again.';

@@ -1,4 +1,4 @@
--- The token ledger. Triggers keep entries and balances equal: a change to one also changes the other.
+-- The token ledger. Triggers keep entries and balances in agreement: a change to one also changes the other.
 
 CREATE OR REPLACE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE jsonb_typeof(preferences -> 'low_balance_threshold')
@@ -100,8 +100,8 @@ BEGIN
         WHERE id = ANY (ARRAY (SELECT d.subscriber_id
                                FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id))
         ORDER BY id FOR NO KEY UPDATE;
-    -- Hold tokens for the highest priority first. Skip a delivery that costs more than the remaining balance, so that
-    -- an SMS that the subscriber cannot pay for does not block an e-mail that costs less. The loop needs at most one
+    -- Hold tokens in order of priority, highest first. Skip a delivery that costs more than the remaining balance, so
+    -- that an SMS that the subscriber cannot pay for does not block an e-mail that costs less. The loop needs at most one
     -- iteration for each different price.
     LOOP
         WITH ranked AS (

@@ -43,7 +43,7 @@ class RedisSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Servers")
 
     redis_url: SecretStr = setting(
-        "Address of Redis 6.2 or newer. docker compose and make use their own server unless it is set.",
+        "Address of Redis 6.2 or newer. If unset, docker compose and make use their own server.",
         "redis://127.0.0.1:6379/0",
     )
 

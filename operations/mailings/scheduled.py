@@ -36,7 +36,7 @@ def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: da
     """Enqueue reminders for trials that end 7, 3 or 1 days after ``day``, counted in New York dates.
 
     Also makes up for days without a run: each trial that missed a reminder and has not ended by ``now`` gets one
-    reminder, with the days that are left.
+    reminder with the number of days left.
     """
     return _open(connection, "trial_reminders", wanted=day == today, day=day, now=now)
 

@@ -14,7 +14,7 @@ from leads.redaction import redact
 
 log = get_logger(__name__)
 
-#: Variables with which Airflow keeps a task away from its database; the command runs without them.
+#: Environment variables that keep a task away from Airflow's database; the command runs without them.
 _BLOCKED = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
 
 

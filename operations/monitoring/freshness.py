@@ -20,14 +20,14 @@ from leads.sql import statement
 
 #: A run counts as never started if it has no row this long after its slot.
 GRACE = timedelta(minutes=30)
-#: How far back missed runs are searched for. The last slot of a feed is checked however old it is.
+#: How far back missed runs are searched for. The last slot of a feed is checked, however old it is.
 LOOK_BACK = timedelta(days=7)
 LONGEST_MONTH = timedelta(days=31)
 
 
 @dataclass(frozen=True)
 class History:
-    """A feed's dates in ``data_ingestion_logs``: dates with a run, the first date, and the newest date with data."""
+    """A feed's dates in ``data_ingestion_logs``: dates with a run, the first date, and the latest date with data."""
 
     days: list[date] | None
     first_day: date | None
@@ -35,11 +35,11 @@ class History:
 
 
 def watch_feeds(connection: psycopg.Connection, *, now: datetime) -> dict[str, list[str]]:
-    """Alert on-call of runs that never started and of stale feeds, and report when a feed has recovered.
+    """Alert on-call about runs that never started and about stale feeds, and report when a feed has recovered.
 
-    Compares the schedules with ``data_ingestion_logs``. A holiday needs a run too: its run starts and is skipped. If
-    Airflow has just started, nothing is reported, so that Airflow can start the missed runs first. Return the missing
-    dates by DAG id, and under ``stale`` the ids of DAGs without fresh data.
+    Compares the schedules with ``data_ingestion_logs``. A run is expected on a holiday too: the run starts and is
+    skipped. If Airflow has just started, nothing is reported, so that Airflow can start the missed runs first. Return
+    the missing dates by DAG id, and under ``stale`` the ids of DAGs without fresh data.
     """
     found: dict[str, list[str]] = {"stale": []}
     if _has_just_come_up(connection, now):
@@ -78,7 +78,7 @@ def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
 def end_abandoned_runs(
     connection: psycopg.Connection, state_of: Callable[[str, str], str | None]
 ) -> dict[str, list[str]]:
-    """Mark rows as failed whose run in Airflow ended without updating them; return the run ids by DAG id.
+    """Mark rows as failed if their run in Airflow ended without updating them; return the run ids by DAG id.
 
     ``state_of(dag_id, run_id)`` returns a run's state in Airflow, as in ``county.runs.end_abandoned``.
     """
@@ -90,9 +90,9 @@ def end_abandoned_runs(
 
 
 def missing_days(feed: Feed, seen: list[date], first_day: date | None, now: datetime) -> list[date]:
-    """Return the due dates of a feed that have no run: dates of the last week, and the newest due date in any case.
+    """Return the due dates of a feed that have no run: dates of the last week, and the latest due date, however old.
 
-    Dates before the feed's first run ever (``first_day``) do not count, except the newest due date.
+    Dates before the feed's first run ever (``first_day``) do not count, except the latest due date.
     """
     slots = feed.slots(local_day(now) - LONGEST_MONTH, now - GRACE)
     due = [local_day(slot) for slot in slots]
@@ -129,7 +129,7 @@ def _alert_of_stale(connection: psycopg.Connection, feed: Feed, newest: date | N
     alert(
         "warning",
         f"{feed.dag_id} brings no fresh data",
-        f"The newest date with data is {newest or 'none yet'}.",
+        f"The latest date with data is {newest or 'none yet'}.",
         "Check error_message and warnings in data_ingestion_logs, then the county's server: does it still publish the "
         "files, under the same names and with records in them?",
         cause=f"stale:{feed.dag_id}",

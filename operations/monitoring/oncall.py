@@ -1,4 +1,4 @@
-"""Airflow callbacks that alert on-call of failed and late runs.
+"""Airflow callbacks that alert on-call about failed and late runs.
 
 The callbacks of a DAG run in the dag-processor. These callbacks are called even if a task's process was killed, but
 Airflow passes them no exception. Therefore the callback of a failed task first stores the task's error in
@@ -94,7 +94,7 @@ def run_succeeded(context: Mapping[str, Any]) -> None:
 
 
 def run_is_late(context: Mapping[str, Any] | None = None) -> None:
-    """Alert on-call of a run that is unfinished at its deadline. A failed run has an alert of its own."""
+    """Alert on-call about a run that is unfinished at its deadline. A failed run has its own alert."""
     from leads.alert import alert
 
     run = dict((context or {}).get("dag_run") or {})
@@ -156,7 +156,10 @@ def _last_failure(connection: psycopg.Connection, context: Mapping[str, Any]) ->
 
 
 def _business_date(connection: psycopg.Connection, context: Mapping[str, Any]) -> date | None:
-    """Return the business date of a feed's run; None for other DAGs, whose next success makes up for a failed run."""
+    """Return the business date of a feed's run, or None for other DAGs.
+
+    For other DAGs, the next success makes up for a failed run.
+    """
     feed = feed_of_dag(context["dag"].dag_id)
     if feed is None:
         return None

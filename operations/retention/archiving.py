@@ -1,9 +1,9 @@
 """Archives old rows as compressed JSON lines, reads them back, and only then removes the rows.
 
 A batch begins as a row of ``cleanup_batches`` that lists the ids of its rows. If a run is killed, the next run finishes
-the open batch first. If the batch's object exists already, the object is read and not written again. Removing the rows
-and closing the batch are one transaction. A row is removed only if the object contains it and the row has not changed
-since.
+the open batch first. If the batch's object already exists, the object is read and not written again. The rows are
+removed and the batch is closed in one transaction. A row is removed only if the object contains it and the row has not
+changed since.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from operations.retention.rules import Rule
 
 log = get_logger(__name__)
 
-#: The id is the first column of every table. Parsing whole lines as JSON would take longer than all other work.
+#: The id is the first column of every table. Parsing whole lines as JSON would take longer than all the other work.
 _ID = re.compile(rb'\{"id":(\d+),')
 
 
 class ArchiveDiffers(PermanentIngestionError):
-    """An archived object differs from what was written to it; no row was removed."""
+    """An archived object differs from the content that was written to it; no row was removed."""
 
 
 @dataclass
@@ -48,9 +48,10 @@ class Contents:
 def archive_next(
     connection: psycopg.Connection, archive: Archive, rule: Rule, *, before: datetime, limit: int
 ) -> int | None:
-    """Archive and remove the next batch of at most ``limit`` rows; return how many were removed, None if no row is due.
+    """Archive and remove the next batch of at most ``limit`` rows.
 
-    Raises ArchiveDiffers or an error of the archive; the batch then stays open.
+    Return how many rows were removed, or None if no row is due. Raises ArchiveDiffers or an error of the archive; the
+    batch then stays open.
     """
     batch = _open_batch(connection, rule, before, limit)
     if batch is None:
@@ -89,7 +90,7 @@ def _open_batch(
 def _write(
     connection: psycopg.Connection, archive: Archive, rule: Rule, name: str, row_ids: list[int]
 ) -> tuple[int, str] | None:
-    """Archive the rows; return their count and checksum, None when an earlier run has archived them."""
+    """Archive the rows; return their count and checksum, or None if an earlier run has archived them."""
     if _is_there(archive, name):
         log.info("batch_already_archived", object_name=name)
         return None

@@ -26,9 +26,10 @@ BATCH = 10_000
 def clean_up(
     connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
 ) -> dict[str, int]:
-    """Remove rows that are past their retention at ``moment``; return the rows by rule, and the ``staging`` tables.
+    """Remove rows that are past their retention at ``moment``.
 
-    With ``dry_run``, rows are only counted. Each batch of ``batch`` rows is a transaction of its own: locks are short,
+    Return the number of rows for each rule, and under ``staging`` the number of dropped partitions. With ``dry_run``,
+    rows are only counted. Each batch of ``batch`` rows is a transaction of its own: locks are short,
     and the finished batches of a killed run stay finished. Raises PermanentIngestionError if another clean-up is
     running or an archived object differs from what was written.
     """
@@ -80,7 +81,7 @@ def _archive_and_remove(
     while (removed := archive_next(connection, archive, rule, before=before, limit=batch)) is not None:
         total += removed
         if removed == 0:
-            break  # every row of the batch has changed meanwhile: the next night tries again
+            break  # every row of the batch has changed in the meantime; the next night's run tries again
     return total
 
 

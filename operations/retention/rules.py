@@ -10,7 +10,7 @@ _FINISHED = "d.emptied_at IS NULL AND d.channel IN ('email', 'sms') AND d.state 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that removes rows of ``table`` (alias ``d``) older than ``days`` that meet ``condition``.
+    """A rule that removes the rows of ``table`` (alias ``d``) that are older than ``days`` and meet ``condition``.
 
     ``age`` names the column with a row's time. ``archived`` is the SQL expression for a row's JSON in the archive; None
     means that the rows are not archived. ``removal`` names the ``.sql`` file that removes archived rows.
