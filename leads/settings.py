@@ -83,7 +83,7 @@ class EnvironmentSettings(BaseSettings):
             return [str(_invalid(name, fields[name], error)) for name in dict.fromkeys(names)]
         return []
 
-    if not TYPE_CHECKING:  # with this method, a type checker would accept any name as a setting
+    if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name as a setting
 
         def __getattribute__(self, name: str) -> Any:
             value = super().__getattribute__(name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ScheduledSlot(BaseDeadlineReference):
-    """The slot of a scheduled run. Backfills and manual runs have no slot, and so no deadline."""
+    """The slot of a scheduled run. Backfills and manual runs have no slot and therefore no deadline."""
 
     required_kwargs = {"dag_id", "run_id"}  # noqa: RUF012 (Airflow's own declaration)
 

@@ -1,5 +1,5 @@
--- Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert. The first 500 characters of a
--- fingerprint count, because an index cannot hold a very long one.
+-- Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert. Only the first 500
+-- characters of a fingerprint are stored and compared, because an index cannot hold a very long fingerprint.
 
 CREATE OR REPLACE FUNCTION report_alert(
     alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]

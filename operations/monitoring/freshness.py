@@ -80,7 +80,7 @@ def end_abandoned_runs(
 ) -> dict[str, list[str]]:
     """Mark rows as failed if their run in Airflow ended without updating them; return the run ids by DAG id.
 
-    ``state_of(dag_id, run_id)`` returns a run's state in Airflow, as in ``county.runs.end_abandoned``.
+    ``state_of(dag_id, run_id)`` returns a run's state in Airflow (see ``county.runs.end_abandoned``).
     """
     ended: dict[str, list[str]] = {}
     for feed in FEEDS:
