@@ -151,6 +151,11 @@ CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text
 
 COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key for a template. The templates for trial reminders (trial:{days}) and low balances (low) need values from the database. Every other template is returned as the key.';
 
+CREATE FUNCTION e164(phone text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION e164(phone text) IS 'Returns a phone number in E.164, or null if the text cannot be read as one phone number. The notifier''s Python function e164 reads the same texts, and also checks the number''s length in its country.';
+
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -211,7 +216,7 @@ COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint,
 CREATE FUNCTION phone_key(phone text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION phone_key(phone text) IS 'Returns the last ten digits of a phone number, so that all spellings of an American number are equal.';
+COMMENT ON FUNCTION phone_key(phone text) IS 'Returns the last ten digits of a phone number. Only the previous release uses this function.';
 
 CREATE FUNCTION plain_address(address text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
@@ -303,6 +308,21 @@ CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void
     SET enable_seqscan TO 'off';
 
 COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio, and derives the properties that its documents name, following the rules of the batch merge.';
+
+CREATE FUNCTION store_phone_number() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION store_phone_number() IS 'Rewrites the phone number of a lead or consent in E.164. A text that cannot be read stays, and is never called.';
+
+CREATE FUNCTION store_suppressed_number() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites the phone number of a suppression in E.164, so that the suppression holds for every way to write the number.';
+
+CREATE FUNCTION store_user_numbers() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION store_user_numbers() IS 'Rewrites a subscriber''s phone numbers in E.164. A text that cannot be read stays, and nothing is sent to it.';
 
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1042,7 +1062,7 @@ CREATE VIEW delivery_recipients AS
           WHERE ((s.channel = d.channel) AND (s.address =
                 CASE d.channel
                     WHEN 'email'::text THEN lower(u.email)
-                    ELSE u.phone_number
+                    ELSE e164(u.phone_number)
                 END) AND (k.is_optional OR (d.channel <> 'email'::text) OR (COALESCE(s.reason, ''::text) !~~ '%unsubscribe%'::text))))) AS is_suppressed,
         CASE
             WHEN (u.email_preferences ? 'max_daily_emails'::text) THEN ( SELECT count(*) AS count
@@ -2187,17 +2207,25 @@ CREATE OR REPLACE VIEW token_balances AS
      LEFT JOIN token_entries h ON (((e.entry = 'settle'::text) AND (h.entry = 'hold'::text) AND (h.delivery_id = e.delivery_id) AND (h.hold_number = e.hold_number))))
   GROUP BY u.id;
 
+CREATE TRIGGER call_consents_number BEFORE INSERT OR UPDATE OF phone_number ON call_consents FOR EACH ROW EXECUTE FUNCTION store_phone_number();
+
 CREATE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW WHEN (((new.state <> ALL (ARRAY['queued'::text, 'sending'::text])) AND (new.params ? 'secret'::text))) EXECUTE FUNCTION wipe_secret();
 
 CREATE TRIGGER leads_keep_decision BEFORE UPDATE OF status ON leads FOR EACH ROW WHEN (((old.reopens_as IS NOT NULL) AND (NOT (new.reopens_as IS DISTINCT FROM old.reopens_as)))) EXECUTE FUNCTION leads_keep_decision();
+
+CREATE TRIGGER leads_number BEFORE INSERT OR UPDATE OF phone_number ON leads FOR EACH ROW WHEN ((new.phone_number IS NOT NULL)) EXECUTE FUNCTION store_phone_number();
 
 CREATE TRIGGER properties_make_address_key_again BEFORE UPDATE OF address, unit ON properties FOR EACH ROW WHEN (((old.address IS DISTINCT FROM new.address) OR (old.unit IS DISTINCT FROM new.unit))) EXECUTE FUNCTION properties_make_address_key();
 
 CREATE TRIGGER properties_make_address_key_of_new BEFORE INSERT ON properties FOR EACH ROW WHEN (((new.address IS NOT NULL) AND (new.address_key IS NULL))) EXECUTE FUNCTION properties_make_address_key();
 
+CREATE TRIGGER suppressions_number BEFORE INSERT OR UPDATE OF address ON suppressions FOR EACH ROW WHEN ((new.channel <> 'email'::text)) EXECUTE FUNCTION store_suppressed_number();
+
 CREATE TRIGGER token_entries_are_append_only BEFORE DELETE OR UPDATE ON token_entries FOR EACH STATEMENT EXECUTE FUNCTION token_entries_are_append_only();
 
 CREATE TRIGGER token_entries_move_balance AFTER INSERT ON token_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION token_entries_move_balance();
+
+CREATE TRIGGER users_numbers BEFORE INSERT OR UPDATE OF phone_number, twilio_phone_number ON users FOR EACH ROW EXECUTE FUNCTION store_user_numbers();
 
 CREATE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_balance ON users FOR EACH ROW EXECUTE FUNCTION users_record_balance();
 

@@ -1,4 +1,4 @@
--- requires: local_day
+-- requires: local_day, phone_numbers
 --
 -- The recipients of deliveries. The code that composes messages reads this view.
 
@@ -20,7 +20,7 @@ SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at,
        u.subscription_type, u.trial_ends_at,
        EXISTS (SELECT FROM suppressions s
                WHERE s.channel = d.channel
-                 AND s.address = CASE d.channel WHEN 'email' THEN lower(u.email) ELSE u.phone_number END
+                 AND s.address = CASE d.channel WHEN 'email' THEN lower(u.email) ELSE e164(u.phone_number) END
                  AND (k.is_optional OR d.channel <> 'email' OR coalesce(s.reason, '') NOT LIKE '%unsubscribe%'))
            AS is_suppressed,
        CASE WHEN u.email_preferences ? 'max_daily_emails' THEN (

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from leads.logs import get_logger
 from notifier.core.db import rows, transaction
+from notifier.core.phone_numbers import e164
 from notifier.core.preferences import Preferences
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
@@ -92,6 +93,8 @@ def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection |
         return Rejection(State.FAILED, f"no_{policy.address}")
     if policy.address == "email" and not _EMAIL.fullmatch(row["email"]):
         return Rejection(State.FAILED, "invalid_email")
+    if policy.address == "phone_number" and e164(row["phone_number"]) is None:
+        return Rejection(State.FAILED, "no_phone_number")
     if row["is_suppressed"]:
         return Rejection(State.SUPPRESSED, "suppressed")
     if policy.preference and not getattr(preferences, policy.preference):

@@ -10,6 +10,7 @@ from cryptography.fernet import InvalidToken
 
 from notifier.channels.eligibility import EligibilityPolicy, Row, compose_each, eligible, lead_rejection
 from notifier.core.errors import PermanentFailure
+from notifier.core.phone_numbers import e164
 from notifier.core.queues import SMS
 from notifier.core.states import State
 from notifier.deliveries.dispatch import dispatch, end_rejected
@@ -63,15 +64,15 @@ def send(kind: SmsKind, claim: Claim) -> None:
 
 
 def _send_one(kind: SmsKind, claim: Claim, row: Row, text: str) -> None:
-    number = row["phone_number"]
+    number = e164(row["phone_number"]) or ""
     sent = [SentRecord(row["id"], number, twilio.sms_sender(), kind.stored_text(row))]
     request = partial(twilio.send_sms, row["id"], number, text, seconds=kind.seconds)
-    dispatch(claim, SMS, sent, request, partial(_reject, claim, row))
+    dispatch(claim, SMS, sent, request, partial(_reject, claim, row, number))
 
 
-def _reject(claim: Claim, row: Row, error: PermanentFailure) -> None:
+def _reject(claim: Claim, row: Row, number: str, error: PermanentFailure) -> None:
     """Finish a rejected SMS, and suppress the number if the recipient has opted out."""
     if error.suppress:
-        suppress("sms", row["phone_number"], f"provider code {error.code}")
+        suppress("sms", number, f"provider code {error.code}")
     state = State.SUPPRESSED if error.suppress else State.FAILED
     end_rejected(claim, SMS, [row["id"]], error, state)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from leads.logs import get_logger
 from notifier.core.db import records, statement, transaction
 from notifier.core.errors import ProviderError, Throttled
+from notifier.core.phone_numbers import e164
 from notifier.core.settings import settings
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
@@ -82,9 +83,10 @@ def _find(sms: UnconfirmedSms) -> SmsRecord | None:
     """Return Twilio's record of the SMS; None if no record or more than one record matches."""
     if sms.provider_id:
         return twilio_sms.fetch_sms(sms.provider_id)
-    if not sms.recipient:
+    recipient = e164(sms.recipient)
+    if recipient is None:
         return None
-    matches = [record for record in twilio_sms.find_sms(sms.recipient) if _matches(sms, record)]
+    matches = [record for record in twilio_sms.find_sms(recipient) if _matches(sms, record)]
     taken = _of_other_deliveries(sms.id, [record.sid for record in matches])
     candidates = [record for record in matches if record.sid not in taken]
     return candidates[0] if len(candidates) == 1 else None

@@ -9,9 +9,15 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import phonenumbers
+
 from notifier.core.settings import settings
 
-_E164 = re.compile(r"\+[1-9]\d{7,14}")
+#: Characters between digits: spaces, punctuation, dashes, and the invisible marks that phones add to copied numbers.
+#: The SQL function ``e164`` removes the same characters.
+_SEPARATORS = re.compile(r"[ \t\r\n().\-/\u00a0\u200b-\u200f\u2010-\u2015\u202a-\u202f\u2060-\u2069\u2212\ufeff]+")
+#: The digits of a North American number, with or without 1, or of an international number after ``+`` or ``011``.
+_WRITTEN = re.compile(r"(?:(?:\+|011)?1)?([2-9][0-9]{2}[2-9][0-9]{6})|(?:\+|011)([2-9][0-9]{6,13})")
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d\d)[2-9]\d{6}")
 #: Time zones of a number whose area code shows only that the number is North American. The call window must be open in
 #: all of these zones.
@@ -27,17 +33,23 @@ EVERYWHERE = (
 _DAY = timedelta(days=1)
 
 
-def e164(number: str | None) -> str | None:
-    """Return a number in E.164 (``+13055550123``), or None when it is not a phone number.
+def e164(text: str | None) -> str | None:
+    """Return a phone number in E.164 (``+13055550123``), or None when the text is not one phone number.
 
-    Accepts any punctuation. A number with ten digits counts as North American.
+    Accepts the usual punctuation. A number with ten digits counts as North American. Letters, extensions and lengths
+    that the country does not have are not accepted. If the result is not None, the SQL function ``e164`` returns the
+    same number.
     """
-    text = number or ""
-    digits = re.sub(r"\D", "", text)
-    if not text.strip().startswith("+"):
-        digits = f"1{digits}" if len(digits) == 10 else digits if len(digits) == 11 and digits[0] == "1" else ""
-    written = f"+{digits}"
-    return written if _E164.fullmatch(written) else None
+    match = _WRITTEN.fullmatch(_SEPARATORS.sub("", text or ""))
+    if match is None:
+        return None
+    number = f"+1{match[1]}" if match[1] else f"+{match[2]}"
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return None
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return number if written == number and phonenumbers.is_possible_number(parsed) else None
 
 
 def zones(number: str) -> tuple[str, ...]:

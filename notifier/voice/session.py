@@ -97,5 +97,6 @@ def wants_no_calls(said: str) -> bool:
 
 
 def suppress_calls(number: str) -> None:
-    """Suppress all further calls to ``number``."""
-    suppress("voice", e164(number) or number, "asked on a call")
+    """Suppress all further calls to ``number``; a withheld number cannot be suppressed."""
+    if known := e164(number):
+        suppress("voice", known, "asked on a call")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,43 @@ def test_upgrading_again_changes_nothing(database_at: MakeDatabase) -> None:
         applied = connection.execute("SELECT name, checksum, applied_at FROM schema_repeatables").fetchall()
         command.upgrade(configuration(url), "head")
         assert connection.execute("SELECT name, checksum, applied_at FROM schema_repeatables").fetchall() == applied
+
+
+NUMBERS = """
+    INSERT INTO users (id, phone_number, twilio_phone_number)
+    VALUES (71, '(305) 555-0171', '786.555.0171'), (72, 'call me', NULL), (73, '+13055550173', NULL);
+    INSERT INTO leads (id, lead_type, phone_number) VALUES (71, 'probate', '1-305-555-0172'), (72, 'probate', '12');
+    INSERT INTO call_consents (subscriber_id, phone_number) VALUES (71, '305 555 0172'), (71, '+44 (0)20 7946 0958');
+    INSERT INTO suppressions (channel, address, reason)
+    VALUES ('sms', '(305) 555-0171', 'stop'), ('sms', '+13055550171', 'stop'), ('voice', '305 555 0171', 'stop'),
+           ('voice', '305-555-0171', 'asked on a call'), ('email', '305-555-0171', 'bounce');
+"""
+
+
+def test_an_upgrade_rewrites_phone_numbers_and_names_those_it_cannot_read(
+    database_at: MakeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = database_at("0007")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(NUMBERS)
+        with caplog.at_level(logging.INFO, "migrations"):
+            command.upgrade(configuration(url), "head")
+        users = connection.execute("SELECT phone_number, twilio_phone_number FROM users ORDER BY id").fetchall()
+        leads = connection.execute("SELECT phone_number FROM leads ORDER BY id").fetchall()
+        consents = connection.execute("SELECT phone_number FROM call_consents ORDER BY id").fetchall()
+        suppressed = connection.execute("SELECT channel, address, reason FROM suppressions ORDER BY 1, 2").fetchall()
+    assert users == [("+13055550171", "+17865550171"), ("call me", None), ("+13055550173", None)]
+    assert leads == [("+13055550172",), ("12",)]
+    assert consents == [("+13055550172",), ("+442079460958",)]
+    assert suppressed == [
+        ("email", "305-555-0171", "bounce"),
+        ("sms", "+13055550171", "stop"),
+        # START does not lift this reason.
+        ("voice", "+13055550171", "asked on a call"),
+    ]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [(text.split(":")[0], text.split()[-1]) for text in warnings] == [
+        ("users.phone_number", "72"),
+        ("leads.phone_number", "72"),
+    ]
+    assert "call me" not in caplog.text

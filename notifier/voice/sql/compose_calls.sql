@@ -2,9 +2,9 @@
 SELECT now() AS as_of, d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
        coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
        EXISTS (SELECT FROM suppressions x
-               WHERE x.channel = 'voice' AND phone_key(x.address) = phone_key(l.phone_number)) AS is_suppressed,
+               WHERE x.channel = 'voice' AND x.address = e164(l.phone_number)) AS is_suppressed,
        EXISTS (SELECT FROM call_consents c
-               WHERE c.subscriber_id = d.subscriber_id AND phone_key(c.phone_number) = phone_key(l.phone_number)
+               WHERE c.subscriber_id = d.subscriber_id AND c.phone_number = e164(l.phone_number)
                  AND c.granted_at <= now() AND (c.revoked_at IS NULL OR c.revoked_at > now())) AS has_consent
 FROM deliveries d
 JOIN users u ON u.id = d.subscriber_id

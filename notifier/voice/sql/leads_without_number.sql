@@ -1,2 +1,2 @@
--- Return the ids of leads that have no North American phone number.
-SELECT id FROM leads WHERE id = ANY (%(leads)s) AND length(phone_key(phone_number)) IS DISTINCT FROM 10
+-- Return the ids of leads whose phone number is missing or cannot be read.
+SELECT id FROM leads WHERE id = ANY (%(leads)s) AND e164(phone_number) IS NULL

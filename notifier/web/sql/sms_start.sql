@@ -7,6 +7,6 @@ WITH recorded AS (
 )
 DELETE FROM suppressions s
 USING recorded
-WHERE s.channel IN ('sms', 'voice') AND phone_key(s.address) = phone_key(%(number)s)
+WHERE s.channel IN ('sms', 'voice') AND s.address = %(number)s
   AND s.reason IN ('stop', 'provider code 21610')
 RETURNING s.id

@@ -134,3 +134,16 @@ def test_a_row_that_cannot_be_composed_does_not_stop_the_others(system: System) 
     assert system.rows("SELECT state, error_code FROM deliveries WHERE dedupe_key = 'odd'") == [
         ("failed", "not_composed")
     ]
+
+
+def test_an_sms_goes_to_the_number_in_e164_or_nowhere(system: System) -> None:
+    lead = system.lead()
+    typed = [system.subscriber(phone_number=text) for text in ("(305) 555-0101", "305.555.0102", " +13055550106 ")]
+    sent = [notifier.urgent_lead_sms.send(user, lead) for user in typed]
+    unreadable = [system.subscriber(phone_number=text) for text in ("call me", "555-0101", "+1 305 555 01019", "")]
+    failed = [notifier.urgent_lead_sms.send(user, lead) for user in unreadable]
+    assert [system.outcome(one) for one in sent] == [("accepted", None)] * 3
+    assert [system.outcome(one) for one in failed] == [("failed", "no_phone_number")] * 4
+    assert sorted(system.accepted_sms_numbers()) == ["+13055550101", "+13055550102", "+13055550106"]
+    assert len(system.received("twilio")) == 3
+    assert [system.balance(user) for user in unreadable] == [system.balance(system.subscriber())] * 4

@@ -96,3 +96,18 @@ def test_a_stop_before_sending_is_honored(twilio: Twilio, system: System, writte
     assert system.state(delivery) == "suppressed"
     assert system.entries(delivery) == [("hold", 10), ("release", 10)]
     assert system.accepted_sms_numbers() == []
+
+
+@pytest.mark.parametrize("written", ["305 555 2001", "305.555.2001", " +13055552001 "])
+def test_a_stop_holds_for_every_spelling_that_is_written_later(twilio: Twilio, system: System, written: str) -> None:
+    text(twilio, "STOP")
+    delivery = notifier.urgent_lead_sms.send(system.subscriber(phone_number=written), system.lead()).delivery_id
+    drain.drain_queue(SMS)
+    assert system.state(delivery) == "suppressed"
+    assert system.received("twilio") == []
+
+
+def test_a_start_from_another_country_does_not_lift_a_stop(twilio: Twilio, system: System) -> None:
+    text(twilio, "STOP", "SM1", From="+13055554444")
+    text(twilio, "START", "SM2", From="+393055554444")
+    assert suppressed(system) == [("sms", "+13055554444"), ("voice", "+13055554444")]
