@@ -9,7 +9,7 @@ from leads.clock import local_day
 from notifier.core.preferences import Preferences
 from notifier.core.settings import settings
 from notifier.messages import links
-from notifier.messages.wording import long_date, street_address
+from notifier.messages.wording import NAME_LENGTH, long_date, one_line, street_address
 
 Row = Mapping[str, Any]
 #: The reasons why a call was not made, by the error code of the delivery.
@@ -22,7 +22,7 @@ CALL_ERRORS = {
 def welcome(row: Row) -> dict[str, Any]:
     """Return the fields of ``welcome_email``."""
     return {
-        "first_name": row["first_name"] or "",
+        "first_name": one_line(row["first_name"], NAME_LENGTH),
         "account_type": row["subscription_type"] or "",
         "token_balance": row["token_balance"],
         "setup_guide_url": links.app("setup"),
@@ -38,7 +38,7 @@ def receipt(row: Row) -> dict[str, Any]:
     """
     charge = row["params"]["stripe_charge_id"]
     return {
-        "customer_name": row["first_name"] or "",
+        "customer_name": one_line(row["first_name"], NAME_LENGTH),
         "charge_id": charge,
         "amount_paid": f"${row['params']['amount'] / 100:,.2f}",
         "tokens_purchased": row["params"]["tokens_purchased"],
@@ -52,7 +52,7 @@ def trial_reminder(row: Row) -> dict[str, Any]:
     """Return the fields of ``expiring_trial``."""
     ends = row["trial_ends_at"]
     return {
-        "subscriber_name": row["first_name"] or "",
+        "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "days_remaining": row["params"]["days_remaining"],
         "trial_end_date": long_date(local_day(ends)) if ends else "",
         "tokens_used": int(row["tokens_used"]),
@@ -64,7 +64,7 @@ def trial_reminder(row: Row) -> dict[str, Any]:
 def low_balance(row: Row) -> dict[str, Any]:
     """Return the fields of ``low_token_balance``."""
     return {
-        "subscriber_name": row["first_name"] or "",
+        "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "token_balance": row["token_balance"],
         "threshold": Preferences.of(row["preferences"]).low_balance_threshold,
         "purchase_url": links.app("tokens"),
@@ -74,7 +74,7 @@ def low_balance(row: Row) -> dict[str, Any]:
 def call_failed(row: Row) -> dict[str, Any]:
     """Return the fields of ``call_failed``: the call, the reason why it was not made, and the returned tokens."""
     return {
-        "subscriber_name": row["first_name"] or "",
+        "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "property_address": street_address(row),
         "call_date": long_date(local_day(row["called_at"])) if row["called_at"] else "",
         "reason": CALL_ERRORS.get(row["call_error"], "the call could not be placed"),

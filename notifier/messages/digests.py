@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from notifier.messages import links
-from notifier.messages.wording import dollars, long_date, street_address
+from notifier.messages.wording import NAME_LENGTH, dollars, long_date, one_line, recorded, street_address
 
 Row = Mapping[str, Any]
 
@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 def digest(row: Row) -> dict[str, Any]:
     """Return the fields of ``daily_digest``, with the best 20 leads by score."""
     return {
-        "subscriber_name": row["first_name"] or "",
+        "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "date": long_date(date.fromisoformat(row["params"]["day"])),
         "total_leads": row["total_leads"],
         "avg_score": row["avg_score"] or 0,
@@ -29,7 +29,7 @@ def digest(row: Row) -> dict[str, Any]:
 def _line(lead: Row) -> dict[str, Any]:
     return {
         "address": street_address(lead),
-        "owner": lead["owner_name"] or "",
+        "owner": recorded(lead["owner_name"], NAME_LENGTH),
         "type": lead["lead_type"],
         "score": lead["lead_score"],
         "equity": dollars(lead["estimated_equity"]),
@@ -41,7 +41,7 @@ def report(row: Row) -> dict[str, Any]:
     """Return the fields of ``weekly_report``: the leads sent in the week, and their results."""
     total = row["total_leads"]
     return {
-        "subscriber_name": row["first_name"] or "",
+        "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "week_start": long_date(row["first_day"]),
         "week_end": long_date(row["last_day"]),
         "total_leads": total,
@@ -51,7 +51,7 @@ def report(row: Row) -> dict[str, Any]:
         "conversion_rate": _percent(row["converted"], total),
         "avg_lead_score": row["avg_score"] or 0,
         "top_lead_type": row["top_type"] or "",
-        "top_city": row["top_city"] or "",
+        "top_city": recorded(row["top_city"], NAME_LENGTH),
         "dashboard_url": links.app("dashboard"),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from notifier.messages import gsm, links
-from notifier.messages.wording import dollars, street_address
+from notifier.messages.wording import NAME_LENGTH, dollars, one_line, recorded, street_address
 
 HIGH_EQUITY = 100_000
 STOP = " Reply STOP to end"
@@ -19,14 +19,14 @@ def alert(row: Mapping[str, Any]) -> dict[str, Any]:
     if equity is not None and equity >= HIGH_EQUITY:
         indicators.append("High equity")
     return {
-        "subscriber_name": row["first_name"] or "",
+        "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "lead_type": row["lead_type"],
         "lead_type_display": row["lead_type_label"],
         "lead_score": row["lead_score"],
         "property_address": street_address(row),
-        "owner_name": row["owner_name"] or "",
+        "owner_name": recorded(row["owner_name"], NAME_LENGTH),
         "estimated_equity": dollars(equity),
-        "property_type": row["property_type"] or "",
+        "property_type": recorded(row["property_type"], NAME_LENGTH),
         "building_sqft": row["building_sqft"],
         "lot_size_acres": None if row["lot_size_acres"] is None else float(row["lot_size_acres"]),
         "year_built": row["year_built"],
@@ -46,7 +46,7 @@ def urgent_sms(row: Mapping[str, Any]) -> str:
     If the text is too long, the function shortens the address, then drops the STOP notice, then the link.
     """
     head = f"{row['lead_type_label']} lead (score {row['lead_score']}): "
-    address = gsm.plain(street_address(row) or "address unknown")
+    address = gsm.plain(street_address(row))
     link = " " + links.app(f"leads/{row['lead_id']}")
     for tail in (link + STOP, link, ""):
         space = gsm.SEGMENT - gsm.septets(head + tail) if gsm.is_gsm(tail) else 0

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+ADDRESS_UNKNOWN = "address unknown"
+NAME_LENGTH = 100
+_STREET_LENGTH, _UNIT_LENGTH, _CITY_LENGTH = 60, 12, 40
+#: Punctuation that names and addresses have. A slash is part of a fraction, or of A/K/A.
+_OTHER = re.compile(r"[^\w .,&'();#/-]|_|(?<!\w)/|/(?!\w)")
+_DOT_WITHIN = re.compile(r"(?<=\w)\.(?=\w)")
+#: A street address begins with a house number, or with a direction and a street's number.
+_STREET = re.compile(r"(?:[0-9]|[NSEW]{1,2} [0-9])(?=.*[^\W\d])(?:[\w .,&'#-]|(?<=[0-9])/(?=[0-9]))*", re.IGNORECASE)
+_PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
+
+
+def one_line(text: str | None, limit: int) -> str:
+    """Return text that others wrote as one line of at most ``limit`` characters, without invisible characters.
+
+    Control characters, which XML forbids, and marks that change the direction of text are removed.
+    """
+    shown = "".join(_shown(character) for character in unicodedata.normalize("NFKC", text or ""))
+    return " ".join(shown.split())[:limit].rstrip()
+
+
+def recorded(text: str | None, limit: int) -> str:
+    """Return a recorded name or address as one line, in which no phone and no mail program finds a link.
+
+    Anybody can have a document recorded, and so choose this text.
+    """
+    words = _OTHER.sub(" ", one_line(text, 4 * limit))
+    return one_line(_DOT_WITHIN.sub(". ", words), limit)
+
 
 def street_address(row: Mapping[str, Any]) -> str:
-    """Return the property's address on one line."""
-    street = " ".join(filter(None, (row["address"], row["unit"])))
-    return ", ".join(filter(None, (street, row["city"])))
+    """Return the property's address on one line; ``address unknown`` if the recorded text is not an address."""
+    written = one_line(row["address"], _STREET_LENGTH)
+    street, unit = recorded(written, _STREET_LENGTH), recorded(row["unit"], _UNIT_LENGTH)
+    line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
+    return line if _STREET.fullmatch(written) and not _PHONE_NUMBER.search(line) else ADDRESS_UNKNOWN
 
 
 def dollars(amount: Decimal | float | None) -> str:
@@ -24,3 +56,11 @@ def dollars(amount: Decimal | float | None) -> str:
 def long_date(day: date) -> str:
     """Return a date as ``November 20, 2026``."""
     return f"{day:%B} {day.day}, {day.year}"
+
+
+def _shown(character: str) -> str:
+    """Return a character of one line: a space instead of a break, nothing instead of an invisible character."""
+    category = unicodedata.category(character)
+    if category[0] == "Z" or character in "\t\n\v\f\r\x85":
+        return " "
+    return "" if category[0] == "C" else character

@@ -10,6 +10,7 @@ from twilio.twiml.voice_response import Gather, Start, VoiceResponse
 from notifier.core.settings import settings
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
+from notifier.messages.wording import one_line
 from notifier.voice import responders, session
 from notifier.voice.responders import Reply, Turn
 from notifier.voice.session import Call
@@ -27,6 +28,8 @@ RECORDED = "This call is recorded."
 SECONDS_UNTIL_BEEP = 8
 #: Largest number of turns in a call, for any responder.
 MAX_TURNS = 40
+#: Largest number of characters that the assistant says at once. Twilio says at most 4,096.
+MAX_WORDS = 3_000
 
 
 @router.post("/outbound")
@@ -87,7 +90,7 @@ def _listen(response: VoiceResponse, call: Call, reply: Reply, turn: int) -> Res
         input="speech", action=_address("process", call, turn=turn), method="POST", speech_timeout="auto",
         action_on_empty_result=True,
     )  # fmt: skip
-    gather.say(reply.words)
+    _say(gather, reply.words)
     response.append(gather)
     return _twiml(response)
 
@@ -97,7 +100,7 @@ def _leave_message(call: Call, *, has_beeped: bool) -> Response:
     if call.script.voicemail:
         if not has_beeped:
             response.pause(length=SECONDS_UNTIL_BEEP)
-        response.say(call.script.voicemail)
+        _say(response, call.script.voicemail)
     response.hangup()
     return _twiml(response)
 
@@ -105,9 +108,13 @@ def _leave_message(call: Call, *, has_beeped: bool) -> Response:
 def _goodbye(words: str = "") -> Response:
     response = VoiceResponse()
     if words:
-        response.say(words)
+        _say(response, words)
     response.hangup()
     return _twiml(response)
+
+
+def _say(verb: VoiceResponse | Gather, words: str) -> None:
+    verb.say(one_line(words, MAX_WORDS))
 
 
 def _address(path: str, call: Call, **parameters: int) -> str:

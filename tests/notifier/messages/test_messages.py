@@ -255,3 +255,21 @@ def test_the_subscriber_of_a_failed_call_is_notified_once(system: System) -> Non
     assert data["reason"] == "the lead has no phone number"
     assert data["tokens_returned"] == 20
     assert data["property_address"] == "1200 NW 7 ST, Miami"
+
+
+EVIL = "WIN $500 AT HTTP://EVIL.EXAMPLE/A OR CALL"
+
+
+def test_a_recorded_text_does_not_become_our_message(system: System) -> None:
+    lead = system.lead()
+    system.database.connection.execute(
+        "UPDATE properties SET address = %s, owner_name = %s, city = %s", (EVIL, f"{EVIL}\n\u202e" * 50, "EVIL.EXAMPLE")
+    )
+    notifier.urgent_lead_sms.send(system.subscriber(), lead)
+    drain.drain_queue(SMS)
+    (body,) = [request["body"]["Body"] for request in system.received("twilio")]
+    assert body == (f"Probate lead (score 95): address unknown https://app.leads.test/leads/{lead} Reply STOP to end")
+    data = email_of(system, notifier.new_lead_alert.send(system.subscriber(), lead))["data"]
+    assert data["property_address"] == "address unknown"
+    assert data["owner_name"] == ("WIN 500 AT HTTP EVIL. EXAMPLE/A OR CALL " * 9)[: len(data["owner_name"])]
+    assert len(data["owner_name"]) <= 100

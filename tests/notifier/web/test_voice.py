@@ -266,3 +266,12 @@ def test_an_unknown_call_is_hung_up(twilio: Twilio, system: System) -> None:
         for query in ("", "?delivery_id=4711", "?delivery_id=x&turn=y"):
             fields: dict[str, Any] = {"CallSid": "CA9", "AnsweredBy": "human"}
             assert said(twilio.post(f"/twilio/voice/{path}{query}", fields)) == [("Hangup", "")]
+
+
+def test_a_script_with_forbidden_characters_is_still_twiml(twilio: Twilio, system: System, subscriber: int) -> None:
+    system.database.connection.execute(
+        "UPDATE ai_scripts SET greeting_message = %s", ("Hello\x08\x0b\x1f\n<Dial>\u202e&\ufffe there" + "!" * 5000,)
+    )
+    (gather, say) = said(incoming(twilio))
+    assert gather == ("Gather", "")
+    assert say[1].startswith("Hello <Dial>& there!") and len(say[1]) == 3000
