@@ -27,7 +27,21 @@ def unsubscribe_url(subscriber_id: int) -> str:
 
 def unsubscribe_token(subscriber_id: int) -> str:
     """Return the token for an unsubscribe link: the subscriber's id and an HMAC of the id."""
-    return f"{subscriber_id}.{mark('unsubscribe', str(subscriber_id))}"
+    return signed_id("unsubscribe", subscriber_id)
+
+
+def signed_id(purpose: str, number: int) -> str:
+    """Return an id with an HMAC for one ``purpose``, so that nobody can guess it."""
+    return f"{number}.{mark(purpose, str(number))}"
+
+
+def id_of(purpose: str, text: str) -> int | None:
+    """Return the id in a text that ``signed_id`` made for the same ``purpose``; None for any other text."""
+    number, _, _ = text.partition(".")
+    # Check first: int() would accept digits that are not ASCII, and numbers that are longer than an id.
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return None
+    return int(number) if hmac.compare_digest(text.encode(), signed_id(purpose, int(number)).encode()) else None
 
 
 def unsubscribe_headers(subscriber_id: int) -> dict[str, str]:

@@ -12,16 +12,28 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import psycopg_pool
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from leads.logs import get_logger
 from leads.settings import MissingSetting
 from notifier.core import db
 from notifier.core.process_logs import configure_logs
 from notifier.lookups import listener
-from notifier.web import health, lookups, metrics, sendgrid_events, sms_inbound, twilio_status, unsubscribe, voice
+from notifier.web import (
+    connections,
+    health,
+    lookups,
+    metrics,
+    sendgrid_events,
+    sms_inbound,
+    twilio_status,
+    unsubscribe,
+    voice,
+)
 from notifier.web.request_context import RequestContext
+from notifier.web.request_limits import RequestLimits
 
 log = get_logger(__name__)
 
@@ -47,8 +59,9 @@ def without_query(record: logging.LogRecord) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Configure the logs at startup, and close the listener and the pool at shutdown."""
+    """Configure the logs and the connections at startup, and close the listener and the pool at shutdown."""
     configure_logs()
+    connections.limit()
     logging.getLogger("uvicorn.access").addFilter(without_query)
     yield
     listener.close()
@@ -67,14 +80,22 @@ async def setting_is_missing(request: Request, error: Exception) -> JSONResponse
     return JSONResponse({"detail": str(error)}, 503)
 
 
+async def client_is_gone(request: Request, error: Exception) -> Response:
+    """End a request whose client closed the connection before its body was complete. Nobody reads the answer."""
+    return Response(status_code=400)
+
+
 def make_app() -> FastAPI:
     """Return the app with all routers and error handlers."""
-    # Serve no API documentation, because this service is on the public internet.
-    made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None)
-    made.add_middleware(RequestContext)
+    # Serve no API documentation, because this service is on the public internet. Redirect nothing, because a redirect
+    # would name the host of the request's Host header.
+    made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    made.add_middleware(RequestLimits)
+    made.add_middleware(RequestContext)  # outside the limits, so that a refused request has an id too
     for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         made.add_exception_handler(error, database_is_away)
     made.add_exception_handler(MissingSetting, setting_is_missing)
+    made.add_exception_handler(ClientDisconnect, client_is_gone)
     for router in ROUTERS:
         made.include_router(router)
     return made

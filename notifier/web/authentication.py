@@ -10,8 +10,11 @@ from fastapi import Depends, Header, HTTPException
 from notifier.core.settings import settings
 
 
-def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
-    """Accept a request whose bearer token is ``APP_API_TOKEN``; answer 401 to any other request."""
+async def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
+    """Accept a request whose bearer token is ``APP_API_TOKEN``; answer 401 to any other request.
+
+    The function is async, so that a request without the token occupies no thread.
+    """
     scheme, _, token = authorization.partition(" ")
     expected = settings.app_api_token.get_secret_value()
     if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), expected.encode()):

@@ -18,6 +18,7 @@ from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
 from notifier.core.settings import settings
 from notifier.maintenance.leader import LEADER_LOCK
+from notifier.web.single_flight import SingleFlight
 
 log = get_logger(__name__)
 router = APIRouter()
@@ -37,12 +38,19 @@ class NotifierHealth:
 
 
 @router.get("/health")
-def health() -> JSONResponse:
+async def health() -> JSONResponse:
     """Answer 200 when every part is up, otherwise 503. The body says which parts are up."""
-    parts = {**_database(), "redis": _redis()}
+    parts = await _shared_parts()
     healthy = all(all(part.values()) if isinstance(part, dict) else part for part in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}
     return JSONResponse(body, 200 if healthy else 503, {"Cache-Control": "no-store"})
+
+
+def _parts() -> dict[str, bool | Mapping[str, bool]]:
+    return {**_database(), "redis": _redis()}
+
+
+_shared_parts = SingleFlight(_parts, timeout=15)
 
 
 def _database() -> dict[str, bool | Mapping[str, bool]]:

@@ -12,15 +12,16 @@ import math
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from notifier.core.errors import UnknownRecipient
 from notifier.lookups import client
 from notifier.lookups.client import AnswerWait, LookupFailed, LookupPending, MalformedFolio
+from notifier.messages.links import id_of, signed_id
 from notifier.web.authentication import ONLY_THE_APP
 
 PATH = "/api/properties/lookup"
@@ -34,12 +35,25 @@ class LookupQuery(BaseModel):
     """A parcel and the subscriber who looks it up. ``timeout`` (s) is the longest time that the caller waits."""
 
     folio_number: str
-    subscriber_id: int
-    timeout: Annotated[float, Field(ge=0, le=30)] = 30
+    subscriber_id: Annotated[int, Field(ge=0, lt=2**63)]
+    timeout: Annotated[float, Field(ge=0, le=30, allow_inf_nan=False)] = 30
+
+
+async def lookup_query(request: Request) -> LookupQuery:
+    """Return the query in the body; answer 422 to a malformed body.
+
+    FastAPI would read the body before it checks the token, and answer 400 or 500 to some malformed bodies.
+    """
+    try:
+        return LookupQuery.model_validate_json(await request.body())
+    except ValidationError as error:
+        # Do not quote the input: a surrogate or NaN cannot be written into the answer.
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise HTTPException(422, problems) from None
 
 
 @router.post("")
-async def look_up(query: LookupQuery) -> JSONResponse:
+async def look_up(query: Annotated[LookupQuery, Depends(lookup_query)]) -> JSONResponse:
     """Answer when the lookup has an answer or the timeout is over; the wait uses no thread."""
     try:
         return _answered(await _lookup(query))
@@ -52,15 +66,21 @@ async def look_up(query: LookupQuery) -> JSONResponse:
 
 
 @router.get("/{lookup_id}")
-def look_again(lookup_id: int) -> JSONResponse:
-    """Answer with the result of a lookup, or with 202 while the lookup is pending."""
+def look_again(lookup_id: str) -> JSONResponse:
+    """Answer with the result of a lookup, or with 202 while the lookup is pending.
+
+    ``lookup_id`` is the signed id from the first answer. Any other text gets a 404, so that nobody can guess an id.
+    """
+    number = id_of("lookup", lookup_id)
+    if number is None:
+        return _unknown()
     try:
-        answer = client.result(lookup_id)
+        answer = client.result(number)
     except KeyError:
-        return JSONResponse({"detail": f"there is no lookup {lookup_id}"}, 404)
+        return _unknown()
     except LookupFailed as error:
         return _failed(error)
-    return _answered(answer) if answer else _pending(lookup_id)
+    return _answered(answer) if answer else _pending(number)
 
 
 async def _lookup(query: LookupQuery) -> dict[str, Any]:
@@ -85,8 +105,13 @@ def _answered(answer: dict[str, Any]) -> JSONResponse:
 
 
 def _pending(lookup_id: int) -> JSONResponse:
-    address = f"{PATH}/{lookup_id}"
-    return JSONResponse({"id": lookup_id, "status_url": address}, 202, {"Location": address, "Retry-After": "2"})
+    signed = signed_id("lookup", lookup_id)
+    address = f"{PATH}/{signed}"
+    return JSONResponse({"id": signed, "status_url": address}, 202, {"Location": address, "Retry-After": "2"})
+
+
+def _unknown() -> JSONResponse:
+    return JSONResponse({"detail": "there is no lookup with this id"}, 404)
 
 
 def _failed(error: LookupFailed) -> JSONResponse:

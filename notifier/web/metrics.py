@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from notifier.core.db import records, transaction
 from notifier.core.queues import QUEUES
 from notifier.core.settings import settings
+from notifier.web.single_flight import SingleFlight
 
 router = APIRouter()
 
@@ -132,7 +133,14 @@ _registry = CollectorRegistry()
 _registry.register(COLLECTOR)
 
 
+def _text() -> bytes:
+    return generate_latest(_registry)
+
+
+_shared_text = SingleFlight(_text, timeout=2 * TIMEOUT)
+
+
 @router.get("/metrics")
-def metrics() -> Response:
+async def metrics() -> Response:
     """Answer in Prometheus's text format."""
-    return Response(generate_latest(_registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(await _shared_text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

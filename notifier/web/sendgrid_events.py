@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, HTTPException, Response
-from starlette.concurrency import run_in_threadpool
 
 from leads.logs import get_logger
 from notifier.deliveries import provider_events
@@ -20,9 +19,14 @@ from notifier.web.signatures import SendGridBody
 log = get_logger(__name__)
 router = APIRouter()
 
+#: The form of an event's name.
+_WORD = re.compile(r"\w{1,40}", re.ASCII)
+#: The form of SendGrid's ids, both in one text: no NUL, no lone surrogate, and not too long for an index.
+_ID = re.compile(r"[!-~]{1,500}")
+
 
 @router.post("/sendgrid/events")
-async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response:
+def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response:
     """Store each event in the batch once, and skip malformed events."""
     try:
         batch = json.loads(body)
@@ -34,7 +38,7 @@ async def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Re
     events = [event for event in parsed if event is not None]
     if len(events) < len(batch):
         log.warning("malformed_events", provider="sendgrid", malformed=len(batch) - len(events), events=len(batch))
-    if await run_in_threadpool(provider_events.store, "sendgrid", events):
+    if provider_events.store("sendgrid", events):
         background.add_task(apply_events)
     return Response(status_code=200)
 
@@ -44,7 +48,7 @@ def _event(item: Any) -> Event | None:
     try:
         name, moment = str(item["event"]), int(item["timestamp"])
         message, unique = str(item.get("sg_message_id") or ""), str(item.get("sg_event_id") or "")
-        if not (name and (message or unique)) or "\0" in name + message + unique:
+        if not (_WORD.fullmatch(name) and _ID.fullmatch(message + unique)):
             return None
         if name == "bounce" and item.get("type") == "blocked":
             name = "blocked"  # the receiving server refused only this e-mail; the address may be valid

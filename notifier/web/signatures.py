@@ -1,11 +1,12 @@
-"""Signatures of callbacks: a body is verified before any part of it is parsed, stored or logged.
+"""Signatures of callbacks: a body is verified before any part of it is stored or logged.
 
-A wrong, malformed or missing signature always gets a 403. A body that is too large gets a 413.
+A wrong, malformed or missing signature always gets a 403. A signature header that cannot be the provider's is refused
+before the body is read. The verification takes time in proportion to the body and runs in a thread.
 """
 
 from __future__ import annotations
 
-import binascii
+import re
 import time
 from functools import cache
 from typing import Annotated
@@ -20,9 +21,12 @@ from twilio.request_validator import RequestValidator
 from leads.settings import MissingSetting
 from notifier.core.settings import settings
 
-TWILIO_BYTES = 64 * 1024
-#: SendGrid posts batches of up to about one megabyte.
-SENDGRID_BYTES = 4 * 1024 * 1024
+#: Largest number of fields in a form. Twilio sends fewer than 60.
+TWILIO_FIELDS = 250
+#: The form of Twilio's signature: 20 bytes in base64.
+_TWILIO_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")
+#: The form of SendGrid's signature: an ECDSA signature in base64.
+_SENDGRID_SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{4}){2,49}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 #: Time (s) for which a signed request is valid, so that nobody can replay a recorded request later.
 SENDGRID_AGE = 300
 
@@ -32,49 +36,87 @@ FORGED = HTTPException(403, "the signature is not the provider's")
 Form = ImmutableMultiDict[str, str]
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the raw body; answer 413 as soon as the body exceeds ``limit`` bytes."""
-    declared = request.headers.get("content-length", "0")
-    body = bytearray()
-    if not declared.isdigit() or int(declared) <= limit:
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                break
-        else:
-            return bytes(body)
-    raise HTTPException(413, f"the body may have at most {limit} bytes")
+class _Fields(dict[str, list[str]]):
+    """Fields by name, in the form that RequestValidator reads in linear time."""
+
+    getlist = dict.__getitem__
 
 
-async def twilio_form(request: Request) -> Form:
+async def twilio_body(request: Request) -> bytes:
+    """Return the raw body; answer 403 before reading it if the signature header cannot be Twilio's."""
+    if not _TWILIO_SIGNATURE.fullmatch(twilio_signature(request)):
+        raise FORGED
+    return await request.body()
+
+
+def twilio_signature(request: Request) -> str:
+    """Return the signature header of a request."""
+    return request.headers.get("x-twilio-signature", "")
+
+
+def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) -> Form:
     """Return the form fields if Twilio signed the request for our public address; otherwise answer 403."""
-    text = (await read_body(request, TWILIO_BYTES)).decode("utf-8", "replace")
-    pairs = parse_qsl(text, keep_blank_values=True)
-    # Verify with the URL that we gave Twilio, because a proxy may have changed the URL of this request.
-    address = settings.api_url.rstrip("/") + request.url.path
-    if request.url.query:
-        address += f"?{request.url.query}"
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=TWILIO_FIELDS)
+    except ValueError:
+        raise FORGED from None
+    fields = _Fields()
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    # Twilio signs the address and the fields as one text. Names that start with a letter keep the end of the address
+    # from being read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
+    if not all(name[:1].isalpha() for name in fields):
+        raise FORGED
     validator = RequestValidator(settings.twilio_auth_token.get_secret_value())
-    if not validator.validate(address, ImmutableMultiDict(pairs), request.headers.get("x-twilio-signature", "")):
+    if not validator.validate(_signed_address(request), fields, twilio_signature(request)):
         raise FORGED
     # Remove NUL after the verification: the signature covers NUL characters, but PostgreSQL cannot store them.
     return ImmutableMultiDict([(name.replace("\0", ""), value.replace("\0", "")) for name, value in pairs])
 
 
-async def sendgrid_body(request: Request) -> bytes:
-    """Return the raw body if SendGrid signed the request within the last five minutes; otherwise answer 403."""
-    verifier = _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
-    body = await read_body(request, SENDGRID_BYTES)
-    signature = request.headers.get(EventWebhookHeader.SIGNATURE, "")
+def _signed_address(request: Request) -> str:
+    """Return the address that Twilio signed: our public address with the request's path and query as they came.
+
+    A proxy may have changed the host and the scheme of this request.
+    """
+    address = settings.api_url.rstrip("/") + request.scope["raw_path"].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{address}?{query}" if query else address
+
+
+async def sendgrid_timestamp(request: Request) -> str:
+    """Return the time of a request; answer 403 if the headers cannot be SendGrid's of the last five minutes."""
+    _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     timestamp = request.headers.get(EventWebhookHeader.TIMESTAMP, "")
+    has_form = re.fullmatch(r"[0-9]{1,12}", timestamp) and _SENDGRID_SIGNATURE.fullmatch(_sendgrid_signature(request))
+    if not has_form or abs(time.time() - int(timestamp)) > SENDGRID_AGE:
+        raise FORGED
+    return timestamp
+
+
+async def sendgrid_raw(request: Request, timestamp: Annotated[str, Depends(sendgrid_timestamp)]) -> bytes:
+    """Return the raw body, after the headers were checked."""
+    return await request.body()
+
+
+def sendgrid_body(
+    request: Request,
+    timestamp: Annotated[str, Depends(sendgrid_timestamp)],
+    body: Annotated[bytes, Depends(sendgrid_raw)],
+) -> bytes:
+    """Return the raw body if SendGrid signed it together with the timestamp; otherwise answer 403."""
+    verifier = _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     try:
-        age = abs(time.time() - int(timestamp))
-        genuine = age <= SENDGRID_AGE and verifier.verify_signature(body.decode("utf-8"), signature, timestamp)
-    except (ValueError, OverflowError, binascii.Error):
+        genuine = verifier.verify_signature(body.decode("utf-8"), _sendgrid_signature(request), timestamp)
+    except UnicodeDecodeError:
         genuine = False
     if not genuine:
         raise FORGED
     return body
+
+
+def _sendgrid_signature(request: Request) -> str:
+    return request.headers.get(EventWebhookHeader.SIGNATURE, "")
 
 
 @cache

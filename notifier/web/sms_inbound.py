@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from uuid import uuid4
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from twilio.twiml.messaging_response import MessagingResponse
 
 from notifier.core.db import rows, transaction
 from notifier.core.phone_numbers import e164
-from notifier.web.signatures import TwilioForm
+from notifier.web.signatures import Form, TwilioForm, twilio_signature
+from notifier.web.twilio_status import word
 
 router = APIRouter(prefix="/twilio/sms")
 
@@ -28,18 +29,29 @@ ANSWERS = {
 
 
 @router.post("/inbound")
-def sms_inbound(form: TwilioForm) -> Response:
+def sms_inbound(request: Request, form: TwilioForm) -> Response:
     """Suppress SMS and calls to the sender's number on STOP, and allow them on START, once for each inbound SMS."""
-    keyword, sender = _keyword(form.get("Body", "")), e164(form.get("From"))
+    keyword, sender = _keyword(form.get("Body", "")), e164(word(form, "From"))
     answer = MessagingResponse()
     if keyword and sender:
         if keyword != "help":
             with transaction() as cursor:
-                rows(cursor, f"web/sms_{keyword}", sid=form.get("MessageSid") or uuid4().hex, number=sender)
+                rows(cursor, f"web/sms_{keyword}", keys=_keys(request, form, keyword), number=sender)
         # If the form has OptOutType, Twilio has answered the sender already.
         if not form.get("OptOutType"):
             answer.message(ANSWERS[keyword])
     return Response(str(answer), media_type="text/xml")
+
+
+def _keys(request: Request, form: Form, keyword: str) -> list[str]:
+    """Return the keys under which an inbound SMS is known from then on: its signature, and its SID if it has one.
+
+    The fields of a recorded request can be cut differently without changing its signature, for example so that the SID
+    is missing. The signature identifies the request in every cut.
+    """
+    signature = hashlib.sha256(twilio_signature(request).encode()).hexdigest()
+    sid = word(form, "MessageSid", "SmsSid")
+    return [f"{mark}:{keyword}" for mark in (sid, f"signature-{signature}") if mark]
 
 
 def _keyword(body: str) -> str | None:

@@ -21,6 +21,9 @@ from notifier.web.signatures import Form, TwilioForm
 
 router = APIRouter(prefix="/twilio")
 
+#: Largest length of an id or a word in a form. Twilio's ids have 34 characters.
+MAX_WORD = 64
+
 #: The delivery's id in a callback URL. The type is text, because FastAPI would answer a malformed number with an error.
 DeliveryId = Annotated[str, Query()]
 
@@ -28,19 +31,19 @@ DeliveryId = Annotated[str, Query()]
 @router.post("/sms/status")
 def sms_status(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
     """Store Twilio's report on an SMS."""
-    sid = form.get("MessageSid") or form.get("SmsSid", "")
-    status = form.get("MessageStatus") or form.get("SmsStatus", "")
-    code = form.get("ErrorCode", "")
+    sid = word(form, "MessageSid", "SmsSid")
+    status = word(form, "MessageStatus", "SmsStatus")
+    code = word(form, "ErrorCode")
     return _store(background, form, sid, status, delivery_id, {"code": code} if code.isdigit() else {})
 
 
 @router.post("/voice/status")
 def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
     """Store Twilio's report on a call, and whether a person answered."""
-    sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
-    details = reconciliation.event(status, sid, delivery(delivery_id), form.get("CallDuration", "")).details
+    sid, status = word(form, "CallSid"), word(form, "CallStatus")
+    details = reconciliation.event(status, sid, delivery(delivery_id), word(form, "CallDuration")).details
     answer = _store(background, form, sid, status, delivery_id, details)
-    if form.get("AnsweredBy") == "human":
+    if sid and form.get("AnsweredBy") == "human":
         session.human_answered(sid, delivery(delivery_id))
     return answer
 
@@ -48,16 +51,16 @@ def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Del
 @router.post("/voice/recording")
 def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
     """Store the recording's SID. The recording itself stays at Twilio, and only the account's key can read it."""
-    recording, status = form.get("RecordingSid", ""), form.get("RecordingStatus", "")
+    recording, status = word(form, "RecordingSid"), word(form, "RecordingStatus")
     if not (recording and status):
         return Response(status_code=204)
     event = Event(
         f"recording-{status}",
         f"{recording}:{status}",
         delivery(delivery_id),
-        form.get("CallSid") or None,
+        word(form, "CallSid") or None,
         _moment(form),
-        {"recording": recording, "recording_seconds": form.get("RecordingDuration", "")},
+        {"recording": recording, "recording_seconds": word(form, "RecordingDuration")},
     )
     if provider_events.store("twilio", [event]):
         background.add_task(apply_events)
@@ -80,9 +83,18 @@ def delivery(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def word(form: Form, *names: str) -> str:
+    """Return the first of the named fields that is not empty; an empty text when it cannot be an id or a word.
+
+    A longer text is no id of Twilio's, and would be too long for an index.
+    """
+    text = next((form[name] for name in names if form.get(name)), "")
+    return text if len(text) <= MAX_WORD and text.isascii() and text.isprintable() else ""
+
+
 def _moment(form: Form) -> datetime | None:
     try:
         moment = parsedate_to_datetime(form.get("Timestamp", ""))
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -19,7 +18,7 @@ from fastapi.responses import HTMLResponse
 
 from notifier.core.db import records, transaction
 from notifier.core.settings import settings
-from notifier.messages.links import unsubscribe_token
+from notifier.messages.links import id_of
 
 router = APIRouter()
 
@@ -57,18 +56,8 @@ def unsubscribe(token: str = "") -> HTMLResponse:
     return _bad_link() if subscriber is None else _done(subscriber.email)
 
 
-def subscriber_of(token: str) -> int | None:
-    """Return the subscriber's id from the token of an unsubscribe link; None when we did not sign the token."""
-    number, _, _ = token.partition(".")
-    # Check first: int() would accept digits that are not ASCII, and numbers that are longer than an id.
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        return None
-    genuine = unsubscribe_token(int(number))
-    return int(number) if hmac.compare_digest(token.encode(), genuine.encode()) else None
-
-
 def _run(statement: str, token: str) -> Subscriber | None:
-    subscriber_id = subscriber_of(token)
+    subscriber_id = id_of("unsubscribe", token)
     if subscriber_id is None:
         return None
     with transaction() as cursor:

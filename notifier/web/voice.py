@@ -16,7 +16,7 @@ from notifier.voice.responders import Reply, Turn
 from notifier.voice.session import Call
 from notifier.web.background import apply_events
 from notifier.web.signatures import TwilioForm
-from notifier.web.twilio_status import DeliveryId, delivery
+from notifier.web.twilio_status import DeliveryId, delivery, word
 
 router = APIRouter(prefix="/twilio/voice")
 
@@ -35,16 +35,18 @@ MAX_WORDS = 3_000
 @router.post("/outbound")
 def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
     """Answer when an outbound call is picked up: greet a person, or leave a voicemail after a machine's beep."""
-    sid, answered_by = form.get("CallSid", ""), form.get("AnsweredBy", "")
+    sid, answered_by = word(form, "CallSid"), form.get("AnsweredBy", "")
     # The request from Twilio proves that the call was made.
-    if provider_events.store("twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]):
+    if sid and provider_events.store(
+        "twilio", [Event("in-progress", f"{sid}:in-progress", delivery(delivery_id), sid)]
+    ):
         background.add_task(apply_events)
     call = session.find(delivery(delivery_id), sid)
     if call is None or answered_by == "fax":
         return _goodbye()
     if answered_by.startswith("machine"):
         return _leave_message(call, has_beeped=answered_by != "machine_start")
-    if answered_by == "human":
+    if sid and answered_by == "human":
         session.human_answered(sid, call.delivery_id)
     return _greet(call)
 
@@ -52,20 +54,21 @@ def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliver
 @router.post("/inbound")
 def inbound(form: TwilioForm) -> Response:
     """Answer an inbound call with the subscriber's script, if the subscriber has enough tokens."""
-    call = session.open_inbound(form.get("CallSid", ""), form.get("From", ""), form.get("To", ""))
+    sid = word(form, "CallSid")
+    call = session.open_inbound(sid, word(form, "From"), word(form, "To")) if sid else None
     return _goodbye(NOT_AVAILABLE) if call is None or not call.script.greeting else _greet(call)
 
 
 @router.post("/process")
 def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> Response:
     """Answer with the responder's reply to the person's words, or to silence."""
-    sid, said = form.get("CallSid", ""), form.get("SpeechResult", "").strip()
+    sid, said = word(form, "CallSid"), form.get("SpeechResult", "").strip()
     call = session.find(delivery(delivery_id), sid)
     number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MAX_TURNS
     if call is None:
         return _goodbye()
     if session.wants_no_calls(said):
-        session.suppress_calls(form.get("From" if call.is_inbound else "To", ""))
+        session.suppress_calls(word(form, "From" if call.is_inbound else "To"))
         return _goodbye(OPTED_OUT)
     if (call.is_inbound and call.is_over_limit) or number >= MAX_TURNS:
         return _goodbye(OUT_OF_TIME)

@@ -36,12 +36,12 @@ RULES = (
         removal="empty_deliveries",
     ),
     # Events of a delivery are removed with the delivery. These events belong to no delivery, and the notifier stops
-    # searching for their delivery after three days.
+    # searching for their delivery after three days. Events of STOP and START stay, so that nobody can replay them.
     Rule(
         "stray_events",
         "delivery_events",
         "received_at",
-        condition="d.delivery_id IS NULL",
+        condition="d.delivery_id IS NULL AND d.event NOT IN ('stop', 'start')",
         archived="row_to_json(d)",
         removal="delete_archived",
     ),

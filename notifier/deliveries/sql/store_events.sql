@@ -1,10 +1,14 @@
 -- Store each event once. If the delivery that an event names does not exist, the event is stored without a delivery. If
--- an event names no delivery, link_events links it by the provider's id, as soon as the delivery has stored this id.
+-- an event names no delivery, link_events links it by the provider's id, as soon as the delivery has stored this id. An
+-- event whose SID belongs to another delivery is not stored for the delivery that it names.
 INSERT INTO delivery_events (delivery_id, provider, event, event_key, provider_id, occurred_at, details)
 SELECT d.id, %(provider)s, e.event, e.key, e.provider_id, e.occurred_at, e.details::jsonb
 FROM unnest(%(deliveries)s::bigint[], %(events)s::text[], %(keys)s::text[], %(provider_ids)s::text[],
             %(moments)s::timestamptz[], %(details)s::text[])
      AS e (delivery_id, event, key, provider_id, occurred_at, details)
-LEFT JOIN deliveries d ON d.id = e.delivery_id
+LEFT JOIN deliveries d
+       ON d.id = e.delivery_id
+      AND NOT EXISTS (SELECT FROM deliveries o
+                      WHERE o.provider_id = e.provider_id AND o.id <> d.id AND o.channel <> 'email')
 ON CONFLICT DO NOTHING
 RETURNING id

@@ -1,12 +1,15 @@
 -- Delete suppressions that STOP caused: our own (stop) and Twilio's (21610). Suppressions for other reasons stay.
+-- A START with a known key is a repetition and changes nothing. The rows of keys are never removed.
 WITH recorded AS (
-    INSERT INTO delivery_events (provider, event, event_key, provider_id, applied_at)
-    VALUES ('twilio', 'start', %(sid)s || ':start', %(sid)s, now())
+    INSERT INTO delivery_events (provider, event, event_key, applied_at)
+    SELECT 'twilio', 'start', key, now() FROM unnest(%(keys)s::text[]) AS key ORDER BY key
     ON CONFLICT (provider, event_key) DO NOTHING
     RETURNING id
+), unknown AS (
+    SELECT FROM recorded HAVING count(*) = cardinality(%(keys)s::text[])
 )
 DELETE FROM suppressions s
-USING recorded
+USING unknown
 WHERE s.channel IN ('sms', 'voice') AND s.address = %(number)s
   AND s.reason IN ('stop', 'provider code 21610')
 RETURNING s.id

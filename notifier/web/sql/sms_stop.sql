@@ -1,11 +1,14 @@
--- Suppress SMS and calls to a number.
+-- Suppress SMS and calls to a number. A STOP with a known key is a repetition and changes nothing. The rows of keys are
+-- never removed.
 WITH recorded AS (
-    INSERT INTO delivery_events (provider, event, event_key, provider_id, applied_at)
-    VALUES ('twilio', 'stop', %(sid)s || ':stop', %(sid)s, now())
+    INSERT INTO delivery_events (provider, event, event_key, applied_at)
+    SELECT 'twilio', 'stop', key, now() FROM unnest(%(keys)s::text[]) AS key ORDER BY key
     ON CONFLICT (provider, event_key) DO NOTHING
     RETURNING id
+), unknown AS (
+    SELECT FROM recorded HAVING count(*) = cardinality(%(keys)s::text[])
 )
 INSERT INTO suppressions (channel, address, reason)
-SELECT channel, %(number)s, 'stop' FROM recorded, unnest('{sms,voice}'::text[]) AS channel
+SELECT channel, %(number)s, 'stop' FROM unknown, unnest('{sms,voice}'::text[]) AS channel
 ON CONFLICT (channel, address) DO NOTHING
 RETURNING id

@@ -1,0 +1,107 @@
+"""Limits for each connection: the size of the headers, the time for the headers, and the number of connections.
+
+uvicorn's own protocols wait for headers without a time limit, and httptools accepts headers of any size. ``limit``
+adds the limits to both, so that ``uvicorn notifier.web:app`` is safe with every choice of options.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import cache
+from typing import Any
+
+#: Largest size of a request's line and headers. Twilio and SendGrid send less than two kilobytes.
+HEADER_BYTES = 16 * 1024
+#: Time (s) from the opening of a connection, or from the previous answer, until the headers of a request are complete.
+HEADER_SECONDS = 5.0
+#: Largest number of open connections. The number is below the usual limit of 1,024 open files.
+MAX_CONNECTIONS = 500
+
+
+class LimitedConnection(asyncio.Protocol):
+    """The part of a connection that closes it when its client keeps the service waiting.
+
+    When there are too many connections, the service closes the connection whose client keeps it waiting longest. A
+    genuine client sends its request within milliseconds, so its connection stays. The names below are uvicorn's:
+    ``cycle`` is the newest request of the connection, and None before the first request.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    connections: set[LimitedConnection]
+    cycle: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Accept no WebSockets: their headers and messages would have no limits.
+        self.ws_protocol_class = None
+        self._waiting_since = 0.0
+        self._header_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the time for the headers, and close a connection if there are too many."""
+        super().connection_made(transport)
+        self._wait_for_headers()
+        if len(self.connections) > MAX_CONNECTIONS:
+            waiting = [one for one in self.connections if one._is_waiting()]
+            min(waiting, key=lambda one: one._waiting_since).transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse the data; stop the time for the headers when they are complete, and close when they are too large."""
+        super().data_received(data)
+        if self._has_request():
+            self._stop_timer()
+            return
+        self._header_bytes += len(data)
+        if self._header_bytes > HEADER_BYTES:
+            self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        """Start the time for the next request's headers, or for the client to read the answer."""
+        super().on_response_complete()  # type: ignore[misc]  # uvicorn's
+        if not self._has_request():
+            self._wait_for_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the time for the headers."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _has_request(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_waiting(self) -> bool:
+        return not self._has_request() or self.cycle.more_body
+
+    def _wait_for_headers(self) -> None:
+        self._stop_timer()
+        self._waiting_since = self.loop.time()
+        self._header_bytes = 0
+        self._timer = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+@cache
+def limit() -> None:
+    """Make uvicorn serve all further connections with the limits, whatever protocol it was started with.
+
+    uvicorn has chosen its protocol class before it imports the app, so the chosen class is made to return a subclass.
+    """
+    for module, name in (("h11_impl", "H11Protocol"), ("httptools_impl", "HttpToolsProtocol")):
+        if loaded := sys.modules.get(f"uvicorn.protocols.http.{module}"):
+            _limit(getattr(loaded, name))
+
+
+def _limit(chosen: type[asyncio.Protocol]) -> None:
+    limited = type(f"Limited{chosen.__name__}", (LimitedConnection, chosen), {})
+
+    def new(cls: type[Any], *args: Any, **options: Any) -> Any:
+        return object.__new__(limited)
+
+    setattr(chosen, "__new__", new)  # noqa: B010 (mypy does not allow the plain assignment)

@@ -1,0 +1,42 @@
+"""Shares one read among all callers, for pages that need no token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from fastapi import HTTPException
+from fastapi.concurrency import run_in_threadpool
+
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[T]):
+    """Runs ``read`` in a thread, once for all callers who ask meanwhile.
+
+    Anybody can request these pages. While the database stalls, they therefore occupy one thread, however many requests
+    arrive.
+    """
+
+    def __init__(self, read: Callable[[], T], timeout: float) -> None:
+        self._read = read
+        self._timeout = timeout
+        self._reading: asyncio.Task[T] | None = None
+
+    async def __call__(self) -> T:
+        """Return what ``read`` returns; answer 503 after ``timeout`` seconds, while the read goes on."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(run_in_threadpool(self._read))
+            self._reading.add_done_callback(_ignore_error)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.shield(self._reading)
+        except TimeoutError:
+            raise HTTPException(503, "the read takes too long; try again", {"Retry-After": "5"}) from None
+
+
+def _ignore_error(reading: asyncio.Task[T]) -> None:
+    """Mark the error of a read as seen, because all callers may have given up."""
+    if not reading.cancelled():
+        reading.exception()
