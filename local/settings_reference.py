@@ -19,8 +19,8 @@ from county.settings import (
     DocumentationSettings,
     IngestionSettings,
 )
+from leads.deployment_settings import AirflowConnections, ComposeSettings
 from leads.settings import EnvironmentSettings, OnCallSettings, ServerSettings, is_secret
-from local.deployment_settings import AirflowConnections, ComposeSettings
 from local.paths import ROOT
 from notifier.core.settings import (
     AppSettings,
@@ -72,7 +72,7 @@ setting, and the error names the setting. A malformed setting is reported when t
 used. Secrets are never printed and never logged.
 
 This page is generated from the settings classes by `make settings-reference`: `leads/settings.py` (both sides),
-`notifier/core/settings.py` (notifier), `county/settings.py` (DAGs) and `local/deployment_settings.py` (Airflow and
+`notifier/core/settings.py` (notifier), `county/settings.py` (DAGs) and `leads/deployment_settings.py` (Airflow and
 docker compose).
 """
 

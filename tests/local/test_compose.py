@@ -13,7 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from county.settings import BatchSettings
-from local.deployment_settings import AirflowConnections
+from leads.deployment_settings import AirflowConnections
 from local.paths import ROOT
 from local.settings import ALWAYS_OURS, DEFAULTS
 from local.settings_reference import names

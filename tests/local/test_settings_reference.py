@@ -7,9 +7,9 @@ import re
 import pytest
 
 from county.settings import BatchSettings
+from leads.deployment_settings import DeploymentSettings
 from leads.settings import EnvironmentSettings
 from local import settings_reference
-from local.deployment_settings import DeploymentSettings
 from local.paths import ROOT
 from notifier.core.settings import NotifierSettings
 
