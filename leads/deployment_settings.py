@@ -33,7 +33,7 @@ class ComposeSettings(EnvironmentSettings):
 
 
 class AirflowConnections(EnvironmentSettings):
-    """Airflow's connections; each may be a URL or JSON."""
+    """Airflow's connections. Each connection may be a URL or JSON."""
 
     model_config = SettingsConfigDict(title="Airflow's connections")
 

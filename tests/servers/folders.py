@@ -22,8 +22,9 @@ ENOUGH = 4 << 30
 def service_folder(name: str, *, in_memory: bool = False) -> Iterator[Path]:
     """Yield an empty folder that is removed afterwards.
 
-    PostgreSQL's system user can reach this folder, and the folder's path is short enough for sockets. Neither is true
-    of pytest's own folders. If ``in_memory`` is true and this machine has enough free memory, the folder is in memory.
+    PostgreSQL's system user can reach this folder, and the folder's path is short enough for sockets. Pytest's own
+    folders may be inaccessible to that user, and their paths may be too long. If ``in_memory`` is true and this machine
+    has enough free memory, the folder is in memory.
     """
     base = MEMORY if in_memory and _has_room(MEMORY) else temporary_folder()
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=process_folder(base)))
