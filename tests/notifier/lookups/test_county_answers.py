@@ -1,4 +1,4 @@
-"""Whatever the county's API answers, the answer is stored or the lookup fails with a clear error, in bounded memory."""
+"""Every answer from the county's API is stored or fails the lookup with a clear error, in bounded memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FOLIO = "0131230450670"
 
 @contextmanager
 def county_says(body: bytes, **headers: str) -> Iterator[str]:
-    """A county that answers each call with ``body``."""
+    """Start a county API that answers every call with ``body``; yield the API's address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -151,7 +151,7 @@ def test_an_answer_that_is_too_large_takes_little_memory(compress: bool) -> None
 
 
 def stored(database: Database, found: Answer) -> tuple[Any, ...]:
-    """Store the answer as a worker does; return what it says of the property."""
+    """Store the answer the way a worker does; return the facts about the property."""
     database.connection.execute("SELECT store_api_records(%s, %s)", (FOLIO, Jsonb(found.records)))
     row = database.connection.execute(
         "SELECT owner_name, last_sale_price::integer FROM properties WHERE folio_number = %s", (FOLIO,)
@@ -217,7 +217,7 @@ def test_no_value_of_a_row_stops_a_lookup_and_the_other_rows_are_stored(
         )
     ]
     for row in rows:
-        row["DOC_TYPE"] = "AFF"  # says nothing of the owner
+        row["DOC_TYPE"] = "AFF"  # Documents of this type say nothing about the owner.
     monkeypatch.setattr(county_api, "LARGEST_ANSWER", 1 << 30)
     found = says(monkeypatch, {"OfficialRecords": [*rows, *good]})
     assert stored(database, found) == ("DOE JANE", 210_000)

@@ -1,4 +1,4 @@
-"""Twilio accepts the SMS of a sender that carriers block, and reports the failures afterwards: the queue stops."""
+"""If Twilio accepts texts but later reports that carriers blocked the sender, the SMS queue stops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def minutes_take_a_minute(notifier_settings: pytest.MonkeyPatch) -> None:
 
 
 def send(system: System, count: int = 1) -> list[int]:
-    """Enqueue SMS and send what is due; return the ids."""
+    """Enqueue texts and send all due texts; return the delivery ids of the new texts."""
     user = system.subscriber()
     opened = [notifier.urgent_lead_sms.send(user, system.lead()).delivery_id for _ in range(count)]
     drain.drain_queue(SMS)
@@ -27,20 +27,20 @@ def send(system: System, count: int = 1) -> list[int]:
 
 
 def report(ids: list[int], status: str, code: str = "") -> None:
-    """Store and apply Twilio's reports on SMS."""
+    """Store and apply Twilio's reports about texts."""
     details = {"code": code} if code else {}
     provider_events.store("twilio", [Event(status, f"{i}:{status}", i, details=details) for i in ids])
     provider_events.apply()
 
 
 def watch(system: System) -> list[str]:
-    """Judge the reports as the leader does; return the codes for which the queue waits."""
+    """Evaluate the reports the way the leader does; return the error codes that stop the queue."""
     watch_sms_reports(system.database.connection)
     return [code for (code,) in system.rows("SELECT code FROM lane_breakers")]
 
 
 def trial(system: System) -> int:
-    """Let a minute pass and the queue be worked on; return how many SMS Twilio has received by then."""
+    """Make the queue's next trial due and drain the queue; return how many requests Twilio has received so far."""
     system.database.connection.execute("UPDATE lane_breakers SET next_trial_at = now()")
     drain.drain_queue(SMS)
     return len(system.received("twilio"))
