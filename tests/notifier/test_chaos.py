@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -162,7 +163,7 @@ def test_every_queue_recovers_after_the_database_had_no_connections(own_system: 
     system = own_system
     for queue in QUEUES:
         system.start_worker(queue, CALL_WINDOW="00:00-23:59")
-    system.wait_until(lambda: health().status_code == 200, "every queue up")
+    system.wait_until(lambda: asyncio.run(health()).status_code == 200, "every queue up")
     user = system.subscriber(twilio_phone_number="+13055550100")
     lead, folios = system.lead(phone_number="+13055550144"), count(3_000_000_000_000)
     script = system.insert("ai_scripts", {"subscriber_id": user, "name": "Spring", "outbound_greeting": "Hello."})
@@ -181,9 +182,9 @@ def test_every_queue_recovers_after_the_database_had_no_connections(own_system: 
             broker = dramatiq.get_broker()
             broker.enqueue(notifier.property_lookup.message(str(next(folios)), user))
             time.sleep(0.2)
-        assert health().status_code == 503
+        assert asyncio.run(health()).status_code == 503
     released = time.monotonic()
-    system.wait_until(lambda: health().status_code == 200, "every queue up again", 15)
+    system.wait_until(lambda: asyncio.run(health()).status_code == 200, "every queue up again", 15)
     assert notifier.lookup(str(next(folios)), user, timeout=10)["source"] == "api"
     notifier.outbound_call.send(user, lead, script, "after the outage")
     notifier.new_lead_alert.send(user, lead)
