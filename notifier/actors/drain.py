@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from threading import Event
 from typing import Any
@@ -87,7 +87,7 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
         # The deliveries lose no attempt, because no request went out, and no delivery caused the error.
-        lifecycle.defer(claim, claim.ids, datetime.now(UTC) + PAUSE, "database")
+        lifecycle.defer(claim, claim.ids, "database", pause=PAUSE)
     except MissingSetting as error:
         # No delivery caused the error, and an operator must correct the settings. Treat the error like a provider that
         # refuses every request of the kind.

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -250,16 +250,34 @@ def release(claimed: Claim, ids: Sequence[int]) -> None:
     The leader may have marked these deliveries as unknown. Deliveries that an operator or another process has taken
     keep their state.
     """
-    _defer(claimed, ids, datetime.now(UTC), "claim_lost", ["sending", "unknown"])
+    _defer(claimed, ids, "claim_lost", ["sending", "unknown"])
 
 
-def defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str) -> None:
-    """Requeue deliveries still ``sending``, due at ``until``, with the reason ``code``; they lose no attempt."""
-    _defer(claimed, ids, until, code, ["sending"])
+def defer(
+    claimed: Claim, ids: Sequence[int], code: str, *, until: datetime | None = None, pause: timedelta = timedelta(0)
+) -> None:
+    """Requeue deliveries still ``sending``, due at ``until`` or after ``pause``, with the reason ``code``.
+
+    The deliveries lose no attempt.
+    """
+    _defer(claimed, ids, code, ["sending"], until, pause)
 
 
-def _defer(claimed: Claim, ids: Sequence[int], until: datetime, code: str, from_states: list[str]) -> None:
-    parameters = {"claim": claimed.key, "until": until, "code": code, "from_states": from_states}
+def _defer(
+    claimed: Claim,
+    ids: Sequence[int],
+    code: str,
+    from_states: list[str],
+    until: datetime | None = None,
+    pause: timedelta = timedelta(0),
+) -> None:
+    parameters = {
+        "claim": claimed.key,
+        "code": code,
+        "from_states": from_states,
+        "until": until,
+        "pause": pause.total_seconds(),
+    }
     _record_each(ids, lambda cursor, part: rows(cursor, "deliveries/defer", ids=list(part), **parameters))
 
 

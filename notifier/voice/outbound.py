@@ -115,7 +115,7 @@ def _apply(claim: Claim, call: OutboundCall, found: Objection) -> None:
     if found.state is not None:
         lifecycle.end(claim, [call.id], found.state, found.code)
     elif found.until is not None:
-        lifecycle.defer(claim, [call.id], found.until, found.code)
+        lifecycle.defer(claim, [call.id], found.code, until=found.until)
 
 
 def _start(claim: Claim, call: OutboundCall) -> None:

@@ -1,6 +1,7 @@
--- Requeue claimed deliveries so that they are due at the given time. The deliveries lose no attempt.
+-- Requeue claimed deliveries so that they are due at the given time, or after a pause by the database's clock. The
+-- deliveries lose no attempt.
 UPDATE deliveries
-SET state = 'queued', attempts = attempts - 1, not_before = %(until)s, error_code = %(code)s, error_message = NULL,
+SET state = 'queued', attempts = attempts - 1, not_before = coalesce(%(until)s, now() + make_interval(secs => %(pause)s)), error_code = %(code)s, error_message = NULL,
     claim = NULL, updated_at = now()
 WHERE id = ANY (%(ids)s) AND claim = %(claim)s AND state = ANY (%(from_states)s)
 RETURNING id
