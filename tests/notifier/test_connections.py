@@ -75,6 +75,7 @@ ADDRESSES = {
 def test_what_never_left_is_retried_by_the_table(
     system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, why: str
 ) -> None:
+    monkeypatch.setenv("NOTIFIER_TIME_SCALE", "1")
     with unreachable(system, tmp_path, why) as port:
         for name in ("SENDGRID_API_URL", "TWILIO_API_URL"):
             monkeypatch.setenv(name, ADDRESSES[why].format(port=port))
