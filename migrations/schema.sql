@@ -181,7 +181,7 @@ COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house
 CREATE FUNCTION leads_keep_decision() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION leads_keep_decision() IS 'Keeps the status that a person sets: a run that closes or reopens a lead changes reopens_as too, a person does not.';
+COMMENT ON FUNCTION leads_keep_decision() IS 'Keeps the status that a person sets. A run that closes or reopens a lead also changes reopens_as, but a person does not.';
 
 CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE;
@@ -312,17 +312,17 @@ COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Store
 CREATE FUNCTION store_phone_number() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_phone_number() IS 'Rewrites the phone number of a lead or consent in E.164. A text that cannot be read stays, and is never called.';
+COMMENT ON FUNCTION store_phone_number() IS 'Rewrites the phone number of a lead or consent in E.164. A text that is not a phone number stays unchanged, and is never called.';
 
 CREATE FUNCTION store_suppressed_number() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites the phone number of a suppression in E.164, so that the suppression holds for every way to write the number.';
+COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites the phone number of a suppression in E.164, so that the number is suppressed however it is written.';
 
 CREATE FUNCTION store_user_numbers() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_user_numbers() IS 'Rewrites a subscriber''s phone numbers in E.164. A text that cannot be read stays, and nothing is sent to it.';
+COMMENT ON FUNCTION store_user_numbers() IS 'Rewrites a subscriber''s phone numbers in E.164. A text that is not a phone number stays unchanged, and nothing is sent to it.';
 
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1105,7 +1105,7 @@ COMMENT ON COLUMN leads.business_date IS 'Business date of the run that created 
 
 COMMENT ON COLUMN leads.announced_at IS 'Time at which the lead''s alerts were written. Null if the run that created the lead wrote no alerts.';
 
-COMMENT ON COLUMN leads.reopens_as IS 'Status that a lead gets again if the reason for which a run closed it ceases to be true. Null for an open lead and for a lead that a person closed.';
+COMMENT ON COLUMN leads.reopens_as IS 'Status that a lead had before a run closed it. The lead gets this status again if it should not have been closed. Null for an open lead and for a lead that a person closed.';
 
 CREATE VIEW distressed_properties AS
  SELECT court_records.property_id,

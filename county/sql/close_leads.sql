@@ -9,7 +9,7 @@ WITH watched_leads AS MATERIALIZED (
     JOIN properties p ON p.folio_number = f.folio
     CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
     WHERE (l.status IN ('new', 'contacted') OR l.status = 'closed' AND l.reopens_as IS NOT NULL)
-      -- A lead that this transaction made can have ended only if later days are known already.
+      -- A lead that this transaction created can have ended only if data from later days is already known.
       AND (l.created_at < now() OR EXISTS (SELECT FROM document_versions WHERE business_date > %(day)s::date))
       AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d{1,15}-\d{1,15}-\d{1,15}$')
 )
@@ -41,8 +41,8 @@ LEFT JOIN LATERAL (
     LIMIT 1) released ON true
 WHERE l.ours
 UNION ALL
--- A lead from a court file ends when the property is sold after the lead's date. It is open again only if its case has not
--- ended either.
+-- A lead from a court file ends when the property is sold after the lead's date. A closed lead from a court file is
+-- opened again only if its case has not ended either.
 SELECT l.id, l.status,
        was_sold(l.folio, l.lead_date, 'infinity')
        OR l.status = 'closed' AND EXISTS (SELECT FROM court_files c WHERE c.record_type = l.lead_type) AND (

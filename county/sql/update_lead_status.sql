@@ -1,5 +1,5 @@
--- Close each lead whose reason has ended and cancel its queued deliveries. Open a lead again that a run has closed, with the
--- status that it had, when its reason has not ended after all. Nobody is notified again. Reads checked_leads.
+-- Close each lead whose reason has ended, and cancel its queued deliveries. If a run closed a lead whose reason has not
+-- ended after all, give the lead its earlier status again. Subscribers are not notified again. Reads checked_leads.
 UPDATE leads l
 SET status = 'closed', reopens_as = l.status
 FROM checked_leads j

@@ -107,7 +107,7 @@ COMMENT ON TABLE task_failures IS
 COMMENT ON COLUMN leads.lead_date IS 'Date of the record that led to the lead.';
 COMMENT ON COLUMN leads.business_date IS 'Business date of the run that created the lead.';
 COMMENT ON COLUMN leads.reopens_as IS
-    'Status that a lead gets again if the reason for which a run closed it ceases to be true. '
+    'Status that a lead had before a run closed it. The lead gets this status again if it should not have been closed. '
     'Null for an open lead and for a lead that a person closed.';
 COMMENT ON COLUMN leads.announced_at IS
     'Time at which the lead''s alerts were written. Null if the run that created the lead wrote no alerts.';

@@ -36,7 +36,7 @@ RULES = (
         removal="empty_deliveries",
     ),
     # Events of a delivery are removed with the delivery. These events belong to no delivery, and the notifier stops
-    # searching for their delivery after three days. Events of STOP and START stay, so that nobody can replay them.
+    # searching for their delivery after three days. Events of STOP and START are kept, so that nobody can replay them.
     Rule(
         "stray_events",
         "delivery_events",
