@@ -163,6 +163,15 @@ class SendingSettings(EnvironmentSettings):
         "Longest duration of a call.", 3, unit="minutes"
     )
     calls_per_second: NonNegativeFloat = setting("Largest number of calls to start in a second.", 1, unit="calls")
+    inbound_lines: NonNegativeInt = setting(
+        "Largest number of inbound calls that are in progress for one subscriber.", 5, unit="calls"
+    )
+    inbound_calls_per_hour: NonNegativeInt = setting(
+        "Largest number of calls from one number that are answered in an hour.", 5, unit="calls"
+    )
+    inbound_free_seconds: NonNegativeInt = setting(
+        "An inbound call that is shorter costs no tokens.", 10, unit="seconds"
+    )
     call_recording: Literal["off", "announced"] = setting(
         "Whether calls are recorded: off, or announced to all parties first.", "off"
     )

@@ -1,4 +1,4 @@
-"""Call capacity. The database counts the calls in progress over all processes."""
+"""Call capacity. The database counts the outbound calls in progress over all processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from notifier.core.queues import VOICE
 
 
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
-    """Return how many calls may start now.
+    """Return how many outbound calls may start now.
 
     Until the cursor's transaction ends, a lock makes other processes that ask wait. If no call may start, the due
     deliveries of ``kinds`` are deferred for a few seconds.

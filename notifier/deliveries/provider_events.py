@@ -124,12 +124,22 @@ def _move_tokens(cursor: psycopg.Cursor[DictRow], changes: Sequence[Change]) -> 
         cursor.execute("SELECT refund_tokens(%s, 'undelivered', %s)", (undelivered, within))
     if ended := [change for change in calls if change.state is State.DELIVERED]:
         cursor.execute(
-            "SELECT settle_tokens(array_agg(id), array_agg(call_tokens(seconds)))"
-            " FROM unnest(%s::bigint[], %s::integer[]) AS call (id, seconds)",
-            ([change.delivery_id for change in ended], [change.seconds or 0 for change in ended]),
+            "SELECT settle_tokens(array_agg(id), array_agg(CASE WHEN is_free THEN 0 ELSE call_tokens(seconds) END))"
+            " FROM unnest(%s::bigint[], %s::integer[], %s::boolean[]) AS call (id, seconds, is_free)",
+            (
+                [change.delivery_id for change in ended],
+                [change.seconds or 0 for change in ended],
+                [_is_free(change) for change in ended],
+            ),
         )
     if missed := [change for change in calls if change.state is State.UNDELIVERED]:
         _release_missed(cursor, missed)
+
+
+def _is_free(call: Change) -> bool:
+    """Return whether an ended inbound call costs nothing, because it was shorter than ``INBOUND_FREE_SECONDS``."""
+    is_short = call.seconds is not None and call.seconds < settings.inbound_free_seconds
+    return call.kind == "inbound_call" and is_short
 
 
 def _release_missed(cursor: psycopg.Cursor[DictRow], missed: Sequence[Change]) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psycopg
+from psycopg.rows import DictRow
+
+from leads.logs import get_logger
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
 from notifier.core.phone_numbers import e164
@@ -13,11 +18,17 @@ from notifier.core.settings import settings
 from notifier.deliveries.suppressions import suppress
 from notifier.voice.responders import Script
 
+log = get_logger(__name__)
+
 #: Words with which a person asks for no more calls.
 _OPT_OUT = re.compile(
     r"\b(do not|don't|dont|stop|quit|never) call|\b(remove|take) me\b|\bunsubscribe\b|\bno call list\b|^stop\W*$",
     re.IGNORECASE,
 )
+
+
+class CallRefused(Exception):
+    """An inbound call that is not answered. The text is the reason: suppressed, lines_busy or caller_limit."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +74,36 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
     """Enqueue an inbound call with its token hold, in one transaction. A repeated SID returns the same call.
 
     Returns None when the called number belongs to no subscriber, or its subscriber has no active script or too few
-    tokens.
+    tokens. Raises CallRefused when the caller is suppressed or has reached a limit.
     """
-    tokens = pricing.call_hold()
+    numbers = {"sid": sid, "caller": e164(caller) or caller, "called": e164(called) or called}
     with transaction() as cursor:
         owner = rows(cursor, "voice/called_subscriber", called=called)
         if not owner:
             return None
-        parameters = {"sid": sid, "subscriber": owner[0]["subscriber_id"], "script": owner[0]["script_id"]}
-        rows(cursor, "voice/enqueue_inbound_call", **parameters, tokens=tokens)
-        rows(
-            cursor,
-            "voice/answer_inbound",
-            sid=sid,
-            caller=e164(caller) or caller,
-            called=e164(called) or called,
-            scale=settings.notifier_time_scale,
-            longest=pricing.longest_seconds(),
-        )
+        reason = _open(cursor, numbers, owner[0])
         answered = records(cursor, _CallRow, "voice/find_call", delivery=None, sid=sid)
+    if reason and not answered:
+        log.warning("inbound_call_refused", call_sid=sid, reason=reason, subscriber_id=owner[0]["subscriber_id"])
+        raise CallRefused(reason)
     return answered[0].call() if answered else None
+
+
+def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: DictRow) -> str | None:
+    """Write the delivery of an inbound call; return why the call is refused, or None."""
+    longest, subscriber = pricing.longest_seconds(), owner["subscriber_id"]
+    # Calls that arrive together are counted one after the other.
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:inbound'))")
+    limits = {"lines": settings.inbound_lines, "calls": settings.inbound_calls_per_hour, "longest": longest}
+    (found,) = rows(cursor, "voice/inbound_refusal", **numbers, **limits, subscriber=subscriber)
+    reason: str | None = found["reason"]
+    delivery = {"sid": numbers["sid"], "subscriber": subscriber, "script": owner["script_id"]}
+    rows(cursor, "voice/enqueue_inbound_call", **delivery, tokens=0 if reason else pricing.call_hold())
+    if reason:
+        rows(cursor, "voice/refuse_inbound", **numbers, reason=reason)
+    else:
+        rows(cursor, "voice/answer_inbound", **numbers, scale=settings.notifier_time_scale, longest=longest)
+    return reason
 
 
 def human_answered(sid: str, delivery_id: int | None = None) -> None:

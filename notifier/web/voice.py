@@ -53,9 +53,17 @@ def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: Deliver
 
 @router.post("/inbound")
 def inbound(form: TwilioForm) -> Response:
-    """Answer an inbound call with the subscriber's script, if the subscriber has enough tokens."""
+    """Answer an inbound call with the subscriber's script, if the subscriber has enough tokens.
+
+    A caller who is suppressed or has reached a limit hears a busy signal, for which Twilio charges nothing.
+    """
     sid = word(form, "CallSid")
-    call = session.open_inbound(sid, word(form, "From"), word(form, "To")) if sid else None
+    try:
+        call = session.open_inbound(sid, word(form, "From"), word(form, "To")) if sid else None
+    except session.CallRefused:
+        response = VoiceResponse()
+        response.reject(reason="busy")
+        return _twiml(response)
     return _goodbye(NOT_AVAILABLE) if call is None or not call.script.greeting else _greet(call)
 
 

@@ -1,7 +1,7 @@
--- Return how many calls may start now. The caller holds a lock until its claim is committed, so that two processes
--- cannot both start the last allowed call. If the end of a call was never reported, the call counts until the longest
--- duration has passed.
+-- Return how many outbound calls may start now; inbound calls have lines of their own. The caller holds a lock until
+-- its claim is committed, so that two processes cannot both start the last allowed call. If the end of a call was never
+-- reported, the call counts until the longest duration has passed.
 SELECT %(limit)s - count(*) AS free
 FROM deliveries
-WHERE channel = 'voice' AND state IN ('sending', 'unknown', 'accepted', 'sent')
+WHERE channel = 'voice' AND kind <> 'inbound_call' AND state IN ('sending', 'unknown', 'accepted', 'sent')
   AND coalesce(accepted_at, claimed_at, updated_at) > now() - make_interval(secs => %(longest)s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ import notifier
 from notifier.actors import drain
 from notifier.core.db import transaction
 from notifier.core.queues import VOICE
+from notifier.deliveries import provider_events
 from notifier.deliveries.call_capacity import free_call_capacity
 from notifier.voice.responders import Reply, Turn
 from sandbox.callbacks import Twilio
@@ -221,8 +223,6 @@ def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
 def test_early_events_of_an_inbound_call_are_applied_later(twilio: Twilio, subscriber: int, system: System) -> None:
     twilio.post("/twilio/voice/status", {"CallSid": "CAin", "CallStatus": "completed", "CallDuration": "30"})
     incoming(twilio)
-    from notifier.deliveries import provider_events
-
     provider_events.apply()
     assert system.states() == {"delivered": 1}
 
@@ -247,11 +247,98 @@ def test_an_unknown_number_and_a_subscriber_without_script_are_not_answered(twil
     assert system.balance(user) == 100
 
 
-def test_inbound_calls_count_toward_the_limit(twilio: Twilio, subscriber: int, system: System) -> None:
+def test_inbound_calls_that_are_held_open_take_no_line_from_outbound_calls(
+    twilio: Twilio, subscriber: int, system: System
+) -> None:
     for n in range(5):
-        incoming(twilio, f"CA{n}")
+        incoming(twilio, f"CA{n}", From=f"+1305555100{n}")
     with transaction() as cursor:
-        assert free_call_capacity(cursor, ["outbound_call"]) == 0
+        assert free_call_capacity(cursor, ["outbound_call"]) == 5
+    assert system.states() == {"accepted": 5}
+
+
+def refused(answer: requests.Response) -> bool:
+    """Return whether the caller hears a busy signal, which costs nothing."""
+    return said(answer) == [("Reject", "")]
+
+
+def ended(twilio: Twilio, sid: str, seconds: int) -> None:
+    twilio.post("/twilio/voice/status", {"CallSid": sid, "CallStatus": "completed", "CallDuration": str(seconds)})
+    provider_events.apply()
+
+
+def test_a_subscribers_inbound_lines_are_limited_for_this_subscriber_only(
+    twilio: Twilio, subscriber: int, system: System
+) -> None:
+    other = system.subscriber(tokens=100, twilio_phone_number="+17865550101")
+    system.insert("ai_scripts", {"subscriber_id": other, **SCRIPT})
+    system.database.connection.execute("UPDATE users SET token_balance = 1000")
+    for n in range(5):
+        assert not refused(incoming(twilio, f"CA{n}", From=f"+1305555100{n}"))
+    for _ in range(2):
+        assert refused(incoming(twilio, "CA5", From="+13055551005"))
+    assert not refused(incoming(twilio, "CA6", From="+13055551006", To="+17865550101"))
+    assert system.rows("SELECT state, error_code, tokens FROM deliveries WHERE dedupe_key = 'inbound:CA5'") == [
+        ("skipped", "lines_busy", 0)
+    ]
+    ended(twilio, "CA0", 30)
+    assert not refused(incoming(twilio, "CA7", From="+13055551007"))
+
+
+def test_fifty_short_calls_cost_nothing_and_reach_the_callers_limit(twilio: Twilio, system: System) -> None:
+    user = subscriber_with(system, tokens=1000)
+    answered = 0
+    for n in range(50):
+        answered += not refused(incoming(twilio, f"CA{n}"))
+        ended(twilio, f"CA{n}", 1)
+    assert answered == 5
+    assert system.balance(user) == 1000
+    assert system.rows("SELECT state, error_code, count(*) FROM deliveries GROUP BY 1, 2 ORDER BY 1") == [
+        ("delivered", None, 5),
+        ("skipped", "caller_limit", 45),
+    ]
+    assert not refused(incoming(twilio, "CAother", From="+13055551999"))
+    system.database.connection.execute("UPDATE deliveries SET accepted_at = accepted_at - interval '1 hour'")
+    assert not refused(incoming(twilio, "CAlater"))
+
+
+@pytest.mark.parametrize(("seconds", "cost"), [(9, 0), (10, 20), (181, 25)])
+def test_an_inbound_call_is_free_for_a_few_seconds(
+    twilio: Twilio, system: System, settings_of_web: pytest.MonkeyPatch, seconds: int, cost: int
+) -> None:
+    settings_of_web.setenv("CALL_MAX_MINUTES", "4")
+    user = subscriber_with(system, tokens=100)
+    incoming(twilio)
+    ended(twilio, "CAin", seconds)
+    assert system.balance(user) == 100 - cost
+
+
+def test_fifty_calls_at_once_reach_the_limit_too(twilio: Twilio, system: System) -> None:
+    user = subscriber_with(system, tokens=1000)
+    with ThreadPoolExecutor(10) as callers:
+        answers = list(callers.map(lambda n: refused(incoming(twilio, f"CA{n}")), range(50)))
+    assert answers.count(False) == 5
+    assert system.balance(user) == 900
+
+
+def test_withheld_numbers_are_one_caller_for_each_subscriber(twilio: Twilio, system: System, subscriber: int) -> None:
+    system.database.connection.execute("UPDATE users SET token_balance = 1000")
+    for n in range(5):
+        assert not refused(incoming(twilio, f"CA{n}", From="anonymous"))
+    system.database.connection.execute("UPDATE deliveries SET state = 'delivered'")
+    assert refused(incoming(twilio, "CA5", From="anonymous"))
+    other = system.subscriber(tokens=100, twilio_phone_number="+17865550101")
+    system.insert("ai_scripts", {"subscriber_id": other, **SCRIPT})
+    assert not refused(incoming(twilio, "CA6", From="anonymous", To="+17865550101"))
+
+
+def test_a_suppressed_caller_is_not_answered(twilio: Twilio, system: System, subscriber: int) -> None:
+    system.insert("suppressions", {"channel": "voice", "address": NUMBER, "reason": "asked on a call"})
+    assert refused(incoming(twilio))
+    assert system.rows("SELECT state, error_code FROM deliveries") == [("suppressed", "suppressed")]
+    assert system.balance(subscriber) == 100
+    # The app reports the same call and gets the refused delivery.
+    assert notifier.inbound_call.send(call_sid="CAin").state == "suppressed"
 
 
 def test_an_inbound_call_ends_when_its_tokens_are_used(twilio: Twilio, subscriber: int, system: System) -> None:
