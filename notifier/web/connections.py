@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 #: Largest size of a request's line and headers. Twilio and SendGrid send less than two kilobytes.
-HEADER_BYTES = 16 * 1024
+HEADER_BYTES = 8 * 1024
 #: Time (s) from the opening of a connection, or from the previous answer, until the headers of a request are complete.
 HEADER_SECONDS = 5.0
 #: Largest number of open connections. The number is below the usual limit of 1,024 open files.
@@ -49,14 +49,23 @@ class LimitedConnection(asyncio.Protocol):
             min(waiting, key=lambda one: one._waiting_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data; stop the time for the headers when they are complete, and close when they are too large."""
-        super().data_received(data)
+        """Parse the data; close the connection when its headers are too large."""
+        if not self._has_request():
+            data = self._receive_headers(data)
+        if data:
+            super().data_received(data)
+
+    def _receive_headers(self, data: bytes) -> bytes:
+        """Parse the data up to the limit for headers; return the rest of the data if the headers are complete."""
+        room = HEADER_BYTES - self._header_bytes
+        super().data_received(data[:room])
         if self._has_request():
             self._stop_timer()
-            return
+            return data[room:]
         self._header_bytes += len(data)
-        if self._header_bytes > HEADER_BYTES:
+        if self._header_bytes >= HEADER_BYTES:
             self.transport.abort()
+        return b""
 
     def on_response_complete(self) -> None:
         """Start the time for the next request's headers, or for the client to read the answer."""

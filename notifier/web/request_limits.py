@@ -99,7 +99,7 @@ class Body:
 
     def _make_room(self) -> None:
         """End the large body that has been read for the longest time, if the large bodies need too much memory."""
-        large = [body for body in self._bodies if body._size > LARGE_BYTES]
+        large = [body for body in self._bodies if body._size > LARGE_BYTES and body._deadline > self._clock()]
         if sum(body._size for body in large) > MEMORY_BYTES:
             oldest = next((body for body in large if not body.is_complete), self)
             oldest._end()

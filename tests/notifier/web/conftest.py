@@ -6,15 +6,23 @@ Uvicorn serves the web service in a thread of the test process, on the test's ow
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
+import yaml  # type: ignore[import-untyped]
 
+from local.paths import ROOT
 from local.settings import Sandbox
 from sandbox.callbacks import SendGrid, Twilio
 from tests.notifier.system import System, settings_for
@@ -62,6 +70,62 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     thread.join(timeout=30)
     assert not thread.is_alive(), "uvicorn did not stop"
     db.close()
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                httpx.get(f"{self.url}/health", timeout=10, trust_env=False)
+                return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError(f"nobody answers at {self.url}:\n{self.log.read_text()}")
+
+
+@contextmanager
+def start_service(command: Sequence[str], log: Path) -> Iterator[Service]:
+    """Start the service with ``command``, but on a free port of this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    swaps = {"8000": port, "0.0.0.0": "127.0.0.1"}
+    words = [swaps.get(word, word) for word in command]
+    words[0] = str(Path(sys.executable).with_name(words[0]))
+    with log.open("wb") as said:
+        process = subprocess.Popen(words, cwd=ROOT, env=dict(os.environ), stdout=said, stderr=subprocess.STDOUT)
+    try:
+        started = Service(f"http://127.0.0.1:{port}", process, log)
+        started.wait_until_it_answers()
+        yield started
+    finally:
+        process.terminate()
+        # uvicorn finishes its requests and then ends itself with the same signal.
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM), log.read_text()
+        assert "Application shutdown complete" in log.read_text()
+
+
+def compose_command() -> list[str]:
+    """Return the command that docker-compose.yaml starts the service with."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
+    command: list[str] = compose["services"]["notifier-web"]["command"]
+    return command
+
+
+@pytest.fixture
+def service(settings_of_web: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
+    """Yield the service, started with compose's command."""
+    with start_service(compose_command(), tmp_path / "web.log") as started:
+        yield started
 
 
 @pytest.fixture
