@@ -162,7 +162,7 @@ def test_a_call_that_never_connects_costs_nothing(system: System, word: str) -> 
 def test_a_deferred_delivery_loses_no_attempt(system: System) -> None:
     delivery = sms_in(system, "sending")
     key, moment = system.rows("SELECT claim, now() + interval '1 hour' FROM deliveries")[0]
-    lifecycle.defer(Claim(key, "urgent_lead_sms", (delivery,)), [delivery], moment, "quiet_hours")
+    lifecycle.defer(Claim(key, "urgent_lead_sms", (delivery,)), [delivery], "quiet_hours", until=moment)
     assert system.rows("SELECT state, attempts, not_before, error_code FROM deliveries") == [
         ("queued", 0, moment, "quiet_hours")
     ]
