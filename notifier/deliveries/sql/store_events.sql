@@ -1,6 +1,7 @@
 -- Store each event once. If the delivery that an event names does not exist, the event is stored without a delivery. If
 -- an event names no delivery, link_events links it by the provider's id, as soon as the delivery has stored this id. An
--- event whose SID belongs to another delivery is not stored for the delivery that it names.
+-- event is not stored for the delivery that it names if its SID belongs to another delivery, or if the retention job has
+-- emptied the delivery.
 INSERT INTO delivery_events (delivery_id, provider, event, event_key, provider_id, occurred_at, details)
 SELECT d.id, %(provider)s, e.event, e.key, e.provider_id, e.occurred_at, e.details::jsonb
 FROM unnest(%(deliveries)s::bigint[], %(events)s::text[], %(keys)s::text[], %(provider_ids)s::text[],
@@ -8,6 +9,7 @@ FROM unnest(%(deliveries)s::bigint[], %(events)s::text[], %(keys)s::text[], %(pr
      AS e (delivery_id, event, key, provider_id, occurred_at, details)
 LEFT JOIN deliveries d
        ON d.id = e.delivery_id
+      AND d.emptied_at IS NULL
       AND NOT EXISTS (SELECT FROM deliveries o
                       WHERE o.provider_id = e.provider_id AND o.id <> d.id AND o.channel <> 'email')
 ON CONFLICT DO NOTHING

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from local.settings import Sandbox
+from notifier.messages.links import signed_id
 from tests.notifier.county_api import CountyApi, answer, deed
 from tests.notifier.system import System
 from tests.notifier.web.conftest import APP_TOKEN
@@ -80,6 +81,17 @@ def test_a_slow_answer_is_a_202_with_its_status_url(county_api: CountyApi, app: 
     assert app.get(place).status_code == 202
     county_api.system.wait_until(lambda: app.get(place).status_code == 200, "an answer")
     assert app.get(place).json()["property"]["owner_name"] == "DOE JANE"
+
+
+def test_the_id_of_a_lookup_cannot_be_guessed(county_api: CountyApi, app: httpx.Client) -> None:
+    body = request_lookup(app, county_api.system.subscriber(), timeout=0).json()
+    number, _, mark = body["id"].partition(".")
+    assert app.get(f"{PATH}/{body['id']}").status_code == 202
+    request_lookup(app, county_api.system.subscriber(), "0131230450671", timeout=0)
+    other = county_api.system.value("SELECT max(id) FROM lookups")
+    assert str(other) != number
+    for guess in (number, str(other), f"{other}.{mark}", f"{number}.{'0' * 32}", signed_id("unsubscribe", int(number))):
+        assert app.get(f"{PATH}/{guess}").status_code == 404, guess
 
 
 def test_fifty_waiting_callers_delay_no_other(county_api: CountyApi, app: httpx.Client) -> None:

@@ -86,6 +86,13 @@ def test_only_events_without_a_delivery_are_archived_and_deleted(rows: Rows, arc
     assert rows.all("SELECT delivery_id IS NULL FROM delivery_events") == [False, False]
 
 
+def test_what_prevents_the_replay_of_stop_and_start_is_never_removed(rows: Rows, archive: FileArchive) -> None:
+    for event in ("stop", "start"):
+        rows.insert("delivery_events", provider="twilio", event=event, event_key=f"SM1:{event}", received_at=ago(5_000))
+    assert clean(rows, archive)["stray_events"] == 0
+    assert rows.one("SELECT count(*) FROM delivery_events") == 2
+
+
 @pytest.mark.parametrize(
     ("table", "column", "values"),
     [
