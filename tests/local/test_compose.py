@@ -134,6 +134,13 @@ def test_workers_get_the_time_to_finish_what_they_send() -> None:
             assert _seconds(service["stop_grace_period"]) * 1000 > shutdown_ms, name
 
 
+def test_the_web_service_has_limits_for_headers_and_memory() -> None:
+    web = OURS["notifier-web"]
+    words = web["command"]
+    assert words[words.index("--http") + 1] == "h11"
+    assert 250 < int(web["mem_limit"].removesuffix("m")) <= 512
+
+
 def test_every_service_has_a_health_check_and_restarts() -> None:
     for name, service in SERVICES.items():
         if name == "airflow-init":
