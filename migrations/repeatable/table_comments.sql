@@ -120,6 +120,9 @@ COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to 
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 COMMENT ON COLUMN lookups.units_consumed IS
     'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome counts too.';
+COMMENT ON TABLE subscriber_unit_budget IS
+    'Units of the county''s paid API that each subscriber''s lookups used on each New York day.';
+COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes of the last hour, whose number is limited.';
 COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API that were used on each New York day.';
 COMMENT ON TABLE api_balance_levels IS
     'Levels of the API''s unit balance. On-call is alerted once each time the balance falls below a level.';

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from leads.logs import get_logger
 from notifier.core.db import rows, transaction
-from notifier.core.phone_numbers import e164
+from notifier.core.phone_numbers import e164, is_allowed
 from notifier.core.preferences import Preferences
 from notifier.core.states import State
 from notifier.deliveries import lifecycle
@@ -93,8 +93,8 @@ def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection |
         return Rejection(State.FAILED, f"no_{policy.address}")
     if policy.address == "email" and not _EMAIL.fullmatch(row["email"]):
         return Rejection(State.FAILED, "invalid_email")
-    if policy.address == "phone_number" and e164(row["phone_number"]) is None:
-        return Rejection(State.FAILED, "no_phone_number")
+    if policy.address == "phone_number" and (rejection := _number_rejection(row["phone_number"])):
+        return rejection
     if row["is_suppressed"]:
         return Rejection(State.SUPPRESSED, "suppressed")
     if policy.preference and not getattr(preferences, policy.preference):
@@ -105,6 +105,13 @@ def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection |
     if policy.is_capped and cap is not None and (row["mailed_today"] or 0) + sending >= cap:
         return Rejection(State.SKIPPED, "daily_cap")
     return None
+
+
+def _number_rejection(text: str) -> Rejection | None:
+    number = e164(text)
+    if number is None:
+        return Rejection(State.FAILED, "no_phone_number")
+    return None if is_allowed(number) else Rejection(State.SKIPPED, "foreign_number")
 
 
 def compose_each(claim: Claim, batch: Sequence[Row], compose: Callable[[Row], Any]) -> list[tuple[int, Any]]:

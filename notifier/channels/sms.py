@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from cryptography.fernet import InvalidToken
 
+from leads.alert import alert
 from notifier.channels.eligibility import EligibilityPolicy, Row, compose_each, eligible, lead_rejection
+from notifier.core.db import rows, transaction
 from notifier.core.errors import PermanentFailure
 from notifier.core.phone_numbers import e164
 from notifier.core.queues import SMS
+from notifier.core.settings import settings
 from notifier.core.states import State
+from notifier.deliveries import lifecycle
 from notifier.deliveries.dispatch import dispatch, end_rejected
 from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.deliveries.suppressions import suppress
@@ -33,6 +37,8 @@ class SmsKind:
     policy: EligibilityPolicy
     seconds: int | None = None
     """The time (s) after which Twilio may drop an undelivered SMS."""
+    is_code: bool = False
+    """True if the hourly limits for verification codes apply."""
 
 
 _lead_policy = EligibilityPolicy("channels/compose_lead_messages", "phone_number", rejection=lead_rejection)
@@ -46,6 +52,7 @@ SMS_KINDS = (
         verification_codes.masked_sms,
         _account_policy,
         seconds=CODE_SECONDS,
+        is_code=True,
     ),
 )
 
@@ -59,8 +66,36 @@ def send(kind: SmsKind, claim: Claim) -> None:
         except InvalidToken:
             raise ValueError("the code was encrypted with another key") from None
 
-    for _, (row, text) in compose_each(claim, eligible(claim, kind.policy), compose):
+    batch = eligible(claim, kind.policy)
+    for _, (row, text) in compose_each(claim, _within_limits(claim, batch) if kind.is_code else batch, compose):
         _send_one(kind, claim, row, text)
+
+
+def _within_limits(claim: Claim, batch: Sequence[Row]) -> list[Row]:
+    """Return the codes within the hourly limits; finish the other codes as skipped, with the limit as their reason."""
+    with transaction() as cursor:
+        # Codes that are sent at the same time are counted one after the other.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:codes'))")
+        found = rows(
+            cursor,
+            "channels/codes_over_limit",
+            ids=[row["id"] for row in batch],
+            numbers=[e164(row["phone_number"]) for row in batch],
+            per_number=settings.codes_per_number,
+            per_subscriber=settings.codes_per_subscriber,
+            per_hour=settings.codes_per_hour,
+        )
+    over = {row["id"]: str(row["limit_name"]) for row in found}
+    for delivery, limit in over.items():
+        lifecycle.end(claim, [delivery], State.SKIPPED, limit)
+    if "codes_per_hour" in over.values():
+        alert(
+            "critical",
+            "The hour's verification codes are used up",
+            f"Subscribers requested more than {settings.codes_per_hour} codes in an hour. The others are not sent.",
+            "Check who requests the codes. Raise CODES_PER_HOUR if the requests are genuine.",
+        )
+    return [row for row in batch if row["id"] not in over]
 
 
 def _send_one(kind: SmsKind, claim: Claim, row: Row, text: str) -> None:

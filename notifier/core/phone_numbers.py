@@ -52,6 +52,14 @@ def e164(text: str | None) -> str | None:
     return number if written == number and phonenumbers.is_possible_number(parsed) else None
 
 
+def is_allowed(number: str) -> bool:
+    """Return whether an E.164 number belongs to a country in ``PHONE_COUNTRIES``.
+
+    Satellite numbers and numbers that no country has assigned belong to none.
+    """
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) in settings.phone_countries
+
+
 def zones(number: str) -> tuple[str, ...]:
     """Return the possible time zones of an E.164 number; empty for a number outside the North American plan.
 

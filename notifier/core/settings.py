@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import time
 from typing import Annotated, Literal, NamedTuple
 
@@ -27,6 +28,14 @@ def _call_window(text: object) -> CallWindow:
     if not opens < closes:
         raise ValueError("set it to an opening and a closing time on one day, such as 08:00-20:00")
     return CallWindow(opens, closes)
+
+
+def _countries(text: object) -> object:
+    """Return the ISO codes in a comma-separated text; raise ValueError for a text that is not such a list."""
+    codes = [code.strip().upper() for code in str(text).split(",")]
+    if not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
+        raise ValueError("set it to ISO codes of two letters, separated by commas, such as US,CA")
+    return frozenset(codes)
 
 
 def _whole_minutes(text: object) -> object:
@@ -59,6 +68,9 @@ class CountyApiSettings(EnvironmentSettings):
     miami_dade_auth_key: SecretStr = setting("Key of the Clerk's developer API.", example="change-me")
     miami_dade_daily_unit_cap: NonNegativeInt = setting(
         "Number of API units that may be spent on one New York day.", 500, unit="units"
+    )
+    miami_dade_subscriber_unit_cap: NonNegativeInt = setting(
+        "Number of API units that the lookups of one subscriber may spend on one New York day.", 25, unit="units"
     )
 
 
@@ -163,6 +175,18 @@ class SendingSettings(EnvironmentSettings):
         "Longest duration of a call.", 3, unit="minutes"
     )
     calls_per_second: NonNegativeFloat = setting("Largest number of calls to start in a second.", 1, unit="calls")
+    phone_countries: Annotated[frozenset[str], BeforeValidator(_countries)] = setting(
+        "Countries whose numbers get SMS and calls, as ISO codes separated by commas.", "US,CA,PR,VI,GU,AS,MP"
+    )
+    codes_per_number: NonNegativeInt = setting(
+        "Largest number of verification codes for one phone number in an hour.", 5, unit="codes"
+    )
+    codes_per_subscriber: NonNegativeInt = setting(
+        "Largest number of verification codes for one subscriber in an hour.", 10, unit="codes"
+    )
+    codes_per_hour: NonNegativeInt = setting(
+        "Largest number of verification codes for all subscribers in an hour.", 1_000, unit="codes"
+    )
     inbound_lines: NonNegativeInt = setting(
         "Largest number of inbound calls that are in progress for one subscriber.", 5, unit="calls"
     )

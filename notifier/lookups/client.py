@@ -38,6 +38,8 @@ RETRY_DELAYS = (2, 4, 8)
 CALLS_SECONDS = 16
 #: Interval (s) at which a waiting caller looks for the answer without a wake-up, in case a wake-up is lost.
 LOOK_AGAIN_SECONDS = 2.0
+#: The codes of lookups that failed because no unit was left for the day.
+UNIT_CAPS = frozenset({"unit_cap", "subscriber_unit_cap"})
 
 PROPERTY_FIELDS = (
     *("id", "folio_number", "address", "unit", "city", "zip", "owner_name", "last_sale_date", "last_sale_price"),
@@ -183,7 +185,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
         raise KeyError(lookup_id)
     row = found[0]
     if row["state"] == "failed":
-        retry_after = seconds_until_midnight() if row["error_code"] == "unit_cap" else None
+        retry_after = seconds_until_midnight() if row["error_code"] in UNIT_CAPS else None
         raise LookupFailed(row["error_message"], code=row["error_code"], retry_after=retry_after)
     if row["state"] != "answered":
         return None

@@ -70,7 +70,8 @@ def _ask(request: LookupRequest) -> None:
 def _claim(lookup_id: int) -> LookupRequest | None:
     """Claim the lookup and reserve a unit for it; returns None when no call is needed."""
     cap = settings.miami_dade_daily_unit_cap
-    claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap)
+    subscriber_cap = settings.miami_dade_subscriber_unit_cap
+    claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap, subscriber_cap=subscriber_cap)
     if not claimed or claimed[0]["is_too_old"]:  # the leader marks the lookup as failed
         return None
     row = claimed[0]
@@ -78,6 +79,10 @@ def _claim(lookup_id: int) -> LookupRequest | None:
         return LookupRequest(row["id"], row["folio_number"], row["attempts"])
     if row["known_id"] is not None:
         run("lookups/finish_lookup", **_end(lookup_id, "answered", known_id=row["known_id"]))
+        return None
+    if row["is_over_subscriber_cap"]:
+        message = f"the subscriber's {subscriber_cap} units for the day are used"
+        run("lookups/finish_lookup", **_end(lookup_id, "failed", code="subscriber_unit_cap", message=message))
         return None
     message = f"the day's {cap} units are used"
     run("lookups/finish_lookup", **_end(lookup_id, "failed", code="unit_cap", message=message))

@@ -13,7 +13,7 @@ from functools import partial
 
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
-from notifier.core.phone_numbers import e164, next_opening, zones
+from notifier.core.phone_numbers import e164, is_allowed, next_opening, zones
 from notifier.core.queues import VOICE
 from notifier.core.settings import settings
 from notifier.core.states import State
@@ -93,7 +93,7 @@ def objection(call: OutboundCall) -> Objection | None:
     number = e164(call.phone_number)
     if number is None:
         return Objection("no_phone_number", State.FAILED)
-    if not zones(number):
+    if not zones(number) or not is_allowed(number):
         return Objection("foreign_number", State.FAILED)
     if not e164(call.twilio_phone_number):
         return Objection("no_twilio_number", State.FAILED)

@@ -28,7 +28,7 @@ PATH = "/api/properties/lookup"
 router = APIRouter(prefix=PATH, dependencies=[ONLY_THE_APP])
 
 #: The HTTP status for each failure that the county's API did not cause. Other failures have status 502.
-STATUSES = {"unit_cap": 429, "insufficient_tokens": 402}
+STATUSES = {**dict.fromkeys(client.UNIT_CAPS, 429), "insufficient_tokens": 402}
 
 
 class LookupQuery(BaseModel):

@@ -10,6 +10,7 @@ from twilio.twiml.messaging_response import MessagingResponse
 
 from notifier.core.db import rows, transaction
 from notifier.core.phone_numbers import e164
+from notifier.messages import links
 from notifier.web.signatures import Form, TwilioForm, twilio_signature
 from notifier.web.twilio_status import word
 
@@ -38,7 +39,7 @@ def sms_inbound(request: Request, form: TwilioForm) -> Response:
             with transaction() as cursor:
                 rows(cursor, f"web/sms_{keyword}", keys=_keys(request, form, keyword), number=sender)
         # If the form has OptOutType, Twilio has answered the sender already.
-        if not form.get("OptOutType"):
+        if not form.get("OptOutType") and _may_answer(form, keyword, sender):
             answer.message(ANSWERS[keyword])
     return Response(str(answer), media_type="text/xml")
 
@@ -52,6 +53,13 @@ def _keys(request: Request, form: Form, keyword: str) -> list[str]:
     signature = hashlib.sha256(twilio_signature(request).encode()).hexdigest()
     sid = word(form, "MessageSid", "SmsSid")
     return [f"{mark}:{keyword}" for mark in (sid, f"signature-{signature}") if mark]
+
+
+def _may_answer(form: Form, keyword: str, sender: str) -> bool:
+    """Return whether the sender gets an answer, which costs money: one for each keyword and hour."""
+    mark = links.mark("sms_answer", f"{sender}:{keyword}")
+    with transaction() as cursor:
+        return bool(rows(cursor, "web/may_answer_sms", mark=mark, sid=word(form, "MessageSid", "SmsSid") or None))
 
 
 def _keyword(body: str) -> str | None:

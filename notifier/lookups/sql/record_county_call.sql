@@ -10,6 +10,10 @@ WITH logged AS (
 ), given_back AS (
     UPDATE api_unit_budget b SET used = b.used - 1
     FROM lookups l WHERE %(give_back)s AND l.id = %(id)s AND b.day = l.asked_on AND b.used > 0
+), given_back_to_subscriber AS (
+    UPDATE subscriber_unit_budget s SET used = s.used - 1
+    FROM lookups l
+    WHERE %(give_back)s AND l.id = %(id)s AND s.day = l.asked_on AND s.subscriber_id = l.subscriber_id AND s.used > 0
 )
 UPDATE api_balance_levels v
 SET is_below = NOT v.is_below, crossings = v.crossings + CASE WHEN v.is_below THEN 0 ELSE 1 END

@@ -147,3 +147,58 @@ def test_an_sms_goes_to_the_number_in_e164_or_nowhere(system: System) -> None:
     assert sorted(system.accepted_sms_numbers()) == ["+13055550101", "+13055550102", "+13055550106"]
     assert len(system.received("twilio")) == 3
     assert [system.balance(user) for user in unreadable] == [system.balance(system.subscriber())] * 4
+
+
+@pytest.mark.parametrize("number", ["+881612345678", "+18765550123"])
+def test_nothing_is_sent_to_satellites_and_countries_that_are_not_allowed(system: System, number: str) -> None:
+    user = system.subscriber(tokens=0, phone_number=number)
+    codes = [notifier.verification_sms.send(user, f"48291{n}") for n in range(3)]
+    alert = notifier.urgent_lead_sms.send(system.subscriber(phone_number=number), system.lead())
+    assert [system.outcome(one) for one in [*codes, alert]] == [("skipped", "foreign_number")] * 4
+    assert system.received("twilio") == []
+    assert system.rows("SELECT * FROM failed_jobs") == []
+
+
+def hour_later(system: System) -> None:
+    system.database.connection.execute("UPDATE deliveries SET claimed_at = claimed_at - interval '1 hour'")
+
+
+def test_one_number_gets_five_codes_in_an_hour_whoever_requests_them(system: System) -> None:
+    users = [system.subscriber(tokens=0, phone_number=text) for text in ("305 555 0101", "+13055550101")]
+    opened = [notifier.verification_sms.send(users[n % 2], f"48291{n}") for n in range(8)]
+    states = sorted(system.outcome(one) for one in opened)
+    assert states == [("accepted", None)] * 5 + [("skipped", "codes_per_number")] * 3
+    assert len(system.accepted_sms_numbers()) == 5
+    hour_later(system)
+    assert system.outcome(notifier.verification_sms.send(users[0], "999999")) == ("accepted", None)
+
+
+def test_one_subscriber_gets_ten_codes_in_an_hour_whatever_the_number(system: System) -> None:
+    user, other = system.subscriber(tokens=0), system.subscriber()
+    ends = []
+    for n in range(12):
+        system.database.connection.execute(
+            "UPDATE users SET phone_number = %s WHERE id = %s", (f"+130555510{n:02}", user)
+        )
+        ends.append(system.outcome(notifier.verification_sms.send(user, f"4829{n:02}")))
+    assert ends == [("accepted", None)] * 10 + [("skipped", "codes_per_subscriber")] * 2
+    assert system.outcome(notifier.verification_sms.send(other, "482999")) == ("accepted", None)
+
+
+def test_all_codes_together_are_limited_and_on_call_is_alerted(
+    system: System, notifier_settings: pytest.MonkeyPatch
+) -> None:
+    notifier_settings.setenv("CODES_PER_HOUR", "3")
+    users = [system.subscriber(phone_number=f"+130555510{n:02}") for n in range(20)]
+    for user in users:
+        notifier.verification_sms.send(user, "482913")
+    with ThreadPoolExecutor(8) as workers:
+        list(workers.map(lambda _: drain.drain_queue(SMS), range(8)))
+    assert len(system.accepted_sms_numbers()) == 3
+    assert system.rows("SELECT error_code, count(*) FROM deliveries GROUP BY 1 ORDER BY 1") == [
+        ("codes_per_hour", 17),
+        (None, 3),
+    ]
+    system.wait_until(lambda: system.received("oncall"), "an alert")
+    # Other SMS are not limited.
+    assert system.outcome(notifier.urgent_lead_sms.send(users[0], system.lead())) == ("accepted", None)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifier.core.phone_numbers import e164
+from leads.settings import InvalidSetting
+from notifier.core.phone_numbers import e164, is_allowed
 from tests.servers.postgres import Database
 
 MIAMI = "+13055550101"
@@ -95,3 +96,28 @@ def test_numbers_are_stored_in_e164_whoever_writes_them(database: Database) -> N
         "call_consents": [(MIAMI,)],
         "suppressions": [(MIAMI,), ("305-555-0101",)],
     }
+
+
+ALLOWED = (MIAMI, "+16045550123", "+17875550123", "+13405550123", "+16715550123", "+16845550123", "+16705550123")
+SATELLITE, JAMAICA, LONDON = "+881612345678", "+18765550123", "+442079460958"
+
+
+@pytest.mark.parametrize("number", [*ALLOWED, "+18005550123"])
+def test_american_and_canadian_numbers_and_their_territories_are_allowed(number: str) -> None:
+    assert e164(number) == number
+    assert is_allowed(number)
+
+
+@pytest.mark.parametrize("number", [SATELLITE, "+870773111632", JAMAICA, "+12425550123", LONDON, "+19995550123"])
+def test_other_countries_satellites_and_unassigned_numbers_are_not_allowed(number: str) -> None:
+    assert e164(number) == number
+    assert not is_allowed(number)
+
+
+def test_the_countries_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHONE_COUNTRIES", "gb, JM")
+    assert is_allowed(LONDON) and is_allowed(JAMAICA) and not is_allowed(MIAMI)
+    for text in ("USA", "US;CA", "US,"):
+        monkeypatch.setenv("PHONE_COUNTRIES", text)
+        with pytest.raises(InvalidSetting, match="PHONE_COUNTRIES"):
+            is_allowed(MIAMI)

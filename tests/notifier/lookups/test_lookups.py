@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -195,6 +196,43 @@ def test_the_last_unit_is_spent_once(county_api: CountyApi, system: System, data
     assert used(database) == 500
     system.wait_until(county_api.alerts, "an alert")
     assert county_api.alerts() == ["[warning] The day's units of the county's API are used up"]
+
+
+def test_one_subscriber_cannot_use_the_days_units_of_the_others(
+    county_api: CountyApi, system: System, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import notifier
+    from notifier import LookupFailed
+
+    monkeypatch.setenv("MIAMI_DADE_DAILY_UNIT_CAP", "50")
+    one, other = system.subscriber(tokens=0), system.subscriber(tokens=0)
+
+    def request_lookup(number: int) -> str:
+        try:
+            return str(notifier.lookup(f"{3_000_000_000_000 + number}", one)["source"])
+        except LookupFailed as error:
+            assert error.retry_after is not None and 0 < error.retry_after <= 25 * 3600
+            return error.code
+
+    system.start_worker(QUEUE)
+    with ThreadPoolExecutor(10) as pool:
+        ends = list(pool.map(request_lookup, range(50)))
+    assert sorted(ends) == [*["api"] * 25, *["subscriber_unit_cap"] * 25]
+    assert notifier.lookup(FOLIO, other)["source"] == "api"
+    assert used(database) == len(county_api.calls()) == 26
+    counted = "SELECT subscriber_id, used FROM subscriber_unit_budget ORDER BY 1"
+    assert database.connection.execute(counted).fetchall() == [(one, 25), (other, 1)]
+    assert county_api.alerts() == []
+
+
+def test_a_call_that_cost_no_unit_does_not_count_for_its_subscriber(
+    county_api: CountyApi, system: System, database: Database
+) -> None:
+    county_api.answers(answer(status="Failed", why="no such folio"))
+    with suppress(Exception):
+        answer_now(subscriber_id=system.subscriber())
+    assert used(database) == 0
+    assert database.connection.execute("SELECT used FROM subscriber_unit_budget").fetchall() == [(0,)]
 
 
 def test_a_lower_setting_than_the_days_cap_binds(

@@ -203,6 +203,7 @@ def test_consent_revoked_and_opt_outs_count_while_a_call_waits(caller: Caller) -
 def test_a_call_that_can_never_be_made_has_its_reason(caller: Caller) -> None:
     change = caller.system.database.connection.execute
     foreign = caller.order(caller.lead("+442079460123"))
+    expensive = caller.order(caller.lead("+18765550123"))
     closed = caller.order(caller.lead("+13055550183", status="closed"))
     work()
     change("UPDATE ai_scripts SET is_active = false")
@@ -214,6 +215,7 @@ def test_a_call_that_can_never_be_made_has_its_reason(caller: Caller) -> None:
     work()
     assert caller.made() == []
     assert caller.outcome(foreign) == ("failed", "foreign_number")
+    assert caller.outcome(expensive) == ("failed", "foreign_number")
     assert caller.outcome(closed) == ("cancelled", "lead_closed")
     assert caller.outcome(scriptless) == ("failed", "no_script")
     assert caller.outcome(numberless) == ("failed", "no_twilio_number")

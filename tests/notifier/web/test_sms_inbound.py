@@ -10,6 +10,7 @@ import pytest
 import notifier
 from notifier.actors import drain
 from notifier.core.queues import SMS
+from notifier.web.sms_inbound import ANSWERS
 from sandbox.callbacks import Twilio
 from tests.notifier.system import System
 
@@ -46,9 +47,27 @@ def test_stop_suppresses_sms_and_calls(twilio: Twilio, system: System) -> None:
     ]
     for number, body in enumerate(words):
         answer = text(twilio, body, sid=f"SM{number}")
-        assert answer is not None and "START" in answer, body
+        assert (answer is not None and "START" in answer) == (number == 0), body
         assert suppressed(system) == [("sms", NUMBER), ("voice", NUMBER)], body
         system.database.connection.execute("DELETE FROM suppressions")
+
+
+def hour_later(system: System) -> None:
+    system.database.connection.execute("UPDATE delivery_events SET received_at = received_at - interval '1 hour'")
+
+
+def test_a_flood_of_keywords_gets_one_answer_for_each_keyword_and_hour(twilio: Twilio, system: System) -> None:
+    for hour in range(2):
+        answers = [text(twilio, body, f"SM{hour}{n}{body}") for n in range(20) for body in ("STOP", "HELP")]
+        assert [answer for answer in answers if answer] == [ANSWERS["stop"], ANSWERS["help"]]
+        hour_later(system)
+    assert text(twilio, "HELP", "SMother", From="+13055552999") == ANSWERS["help"]
+    assert suppressed(system) == [("sms", NUMBER), ("voice", NUMBER)]
+
+
+def test_a_repeated_callback_gets_its_answer_again(twilio: Twilio, system: System) -> None:
+    assert [text(twilio, "HELP", "SM1") for _ in range(2)] == [ANSWERS["help"]] * 2
+    assert text(twilio, "HELP", "SM2") is None
 
 
 def test_a_keyword_inside_a_sentence_does_nothing(twilio: Twilio, system: System) -> None:
