@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from datetime import date
 from http.client import HTTPException
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import psycopg
 
@@ -27,6 +28,20 @@ from county.staging import Staged, stage_file
 #: offer the next month's roll.
 DAYS_PUBLISHED = 28
 TIMEOUT = 120.0
+
+
+class _SameScheme(HTTPRedirectHandler):
+    """Follows redirects inside a scheme and from http to https, but never to a file, to FTP or from https to http."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        """Return the next request; raise ValueError if the server redirects to another scheme."""
+        _check_scheme(newurl)
+        if urlsplit(newurl).scheme not in (req.type, "https"):
+            raise ValueError("the server redirects from https to http, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_SameScheme)
 
 
 def fetch_roll(feed: Feed, day: date, archive: Archive, url: str, *, today: date, refetch: bool = False) -> Fetched:
@@ -173,7 +188,8 @@ def _from_url(
 
 def _download(url: str, target: BinaryIO) -> None:
     try:
-        with urlopen(Request(url, headers={"User-Agent": "miami-dade-leads"}), timeout=TIMEOUT) as response:
+        _check_scheme(url)
+        with _OPENER.open(Request(url, headers={"User-Agent": "miami-dade-leads"}), timeout=TIMEOUT) as response:
             expected = response.headers.get("Content-Length")
             while block := response.read(1 << 20):
                 target.write(block)
@@ -189,6 +205,13 @@ def _download(url: str, target: BinaryIO) -> None:
         raise IngestionError(f"the parcel roll cannot be read from {url}: {error}. Nothing was archived.") from error
     if expected is not None and target.tell() != int(expected):
         raise IncompleteFile(f"{url}: {target.tell()} of {expected} bytes arrived. Nothing was archived.")
+
+
+def _check_scheme(url: str) -> None:
+    """Raise ValueError if ``url`` is neither an http nor an https address with a host."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url} is neither an http:// nor an https:// address")
 
 
 def _header(stream: BinaryIO) -> list[str]:

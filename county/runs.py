@@ -16,6 +16,7 @@ from county.errors import StagingChanged
 from county.feed import Feed, FeedFile
 from county.fetch import Fetched
 from county.staging import drop_part, partition
+from leads.redaction import redact
 
 GONE = "gone"
 _ENDS: dict[str | None, str] = {
@@ -190,10 +191,10 @@ def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "
 
 
 def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: str) -> None:
-    """Write the error of a failed step into the run's row; a retry may still succeed."""
+    """Write the error of a failed step into the run's row, with secrets masked; a retry may still succeed."""
     connection.execute(
         "UPDATE data_ingestion_logs SET error_message = %s WHERE ingestion_type = %s AND run_id = %s",
-        (error, feed.ingestion_type, run_id),
+        (redact(error), feed.ingestion_type, run_id),
     )
 
 
@@ -201,7 +202,7 @@ def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, reason:
     """Mark the run's row as ``failed`` and write a dead letter.
 
     ``reason`` is written if no step could write its own error, for example because its process was killed. If the run
-    failed before it opened its row, a row for the business date ``day`` is inserted.
+    failed before it opened its row, a row for the business date ``day`` is inserted. Secrets in ``reason`` are masked.
     """
     with connection.transaction():
         row = connection.execute(
@@ -211,7 +212,7 @@ def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, reason:
             " error_message = coalesce(l.error_message, %(reason)s),"
             " duration_seconds = extract(epoch FROM clock_timestamp() - l.started_at)"
             " RETURNING error_message, ingestion_date, id",
-            {"type": feed.ingestion_type, "run": run_id, "reason": reason, "day": day},
+            {"type": feed.ingestion_type, "run": run_id, "reason": redact(reason), "day": day},
         ).fetchone()
         assert row is not None
         add_up_lines(connection, row[2])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from leads.settings import EnvironmentSettings, SharedSettings, setting
 
 _ROOT = Path(__file__).parents[1]
+
+
+def _web_address(text: str) -> str:
+    if text and not text.lower().startswith(("http://", "https://")):
+        raise ValueError("set it to an http:// or https:// address")
+    return text
 
 
 class ArchiveSettings(EnvironmentSettings):
@@ -51,7 +57,7 @@ class CountyFileSettings(EnvironmentSettings):
         2048,
         unit="MiB",
     )
-    parcel_roll_url: str = setting(
+    parcel_roll_url: Annotated[str, AfterValidator(_web_address)] = setting(
         "Address of the county's newest parcel roll, a CSV file. If unset, rolls are read only from the folder roll in "
         "the archive.",
         "",

@@ -12,6 +12,7 @@ from county.errors import IngestionError
 from county.feed import Feed
 from leads.clock import now
 from leads.logs import get_logger
+from leads.redaction import redact
 
 log = get_logger(__name__)
 
@@ -46,17 +47,18 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
 def note_error(context: Any) -> None:
     """Write a failed task's error into the run's row, for operators and for the DAG's own callback ``fail_run``."""
     import psycopg
+    from airflow.sdk.log import redact as redact_connections  # also masks secrets of Airflow's connections
 
     from county import runs
     from county.hooks import leads_connection
 
     feed = _feed(context)
-    error = f"{context['ti'].task_id}: {context.get('exception')}"
+    error = str(redact_connections(f"{context['ti'].task_id}: {context.get('exception')}"))
     try:
         with closing(leads_connection()) as connection:
             runs.note_error(connection, feed, context["run_id"], error)
     except (IngestionError, psycopg.Error) as away:
-        log.error("error_not_recorded", run_id=context["run_id"], error=error, reason=str(away))
+        log.error("error_not_recorded", run_id=context["run_id"], error=redact(error), reason=redact(str(away)))
 
 
 def fail_run(context: Any) -> None:
@@ -79,7 +81,9 @@ def fail_run(context: Any) -> None:
                 reason=_why(context),
             )
     except (IngestionError, psycopg.Error) as away:
-        log.error("run_not_ended", run_id=context["run_id"], reason=str(away), consequence="freshness_watch ends it")
+        log.error(
+            "run_not_ended", run_id=context["run_id"], reason=redact(str(away)), consequence="freshness_watch ends it"
+        )
 
 
 def _feed(context: Any) -> Feed:

@@ -1,11 +1,17 @@
-"""Settings that Airflow and docker compose read, but this project's code does not."""
+"""Settings that Airflow and docker compose read, but this project's other code does not.
+
+``python -m leads.deployment_settings`` checks the settings of its environment. The command exits with 1 and names each
+setting that is a placeholder or too short. The compose file runs the command before any other service starts.
+"""
 
 from __future__ import annotations
+
+import sys
 
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from leads.settings import EnvironmentSettings, setting
+from leads.settings import EnvironmentSettings, InvalidSetting, setting
 
 
 class ComposeSettings(EnvironmentSettings):
@@ -15,20 +21,30 @@ class ComposeSettings(EnvironmentSettings):
 
     postgres_password: SecretStr = setting(
         "Password of the compose file's PostgreSQL. Use only letters and digits, because it becomes part of a URL.",
+        command="openssl rand -hex 24",
+        shortest=16,
+        example="change-me",
+    )
+    redis_password: SecretStr = setting(
+        "Password of the compose file's Redis. Use only letters and digits, because it becomes part of a URL.",
+        command="openssl rand -hex 24",
+        shortest=16,
         example="change-me",
     )
     airflow__api_auth__jwt_secret: SecretStr = setting(
         "Key that signs the tokens between Airflow's processes. All of them need the same key.",
         command="openssl rand -hex 64",
+        shortest=64,
         example="change-me",
     )
     airflow__core__fernet_key: SecretStr = setting(
         "Key that encrypts the connections in Airflow's database.",
         command="openssl rand -base64 32 | tr '+/' '-_'",
+        shortest=44,
         example="change-me",
     )
     airflow__api__secret_key: SecretStr = setting(
-        "Key that signs the sessions of Airflow's UI.", command="openssl rand -hex 32", example="change-me"
+        "Key that signs the sessions of Airflow's UI.", command="openssl rand -hex 32", shortest=32, example="change-me"
     )
 
 
@@ -62,3 +78,17 @@ class AirflowConnections(EnvironmentSettings):
 
 class DeploymentSettings(ComposeSettings, AirflowConnections):
     """All settings that only a deployment sets."""
+
+
+def main() -> int:
+    """Check the deployment's settings; return 1 if the deployment must not start with them, else 0."""
+    try:
+        DeploymentSettings.refuse_unsafe()
+    except InvalidSetting as unsafe:
+        print(f"this deployment does not start: {unsafe}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

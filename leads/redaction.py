@@ -11,7 +11,8 @@ import traceback
 from collections.abc import Sequence
 
 _SECRET_SETTING = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
-_IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s@]+)(@)")
+#: The last ``@`` ends the password, because people write passwords that contain one.
+_IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s\"'<>]+)(@)")
 _IN_ASSIGNMENT = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|auth[_-]?key|authorization)[\"']?\s*[=:]\s*(?:bearer\s+)?[\"']?)"
     r"([^\s\"',;&]+)"

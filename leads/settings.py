@@ -17,13 +17,16 @@ from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+#: ``.env.example`` shows this text for values that every deployment must replace. It is part of addresses, too.
+PLACEHOLDER = "change-me"
+
 
 class MissingSetting(RuntimeError):
     """A required setting is not set."""
 
 
 class InvalidSetting(ValueError):
-    """The text of a setting is malformed."""
+    """The text of a setting is malformed, a placeholder, or too short for a secret."""
 
 
 def setting(
@@ -33,16 +36,23 @@ def setting(
     example: str = "",
     unit: str = "",
     command: str = "",
+    shortest: int = 0,
     production: bool | None = None,
 ) -> Any:
     """Declare a field of a settings class; a field without a default is required.
 
     ``example`` is what ``.env.example`` shows instead of the default; ``command`` is a shell command that generates a
-    value. ``production`` says whether every deployment must set the field. By default, deployments must set only the
-    required fields.
+    value. ``shortest`` is the number of characters that a secret must have. ``production`` says whether every
+    deployment must set the field. By default, deployments must set only the required fields.
     """
     is_set_in_production = default is ... if production is None else production
-    notes: dict[str, Any] = {"example": example, "unit": unit, "command": command, "production": is_set_in_production}
+    notes: dict[str, Any] = {
+        "example": example,
+        "unit": unit,
+        "command": command,
+        "shortest": shortest,
+        "production": is_set_in_production,
+    }
     return Field(default, description=description, json_schema_extra=notes)
 
 
@@ -83,6 +93,16 @@ class EnvironmentSettings(BaseSettings):
             return [str(_invalid(name, fields[name], error)) for name in dict.fromkeys(names)]
         return []
 
+    @classmethod
+    def refuse_unsafe(cls) -> None:
+        """Raise InvalidSetting if a setting of this process is a placeholder or shorter than its kind needs.
+
+        Programs call this function when they start. The message names every such setting and never its value.
+        """
+        texts = ((name, field, os.environ.get(name.upper(), "").strip()) for name, field in cls.model_fields.items())
+        if found := [problem for name, field, text in texts if (problem := _unsafe(name, field, text))]:
+            raise InvalidSetting("; ".join(found))
+
     if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name as a setting
 
         def __getattribute__(self, name: str) -> Any:
@@ -113,6 +133,8 @@ class _Reader:
             raise MissingSetting(
                 f"{self._variable} is not set: set it in the environment (.env.example says what it is)"
             )
+        if problem := _unsafe(self._name, field, text):
+            raise InvalidSetting(problem)
         given = text or field.get_default(call_default_factory=True)
         try:
             return TypeAdapter[Any](field.rebuild_annotation()).validate_python(given)
@@ -126,6 +148,18 @@ class _Reader:
 def is_secret(field: FieldInfo) -> bool:
     """Return whether the value of a field must not be shown."""
     return "SecretStr" in str(field.annotation)
+
+
+def _unsafe(name: str, field: FieldInfo, text: str) -> str | None:
+    """Return what is wrong with a placeholder or a secret that is too short, and the remedy; None for a safe text."""
+    notes = field.json_schema_extra
+    shortest, command = (notes["shortest"], notes["command"]) if isinstance(notes, dict) else (0, "")
+    remedy = f"make one with: {command}" if command else "replace it with your own value"
+    if PLACEHOLDER in text.lower():
+        return f"{name.upper()} still has the placeholder of .env.example: {remedy}"
+    if text and len(text) < int(str(shortest)):
+        return f"{name.upper()} has {len(text)} characters, but it needs at least {shortest}: {remedy}"
+    return None
 
 
 def _invalid(name: str, field: FieldInfo, error: ValidationError, text: str | None = None) -> InvalidSetting:

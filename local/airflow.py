@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.keys import write_private
 from local.paths import ROOT, Paths
-from local.ports import LOOPBACK, free_port, preferred_port
+from local.ports import LOOPBACK, preferred_port
 from local.processes import Child
 
 UI_PORT = 8080
@@ -23,18 +23,21 @@ GRACE = {"scheduler": 30.0, "dag-processor": 10.0, "triggerer": 2.0, "api-server
 triggers, but this project has none; a second SIGTERM stops it at once."""
 
 
+WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
+"""Components whose log server is not started: the server would listen on all interfaces, and its address cannot be set.
+The api-server reads the logs from the folder that all components of this machine share."""
+
+
 @dataclass(frozen=True)
 class Ports:
-    """The ports of the api-server and of two log servers. Fixed log ports would conflict if two stacks ran."""
+    """The port of the api-server, which has the UI and the REST API."""
 
     api: int
-    worker_log: int
-    trigger_log: int
 
     @classmethod
     def choose(cls) -> Ports:
-        """Choose free ports. The UI gets its default port if that port is free."""
-        return cls(preferred_port(UI_PORT), free_port(), free_port())
+        """Choose a free port. The UI gets its default port if that port is free."""
+        return cls(preferred_port(UI_PORT))
 
     @property
     def url(self) -> str:
@@ -77,8 +80,6 @@ def environment(
         "API__SECRET_KEY": keys["airflow_secret_key"],
         "API_AUTH__JWT_SECRET": keys["airflow_jwt_secret"],
         "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_log),
-        "LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_log),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
         # So that developers do not have to wait, Airflow looks for work three times a second and for changed DAG files
         # every ten seconds.
@@ -106,9 +107,10 @@ def write_passwords(places: Paths, keys: Mapping[str, str]) -> None:
 
 def component(name: str, places: Paths, variables: Mapping[str, str]) -> Child:
     """Return the process, not yet started, for the component ``name`` (one of COMPONENTS)."""
+    options = ["--skip-serve-logs"] if name in WITHOUT_LOG_SERVER else []
     return Child(
         name,
-        [places.executables / "airflow", name],
+        [places.executables / "airflow", name, *options],
         places.log / f"{name}.log",
         environment=variables,
         folder=ROOT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import time
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.keys import write_private
 from local.ports import LOOPBACK, free_port
 from local.processes import Child, ServiceDied, last_lines
 
@@ -20,8 +22,9 @@ OPTIONS = ("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noevictio
 class RedisServer:
     """A Redis server that keeps its data in the folder ``home``, which is created if missing. A restart keeps the data.
 
-    If ``port`` is 0, the first start chooses a free port, and later starts use the same port. Entering the context
-    manager starts the server; leaving it stops the server.
+    If ``port`` is 0, the first start chooses a free port, and later starts use the same port. The first start also
+    creates a password in a file that only its owner can read. Entering the context manager starts the server; leaving
+    it stops the server.
     """
 
     def __init__(self, home: Path, *, port: int = 0, log: Path | None = None, record: Path | None = None) -> None:
@@ -29,6 +32,7 @@ class RedisServer:
         self.port = port
         self.log = log or home / "redis.log"
         self.record = record
+        self.password = ""
         self._child: Child | None = None
 
     def __enter__(self) -> Self:
@@ -42,8 +46,8 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Return the server's URL."""
-        return f"redis://{LOOPBACK}:{self.port}/0"
+        """Return the server's URL with its password, which the first start creates."""
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     @property
     def child(self) -> Child:
@@ -54,6 +58,7 @@ class RedisServer:
     def start(self) -> None:
         """Start the server and wait until it answers. Raises ServiceDied if the start fails."""
         self.home.mkdir(parents=True, exist_ok=True)
+        self.password = _password(self._configuration)
         fixed = self.port != 0
         for attempt in range(3):
             self.port = self.port or free_port()
@@ -83,8 +88,13 @@ class RedisServer:
         if self._child is not None:
             self._child.check()
 
+    @property
+    def _configuration(self) -> Path:
+        return self.home / "redis.conf"
+
     def _start_once(self) -> None:
-        command = [_program(), "--bind", LOOPBACK, "--port", str(self.port), "--dir", str(self.home), *OPTIONS]
+        place = ["--bind", LOOPBACK, "--port", str(self.port), "--dir", str(self.home)]
+        command = [_program(), str(self._configuration), *place, *OPTIONS]
         environment = {**os.environ, "LC_ALL": "C"}
         self._child = Child("redis", command, self.log, folder=self.home, environment=environment, record=self.record)
         self._child.start()
@@ -98,9 +108,20 @@ class RedisServer:
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.port), 1.0) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+            with connection.makefile("rb") as answers:
+                return [answers.readline(), answers.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
         return False
+
+
+def _password(configuration: Path) -> str:
+    """Return the password in the server's configuration file; create the file first if it is missing.
+
+    The password is in a file because every user of the machine can read the arguments of a process.
+    """
+    if not configuration.exists():
+        write_private(configuration, f"requirepass {secrets.token_hex(24)}\n")
+    return configuration.read_text("utf-8").split()[1]
 
 
 def _program() -> str:

@@ -71,6 +71,9 @@ A required setting has no default. If a required setting is missing, the program
 setting, and the error names the setting. A malformed setting is reported when the program starts and again when it is
 used. Secrets are never printed and never logged.
 
+Workers, the web service and docker compose do not start while a setting still has the placeholder `change-me`, or while
+a secret has fewer characters than this page says. The error names the setting and the command that makes a value.
+
 This page is generated from the settings classes by `make settings-reference`: `leads/settings.py` (both sides),
 `notifier/core/settings.py` (notifier), `county/settings.py` (DAGs) and `leads/deployment_settings.py` (Airflow and
 docker compose).
@@ -123,6 +126,8 @@ def _lines(name: str, field: FieldInfo) -> Iterator[str]:
     meaning = f"{field.description} Unit: {notes['unit']}." if notes["unit"] else str(field.description)
     for line in textwrap.wrap(meaning, _WIDTH - 2, break_on_hyphens=False, break_long_words=False):
         yield f"# {line}"
+    if notes["shortest"]:
+        yield f"# At least {notes['shortest']} characters."
     if notes["command"]:
         yield f"# To make one: {notes['command']}"
     optional = "" if notes["production"] else "# "
@@ -132,7 +137,9 @@ def _lines(name: str, field: FieldInfo) -> Iterator[str]:
 def _row(name: str, field: FieldInfo) -> str:
     notes = _notes(field)
     default = "required" if field.is_required() else f"`{_default(field)}`" if _default(field) else "none"
-    meaning = f"{field.description} To make one: `{notes['command']}`" if notes["command"] else str(field.description)
+    length = f" At least {notes['shortest']} characters." if notes["shortest"] else ""
+    command = f" To make one: `{notes['command']}`" if notes["command"] else ""
+    meaning = f"{field.description}{length}{command}"
     kind = _kind(field.annotation, notes["unit"]) + (", secret" if is_secret(field) else "")
     cells = [f"`{name.upper()}`", kind, default, _readers(name), meaning]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

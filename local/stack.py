@@ -56,7 +56,7 @@ class Stack:
         self.own_redis = settings.own_server("REDIS_URL")
         self.database_url = ""
         self.sandbox = Sandbox(0, 0)
-        self.ports = airflow.Ports(0, 0, 0)
+        self.ports = airflow.Ports(0)
         self.has_web = places.profile == "up"  # The demo stops before a provider would send a callback.
         self.web_port: int | None = None
         self.business_date = date.min

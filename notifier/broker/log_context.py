@@ -8,15 +8,23 @@ from dramatiq import MessageProxy
 from dramatiq.middleware import Middleware
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from leads.logs import get_logger
+from leads.settings import InvalidSetting
 from notifier.core.process_logs import configure_logs
+
+log = get_logger(__name__)
 
 
 class LogContext(Middleware):
     """Configures a worker process's logs, and binds queue, actor and message id while a message is processed."""
 
     def after_process_boot(self, broker: Any) -> None:
-        """Replace the log format that Dramatiq configured."""
-        configure_logs()
+        """Replace the log format that Dramatiq configured; end the process if its settings are not safe."""
+        try:
+            configure_logs()
+        except InvalidSetting as unsafe:
+            log.critical("worker_refused", problem=str(unsafe))
+            raise SystemExit(1) from unsafe  # Dramatiq only logs other exceptions of this hook
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
         """Bind the message's ids in the worker's thread."""

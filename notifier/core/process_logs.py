@@ -1,4 +1,4 @@
-"""Configures the logs of the notifier's processes: the common format, and ids instead of messages."""
+"""Prepares the notifier's processes: the common log format, ids instead of messages, and safe settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ log = logs.get_logger(__name__)
 
 
 def configure_logs() -> None:
-    """Set the common log format for this process, and report malformed settings."""
+    """Set the common log format for this process, and report malformed settings.
+
+    Raises InvalidSetting if a setting is a placeholder or a secret is too short: the process must not start.
+    """
     logs.configure(hide_arguments)
+    NotifierSettings.refuse_unsafe()
     for problem in NotifierSettings.problems():
         log.error("setting_malformed", problem=problem)

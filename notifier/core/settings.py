@@ -124,7 +124,7 @@ class TwilioSettings(EnvironmentSettings):
 
     twilio_account_sid: str = setting("Identifier of the Twilio account.", example="change-me")
     twilio_auth_token: SecretStr = setting(
-        "Secret of the Twilio account, which also signs Twilio's callbacks.", example="change-me"
+        "Secret of the Twilio account, which also signs Twilio's callbacks.", shortest=16, example="change-me"
     )
     twilio_api_url: str = setting(
         "Address that replaces Twilio's own, for tests.", "", example="https://api.twilio.com", production=False
@@ -152,11 +152,15 @@ class AppSettings(EnvironmentSettings):
         "Public address of notifier.web, which the providers call back.", example="https://hooks.example.com"
     )
     app_api_token: SecretStr = setting(
-        "Bearer token that the app sends to notifier.web.", command="openssl rand -hex 32", example="change-me"
+        "Bearer token that the app sends to notifier.web.",
+        command="openssl rand -hex 32",
+        shortest=32,
+        example="change-me",
     )
     notifier_secret_key: SecretStr = setting(
         "Encrypts verification codes in the database and signs unsubscribe links.",
         command="openssl rand -base64 32 | tr '+/' '-_'",
+        shortest=32,
         example="change-me",
     )
 

@@ -11,6 +11,7 @@ from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import pytest
 
@@ -18,6 +19,8 @@ from county import feeds, parcel_roll, pipeline, runs
 from county.archive import FileArchive
 from county.errors import EmptyFile, IngestionError, MissingFile, PermanentIngestionError, SkipRun
 from county.fetch import Fetched
+from county.settings import settings
+from leads.settings import InvalidSetting
 from tests.county.court import KINDS, WEEK, Court
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, THURSDAY, Pipeline, deed
 from tests.servers.postgres import Database
@@ -196,13 +199,17 @@ def test_columns_are_found_by_name_and_a_folio_counts_with_its_last_line(rolls: 
 
 
 @contextmanager
-def county_site(answer: bytes, status: int = 200, length: int | None = None) -> Iterator[str]:
+def county_site(
+    answer: bytes, status: int = 200, length: int | None = None, location: str | None = None
+) -> Iterator[str]:
     """Start a web server that returns ``answer`` as the parcel roll; yield the server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer) if length is None else length))
+            if location is not None:
+                self.send_header("Location", location)
             self.end_headers()
             self.wfile.write(answer)
 
@@ -258,3 +265,34 @@ def test_the_newest_roll_is_never_filed_under_another_month(tmp_path: Path) -> N
         fetch(tmp_path, url, day=date(2026, 10, 15))
     with pytest.raises(MissingFile, match="PARCEL_ROLL_URL is not set"):
         fetch(tmp_path, "")
+
+
+def test_the_roll_is_read_from_web_addresses_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = tmp_path / "parcel_roll.csv"
+    local.write_bytes(as_csv(parcel()))
+    for url in (local.as_uri(), "ftp://127.0.0.1/parcel_roll.csv", "data:text/csv,x", "http:///x", str(local)):
+        with pytest.raises(PermanentIngestionError, match="set it to an http:// or https:// address"):
+            fetch(tmp_path / "archive", url)
+        if not url.startswith("http"):
+            monkeypatch.setenv("PARCEL_ROLL_URL", url)
+            with pytest.raises(InvalidSetting, match="http:// or https://"):
+                _ = settings.parcel_roll_url
+    assert not (tmp_path / "archive").exists()
+
+
+@pytest.mark.parametrize("location", ["ftp://127.0.0.1/parcel_roll.csv", "file:///etc/hostname", "data:text/csv,x"])
+def test_a_redirect_to_another_scheme_is_not_followed(tmp_path: Path, location: str) -> None:
+    with county_site(b"", 302, location=location) as url, pytest.raises(PermanentIngestionError):
+        fetch(tmp_path, url)
+    assert not (tmp_path / "roll").exists()
+
+
+def test_a_redirect_inside_http_is_followed(tmp_path: Path) -> None:
+    with county_site(as_csv(parcel())) as target, county_site(b"", 302, location=target) as url:
+        assert fetch(tmp_path, url) == "roll/2026-11-15/parcel_roll.csv"
+
+
+def test_a_redirect_from_https_to_http_is_not_followed() -> None:
+    request = Request("https://county.example/parcel_roll.csv")
+    with pytest.raises(ValueError, match="not encrypted"):
+        parcel_roll._SameScheme().redirect_request(request, None, 302, "", {}, "http://county.example/roll.csv")

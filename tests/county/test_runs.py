@@ -44,6 +44,23 @@ def test_the_error_that_a_step_recorded_is_kept(database: Database, daily: Feed)
     assert dead_letters(database) == [("daily-ftp-ingestion", DAG_ID, "fetch: no file", 0, "open")]
 
 
+def test_no_password_of_an_address_gets_into_the_runs_row_or_its_dead_letter(database: Database, daily: Feed) -> None:
+    error = "fetch: ftp://county:p@ss-phrase@ftp.example.com/ and postgresql://leads:hunter22@db/leads do not answer"
+    masked = "fetch: ftp://county:***@ftp.example.com/ and postgresql://leads:***@db/leads do not answer"
+    runs.open_run(database.connection, daily, RUN, FRIDAY)
+    runs.note_error(database.connection, daily, RUN, error)
+    assert rows(database) == [(RUN, FRIDAY, "running", masked)]
+    fail(database, daily)
+    assert [row[2] for row in dead_letters(database)] == [masked]
+
+
+def test_no_password_of_an_address_gets_into_the_reason_of_a_dead_run(database: Database, daily: Feed) -> None:
+    fail(database, daily, "open_run: redis://:hunter22@redis:6379/0 does not answer", FRIDAY)
+    masked = "open_run: redis://:***@redis:6379/0 does not answer"
+    assert rows(database) == [(RUN, FRIDAY, "failed", masked)]
+    assert [row[2] for row in dead_letters(database)] == [masked]
+
+
 def test_a_run_that_died_before_it_opened_its_row_gets_a_failed_row(database: Database, daily: Feed) -> None:
     fail(database, daily, "the process of open_run was killed", FRIDAY)
     assert rows(database) == [(RUN, FRIDAY, "failed", "the process of open_run was killed")]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from county.settings import BatchSettings
-from leads.deployment_settings import AirflowConnections
+from leads.deployment_settings import AirflowConnections, ComposeSettings
 from local.paths import ROOT
 from local.settings import ALWAYS_OURS, DEFAULTS
 from local.settings_reference import names
@@ -22,6 +25,7 @@ from notifier.core.settings import NotifierSettings, SendGridSettings, TwilioSet
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+AIRFLOW = {name for name, service in OURS.items() if "AIRFLOW_CONN_LEADS_DB" in service["environment"]}
 NOTIFIER = {name for name, service in OURS.items() if service["build"]["dockerfile"] == "Dockerfile.notifier"}
 
 # Queue → concurrency. The contract requires one worker process for each queue.
@@ -72,7 +76,7 @@ def test_a_notifier_service_gets_exactly_the_notifiers_settings(name: str) -> No
     assert set(OURS[name]["environment"]) == _variables(NotifierSettings.model_fields)
 
 
-@pytest.mark.parametrize("name", sorted(set(OURS) - NOTIFIER))
+@pytest.mark.parametrize("name", sorted(AIRFLOW))
 def test_an_airflow_service_gets_all_settings_of_the_dags_and_no_providers_key(name: str) -> None:
     given = {key for key in OURS[name]["environment"] if not key.startswith("AIRFLOW__")}
     assert given >= _variables(BatchSettings.model_fields) | _variables(AirflowConnections.model_fields)
@@ -104,6 +108,48 @@ def test_every_module_exists(name: str) -> None:
         assert importlib.util.find_spec(module.partition(".")[0]) is not None
         path = ROOT / module.replace(".", "/")
         assert path.is_dir() or path.with_suffix(".py").exists(), f"{module} does not exist"
+
+
+def test_no_server_starts_before_its_secrets_are_checked() -> None:
+    check = SERVICES["check-settings"]
+    assert set(check["environment"]) == _variables(ComposeSettings.model_fields)
+    assert _commands(check) == [["python", "-m", "leads.deployment_settings"]]
+    for name in ("postgres", "redis"):
+        assert SERVICES[name]["depends_on"]["check-settings"] == {"condition": "service_completed_successfully"}
+    for name in set(OURS) - {"check-settings", "airflow-init"}:
+        assert "airflow-init" in OURS[name]["depends_on"], name
+    assert "postgres" in SERVICES["airflow-init"]["depends_on"]
+    assert _commands(SERVICES["airflow-init"])[0] == ["python", "-m", "leads.deployment_settings"]
+
+
+def test_redis_has_a_password_that_is_not_among_the_arguments_of_its_process() -> None:
+    service = SERVICES["redis"]
+    (config,) = service["configs"]
+    assert service["command"][:2] == ["redis-server", config["target"]]
+    assert COMPOSE["configs"][config["source"]]["content"] == "requirepass ${REDIS_PASSWORD:?set it in .env}\n"
+    assert "PASSWORD" not in str(service["command"])
+    assert ":${REDIS_PASSWORD:?set it in .env}@redis" in OURS["notifier-web"]["environment"]["REDIS_URL"]
+
+
+def test_airflow_prints_no_password_to_its_log(tmp_path: Path) -> None:
+    names = ("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE")
+    users, _ = (OURS["airflow-api-server"]["environment"][name] for name in names)
+    file = tmp_path / "passwords.json"
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), names[0]: users, names[1]: str(file)}
+    subprocess.run([sys.executable, "-m", "leads.airflow_passwords"], cwd=ROOT, env=environment, check=True)
+    made = json.loads(file.read_text())
+    assert set(made) == {"admin", "op", "viewer"}
+    assert file.stat().st_mode & 0o777 == 0o600
+    code = "from airflow.api_fastapi.auth.managers.simple import simple_auth_manager as s; s.SimpleAuthManager().init()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert json.loads(file.read_text()) == made, "Airflow uses the passwords"
+    assert not [password for password in made.values() if password in done.stdout + done.stderr]
+    assert "Password for user" not in done.stdout + done.stderr
+
+
+def test_no_service_of_airflow_has_a_log_server() -> None:
+    for name in ("airflow-scheduler", "airflow-triggerer"):
+        assert "--skip-serve-logs" in SERVICES[name]["command"]
 
 
 def test_every_queue_has_its_own_process_with_the_right_concurrency() -> None:
@@ -143,7 +189,7 @@ def test_the_web_service_has_limits_for_headers_and_memory() -> None:
 
 def test_every_service_has_a_health_check_and_restarts() -> None:
     for name, service in SERVICES.items():
-        if name == "airflow-init":
+        if name in ("airflow-init", "check-settings"):
             assert service["restart"] == "no"
             continue
         assert service["restart"] == "unless-stopped", name

@@ -87,6 +87,21 @@ def test_redis_keeps_data_after_a_kill_and_refuses_to_evict() -> None:
             assert client.get("bell") == b"rung"
 
 
+def test_redis_asks_for_its_password_which_no_other_user_can_read() -> None:
+    with service_folder("test") as folder, RedisServer(folder) as server:
+        assert len(server.password) >= 32
+        without = f"redis://127.0.0.1:{server.port}/0"
+        for url in (without, without.replace("127", ":wrong@127")):
+            with redis.Redis.from_url(url) as client, pytest.raises(redis.AuthenticationError):
+                client.ping()
+        assert server.password not in Path(f"/proc/{server.child.pid}/cmdline").read_text()
+        assert server.password not in server.log.read_text()
+        assert (folder / "redis.conf").stat().st_mode & 0o777 == 0o600
+        first = server.password
+        server.restart()
+        assert server.password == first, "the password is created once"
+
+
 def test_redis_is_empty_for_each_test(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0

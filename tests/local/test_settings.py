@@ -105,9 +105,15 @@ def test_keys_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_two_stacks_share_no_port() -> None:
-    one, other = airflow.Ports.choose(), airflow.Ports.choose()
-    assert len({one.worker_log, one.trigger_log, other.worker_log, other.trigger_log, 8793, 8794}) == 6
+@pytest.mark.parametrize("name", airflow.COMPONENTS)
+def test_no_component_of_airflow_listens_beyond_the_loopback(tmp_path: Path, name: str) -> None:
+    command = [str(word) for word in airflow.component(name, Paths(tmp_path), {}).command]
+    has_log_server = name in ("scheduler", "triggerer")
+    assert ("--skip-serve-logs" in command) is has_log_server, "a log server listens on all interfaces"
+    variables = airflow.environment(
+        Paths(tmp_path), load_keys(tmp_path), metadata_url="postgresql://x/y", ports=airflow.Ports(1), connections={}
+    )
+    assert variables["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
 def test_a_shell_gets_the_settings_as_they_are(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def settings_for(database: Database, redis_url: str, sandbox: Sandbox) -> dict[s
             for p in ("LEADS", "WELCOME", "DIGEST", "BILLING", "SUPPORT")
         },
         "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-        "TWILIO_AUTH_TOKEN": "twilio-token",
+        "TWILIO_AUTH_TOKEN": "twilio-token-of-the-tests",
         "TWILIO_API_URL": sandbox.url,
         "TWILIO_SMS_NUMBER": "+13055550100",
         "MIAMI_DADE_API_URL": f"{sandbox.url}/Developers/api",

@@ -141,7 +141,7 @@ def running_airflow(**more: str) -> Iterator[AirflowStack]:
         places = Paths(root=folder)
         places.prepare()
         made = keys.load_keys(places.keys)
-        ports = airflow.Ports(free_port(), free_port(), free_port())
+        ports = airflow.Ports(free_port())
         metadata.ensure_database("airflow")
         variables = airflow.environment(
             places,

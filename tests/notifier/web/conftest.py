@@ -28,7 +28,7 @@ from sandbox.callbacks import SendGrid, Twilio
 from tests.notifier.system import System, settings_for
 from tests.servers.postgres import Database
 
-APP_TOKEN = "token-of-the-app"
+APP_TOKEN = "token-of-the-app-with-32-characters"
 PUBLIC_URL = "https://hooks.example.test"
 """The address that the providers know. The tests, like a proxy, use another address."""
 TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"

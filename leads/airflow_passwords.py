@@ -1,0 +1,25 @@
+"""Creates the passwords of Airflow's users, because Airflow would print the passwords that it creates to its log.
+
+``python -m leads.airflow_passwords`` adds a random password for each user of AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS
+who has none to the file AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE. Only the user of the process can read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+
+def main() -> None:
+    """Write the file of passwords; passwords that exist stay."""
+    path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
+    users = [pair.partition(":")[0] for pair in os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")]
+    path.touch(mode=0o600)
+    kept = json.loads(path.read_text("utf-8") or "{}")
+    path.write_text(json.dumps({user: secrets.token_urlsafe(16) for user in users} | kept), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
