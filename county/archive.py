@@ -10,10 +10,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -52,6 +54,12 @@ class Archive(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """Open an object as a seekable stream that is not held in memory; raise NotArchived for a missing object."""
+
+    def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
+        """Remove old objects below ``folder``, named ``{folder}/{rule}/{YYYY-MM-DD}/…``; return their number.
+
+        Objects of ``day`` and later stay. With ``dry_run`` the objects are only counted.
+        """
 
 
 def open_archive(url: str) -> Archive:
@@ -117,6 +125,15 @@ class FileArchive:
                 return (self.root / name).open("rb")
             except FileNotFoundError:
                 raise not_archived(name, str(self.root)) from None
+
+    def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
+        """Remove the dated folders before ``day`` with their files."""
+        old = [path for path in (self.root / folder).glob("*/????-??-??") if path.name < day.isoformat()]
+        with self._explained(f"remove old files of {folder}"):
+            count = sum(1 for path in old for file in path.iterdir() if file.is_file())
+            for path in [] if dry_run else old:
+                shutil.rmtree(path)
+        return count
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, BinaryIO, cast
 
 import google_crc32c
@@ -98,6 +99,10 @@ class GcsArchive:
         reader = _Reader(stream, lambda: self._explained(f"read {name}"))
         # Without this buffer, reading a line would search for its end byte by byte.
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
+
+    def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
+        """Return 0: the account may not delete objects; a lifecycle rule of the bucket removes them."""
+        return 0
 
     def _storage(self) -> Any:
         if self._client is None:

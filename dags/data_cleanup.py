@@ -1,11 +1,12 @@
 """# Data cleanup: archive and delete rows past their retention
 
-Runs every night at 3:00 (New York). E-mail and SMS deliveries and API logs older than 90 days are archived as
-compressed JSON lines below `logs/` in the archive, read back and compared. Only then are deliveries emptied (they keep
-the columns that prove sending and payment) and logs deleted. Provider events that belong to no delivery are archived
-and deleted in the same way. Queue metrics, closed dead letters, and rejected and unmatched records older than 90 days
-are deleted. Staging tables of failed runs are dropped after 14 days. Airflow's own metadata is deleted after 90 days
-(`airflow db clean`, if the connection `airflow_db` is defined). `operations/retention/rules.py` lists the rules.
+Runs every night at 3:00 (New York). Deliveries and API logs older than 90 days are archived as compressed JSON lines
+below `logs/` in the archive, read back and compared. Only then are deliveries emptied (they keep the columns that prove
+sending and payment) and logs deleted. Provider events that belong to no delivery are archived and deleted in the same
+way. Queue metrics, closed dead letters, alerts, and rejected and unmatched records older than 90 days are deleted.
+Names in court records are emptied after one year (tenants) or two years (other parties). Archived logs are deleted
+after two years. Staging tables of failed runs are dropped after 14 days. Airflow's own metadata is deleted after 90
+days (`airflow db clean`, if the connection `airflow_db` is defined). `operations/retention/rules.py` lists the rules.
 
 **A manual run only counts rows** unless the parameter `dry_run` is off. Age is counted up to the business date, so a
 run for an old date removes only rows that were too old on that date.

@@ -1931,7 +1931,7 @@ CREATE VIEW voice_call_logs AS
         END AS status,
     created_at
    FROM deliveries
-  WHERE (channel = 'voice'::text);
+  WHERE ((channel = 'voice'::text) AND (emptied_at IS NULL));
 
 ALTER TABLE ONLY ai_scripts
     ADD CONSTRAINT ai_scripts_pkey PRIMARY KEY (id);

@@ -20,7 +20,7 @@ SELECT subscriber_id, lead_id, provider_id AS twilio_call_sid,
        sender AS from_number, recipient AS to_number,
        CASE state WHEN 'accepted' THEN 'sent' WHEN 'dead' THEN 'failed' WHEN 'parked' THEN 'failed' ELSE state END AS status,
        created_at
-FROM deliveries WHERE channel = 'voice';
+FROM deliveries WHERE channel = 'voice' AND emptied_at IS NULL;
 
 CREATE OR REPLACE VIEW token_usage_logs AS
 SELECT e.user_id,

@@ -12,10 +12,11 @@ from psycopg import sql
 from county.archive import Archive
 from county.errors import PermanentIngestionError
 from county.staging import drop_part
+from leads.clock import local_day
 from leads.logs import get_logger
 from leads.sql import statement, statement_with
 from operations.retention.archiving import archive_next
-from operations.retention.rules import RULES, STAGING_DAYS, Rule
+from operations.retention.rules import ARCHIVED_LOG_DAYS, RULES, STAGING_DAYS, Rule
 
 log = get_logger(__name__)
 
@@ -28,8 +29,8 @@ def clean_up(
 ) -> dict[str, int]:
     """Remove rows that are past their retention at ``moment``.
 
-    Return the number of rows for each rule, and under ``staging`` the number of dropped partitions. With ``dry_run``,
-    rows are only counted. Each batch of ``batch`` rows is a transaction of its own: locks are short,
+    Return the number of rows for each rule, under ``archived_logs`` the number of removed objects, and under ``staging``
+    the number of dropped partitions. With ``dry_run``, rows are only counted. Each batch of ``batch`` rows is a transaction of its own: locks are short,
     and the finished batches of a killed run stay finished. Raises PermanentIngestionError if another clean-up is
     running or an archived object differs from what was written.
     """
@@ -41,8 +42,12 @@ def clean_up(
                 done[rule.name] = _count(connection, rule, before)
             elif rule.archived is not None:
                 done[rule.name] = _archive_and_remove(connection, archive, rule, before, batch)
+            elif rule.emptied:
+                done[rule.name] = _empty(connection, rule, before, batch)
             else:
                 done[rule.name] = _delete(connection, rule, before, batch)
+        before = moment - timedelta(days=ARCHIVED_LOG_DAYS)
+        done["archived_logs"] = archive.remove_folders_before("logs", local_day(before), dry_run=dry_run)
         done["staging"] = _drop_staging(connection, moment - timedelta(days=STAGING_DAYS), dry_run=dry_run)
     log.info("cleanup_ended", dry_run=dry_run, rows=done)
     return done
@@ -93,6 +98,20 @@ def _delete(connection: psycopg.Connection, rule: Rule, before: datetime, batch:
         if row is None or not row[0]:
             return total
         total, after = total + row[0], row[1]
+
+
+def _empty(connection: psycopg.Connection, rule: Rule, before: datetime, batch: int) -> int:
+    query = statement_with(
+        "operations/retention/empty_old",
+        table=rule.table,
+        age=rule.age,
+        condition=rule.condition,
+        assignments=", ".join(f"{column} = NULL" for column in rule.emptied),
+    )
+    total = 0
+    while emptied := connection.execute(query, {"before": before, "limit": batch}).rowcount:
+        total += emptied
+    return total
 
 
 def _drop_staging(connection: psycopg.Connection, before: datetime, *, dry_run: bool) -> int:

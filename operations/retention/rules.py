@@ -1,11 +1,18 @@
-"""The retention rules, as data: how long the rows of each table are kept. A new table needs a new rule."""
+"""The retention rules, as data: how long the rows of each table are kept.
+
+Every table is in RULES, in STAGING or in KEPT; a test compares them with the database and with ``docs/retention.md``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Deliveries that no longer change: it is too late to send, charge or refund them.
-_FINISHED = "d.emptied_at IS NULL AND d.channel IN ('email', 'sms') AND d.state NOT IN ('queued', 'sending', 'unknown')"
+#: Deliveries that no longer change: it is too late to send, charge or refund them. An accepted call is not among them:
+#: its end is still to be reported, and until then its tokens are held.
+_FINISHED = (
+    "d.emptied_at IS NULL AND d.state NOT IN ('queued', 'sending', 'unknown')"
+    " AND NOT (d.channel = 'voice' AND d.state IN ('accepted', 'sent'))"
+)
 
 
 @dataclass(frozen=True)
@@ -13,7 +20,8 @@ class Rule:
     """A rule that removes the rows of ``table`` (alias ``d``) that are older than ``days`` and meet ``condition``.
 
     ``age`` names the column with a row's time. ``archived`` is the SQL expression for a row's JSON in the archive; None
-    means that the rows are not archived. ``removal`` names the ``.sql`` file that removes archived rows.
+    means that the rows are not archived. ``removal`` names the ``.sql`` file that removes archived rows. ``emptied``
+    lists columns that are set to NULL in rows that stay.
     """
 
     name: str
@@ -23,6 +31,7 @@ class Rule:
     condition: str = "true"
     archived: str | None = None
     removal: str = ""
+    emptied: tuple[str, ...] = ()
 
 
 RULES = (
@@ -58,6 +67,27 @@ RULES = (
     Rule("rejected_records", "rejected_records", "created_at"),
     Rule("unmatched_records", "unmatched_records", "created_at"),
     Rule("task_failures", "task_failures", "failed_at"),
+    # An alert that waits to be sent, or whose recovery waits to be sent, stays.
+    Rule("alerts", "oncall_alerts", "last_sent_at", condition="d.recovery IS NULL AND d.sending_since IS NULL"),
+    # Steps compare contacts with the tenants' names, because a tenant is never the contact of a lead. The newest file
+    # with a case lists its tenants again, so older names are no longer needed. A replay of an old file restores the
+    # names, and the next night empties them again.
+    Rule(
+        "tenants",
+        "court_records",
+        "business_date",
+        days=365,
+        condition="d.record_type = 'eviction' AND d.party_name IS NOT NULL",
+        emptied=("party_name",),
+    ),
+    Rule(
+        "court_parties",
+        "court_records",
+        "business_date",
+        days=730,
+        condition="coalesce(d.party_name, d.counterparty_name) IS NOT NULL",
+        emptied=("party_name", "counterparty_name"),
+    ),
 )
 
 #: How many days staging partitions of unsuccessful runs are kept. The next ingestion run drops the partitions of
@@ -65,3 +95,68 @@ RULES = (
 STAGING_DAYS = 14
 #: How many days Airflow's own metadata is kept.
 AIRFLOW_DAYS = 90
+#: How many days the archived rows below ``logs/`` in the archive are kept. In a bucket, a lifecycle rule removes them.
+ARCHIVED_LOG_DAYS = 730
+#: The tables of STAGING_DAYS.
+STAGING = frozenset(
+    {
+        "matched_records",
+        "staging_dockets",
+        "staging_docktext",
+        "staging_evictions",
+        "staging_indebtedness",
+        "staging_official_records",
+        "staging_parcel_roll",
+        "staging_parties",
+        "staging_probate",
+        "staging_verdicts",
+    }
+)
+
+_PUBLIC = "public record from which owners, sales and leads are derived; a deleted document makes an older one count"
+_APP = "belongs to the app, which deletes it with the account"
+_REFERENCE = "reference data without personal data"
+_STATE = "current state without personal data"
+_SCHEMA = "state of the schema without personal data"
+
+#: Table → why its rows are kept.
+KEPT = {
+    "ai_scripts": _APP,
+    "alembic_version": _SCHEMA,
+    "api_balance_levels": _STATE,
+    "api_documents": _PUBLIC,
+    "api_parties": _PUBLIC,
+    "api_unit_budget": "counts units for each day; no personal data",
+    "call_consents": "proof that a person agreed to calls, or no longer agrees",
+    "call_pace": _STATE,
+    "cleanup_batches": "proof of what was archived and removed: ids and checksums",
+    "court_files": _REFERENCE,
+    "data_ingestion_logs": "history of the runs; no personal data",
+    "delivery_kinds": _REFERENCE,
+    "document_types": _REFERENCE,
+    "document_versions": _PUBLIC,
+    "event_meanings": _REFERENCE,
+    "folios_to_refresh": _STATE,
+    "ingestion_files": "says which archived object each run read; no personal data",
+    "kind_breakers": _STATE,
+    "land_uses": _REFERENCE,
+    "lane_breakers": _STATE,
+    "lane_status": _STATE,
+    "lead_types": _REFERENCE,
+    "leads": "the result that subscribers pay for; a closed lead can open again and then needs its contact",
+    "ledger_backlog": _STATE,
+    "low_balance_watch": _STATE,
+    "mailing_runs": _STATE,
+    "municipalities": _REFERENCE,
+    "party_versions": _PUBLIC,
+    "pending_cases": _STATE,
+    "pending_folios": _STATE,
+    "properties": _PUBLIC,
+    "schema_repeatables": _SCHEMA,
+    "street_aliases": _REFERENCE,
+    "street_words": _REFERENCE,
+    "subscriber_lead_criteria": _APP,
+    "suppressions": "a person who opted out stays opted out for good, which needs the address",
+    "token_entries": "the ledger, from which balances are proved: ids and amounts",
+    "users": _APP,
+}

@@ -18,6 +18,12 @@ TEMPLATES: dict[str, dict[str, str]] = {
     "delete_archived.sql": {"archived": "d", "table": "queue_metrics"},
     "empty_deliveries.sql": {"archived": "d"},
     "delete_old.sql": {"age": "recorded_at", "condition": "true", "table": "queue_metrics"},
+    "empty_old.sql": {
+        "age": "business_date",
+        "assignments": "party_name = NULL",
+        "condition": "true",
+        "table": "court_records",
+    },
     "open_batch.sql": {"age": "recorded_at", "condition": "true", "table": "queue_metrics"},
     "rows_to_archive.sql": {"archived": "d", "table": "queue_metrics"},
 }

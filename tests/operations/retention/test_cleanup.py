@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from county.errors import ArchiveUnavailable, PermanentIngestionError
 from operations.retention import archiving
 from operations.retention.archiving import ArchiveDiffers
 from operations.retention.cleanup import clean_up
+from operations.retention.rules import ARCHIVED_LOG_DAYS, KEPT, RULES, STAGING, STAGING_DAYS
 from tests.rows import Rows
 
 NOW = datetime.now(UTC)
@@ -74,8 +77,21 @@ def test_an_old_delivery_is_archived_with_its_events_and_emptied(rows: Rows, arc
     assert rows.one("SELECT count(*) FROM email_logs") == 0
 
 
+def test_an_old_call_is_archived_and_emptied_and_leaves_the_log_of_calls(rows: Rows, archive: FileArchive) -> None:
+    numbers: dict[str, Any] = {"recipient": "+13055550123", "sender": "+13055550100"}
+    made = a_delivery(rows, channel="voice", dedupe_key="call:1:2:3:r", **numbers)
+    recent = a_delivery(rows, channel="voice", age=10, **numbers)
+    assert clean(rows, archive)["deliveries"] == 1
+    (row,) = archived(archive, "deliveries")
+    assert (row["id"], row["recipient"], len(row["events"])) == (made, "+13055550123", 2)
+    kept = rows.one("SELECT to_jsonb(d) FROM deliveries d WHERE id = %(made)s", made=made)
+    assert (kept["recipient"], kept["sender"], kept["provider_id"], kept["params"]) == (None, None, None, {})
+    assert (kept["dedupe_key"], kept["state"], kept["tokens"]) == ("call:1:2:3:r", "delivered", 1)
+    assert rows.all("SELECT twilio_call_sid FROM voice_call_logs") == [f"p-{recent - made}"]
+
+
 def test_only_events_without_a_delivery_are_archived_and_deleted(rows: Rows, archive: FileArchive) -> None:
-    a_delivery(rows, channel="voice")
+    a_delivery(rows, age=10)
     stray = rows.insert(
         "delivery_events", provider="twilio", event="sent", event_key="k", provider_id="SM1", received_at=ago(91)
     )
@@ -102,6 +118,7 @@ def test_what_prevents_the_replay_of_stop_and_start_is_never_removed(rows: Rows,
         ("rejected_records", "created_at", {"feed": "daily", "business_date": "2020-01-01", "file_name": "x"}),
         ("unmatched_records", "created_at", {"feed": "d", "business_date": "2020-01-01"}),
         ("task_failures", "failed_at", {"dag_id": "x", "run_id": "x", "task_id": "x"}),
+        ("oncall_alerts", "last_sent_at", {"severity": "warning", "subject": "x", "message": "x"}),
     ],
 )
 def test_rows_are_removed_after_exactly_ninety_days(
@@ -109,7 +126,8 @@ def test_rows_are_removed_after_exactly_ninety_days(
 ) -> None:
     made = {}
     for age in (89, 89.99, 90.01, 91):
-        key = {"source_reference": str(age)} if table == "unmatched_records" else {}
+        unique = {"unmatched_records": "source_reference", "oncall_alerts": "fingerprint"}
+        key = {unique[table]: str(age)} if table in unique else {}
         made[age] = rows.insert(table, **values | key, **{column: ago(age)})
     clean(rows, archive)
     assert rows.all(f"SELECT id FROM {table} ORDER BY id") == [made[89], made[89.99]]
@@ -126,7 +144,8 @@ def test_a_delivery_is_kept_complete_for_ninety_days(rows: Rows, archive: FileAr
 def test_unfinished_and_permanent_rows_stay(rows: Rows, archive: FileArchive) -> None:
     for state in ("queued", "sending", "unknown"):
         a_delivery(rows, state=state, age=400)
-    a_delivery(rows, channel="voice", age=400)
+    for state in ("accepted", "sent"):
+        a_delivery(rows, channel="voice", state=state, age=400)
     rows.insert("failed_jobs", state="open", failed_at=ago(400))
     rows.insert("data_ingestion_logs", ingestion_type="daily_ftp", created_at=ago(4000), started_at=ago(4000))
     user = rows.user(created_at=ago(4000))
@@ -134,8 +153,8 @@ def test_unfinished_and_permanent_rows_stay(rows: Rows, archive: FileArchive) ->
     rows.insert("token_entries", user_id=user, entry="grant", tokens=5, created_at=ago(4000))
     rows.database.connection.execute("RESET session_replication_role")
     assert not any(clean(rows, archive).values())
-    assert rows.one("SELECT count(*) FROM deliveries WHERE emptied_at IS NULL") == 4
-    assert rows.one("SELECT count(*) FROM delivery_events") == 8
+    assert rows.one("SELECT count(*) FROM deliveries WHERE emptied_at IS NULL") == 5
+    assert rows.one("SELECT count(*) FROM delivery_events") == 10
 
 
 def test_after_a_clean_up_nothing_is_sent_or_charged_again(rows: Rows, archive: FileArchive) -> None:
@@ -154,6 +173,89 @@ def test_after_a_clean_up_nothing_is_sent_or_charged_again(rows: Rows, archive: 
     assert rows.one("SELECT token_balance = 9 AND by_entries = 9 FROM token_balances")
     assert rows.one("SELECT count(*) FROM token_usage_logs WHERE entity_id = %(lead)s", lead=lead) == 1
     assert clean(rows, archive)["deliveries"] == 0
+
+
+def court_record(rows: Rows, record_type: str, age: float) -> None:
+    rows.database.connection.execute(
+        "INSERT INTO court_records (record_type, case_number, business_date, entry, party_name, counterparty_name,"
+        " is_disposed, address, is_live)"
+        " VALUES (%s, %s, %s, 1, 'TINA TENANT', 'LARRY LANDLORD', true, '1 SW 8 ST', true)",
+        (record_type, f"{age}", ago(age).date()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("record_type", "names"),
+    [
+        ("eviction", {1: (True, True), 363: (True, True), 367: (False, True), 732: (False, False)}),
+        ("verdict", {1: (True, True), 363: (True, True), 367: (True, True), 732: (False, False)}),
+    ],
+)
+def test_names_in_court_records_are_emptied_tenants_first_and_the_case_stays(
+    rows: Rows, archive: FileArchive, record_type: str, names: dict[int, tuple[bool, bool]]
+) -> None:
+    for age in names:
+        court_record(rows, record_type, age)
+    expected = sum(flags != (True, True) for flags in names.values())
+    counted = clean(rows, archive, dry_run=True)
+    assert rows.one("SELECT count(party_name) FROM court_records") == len(names)
+    done = clean(rows, archive, batch=1)
+    assert done["tenants"] + done["court_parties"] == expected + (record_type == "eviction")
+    assert counted["tenants"] == done["tenants"]
+    found = rows.all(
+        "SELECT case_number::integer, party_name IS NOT NULL, counterparty_name IS NOT NULL FROM court_records"
+        " WHERE is_disposed AND is_live AND address = '1 SW 8 ST'"
+    )
+    assert {age: tuple(flags) for age, *flags in found} == names
+    assert not any(clean(rows, archive).values()), "the next night has nothing to do"
+
+
+def test_an_alert_that_waits_to_be_sent_stays(rows: Rows, archive: FileArchive) -> None:
+    told = {"severity": "warning", "subject": "x", "message": "x", "last_sent_at": ago(91)}
+    rows.insert("oncall_alerts", **told | {"fingerprint": "never sent", "last_sent_at": None, "opened_at": ago(91)})
+    rows.insert("oncall_alerts", **told | {"fingerprint": "recovered", "recovery": "it works again"})
+    rows.insert("oncall_alerts", **told | {"fingerprint": "sending", "sending_since": ago(91)})
+    rows.insert("oncall_alerts", **told | {"fingerprint": "old"})
+    assert clean(rows, archive)["alerts"] == 1
+    assert rows.all("SELECT fingerprint FROM oncall_alerts ORDER BY 1") == ["never sent", "recovered", "sending"]
+
+
+def test_archived_logs_are_removed_after_two_years_and_county_files_never(rows: Rows, archive: FileArchive) -> None:
+    old, recent = f"{ago(732):%Y-%m-%d}", f"{ago(728):%Y-%m-%d}"
+    names = [f"logs/deliveries/{old}/1.jsonl.gz", f"logs/deliveries/{recent}/2.jsonl.gz", f"daily/{old}/Cases.exp"]
+    for name in names:
+        with tempfile.TemporaryFile() as file:
+            archive.put(name, file)
+    assert clean(rows, archive, dry_run=True)["archived_logs"] == 1
+    assert (archive.root / names[0]).exists()
+    assert clean(rows, archive)["archived_logs"] == 1
+    assert [(archive.root / name).exists() for name in names] == [False, True, True]
+
+
+def tables_of_the_database(rows: Rows) -> set[str]:
+    query = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+    return set(rows.all(f"{query} AND relnamespace = 'public'::regnamespace"))
+
+
+def test_every_table_has_a_rule_or_a_reason_to_be_kept(rows: Rows) -> None:
+    ruled = {rule.table for rule in RULES}
+    assert tables_of_the_database(rows) == ruled | STAGING | set(KEPT), (
+        "add a new table to operations/retention/rules.py"
+    )
+    assert not (ruled & set(KEPT) or ruled & STAGING or STAGING & set(KEPT)), "a table has one rule"
+
+
+def test_the_page_says_what_the_rules_say(rows: Rows) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "retention.md").read_text("utf-8")
+    lines = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
+    said = {table: (kept, reason) for table, kept, reason in lines}
+    assert set(said) == tables_of_the_database(rows)
+    for rule in RULES:
+        assert f"{rule.days} days" in said[rule.table][0], rule.name
+    assert {said[table][0] for table in STAGING} == {f"{STAGING_DAYS} days"}
+    assert {table: said[table] for table in KEPT} == {table: ("kept", reason) for table, reason in KEPT.items()}
+    assert f"`logs/` in the archive are removed after {ARCHIVED_LOG_DAYS} days" in text.replace("\n", " ")
+    assert f'"age": {ARCHIVED_LOG_DAYS}' in text, "the lifecycle rule of the bucket"
 
 
 def test_a_dry_run_counts_and_changes_nothing(rows: Rows, archive: FileArchive) -> None:
