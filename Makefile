@@ -1,6 +1,7 @@
 # Nothing but Python 3.11+ and make is assumed; everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+LOCK := pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 .DEFAULT_GOAL := help
 .PHONY: help demo up migrate test drill bench lint clean settings-reference lock install install-dev
 
@@ -39,13 +40,11 @@ clean: ## stop what runs and remove all local state (.venv stays)
 settings-reference: install ## rewrite .env.example and docs/reference/settings.md from the settings classes
 	@$(BIN)/python -m local.settings_reference
 
-lock: install ## recompile the three requirements locks
-	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	  --extra batch --extra local pyproject.toml -o requirements.txt
-	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	  -c requirements.txt pyproject.toml -o requirements-notifier.txt
-	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	  -c requirements.txt --group dev -o requirements-dev.txt
+lock: install ## recompile the requirements locks, with hashes
+	@$(BIN)/python -m uv $(LOCK) --extra batch --extra local pyproject.toml -o requirements.txt
+	@$(BIN)/python -m uv $(LOCK) -c requirements.txt pyproject.toml -o requirements-notifier.txt
+	@$(BIN)/python -m uv $(LOCK) -c requirements.txt --group dev -o requirements-dev.txt
+	@$(BIN)/python -m uv $(LOCK) --group installer -o requirements-installer.txt
 
 install: ## create .venv and install requirements.txt (the other targets do this first)
 	@$(PYTHON) -m local.install

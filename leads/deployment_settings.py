@@ -48,6 +48,19 @@ class ComposeSettings(EnvironmentSettings):
     )
 
 
+class ImageSettings(EnvironmentSettings):
+    """The images that docker compose takes from a registry."""
+
+    model_config = SettingsConfigDict(title="Images of the compose file")
+
+    python_image: str = setting(
+        "Image from which both images are built. With a digest (python@sha256:…) each build gets the same files.",
+        "python:3.11-slim-bookworm",
+    )
+    postgres_image: str = setting("Image of PostgreSQL; it may have a digest.", "postgres:18")
+    redis_image: str = setting("Image of Redis; it may have a digest.", "redis:7.2")
+
+
 class AirflowConnections(EnvironmentSettings):
     """Airflow's connections. Each connection may be a URL or JSON."""
 
@@ -76,7 +89,7 @@ class AirflowConnections(EnvironmentSettings):
     )
 
 
-class DeploymentSettings(ComposeSettings, AirflowConnections):
+class DeploymentSettings(ComposeSettings, ImageSettings, AirflowConnections):
     """All settings that only a deployment sets."""
 
 

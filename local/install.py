@@ -1,6 +1,7 @@
 """Create ``.venv`` and install the locked requirements. This module imports only the standard library.
 
-``python3 -m local.install [--dev]`` does nothing if the lock files have not changed since the last installation.
+``python3 -m local.install [--dev]`` does nothing if the lock files have not changed since the last installation. Each
+package must have a hash of its lock, so an index or a mirror cannot send other files than those that were locked.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST_PYTHON = (3, 11)
-UV = "uv==0.13.9"
+INSTALLER = "requirements-installer.txt"
+"""The lock of uv, which installs the other locks."""
+
 LOCKS = {False: ["requirements.txt"], True: ["requirements.txt", "requirements-dev.txt"]}
 
 
@@ -96,11 +99,12 @@ def _ensure_pip() -> None:
 
 
 def _install_requirements(locks: list[str]) -> None:
-    arguments = [argument for lock in locks for argument in ("-r", str(ROOT / lock))]
+    arguments = ["--require-hashes", *(argument for lock in locks for argument in ("-r", str(ROOT / lock)))]
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if not _has_uv():
         _ensure_pip()
-    fetched = _has_uv() or subprocess.run([*pip, UV], check=False).returncode == 0
+    uv_lock = ["--require-hashes", "-r", str(ROOT / INSTALLER)]
+    fetched = _has_uv() or subprocess.run([*pip, *uv_lock], check=False).returncode == 0
     if fetched:
         uv = [
             str(PYTHON),
@@ -126,7 +130,8 @@ def _install_requirements(locks: list[str]) -> None:
 def _has_uv() -> bool:
     command = [str(PYTHON), "-m", "uv", "--version"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
-    return result.returncode == 0 and UV.partition("==")[2] in result.stdout
+    locked = (ROOT / INSTALLER).read_text("utf-8").split()[0]
+    return result.returncode == 0 and locked.partition("==")[2] in result.stdout.split()
 
 
 def _add_checkout_to_path() -> None:

@@ -19,7 +19,7 @@ from county.settings import (
     DocumentationSettings,
     IngestionSettings,
 )
-from leads.deployment_settings import AirflowConnections, ComposeSettings
+from leads.deployment_settings import AirflowConnections, ComposeSettings, ImageSettings
 from leads.settings import EnvironmentSettings, OnCallSettings, ServerSettings, is_secret
 from local.paths import ROOT
 from notifier.core.settings import (
@@ -39,6 +39,7 @@ PAGE = ROOT / "docs" / "reference" / "settings.md"
 #: group.
 GROUPS: tuple[type[EnvironmentSettings], ...] = (
     ComposeSettings,
+    ImageSettings,
     ServerSettings,
     RedisSettings,
     ArchiveSettings,

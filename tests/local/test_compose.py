@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
+import venv
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import yaml  # type: ignore[import-untyped]
 
 from county.settings import BatchSettings
 from leads.deployment_settings import AirflowConnections, ComposeSettings
+from local import install
 from local.paths import ROOT
 from local.settings import ALWAYS_OURS, DEFAULTS
 from local.settings_reference import names
@@ -202,13 +206,70 @@ def test_images_are_built_from_the_locks() -> None:
         ("Dockerfile.notifier", "requirements-notifier.txt"),
     ):
         text = (ROOT / name).read_text("utf-8")
-        assert f"COPY {lock} ." in text and f"-r {lock}" in text
+        assert f"COPY {lock} ." in text
+        assert f"--require-hashes -r {lock}" in text
+        assert "--require-hashes -r requirements-installer.txt" in text
+        assert text.count("pip install") == 2, "nothing is installed that is not locked"
         for source in re.findall(r"^COPY (?!requirements)(\S+)", text, re.MULTILINE):
             assert (ROOT / source).exists(), f"{name} copies {source}"
     assert {service["build"]["dockerfile"] for service in OURS.values()} == {
         "Dockerfile.airflow",
         "Dockerfile.notifier",
     }
+
+
+@pytest.mark.parametrize("lock", sorted(path.name for path in ROOT.glob("requirements*.txt")))
+def test_every_locked_package_has_hashes(lock: str) -> None:
+    lines = re.sub(r"\\\n", "", (ROOT / lock).read_text("utf-8")).splitlines()
+    packages = [line for line in lines if re.match(r"[a-z0-9]", line)]
+    assert packages
+    assert not [line for line in packages if "==" not in line or "--hash=sha256:" not in line]
+
+
+def test_the_installation_refuses_a_file_with_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a package whose file was changed after it was locked, with the commands of ``make install``."""
+    wheel = tmp_path / "changed-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("changed.py", "")
+        file.writestr("changed-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: changed\nVersion: 1.0\n")
+        file.writestr("changed-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("changed-1.0.dist-info/RECORD", "")
+    venv.create(tmp_path / "venv", with_pip=False)
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "venv" / "bin" / "python")
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run uv and pip of the tests' environment, which install into the new one."""
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(install, "_has_uv", lambda: True)
+    with monkeypatch.context() as recorded:
+        recorded.setattr(subprocess, "run", run)
+        install._install_requirements(["lock.txt"])
+    (command,) = commands
+    arguments = [sys.executable, *command[1:], "--offline", "--no-index", "--find-links", str(tmp_path)]
+    good = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    for digest, is_installed in (("0" * 64, False), ("", False), (good, True)):
+        lock = f"changed==1.0 --hash=sha256:{digest}" if digest else "changed==1.0"
+        (tmp_path / "lock.txt").write_text(lock)
+        done = subprocess.run(arguments, check=False, capture_output=True, text=True)
+        assert (done.returncode == 0) is is_installed, done.stderr
+
+
+def test_an_image_from_a_registry_may_be_named_with_its_digest() -> None:
+    assert {SERVICES[name]["image"] for name in ("postgres", "redis")} == {
+        "${POSTGRES_IMAGE:-postgres:18}",
+        "${REDIS_IMAGE:-redis:7.2}",
+    }
+    for service in OURS.values():
+        assert set(service["build"]["args"]) == {"PYTHON_IMAGE"}
+        text = (ROOT / service["build"]["dockerfile"]).read_text("utf-8")
+        assert re.findall(r"^(?:ARG|FROM) .*", text, re.MULTILINE) == [
+            "ARG PYTHON_IMAGE=python:3.11-slim-bookworm",
+            "FROM ${PYTHON_IMAGE}",
+        ]
 
 
 def test_services_publish_ports_only_on_the_loopback() -> None:
