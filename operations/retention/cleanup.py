@@ -27,12 +27,12 @@ BATCH = 10_000
 def clean_up(
     connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
 ) -> dict[str, int]:
-    """Remove rows that are past their retention at ``moment``.
+    """Remove or empty rows that are past their retention at ``moment``, and archived logs that are past theirs.
 
-    Return the number of rows for each rule, under ``archived_logs`` the number of removed objects, and under ``staging``
-    the number of dropped partitions. With ``dry_run``, rows are only counted. Each batch of ``batch`` rows is a transaction of its own: locks are short,
-    and the finished batches of a killed run stay finished. Raises PermanentIngestionError if another clean-up is
-    running or an archived object differs from what was written.
+    Return the number of rows for each rule, under ``archived_logs`` the number of removed objects, and under
+    ``staging`` the number of dropped partitions. With ``dry_run``, rows are only counted. Each batch of ``batch`` rows
+    is a transaction of its own: locks are short, and the finished batches of a killed run stay finished. Raises
+    PermanentIngestionError if another clean-up is running or an archived object differs from what was written.
     """
     done: dict[str, int] = {}
     with _alone(connection):
