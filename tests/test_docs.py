@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute
 
+from leads.deployment_settings import DeploymentSettings
+from leads.settings import is_secret
 from notifier.core.queues import KINDS, QUEUES
+from notifier.core.settings import NotifierSettings
 from notifier.core.states import State
 from operations.monitoring.queue_metrics import QUEUES as MEASURED_QUEUES
 from operations.retention.rules import KEPT, STAGING
@@ -103,3 +107,28 @@ def test_the_pages_name_every_state_kind_and_dag(page: str, names: list[str]) ->
 def test_every_decision_is_listed() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
     assert [page.name for page in ROOT.glob("docs/decisions/[0-9]*.md") if f"({page.name})" not in index] == []
+
+
+def test_every_promise_of_the_security_page_names_tests_that_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", text.split("## Promises and their tests")[1], re.MULTILINE)[2:]
+    assert len(rows) > 20
+    for promise, tests in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
+        assert named, f"no test holds: {promise}"
+        for path, name in named:
+            assert (ROOT / path).exists(), path
+            assert f"def {name}(" in (ROOT / path).read_text("utf-8"), f"{path}::{name}"
+
+
+def test_the_security_page_names_every_secret_and_every_route() -> None:
+    from notifier.web import app
+
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    fields = DeploymentSettings.model_fields | NotifierSettings.model_fields
+    secrets = [name for name, field in fields.items() if is_secret(field) and not name.startswith("airflow_conn_")]
+    addresses = {"database_url", "redis_url"}  # their passwords are in the table
+    assert [name for name in secrets if name not in addresses and f"`{name.upper()}`" not in text] == []
+    routes = {route.path for route in app.routes if isinstance(route, APIRoute)}
+    known = ("/api/properties/lookup", "/twilio/voice/", "/twilio/sms/")
+    assert [path for path in routes if not path.startswith(known) and path not in text] == []
