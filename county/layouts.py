@@ -9,7 +9,8 @@ conversion.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +68,20 @@ _DATE = (
 )
 
 
+def _no_later_than(latest: date) -> str:
+    """Return a regular expression that fails at a date MMDDYYYY in a month later than that of ``latest``."""
+    century, year = divmod(latest.year, 100)
+    tens, ones = divmod(year, 10)
+    years = [f"{century}{tens}[{ones + 1}-9]"] if ones < 9 else []
+    years += [f"{century}[{tens + 1}-9][0-9]"] if tens < 9 else []
+    years += [f"{century // 10}[{century % 10 + 1}-9][0-9]{{2}}"] if century % 10 < 9 else []
+    years += [f"[{century // 10 + 1}-9][0-9]{{3}}"]
+    later = [f"[0-9]{{4}}(?:{'|'.join(years)})"]
+    if months := [f"{month:02}" for month in range(latest.month + 1, 13)]:
+        later.append(f"(?:{'|'.join(months)})[0-9]{{2}}{latest.year}")
+    return f"(?!{'|'.join(later)})"
+
+
 @dataclass(frozen=True)
 class Plain:
     """The usual form of a type's values: a value that matches ``pattern`` passes the check.
@@ -106,7 +121,7 @@ class Column:
     """One field of a line.
 
     ``position`` counts from 0. ``length`` is the maximum number of characters, without padding blanks. ``codes`` lists
-    the allowed values; if ``codes`` is empty, every value is allowed.
+    the allowed values; if ``codes`` is empty, every value is allowed. A date may not be later than ``latest``.
     """
 
     name: str
@@ -115,6 +130,7 @@ class Column:
     required: bool
     length: int
     codes: tuple[str, ...] = ()
+    latest: date | None = None
 
     @property
     def _trimmed(self) -> str:
@@ -138,6 +154,11 @@ class Column:
             check = f"{self._trimmed} IS NOT NULL AND {check}"
             return f"{check} AND {self.value} IS NOT NULL" if self.type == "folio" else check  # folio 0 is no parcel
         return None if check == "true" else f"({self._trimmed} IS NULL OR {check})"
+
+    @property
+    def is_late(self) -> str:
+        """An SQL condition that is true for a date after ``latest``; use it only for a field that passes the check."""
+        return f"{self.value} > '{self.latest}'"
 
     @property
     def complaint(self) -> str:
@@ -166,6 +187,8 @@ class Column:
         """The regular expression that this field matches in a plain line."""
         pattern = f"(?:{'|'.join(self.codes)}) *+" if self.codes else _PLAIN[self.type].pattern
         pattern = pattern.replace("LENGTH", str(self.length))
+        if self.latest is not None:
+            pattern = f"{_no_later_than(self.latest)}(?:{pattern})"
         nothing = _NOTHING.get(self.type, "")
         return f"(?:{pattern})" if self.required else f"(?:{pattern}|{nothing}|)(?=\\^|\\n)"
 
@@ -196,6 +219,20 @@ def layout(file: str) -> tuple[Column, ...]:
     return columns
 
 
+def layout_on(file: str, day: date) -> tuple[Column, ...]:
+    """Return the columns of ``file`` for business date ``day``; raises KeyError for an unknown file.
+
+    A required date, such as the date of recording, may not be later than the end of the next month: the latest document
+    decides who owns a property, so a date in the far future would decide it for ever.
+    """
+    first = (day.replace(day=1) + timedelta(days=62)).replace(day=1)
+    latest = first - timedelta(days=1)
+    return tuple(
+        replace(column, latest=latest) if column.type == "date" and column.required else column
+        for column in layout(file)
+    )
+
+
 def plain_line(columns: tuple[Column, ...]) -> str:
     """Return a regular expression (UTF-8 bytes, without the line end) that only lines of this layout match."""
     return r"\^".join(column.plain_pattern for column in columns)
@@ -205,9 +242,10 @@ def is_good(columns: tuple[Column, ...]) -> str:
     """Return an SQL condition that is true when ``line``, split into ``f``, has the layout."""
     checks = [f"({column.fits}) IS NOT FALSE" for column in columns]
     checks += [column.check for column in columns if column.check]
+    late = [f" WHEN {column.is_late} THEN false" for column in columns if column.latest]
     return (
         f"CASE WHEN is_cut OR cardinality(f) <> {len(columns)} OR strpos(line, '␀') > 0 THEN false"
-        f" ELSE {' AND '.join(checks)} END"
+        f" WHEN ({' AND '.join(checks)}) IS NOT TRUE THEN false{''.join(late)} ELSE true END"
     )
 
 
@@ -219,6 +257,11 @@ def first_fault(columns: tuple[Column, ...]) -> str:
     )
     faults += "".join(
         f" WHEN ({column.check}) IS NOT TRUE THEN '{column.complaint}'" for column in columns if column.check
+    )
+    faults += "".join(
+        f" WHEN {column.is_late} THEN '{column.name} is later than {column.latest}'"
+        for column in columns
+        if column.latest
     )
     return (
         f"CASE WHEN is_cut THEN 'the line is longer than {LONGEST_LINE} bytes'"

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from county.errors import TooManyRejects
 from county.feed import FeedFile, Target
-from county.layouts import Column, first_fault, is_good, layout, plain_line
+from county.layouts import Column, first_fault, is_good, layout_on, plain_line
 from county.lines import BLOCK, COPY_OPTIONS, copy_blocks
 from leads.logs import get_logger
 
@@ -54,7 +54,7 @@ def stage_file(
 
     Raises TooManyRejects after the rejected lines are committed, so that people can look at them.
     """
-    columns = layout(file.name)
+    columns = layout_on(file.name, day)
     with connection.transaction(), connection.cursor() as cursor:
         staged = _stage_lines(cursor, file, columns, stream, ingestion_id)
         rejected = _keep_rejects(cursor, file, columns, ingestion_id, feed, day, object_name)

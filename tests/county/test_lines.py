@@ -7,6 +7,7 @@ import os
 import re
 import tracemalloc
 from collections.abc import Mapping
+from datetime import date, timedelta
 from io import BytesIO, RawIOBase
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from county.errors import StagingChanged, TooManyRejects
-from county.layouts import LAYOUTS, layout, plain_line
+from county.layouts import LAYOUTS, layout, layout_on, plain_line
 from county.limits import LONGEST_LINE
 from county.lines import BLOCK, copy_blocks
 from county.staging import DROP_LOCK, drop_part, partition
@@ -217,6 +218,37 @@ def test_a_bad_line_with_many_empty_fields_costs_no_more_than_another() -> None:
     odd = BytesIO()
     assert len(b"".join(copy_blocks(BytesIO(bad * 100), plain_line(columns), len(columns), odd))) == 42 * 100
     assert odd.getvalue().count(b"\n") == 100
+
+
+@pytest.mark.parametrize("written", ["{}", "\t{}"], ids=["plain", "odd"])
+def test_a_record_of_the_far_future_is_rejected(county: Pipeline, written: str) -> None:
+    """Otherwise the record would remain the latest one of its property for ever."""
+    dates = ["12312026", "01012027", "11202099", "02302026", "12319999"]
+    lines = [line(cfn_seq=str(number), file_date=written.format(date)) for number, date in enumerate(dates, start=1)]
+    county.stage(FRIDAY, {"Cases.exp": "\n".join(lines).encode()}, max_rejected_percent=100)
+    assert county.rows("SELECT cfn_seq FROM staging_official_records") == [(1,)]
+    late, malformed = "file_date is later than 2026-12-31", "file_date is not a date MMDDYYYY"
+    assert [(number, why) for number, why, _ in rejects(county)] == [
+        (2, late),
+        (3, late),
+        (4, malformed),
+        (5, late),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "latest"),
+    [
+        (date(2026, 1, 31), date(2026, 2, 28)),
+        (date(2029, 11, 30), date(2029, 12, 31)),
+        (date(2029, 12, 3), date(2030, 1, 31)),
+        (date(1999, 11, 2), date(1999, 12, 31)),
+    ],
+)
+def test_a_plain_date_is_no_later_than_the_end_of_the_next_month(day: date, latest: date) -> None:
+    (column,) = [column for column in layout_on("Cases.exp", day) if column.name == "file_date"]
+    days = [date(1900, 1, 1) + timedelta(days=number) for number in range(199 * 365)]
+    assert [d for d in days if (re.fullmatch(column.plain_pattern, f"{d:%m%d%Y}") is not None) != (d <= latest)] == []
 
 
 @pytest.mark.timeout(20)
