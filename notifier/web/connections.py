@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from functools import cache
 from typing import Any
 
@@ -86,7 +87,7 @@ class LimitedConnection(asyncio.Protocol):
 
     def _wait_for_headers(self) -> None:
         self._stop_timer()
-        self._waiting_since = self.loop.time()
+        self._waiting_since = time.monotonic()
         self._header_bytes = 0
         self._timer = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
 
