@@ -68,6 +68,7 @@ def system() -> Iterator[Connection]:
                 "DATABASE_URL": postgres.url(LEADS),
                 "REDIS_URL": redis.url,
                 "MIAMI_DADE_DAILY_UNIT_CAP": "100000000",
+                "MIAMI_DADE_SUBSCRIBER_UNIT_CAP": "100000000",
                 "NOTIFIER_SECRET_KEY": "c2VjcmV0LWtleS1vZi10aGUtYmVuY2gtMzItYnl0ZXM=",
                 "NO_PROXY": "127.0.0.1",
             }

@@ -11,6 +11,7 @@ import pytest
 
 import notifier
 from notifier.actors import drain
+from notifier.channels import sms
 from notifier.core.db import rows
 from notifier.core.queues import EMAIL, SMS
 from notifier.deliveries import lifecycle
@@ -189,6 +190,14 @@ def test_all_codes_together_are_limited_and_on_call_is_alerted(
     system: System, notifier_settings: pytest.MonkeyPatch
 ) -> None:
     notifier_settings.setenv("CODES_PER_HOUR", "3")
+
+    def slow(cursor: Any, name: str, **parameters: Any) -> Any:
+        """Delay the commit after the codes are counted."""
+        counted = rows(cursor, name, **parameters)
+        time.sleep(0.05)
+        return counted
+
+    notifier_settings.setattr(sms, "rows", slow)
     users = [system.subscriber(phone_number=f"+130555510{n:02}") for n in range(20)]
     for user in users:
         notifier.verification_sms.send(user, "482913")
