@@ -1,7 +1,7 @@
-"""The notifier: The app imports ``notifier`` to send, and ``dramatiq notifier`` runs the workers.
+"""The notifier. The app imports ``notifier`` to send deliveries, and ``dramatiq notifier`` runs the workers.
 
 Importing the package opens no connection and reads no setting. ``actor.send`` writes a row to the database and then
-wakes a worker through Redis. No delivery is lost when Redis loses its data.
+wakes a worker through Redis. If Redis loses its data, no delivery is lost.
 """
 
 from __future__ import annotations

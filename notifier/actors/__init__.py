@@ -1,1 +1,1 @@
-"""The Dramatiq actors: the actors that the app sends, and the ``drain`` actors that send due deliveries."""
+"""The Dramatiq actors: the actors that the app calls, and the ``drain`` actors that send due deliveries."""

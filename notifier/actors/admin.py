@@ -1,4 +1,4 @@
-"""The actor ``admin_alert``, with which the app alerts on-call, on the queue ``admin-alerts``."""
+"""The actor ``admin_alert``, which the app uses to alert on-call. Its queue is ``admin-alerts``."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ log = get_logger(__name__)
 class AdminActor(dramatiq.Actor[Any, None]):
     """An actor that alerts on-call.
 
-    The texts of an alert may name a person, so the Dramatiq message contains them encrypted. When Redis does not accept
-    the message, ``send`` alerts on-call from the caller's process and returns None, because an alert must not depend on
-    Redis.
+    The texts of an alert may name a person, so the Dramatiq message contains them encrypted. An alert must not depend
+    on Redis: if Redis does not accept the message, ``send`` alerts on-call from the caller's process and returns None.
     """
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[None]:
-        """Return the message for an alert, with encrypted texts; takes the arguments of ``alert_on_call``."""
+        """Return the message for an alert, with encrypted texts. Takes the arguments of ``alert_on_call``."""
         texts = inspect.signature(alert_on_call).bind(*args, **(kwargs or {})).arguments
         severity = texts.pop("severity")
         encrypted = encryption.encrypt("alerts", json.dumps(texts))
         return super().message_with_options(kwargs={"severity": severity, "encrypted": encrypted}, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
-        """Enqueue an alert, or alert on-call from this process when Redis is away; ``delay`` is in ms or a timedelta.
+        """Enqueue an alert, or alert on-call from this process while Redis is away. ``delay`` is a timedelta or in ms.
 
-        Return the Dramatiq message, or None when this process alerted on-call. Raises TypeError for wrong arguments.
+        Returns the Dramatiq message, or None if this process alerted on-call. Raises TypeError for wrong arguments.
         """
         given = inspect.signature(alert_on_call).bind(*args, **(kwargs or {}))
         try:
@@ -51,7 +50,7 @@ class AdminActor(dramatiq.Actor[Any, None]):
 
 
 def alert_on_call(severity: str, subject: str, message: str, action_required: str) -> None:
-    """Alert on-call, at most once an hour for a subject; ``severity`` is ``info``, ``warning`` or ``critical``."""
+    """Alert on-call, at most once an hour for each subject. ``severity`` is ``info``, ``warning`` or ``critical``."""
     alert(severity, subject, message, action_required)
 
 
@@ -64,7 +63,7 @@ def admin_alert(
     encrypted: str = "",
     sealed: str = "",
 ) -> None:
-    """Alert on-call; ``encrypted`` is the encrypted form of the three texts, which ``send`` puts into Redis.
+    """Alert on-call. ``encrypted`` contains the three texts in the encrypted form that ``send`` puts into Redis.
 
     In messages from the previous release the argument ``encrypted`` is named ``sealed``. The next release can remove
     ``sealed``.

@@ -13,14 +13,14 @@ from notifier.voice import outbound, reconciliation
 
 
 def enqueue_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
-    """Enqueue calls to leads. A call to a lead without a phone number fails at once and holds no tokens."""
+    """Enqueue calls to leads. If a lead has no phone number, its call fails immediately and holds no tokens."""
     return enqueue(wanted, outbound.enqueue_calls)
 
 
 def enqueue_inbound_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResult]:
     """Enqueue the records of inbound calls.
 
-    If the webhook has already recorded a call, the workers ask Twilio about it now instead of later.
+    If the webhook has already recorded a call, a worker asks Twilio about the call now instead of later.
     """
     results = enqueue(wanted)
     if known := [result.delivery_id for result in results if not result.is_new]:
@@ -31,17 +31,17 @@ def enqueue_inbound_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResu
 
 @delivery_actor(requests.outbound_call, enqueue=enqueue_calls)
 def outbound_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> None:
-    """Enqueue a call to a lead with the script ``script_id``; costs 20 tokens for three minutes."""
+    """Enqueue a call to a lead with the script ``script_id``. Three minutes cost 20 tokens."""
     enqueue_calls([requests.outbound_call(subscriber_id, lead_id, script_id, request_id)])
 
 
 @delivery_actor(requests.campaign_call, enqueue=enqueue_calls)
 def campaign_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> None:
-    """Enqueue a campaign's call to a lead; costs 20 tokens for three minutes."""
+    """Enqueue a campaign's call to a lead. Three minutes cost 20 tokens."""
     enqueue_calls([requests.campaign_call(subscriber_id, lead_id, script_id, request_id)])
 
 
 @delivery_actor(requests.inbound_call, enqueue=enqueue_inbound_calls)
 def inbound_call(call_sid: str) -> None:
-    """Enqueue the record of an inbound call to a subscriber's number; costs 20 tokens for three minutes."""
+    """Enqueue the record of an inbound call to a subscriber's number. Three minutes cost 20 tokens."""
     enqueue_inbound_calls([requests.inbound_call(call_sid)])

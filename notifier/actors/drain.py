@@ -29,9 +29,9 @@ from notifier.voice import outbound, reconciliation
 
 log = get_logger(__name__)
 
-#: Time for which deliveries wait after the database was away.
+#: How long deliveries wait after the database was away.
 PAUSE = timedelta(seconds=1)
-#: Number of delivery ids that are logged for a batch.
+#: The maximum number of delivery ids that are logged for a batch.
 LOGGED_IDS = 10
 
 #: The function that sends the claimed deliveries of each kind.
@@ -56,7 +56,7 @@ class StopDraining(Middleware):
 
 
 def drain_queue(queue: Queue) -> int:
-    """Send due deliveries of ``queue`` until none is due or the worker shuts down; return how many were claimed.
+    """Send deliveries from ``queue`` until none is due or the worker shuts down. Returns how many were claimed.
 
     After WAKEUP_SECONDS the worker makes no further claim and wakes the queue again. Raises psycopg.OperationalError
     when the database does not answer before a claim.
@@ -75,7 +75,10 @@ def drain_queue(queue: Queue) -> int:
 
 
 def _send(claim: Claim, queue: Queue) -> None:
-    """Send a claim; our own error costs one attempt at most, and never repeats a request that may have succeeded."""
+    """Send a claim.
+
+    An error in our own code costs at most one attempt, and never repeats a request that may have succeeded.
+    """
     with bound_contextvars(kind=claim.kind, delivery_ids=claim.ids[:LOGGED_IDS]):
         _send_claim(claim, queue)
 
@@ -86,11 +89,11 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # The deliveries lose no attempt, because no request went out, and no delivery caused the error.
+        # No delivery caused the error and no request went out, so the deliveries lose no attempt.
         lifecycle.defer(claim, claim.ids, "database", pause=PAUSE)
     except MissingSetting as error:
-        # No delivery caused the error, and an operator must correct the settings. Treat the error like a provider that
-        # refuses every request of the kind.
+        # Only an operator can correct the settings. Treat the error as if the provider refused every request of this
+        # kind.
         unavailable = KindUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
@@ -100,7 +103,7 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
 
 
 def _drain(queue: Queue) -> None:
-    """Drain a queue; when the database is away, return, because the leader wakes the queue again."""
+    """Drain a queue. Returns if the database is away, because the leader will wake the queue again."""
     try:
         drain_queue(queue)
     except (psycopg.OperationalError, OutcomeNotRecorded) as error:
@@ -127,15 +130,15 @@ def drain_voice_assistant() -> None:
 
 @dramatiq.actor(actor_name=RECONCILE_SMS, queue_name=SMS.queue_name, max_retries=0)
 def reconcile_sms() -> None:
-    """Ask Twilio about the SMS whose outcome is unknown."""
+    """Ask Twilio about SMS whose outcome is unknown."""
     try:
         sms_reconciliation.reconcile_sms(wakeups.WAKEUP_SECONDS)
     except psycopg.OperationalError as error:
         log.warning("database_away", error=type(error).__name__, consequence="Twilio is asked about SMS later")
 
 
-# Workers of the previous release put these actor names into Redis, also during an upgrade. The next release can remove
-# these names.
+# Workers from the previous release put these actor names into Redis, and may still do so during an upgrade. The next
+# release can remove these names.
 dramatiq.actor(actor_name="ring_email_workflows", queue_name=EMAIL.queue_name, max_retries=0)(drain_email_workflows.fn)
 dramatiq.actor(actor_name="ring_sms_notifications", queue_name=SMS.queue_name, max_retries=0)(
     drain_sms_notifications.fn

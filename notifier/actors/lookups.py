@@ -1,4 +1,4 @@
-"""The actor that looks up a parcel at the county's API, on the queue ``api-property-lookup``."""
+"""The actor that looks up a parcel through the county's API. Its queue is ``api-property-lookup``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class LookupActor(dramatiq.Actor[Any, None]):
 
     ``send`` does not return a Dramatiq message. ``send`` writes the request to the database, wakes a worker if the
     request is new, and returns the RequestedLookup. ``send`` succeeds while Redis is away. If the stored property is
-    recent, the result contains the answer, and no request is written. ``send`` raises the errors of
+    recent, the result contains the answer and no request is written. ``send`` raises the errors of
     ``notifier.lookups.client.request_lookup``.
     """
 
     def send(self, *args: Any, **kwargs: Any) -> RequestedLookup:  # type: ignore[override]  # see the class
-        """Request a lookup; takes the actor's arguments."""
+        """Request a lookup. Takes the actor's arguments."""
         given = inspect.signature(self.fn).bind(*args, **kwargs).arguments
         requested = client.request_lookup(given["folio_number"], given["subscriber_id"])
         if requested.lookup_id is not None and requested.is_new:
@@ -33,15 +33,15 @@ class LookupActor(dramatiq.Actor[Any, None]):
 
 
 def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
-    """Declare a function as a LookupActor; the type that ``dramatiq.actor`` returns does not name this class."""
+    """Declare a function as a LookupActor. ``dramatiq.actor`` has a return type that does not name this class."""
     declare = dramatiq.actor(
         actor_class=LookupActor,
         actor_name=ACTOR,
         queue_name=LOOKUPS.queue_name,
         priority=1,
         max_retries=len(client.RETRY_DELAYS),
-        # These delays are for our own failures, such as a restarted database. After a failure of the county's API,
-        # different retry delays apply.
+        # These delays are for our own failures, such as a restarted database. Different retry delays apply after a
+        # failure of the county's API.
         min_backoff=2_000,
         max_backoff=8_000,
         throws=(LookupFailed, client.MalformedFolio, UnknownRecipient),
@@ -51,8 +51,8 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
 
 @_lookup_actor
 def property_lookup(folio_number: str, subscriber_id: int | None, lookup_id: int | None = None) -> None:
-    """Ask the county's API and store the answer; costs ``LOOKUP_TOKENS`` tokens (a setting).
+    """Ask the county's API and store the answer. The setting ``LOOKUP_TOKENS`` is the price.
 
-    ``lookup_id`` identifies the request in the database. Without this id, a request is written first.
+    ``lookup_id`` identifies the request in the database. If it is None, the actor writes a request first.
     """
     worker.answer(folio_number, subscriber_id, lookup_id)

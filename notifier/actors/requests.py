@@ -1,4 +1,4 @@
-"""Functions that turn an actor's arguments into a delivery request, one function for each delivery kind.
+"""Functions that turn an actor's arguments into a delivery request. Each delivery kind has one function.
 
 The DAGs enqueue deliveries with the SQL function ``open_deliveries`` instead, and must write the same dedupe key and
 the same ``params``. ``params`` are the actor's arguments by name, except the subscriber and the lead. The content of a
@@ -38,42 +38,42 @@ def new_lead_alert(subscriber_id: int, lead_id: int) -> DeliveryRequest:
 
 
 def daily_digest(subscriber_id: int, day: str | date) -> DeliveryRequest:
-    """Return the request for a digest; raises ValueError unless ``day`` is an ISO date."""
+    """Return the request for a digest. Raises ValueError unless ``day`` is an ISO date."""
     iso = _iso(day)
     return DeliveryRequest("daily_digest", f"digest:{subscriber_id}:{iso}", int(subscriber_id), params={"day": iso})
 
 
 def weekly_report(subscriber_id: int, week_start: str | date) -> DeliveryRequest:
-    """Return the request for a report; raises ValueError unless ``week_start`` is an ISO date."""
+    """Return the request for a report. Raises ValueError unless ``week_start`` is an ISO date."""
     iso = _iso(week_start)
     key, params = f"report:{subscriber_id}:{iso}", {"week_start": iso}
     return DeliveryRequest("weekly_report", key, int(subscriber_id), params=params)
 
 
 def welcome_email(subscriber_id: int) -> DeliveryRequest:
-    """Return the request for a welcome e-mail, of which each subscriber gets one."""
+    """Return the request for a welcome e-mail. Each subscriber gets only one."""
     return DeliveryRequest("welcome_email", f"welcome:{subscriber_id}", int(subscriber_id))
 
 
 def low_token_balance(subscriber_id: int) -> DeliveryRequest:
-    """Return the request for a low-balance warning; the database adds the last settle entry to the dedupe key."""
+    """Return the request for a low-balance warning. The database adds the last settle entry to the dedupe key."""
     return DeliveryRequest("low_token_balance", "low", int(subscriber_id))
 
 
 def call_failed(subscriber_id: int, delivery_id: int) -> DeliveryRequest:
-    """Return the request for an e-mail that says that the call ``delivery_id`` failed."""
+    """Return the request for an e-mail that reports that the call ``delivery_id`` failed."""
     key, params = f"call_failed:{delivery_id}", {"delivery_id": int(delivery_id)}
     return DeliveryRequest("call_failed", key, int(subscriber_id), params=params)
 
 
 def expiring_trial(subscriber_id: int, days_remaining: int) -> DeliveryRequest:
-    """Return the request for a trial reminder; the database adds the end of the trial to the dedupe key."""
+    """Return the request for a trial reminder. The database adds the end of the trial to the dedupe key."""
     days = int(days_remaining)
     return DeliveryRequest("expiring_trial", f"trial:{days}", int(subscriber_id), params={"days_remaining": days})
 
 
 def payment_receipt(subscriber_id: int, stripe_charge_id: str, amount: int, tokens_purchased: int) -> DeliveryRequest:
-    """Return the request for a receipt for ``amount`` cents; each charge gets one receipt."""
+    """Return the request for a receipt for ``amount`` cents. Each charge gets one receipt."""
     params = {"stripe_charge_id": stripe_charge_id, "amount": int(amount), "tokens_purchased": int(tokens_purchased)}
     return DeliveryRequest("payment_receipt", f"receipt:{stripe_charge_id}", int(subscriber_id), params=params)
 
@@ -85,7 +85,7 @@ def urgent_lead_sms(subscriber_id: int, lead_id: int) -> DeliveryRequest:
 
 
 def verification_sms(subscriber_id: int, code: str) -> DeliveryRequest:
-    """Return the request for an SMS with a verification code; the code is stored encrypted."""
+    """Return the request for an SMS with a verification code. The code is stored encrypted."""
     mark = links.mark("otp", f"{subscriber_id}:{code}")
     return DeliveryRequest(
         "verification_sms",
@@ -107,9 +107,9 @@ def campaign_call(subscriber_id: int, lead_id: int, script_id: int, request_id: 
 
 
 def inbound_call(call_sid: str) -> DeliveryRequest:
-    """Return the request for the record of an inbound call; raises ValueError for an empty ``call_sid``."""
+    """Return the request for the record of an inbound call. Raises ValueError if ``call_sid`` is empty."""
     if not call_sid:
-        raise ValueError("call_sid is empty: it names the call at Twilio")
+        raise ValueError("call_sid is empty; pass Twilio's id of the call")
     return DeliveryRequest("inbound_call", f"inbound:{call_sid}", None, params={"call_sid": call_sid}, tokens=0)
 
 
@@ -121,5 +121,5 @@ def _call(kind: str, subscriber_id: int, lead_id: int, script_id: int, request_i
 
 
 def _iso(day: str | date) -> str:
-    """Return ``day`` as an ISO date; raises ValueError when a text is not an ISO date."""
+    """Return ``day`` as an ISO date. Raises ValueError if a text is not an ISO date."""
     return (day if isinstance(day, date) else date.fromisoformat(day)).isoformat()

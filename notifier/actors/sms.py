@@ -1,4 +1,4 @@
-"""The actors that deliver SMS, on the queue ``sms-notifications``."""
+"""The actors that deliver SMS. Their queue is ``sms-notifications``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from notifier.actors.delivery import delivery_actor, enqueue
 
 @delivery_actor(requests.urgent_lead_sms)
 def urgent_lead_sms(subscriber_id: int, lead_id: int) -> None:
-    """Enqueue an SMS about an urgent lead; costs 10 tokens."""
+    """Enqueue an SMS about an urgent lead. Costs 10 tokens."""
     enqueue([requests.urgent_lead_sms(subscriber_id, lead_id)])
 
 
 @delivery_actor(requests.verification_sms)
 def verification_sms(subscriber_id: int, code: str) -> None:
-    """Enqueue an SMS with a verification code; costs ``VERIFICATION_SMS_TOKENS``, or nothing if the balance is too low.
+    """Enqueue an SMS with a verification code. Costs ``VERIFICATION_SMS_TOKENS``, or nothing if the balance is too low.
 
-    The code is stored encrypted until it is sent or expires. Requests for the same code within the same clock minute
-    make one delivery.
+    The code is stored encrypted until it is sent or expires. Requests for the same code within one clock minute create
+    only one delivery.
     """
     enqueue([requests.verification_sms(subscriber_id, code)])

@@ -1,4 +1,4 @@
-"""The consumer of a queue, which Redis wakes.
+"""The consumer of a queue. Redis wakes it when a message arrives.
 
 A consumer holds only as many messages as its process can work on at once.
 """
@@ -32,9 +32,9 @@ UNDECODABLE = "undecodable"
 
 
 class QueueConsumer(Consumer):
-    """Iterates over the messages of a queue, and holds at most ``limit`` unacknowledged messages.
+    """Iterates over the messages in a queue, and holds at most ``limit`` unacknowledged messages.
 
-    While Redis is away, the consumer keeps its messages, which Dramatiq's own consumer would forget.
+    While Redis is away, the consumer keeps its messages. Dramatiq's own consumer would lose them.
     """
 
     def __init__(self, broker: RedisBroker, queue_name: str, limit: int) -> None:
@@ -42,7 +42,7 @@ class QueueConsumer(Consumer):
         self._queue_name = queue_name
         self._limit = limit
         self._fetched: deque[bytes] = deque()
-        #: The Redis ids of the held messages, with the time (s since the epoch) at which a delayed message is due.
+        #: The Redis id of each held message, with the time (s since the epoch) at which a delayed message is due.
         self._held: dict[str, float] = {}
         self._freed = Event()
         self._connected = True
@@ -82,13 +82,13 @@ class QueueConsumer(Consumer):
         return bool(self._fetched)
 
     def _wait(self) -> None:
-        """Wait for a message, or until the first delayed message is due, at most ``IDLE_SECONDS``."""
+        """Wait until a message arrives or the first delayed message is due, but at most ``IDLE_SECONDS``."""
         due = min((until for until in list(self._held.values()) if until), default=0.0)
         if due:
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
-            # BLMOVE from the head of a list to the same place blocks until the list has an element. The command changes
-            # nothing, so a lost reply loses no message.
+            # BLMOVE moves the head of a list to the place where it was, and blocks until the list has an element. The
+            # command changes nothing, so a lost reply loses no message.
             key = internals.waiting_key(self._broker, self._queue_name)
             self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 
@@ -101,7 +101,7 @@ class QueueConsumer(Consumer):
         return MessageProxy(message)
 
     def _decode(self, data: bytes) -> Message[Any]:
-        """Return the message in ``data``; raises ValueError for a message that this queue must not contain."""
+        """Return the message in ``data``. Raises ValueError for a message that this queue must not contain."""
         message = internals.decode(data, self._queue_name)
         if message.queue_name != self._queue_name:  # a message for another queue would end the worker thread
             raise ValueError("the queue of delayed messages and the normal queue are mixed up")
@@ -119,7 +119,7 @@ class QueueConsumer(Consumer):
         )
 
     def _id_of(self, data: bytes) -> str:
-        """Return the Redis id of a fetched message that is malformed, so its bytes may contain a wrong id."""
+        """Return the Redis id of a malformed message that was fetched. Its bytes may contain a wrong id."""
         client: Any = self._broker.client
         messages = internals.messages_key(self._broker, self._queue_name)
         claimed = internals.claimed_redis_id(data)
@@ -130,11 +130,11 @@ class QueueConsumer(Consumer):
         return next((name for name, found in zip(ids, stored, strict=True) if found == data), "unknown")
 
     def ack(self, message: MessageProxy) -> None:
-        """Remove a processed message; raises ConnectionClosed while Redis is away, so that Dramatiq tries again."""
+        """Remove a processed message. Raises ConnectionClosed while Redis is away, so that Dramatiq tries again."""
         self._end(message, internals.acknowledge)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a failed message to the rejected messages; raises ConnectionClosed while Redis is away."""
+        """Move a failed message to the rejected messages. Raises ConnectionClosed while Redis is away."""
         self._end(message, internals.reject)
 
     def _end(self, message: MessageProxy, command: Callable[[RedisBroker, str, str], None]) -> None:
@@ -144,19 +144,18 @@ class QueueConsumer(Consumer):
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         finally:
-            # Free the slot even if the command must be tried again, because the message is processed.
+            # The message has been processed, so free its slot even if the command must be tried again.
             self._held.pop(redis_id, None)
             self._freed.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Put messages that no thread has started back at the end of their queue."""
+        """Return messages that no thread has started to the end of their queue."""
         internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:
-        """Return fetched messages that no thread received to Redis. Never raises.
+        """Give fetched messages that no thread received back to Redis. Never raises.
 
-        A message that cannot be returned stays unacknowledged until another worker takes it, after this process has
-        ended.
+        A message that cannot be given back stays unacknowledged. After this process has ended, another worker takes it.
         """
         fetched, self._fetched = list(self._fetched), deque()
         try:

@@ -1,6 +1,6 @@
 """The dead-letter middleware writes one row to ``failed_jobs`` for each rejected message, without personal data.
 
-The row is written before Redis rejects the message, so that a crash leaves no rejected message without a row.
+The row is written before Redis rejects the message, so every rejected message has a row even after a crash.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from notifier.core.redaction import ids_of
 
 log = get_logger(__name__)
 
-#: How far back (s) to look for rejected messages without a dead letter.
+#: How far back (s) to look for rejected messages that have no dead letter.
 LOOK_BACK = 3600
 
 
@@ -37,7 +37,7 @@ class DeadLetterMiddleware(Middleware):
         internals.forget_traceback(message)
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
-        """Record the dead letter; if the database is away, ``recover_dead_letters`` records it later."""
+        """Record the dead letter. If the database is away, ``recover_dead_letters`` records it later."""
         try:
             record_dead_letter(message, internals.exception_of(message))
         except Exception as error:
@@ -65,7 +65,7 @@ def record_dead_letter(message: internals.AnyMessage, error: BaseException | Non
 def recover_dead_letters() -> int:
     """Write the dead letters that could not be written when their messages were rejected.
 
-    Return how many messages were rejected within the last hour. Raises redis.RedisError when Redis does not answer.
+    Returns how many messages were rejected within the last hour. Raises redis.RedisError when Redis does not answer.
     """
     broker = dramatiq.get_broker()
     assert isinstance(broker, RedisBroker)
@@ -76,7 +76,7 @@ def recover_dead_letters() -> int:
         for data in client.hmget(internals.dead_messages_key(broker, queue), ids) if ids else []:
             try:
                 message = internals.decode(data, queue)
-            except ValueError:  # the consumer rejected these bytes, and their dead letter is written
+            except ValueError:  # the consumer rejected these bytes and wrote their dead letter
                 continue
             record_dead_letter(message, None)
             found += 1

@@ -1,4 +1,4 @@
-"""All internals of Dramatiq that the notifier uses, beyond the documented interface.
+"""All of Dramatiq's undocumented internals that the notifier uses.
 
 Each function wraps one dependency and says why the notifier needs it. No other module uses these attributes, Redis keys
 or message options. ``tests/notifier/broker/test_dramatiq_internals.py`` checks each function against the installed
@@ -27,50 +27,53 @@ AnyMessage = Message[Any] | MessageProxy
 
 
 def waiting_key(broker: RedisBroker, queue_name: str) -> str:
-    """Return the key of the list of Redis ids that wait in a queue.
+    """Return the key of the list that contains the Redis ids of the messages waiting in a queue.
 
-    The consumer blocks on this list, because Dramatiq's own consumer would poll. The broker counts the list's elements.
+    The notifier's consumer blocks on this list instead of polling as Dramatiq's own consumer does. The broker counts
+    the list's elements.
     """
     return f"{broker.namespace}:{queue_name}"
 
 
 def messages_key(broker: RedisBroker, queue_name: str) -> str:
-    """Return the key of the hash from Redis id to encoded message, for a queue's waiting and unacknowledged messages.
+    """Return the key of the hash that maps Redis ids to encoded messages.
 
-    The notifier writes wake-ups directly to this hash and the list, to avoid the long timeouts of the broker's script.
+    The hash contains a queue's waiting and unacknowledged messages. The notifier writes wake-ups directly to this hash
+    and the list, to avoid the long timeouts of the broker's script.
     """
     return f"{waiting_key(broker, queue_name)}.msgs"
 
 
 def dead_key(broker: RedisBroker, queue_name: str) -> str:
-    """Return the key of the sorted set of a queue's rejected Redis ids, scored by the time of rejection (ms).
+    """Return the key of the sorted set that contains the Redis ids of a queue's rejected messages.
 
-    ``recover_dead_letters`` searches this set for messages whose dead letter was not written.
+    The score is the time of rejection (ms). ``recover_dead_letters`` searches this set for messages whose dead letter
+    was not written.
     """
     return f"{waiting_key(broker, queue_name)}.XQ"
 
 
 def dead_messages_key(broker: RedisBroker, queue_name: str) -> str:
-    """Return the key of the hash from Redis id to encoded message, for a queue's rejected messages."""
+    """Return the key of the hash that maps Redis ids to encoded messages, for a queue's rejected messages."""
     return f"{dead_key(broker, queue_name)}.msgs"
 
 
 def unacknowledged_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the set of Redis ids that this process has fetched and not acknowledged.
 
-    Bytes that cannot be decoded do not show their Redis id. The consumer finds the id in this set, so that it can
-    reject them.
+    If a message cannot be decoded, its bytes do not show its Redis id. The consumer finds the id in this set and can
+    then reject the message.
     """
     return f"{broker.namespace}:__acks__.{broker.broker_id}.{queue_name}"
 
 
-# ── Commands: the broker's attributes ``do_<command>`` run Dramatiq's Lua script, for its own consumer only ──
+# ── Commands: the broker's attributes ``do_<command>``, which Dramatiq intends only for its own consumer ──
 
 
 def fetch(broker: RedisBroker, queue_name: str, limit: int) -> list[bytes]:
-    """Fetch at most ``limit`` encoded messages, which are then unacknowledged.
+    """Fetch at most ``limit`` encoded messages. The fetched messages are unacknowledged.
 
-    The notifier has its own consumer, because Dramatiq's consumer forgets fetched messages when Redis goes away. A
+    The notifier has its own consumer, because Dramatiq's consumer loses fetched messages when Redis goes away. A
     message whose bytes are missing from Redis is left out.
     """
     return [data for data in broker.do_fetch(queue_name, limit) if data is not None]
@@ -87,7 +90,7 @@ def reject(broker: RedisBroker, queue_name: str, redis_id: str) -> None:
 
 
 def return_to_queue(broker: RedisBroker, queue_name: str, redis_ids: Iterable[str]) -> None:
-    """Put fetched messages back at the end of their queue."""
+    """Return fetched messages to the end of their queue."""
     if ids := list(redis_ids):
         broker.do_requeue(queue_name, *ids)
 
@@ -96,7 +99,7 @@ def return_to_queue(broker: RedisBroker, queue_name: str, redis_ids: Iterable[st
 
 
 def encode_for_redis(message: Message[Any]) -> tuple[str, bytes]:
-    """Return a new Redis id and the message's bytes with that id in them, as ``RedisBroker.enqueue`` writes them.
+    """Return a new Redis id, and the message's bytes with that id, in the form that ``RedisBroker.enqueue`` writes.
 
     The notifier writes wake-ups through a separate Redis client with short timeouts, so that a sender never waits long.
     """
@@ -105,14 +108,14 @@ def encode_for_redis(message: Message[Any]) -> tuple[str, bytes]:
 
 
 def redis_id_of(message: AnyMessage) -> str:
-    """Return the id under which Redis holds a message; it changes with each retry, unlike ``message_id``.
+    """Return the id under which Redis holds a message. Unlike ``message_id``, this id changes with each retry.
 
     Raises KeyError for a message that no broker has enqueued.
     """
     return str(message.options["redis_message_id"])
 
 
-#: The type of each part of a message. Dramatiq does not check these types, and a wrong type ends a worker thread.
+#: The type of each part of a message. Dramatiq does not check these types, and a wrong type would end a worker thread.
 _PART_TYPES: dict[str, type | tuple[type, ...]] = {
     "queue_name": str,
     "actor_name": str,
@@ -122,17 +125,17 @@ _PART_TYPES: dict[str, type | tuple[type, ...]] = {
     "message_id": str,
     "message_timestamp": (int, float),
 }
-#: The consumer rejects messages with a longer delay (s), because a delayed message takes one of its places until it is
-#: due. The notifier delays messages by at most a minute; work that is due later is a row in the database.
+#: The longest delay (s) that the consumer accepts, because it must hold a delayed message until the message is due. The
+#: notifier delays messages by at most a minute. Work that is due later is a row in the database.
 MAX_DELAY_SECONDS = 3600.0
-#: Upper limit for the times (ms) and counts in a message's options.
+#: The upper limit for the times (ms) and counts in a message's options.
 MAX_NUMBER = 1e15
-#: The options whose numbers the broker and the middleware use.
+#: The numeric options that the broker and the middleware use.
 _NUMBERS = ("eta", "retries", "max_retries", "min_backoff", "max_backoff", "max_age", "time_limit", "requeue_timestamp")
 
 
 def decode(data: bytes, queue_name: str) -> Message[Any]:
-    """Return the message in ``data``, after a check that each part has the type that Dramatiq expects.
+    """Check that each part of the message in ``data`` has the type that Dramatiq expects, and return the message.
 
     Raises ValueError for malformed bytes, for a message of another queue, and for a delay of more than an hour.
     """
@@ -151,7 +154,7 @@ def decode(data: bytes, queue_name: str) -> Message[Any]:
         if number is not None and not (isinstance(number, int | float) and abs(number) < MAX_NUMBER):
             raise ValueError(f"the option {name} is not a number")
     if "throws" in message.options:
-        raise ValueError("the message has the option throws, which only an actor may have")
+        raise ValueError("the message has the option throws, which is allowed only for an actor")
     if q_name(message.queue_name) != q_name(queue_name):
         raise ValueError("the message names another queue")
     due = due_time_of(message)
@@ -163,10 +166,10 @@ def decode(data: bytes, queue_name: str) -> Message[Any]:
 
 
 def claimed_redis_id(data: bytes) -> str | None:
-    """Return the Redis id that the bytes contain; None when they contain no id."""
+    """Return the Redis id that the bytes contain, or None if they contain no id."""
     try:
         claimed = json.loads(data)["options"]["redis_message_id"]
-        claimed.encode()  # fails for a lone surrogate, which Redis commands cannot contain
+        claimed.encode()  # fails for a lone surrogate, because Redis commands cannot contain one
     except Exception:
         return None
     return str(claimed)
@@ -178,41 +181,48 @@ def message_with_redis_id(redis_id: str, **fields: Any) -> Message[Any]:
 
 
 def due_time_of(message: AnyMessage) -> float:
-    """Return the time (s since the epoch) until which a delayed message is held in memory, 0 for any other message."""
+    """Return the time (s since the epoch) until which a delayed message is held in memory.
+
+    Returns 0 for any other message.
+    """
     return float(message.options.get("eta") or 0) / 1000
 
 
 def is_queue_of_delayed(queue_name: str) -> bool:
-    """Return whether a queue holds the delayed messages of another queue."""
+    """Return whether a queue holds another queue's delayed messages."""
     return bool(q_name(queue_name) != queue_name)
 
 
 def queue_name_of(message: AnyMessage) -> str:
-    """Return the name of the message's queue, without the suffix ``.DQ`` of a delayed message."""
+    """Return the name of the message's queue, without the suffix ``.DQ`` that a delayed message has."""
     return str(q_name(message.queue_name))
 
 
 def failures_of(message: AnyMessage) -> int:
-    """Return the failures that Retries has counted; it does not count exceptions that the actor lists in ``throws``."""
+    """Return the number of failures that Retries has counted.
+
+    Retries does not count exceptions that the actor lists in ``throws``.
+    """
     return int(message.options.get("retries") or 0)
 
 
 def forget_traceback(message: AnyMessage) -> None:
-    """Remove the traceback that Retries adds; its text may contain personal data, and Redis would store it."""
+    """Remove the traceback that Retries adds. Redis would store its text, which may contain personal data."""
     message.options.pop("traceback", None)
 
 
 def exception_of(message: MessageProxy) -> BaseException | None:
     """Return the exception with which a message failed.
 
-    ``before_nack`` is the only hook that runs for every rejected message, and Dramatiq does not pass it the exception.
+    ``before_nack`` is the only hook that runs for every rejected message, and Dramatiq does not pass the exception to
+    it.
     """
     error: BaseException | None = message._exception
     return error
 
 
 def final_exceptions(broker: Broker, actor_name: str) -> tuple[type[BaseException], ...]:
-    """Return the exceptions after which an actor is not retried; empty when the actor does not exist."""
+    """Return the exceptions after which an actor is not retried. Returns an empty tuple if the actor does not exist."""
     actor = broker.actors.get(actor_name)
     throws = actor.options.get("throws", ()) if actor is not None else ()
     return throws if isinstance(throws, tuple) else (throws,)
@@ -222,14 +232,17 @@ def final_exceptions(broker: Broker, actor_name: str) -> tuple[type[BaseExceptio
 
 
 def served_queues(worker: Worker, queue_names: Iterable[str]) -> list[str]:
-    """Return the queues in ``queue_names`` that a worker serves: all, unless it was started with ``--queues``."""
+    """Return the queues in ``queue_names`` that a worker serves.
+
+    A worker serves all queues unless it was started with ``--queues``.
+    """
     only: Collection[str] | None = worker.consumer_whitelist
     return [name for name in queue_names if not only or name in only]
 
 
 def require_threads(worker: Worker, threads: int) -> None:
-    """Make a worker start at least ``threads`` threads; works in ``before_worker_boot`` only.
+    """Make a worker start at least ``threads`` threads. Works only in ``before_worker_boot``.
 
-    With fewer threads than its queues can run at once, a full queue would block the other queues.
+    If a worker had fewer threads than its queues can use at once, a full queue would block the other queues.
     """
     worker.worker_threads = max(worker.worker_threads, threads)

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker process: the due deliveries in each queue, and the messages that the process works on.
+"""The heartbeat of a worker process. It records the due deliveries in each queue, and the messages being processed.
 
 A queue whose consumer has stopped polling gets no heartbeat, so that ``/health`` reports it. With each heartbeat, the
 process compares its clock with the database's clock.
@@ -25,10 +25,10 @@ from notifier.core.db import rows
 
 log = get_logger(__name__)
 
-#: Time (s) without a poll after which a consumer counts as stuck. A consumer polls about once a second, and usually at
-#: least every 12 s while Redis does not answer.
+#: A consumer that has not polled for this time (s) counts as stuck. A consumer normally polls about once a second, and
+#: usually at least every 12 s while Redis does not answer.
 POLL_SECONDS = 30.0
-#: Largest allowed difference (s) between a process's clock and the database's clock.
+#: The maximum allowed difference (s) between a process's clock and the database's clock.
 CLOCK_TOLERANCE = 30.0
 
 
@@ -42,7 +42,7 @@ class Activity(Middleware):
         self._polled_at: dict[str, float] = {}
 
     def polled(self, queue_name: str) -> None:
-        """Record that the consumer of a queue polls now."""
+        """Record that a queue's consumer has just polled."""
         self._polled_at[queue_name] = time.monotonic()
 
     def is_polled(self, queue_name: str) -> bool:
@@ -62,7 +62,7 @@ class Activity(Middleware):
     after_skip_message = after_process_message
 
     def active(self, queue_name: str) -> int:
-        """Return how many messages of a queue this process is working on."""
+        """Return how many messages from a queue this process is working on."""
         with self._lock:
             return self._active[queue_name]
 
@@ -73,7 +73,7 @@ activity = Activity()
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
     """Write this process's rows of ``lane_status`` for ``queues``, and delete rows that are a day old.
 
-    A queue whose consumer does not poll gets no row. Alerts on-call when the clock of this process is wrong.
+    A queue whose consumer does not poll gets no row. Alerts on-call if this process's clock is wrong.
     """
     polled = [name for name in queues if activity.is_polled(name)]
     for name in set(queues) - set(polled):
@@ -85,13 +85,13 @@ def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
 
 
 class _Clock:
-    """Compares the clock of this process with the database's clock, and alerts on-call once when they differ."""
+    """Compares this process's clock with the database's clock, and alerts on-call once if they differ."""
 
     def __init__(self) -> None:
         self._is_right: bool | None = None
 
     def compare(self, database_time: float, connection: psycopg.Connection[Any]) -> None:
-        """Compare the clock of this process with ``database_time`` (s since the epoch)."""
+        """Compare this process's clock with ``database_time`` (s since the epoch)."""
         ahead = time.time() - database_time
         is_right = abs(ahead) <= CLOCK_TOLERANCE
         if is_right == self._is_right:
@@ -118,5 +118,5 @@ _clock = _Clock()
 
 
 def process_id() -> str:
-    """Return the name of this process in ``lane_status``: the host name and the process id."""
+    """Return the name that this process has in ``lane_status``: the host name and the process id."""
     return f"{socket.gethostname()}:{os.getpid()}"

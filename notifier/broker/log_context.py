@@ -1,4 +1,4 @@
-"""Adds the ids of a message to every line that is logged while a worker processes the message."""
+"""Adds a message's ids to every line that is logged while a worker processes the message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 
 class LogContext(Middleware):
-    """Configures a worker process's logs, and binds queue, actor and message id while a message is processed."""
+    """Configures a worker process's logs, and binds the queue, actor and message id while a message is processed."""
 
     def after_process_boot(self, broker: Any) -> None:
         """Replace the log format that Dramatiq configured; end the process if its settings are not safe."""
@@ -33,7 +33,7 @@ class LogContext(Middleware):
     def after_process_message(
         self, broker: Any, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Unbind the message's ids, because the thread will process another message."""
+        """Unbind the message's ids before the thread processes another message."""
         clear_contextvars()
 
     def after_skip_message(self, broker: Any, message: MessageProxy) -> None:

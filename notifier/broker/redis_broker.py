@@ -1,4 +1,4 @@
-"""The Dramatiq broker. Redis carries wake-ups only. Everything that must not be lost is in PostgreSQL."""
+"""The Dramatiq broker. Redis carries only wake-ups. PostgreSQL stores everything that must not be lost."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from notifier.core import db
 from notifier.core.queues import QUEUES, Queue
 from notifier.core.settings import settings
 
-#: Limit for delayed messages, which the consumer holds in memory. Only retries of lookups are delayed, so there are
-#: few.
+#: The maximum number of delayed messages that the consumer holds in memory. Few messages are delayed, because only
+#: retries of lookups are.
 MAX_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
 
@@ -32,7 +32,7 @@ def redis_url() -> str:
 
 
 class NotifierBroker(RedisBroker):
-    """A Redis broker that prefetches only as many messages of a queue as one process can work on at once.
+    """A Redis broker that prefetches only as many of a queue's messages as one process can work on at once.
 
     ``address`` returns the URL of Redis. The broker calls this function each time it opens a connection.
     """
@@ -44,7 +44,7 @@ class NotifierBroker(RedisBroker):
         )
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """Return a consumer that Redis wakes; ``prefetch`` and ``timeout`` (ms) are not used."""
+        """Return a consumer that Redis wakes. The arguments ``prefetch`` and ``timeout`` (ms) are not used."""
         queue = QUEUES.get(queue_name)  # None for a queue of delayed messages
         return QueueConsumer(self, queue_name, queue.concurrency if queue else MAX_DELAYED)
 
@@ -60,17 +60,17 @@ class NotifierBroker(RedisBroker):
 
 
 class ThreadsPerQueue(Middleware):
-    """Gives a worker the threads and database connections that its queues need, even if ``--threads`` is lower."""
+    """Gives a worker as many threads and database connections as its queues need, even if ``--threads`` is lower."""
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
-        """Raise the worker's threads and connections to the number that its queues need."""
+        """Raise the worker's number of threads and connections to what its queues need."""
         queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
         require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))
 
 
 def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
-    """Return a broker for the Redis at the URL that ``address`` returns; the broker connects on first use."""
+    """Return a broker for the Redis server whose URL ``address`` returns. The broker connects on first use."""
     return NotifierBroker(
         address,
         heartbeat_timeout=30_000,
@@ -94,7 +94,7 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
 def _connection_pool(address: Callable[[], str]) -> redis.BlockingConnectionPool:
     """Return the broker's connection pool.
 
-    A process may have 50 connections to Redis, of which this pool has 36, the wake-ups 8, and other clients the rest.
+    A process may have 50 connections to Redis: 36 in this pool, 8 for wake-ups, and 6 for other clients.
     """
 
     def connect(**options: Any) -> AbstractConnection:

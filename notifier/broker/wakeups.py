@@ -1,6 +1,7 @@
-"""Wake-ups: messages that tell the workers of a queue that deliveries may be due. A wake-up names no delivery.
+"""Wake-ups: messages that tell the workers of a queue that deliveries may be due. A wake-up does not name a delivery.
 
-If a wake-up is lost, its deliveries are about a second late, because the leader wakes every queue with due deliveries.
+If a wake-up is lost, deliveries are sent about a second late. Each second, the leader wakes every queue that has due
+deliveries.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from notifier.core.queues import QUEUES, SMS, Queue
 
 log = get_logger(__name__)
 
-#: Adds messages to a queue while fewer than ARGV[1] messages wait; ARGV[2…] are pairs of Redis id and encoded message.
+#: Adds messages to a queue while fewer than ARGV[1] messages wait. From ARGV[2] on, the arguments are pairs of a Redis
+#: id and an encoded message.
 _PUSH_SCRIPT = """
 local free = tonumber(ARGV[1]) - redis.call("llen", KEYS[1])
 local added = 0
@@ -36,14 +38,15 @@ for i = 2, #ARGV, 2 do
 end
 return added
 """
-#: Time (s) after which the actor that a wake-up runs begins nothing new. A request that it has begun may take minutes
-#: more. The broker's time limit of ten minutes must not interrupt a request, because its outcome would be unknown.
+#: The actor that a wake-up runs begins no new work after this time (s). A request that it has already begun may take
+#: several more minutes. The broker's time limit of ten minutes must not interrupt a request, because its outcome would
+#: be unknown.
 WAKEUP_SECONDS = 60.0
-#: Longest time (s) that a sender waits for Redis.
+#: The longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3
-#: Time (s) for which senders skip Redis after it did not answer.
+#: If Redis did not answer, senders skip it for this time (s).
 RETRY_AFTER_SECONDS = 1.0
-#: Number of connections for wake-ups, of the 50 that one process may have.
+#: The number of connections for wake-ups. One process may have 50 connections in total.
 CONNECTIONS = 8
 #: The queue limit for messages that are not wake-ups. All of these messages must be enqueued.
 UNLIMITED = 1_000_000
@@ -55,7 +58,7 @@ _retry_at = 0.0
 
 @dataclass
 class _Turn:
-    """Lets one thread at a time wake a queue; ``begun`` counts the wake-ups."""
+    """Lets one thread at a time wake a queue. ``begun`` counts the wake-ups."""
 
     lock: Lock = field(default_factory=Lock)
     begun: int = 0
@@ -65,7 +68,7 @@ _turns = {name: _Turn() for name in QUEUES}
 
 
 def wake(queue: Queue, times: int = 1) -> None:
-    """Add up to ``times`` wake-ups to a queue; the number that wait stays at most ``queue.concurrency``.
+    """Add up to ``times`` wake-ups to a queue, as long as at most ``queue.concurrency`` messages wait.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -81,9 +84,9 @@ def wake_sms_reconciliation() -> None:
 
 
 def try_wake(queues: Iterable[Queue]) -> None:
-    """Wake queues; when Redis does not answer, the leader wakes them later.
+    """Wake queues. If Redis does not answer, the leader wakes the queues later.
 
-    Threads that call this at the same time share one wake-up, if it begins after their calls.
+    Threads that call this function at the same time share one wake-up, if the wake-up begins after their calls.
     """
     for queue in queues:
         turn = _turns[queue.queue_name]
@@ -95,7 +98,7 @@ def try_wake(queues: Iterable[Queue]) -> None:
 
 
 def push(message: dramatiq.Message[Any]) -> None:
-    """Enqueue a message that is not a wake-up, with the same short timeout.
+    """Enqueue a message that is not a wake-up, with the same short timeout as a wake-up.
 
     Raises redis.RedisError when Redis does not answer.
     """
@@ -103,7 +106,10 @@ def push(message: dramatiq.Message[Any]) -> None:
 
 
 def _message(queue: Queue, actor_name: str) -> dramatiq.Message[Any]:
-    """Return a message for the named actor; the actors are in a higher layer, which this package may not import."""
+    """Return a message for the actor with this name.
+
+    This package may not import the actors, which are in a higher layer.
+    """
     return dramatiq.Message(queue_name=queue.queue_name, actor_name=actor_name, args=(), kwargs={}, options={})
 
 

@@ -1,4 +1,5 @@
--- Count the deliveries that wait in a queue from its due rows. The wake-ups in Redis do not show this number.
+-- Record a heartbeat for each queue, with the number of deliveries that wait. This number comes from the due rows,
+-- because the wake-ups in Redis do not show it.
 WITH silent AS (
     DELETE FROM lane_status WHERE heartbeat_at < now() - interval '1 day'
 ), due AS (
