@@ -1,4 +1,4 @@
-"""The operators' command line, ``python -m notifier``."""
+"""The command line for operators, ``python -m notifier``."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ REPLAY = """Try deliveries again, each with a new token hold. A dead letter can 
 The command refuses a delivery that the provider has accepted or that is too old, a verification code, an inbound call,
 and a delivery whose subscriber has too few tokens."""
 
-SWEEP = """Do one round of the work that the leader does every second: expire deliveries that are too old, park or
-resend deliveries whose outcome is unknown, and apply the events that providers have sent. Use this while no worker
-runs."""
+SWEEP = """Do once the work that the leader does every second: expire deliveries that are too old, park or resend
+deliveries whose outcome is unknown, and apply the events that providers have sent. Use this while no worker runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 if the command was refused or found a problem, or 2 for wrong arguments."""
+    """Run a command. Returns 0, or 1 if the command was refused or found a problem. Wrong arguments exit with 2."""
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))

@@ -1,4 +1,4 @@
-"""Eligibility at the time of sending: suppressions, preferences, the lead's state and the daily cap."""
+"""Checks eligibility at the time of sending: suppressions, preferences, the lead's state and the daily cap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from notifier.deliveries.lifecycle import Claim
 
 log = get_logger(__name__)
 
-#: E-mail addresses that SendGrid's package does not change. The package splits other addresses, or drops parts of them.
+#: E-mail addresses that SendGrid's package does not change. The package splits any other address or drops parts of it.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 #: A composed delivery: the columns that the SQL statement of its kind selects.
@@ -26,14 +26,14 @@ Row = Mapping[str, Any]
 
 
 class Rejection(NamedTuple):
-    """The reason why a delivery is not sent, as ``deliveries.error_code``, and the final state of the delivery."""
+    """The reason why a delivery is not sent (``deliveries.error_code``), and the delivery's final state."""
 
     state: State
     code: str
 
 
 def lead_rejection(row: Row, preferences: Preferences) -> Rejection | None:
-    """Return why the lead must not be sent: closed, or below the subscriber's minimum score."""
+    """Return why the lead must not be sent: it is closed, or its score is below the subscriber's minimum."""
     if row["lead_status"] in ("closed", "converted"):
         return Rejection(State.CANCELLED, "lead_closed")
     if row["lead_score"] < preferences.lead_score_threshold:
@@ -65,7 +65,7 @@ class EligibilityPolicy:
 
 
 def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
-    """Return the composed rows of the claim's eligible deliveries, by priority; finish the other deliveries."""
+    """Return the composed rows of the claim's eligible deliveries, by priority. Finishes the other deliveries."""
     with transaction() as cursor:
         composed = rows(cursor, policy.statement, ids=list(claim.ids))
     sending: Counter[int] = Counter()
@@ -81,7 +81,7 @@ def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
     for (state, code), ids in rejected.items():
         lifecycle.end(claim, ids, state, code)
     if missing := set(claim.ids) - {row["id"] for row in composed}:
-        # Rows that other programs wrote may lack the lead or the subscriber that the kind requires.
+        # A row that another program wrote may lack the lead or subscriber that the kind requires.
         lifecycle.end(claim, missing, State.FAILED, "incomplete", "the subscriber, lead or property does not exist")
     return kept
 
@@ -115,9 +115,9 @@ def _number_rejection(text: str) -> Rejection | None:
 
 
 def compose_each(claim: Claim, batch: Sequence[Row], compose: Callable[[Row], Any]) -> list[tuple[int, Any]]:
-    """Return a pair for each row: the delivery id and the result of ``compose``.
+    """Return a pair for each row: the delivery id, and the result of ``compose``.
 
-    If a row cannot be composed, only its delivery fails; the rest of the batch is sent.
+    If a row cannot be composed, only its delivery fails, and the rest of the batch is sent.
     """
     composed = []
     for row in batch:

@@ -1,4 +1,4 @@
-"""The e-mail kinds, and the code that sends a batch of one kind."""
+"""The e-mail kinds, and the functions that send a batch of one kind."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _compose(kind: EmailKind, row: Row) -> sendgrid.Email:
 def _send_batch(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email]) -> None:
     """Send the e-mails in one request.
 
-    When SendGrid rejects the batch, send it again without the e-mails that SendGrid names, or in two halves if SendGrid
-    names none.
+    If SendGrid rejects the batch and names e-mails, send the batch again without these e-mails. If SendGrid names none,
+    send the batch again in two halves.
     """
     request = sendgrid.request(kind.name, kind.sender, emails)
     sent = [SentRecord(email.delivery_id, email.recipient) for email in emails]

@@ -1,4 +1,4 @@
-"""The SMS kinds, and the code that sends an SMS. An SMS is sent at most once, even if its outcome is unknown."""
+"""The SMS kinds, and the functions that send an SMS. An SMS is sent at most once, even if its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODE_SECONDS = 600
 
 @dataclass(frozen=True)
 class SmsKind:
-    """An SMS kind: its text, its eligibility policy, and the time for which Twilio may try to deliver it."""
+    """An SMS kind: its text, its eligibility policy, and how long Twilio may try to deliver it."""
 
     name: str
     text: Callable[[Row], str]

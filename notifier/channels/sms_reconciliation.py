@@ -1,6 +1,6 @@
 """Asks Twilio for the outcome of SMS.
 
-A match proves that an SMS was sent. A missing match proves nothing, because Twilio's lists lag behind.
+A matching record proves that an SMS was sent. A missing record proves nothing, because Twilio's lists lag behind.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from notifier.providers.twilio_sms import SmsRecord
 
 log = get_logger(__name__)
 
-#: Largest number of SMS that one run asks about.
+#: The maximum number of SMS that one run asks about.
 LIMIT = 50
-#: Largest difference between Twilio's clock and ours.
+#: The largest difference that we expect between Twilio's clock and ours.
 TOLERANCE = timedelta(seconds=30)
 
 
@@ -80,7 +80,7 @@ def reconcile_sms(seconds: float = math.inf) -> int:
 
 
 def _find(sms: UnconfirmedSms) -> SmsRecord | None:
-    """Return Twilio's record of the SMS; None if no record or more than one record matches."""
+    """Return Twilio's record of the SMS, or None unless exactly one record matches."""
     if sms.provider_id:
         return twilio_sms.fetch_sms(sms.provider_id)
     recipient = e164(sms.recipient)
@@ -95,7 +95,8 @@ def _find(sms: UnconfirmedSms) -> SmsRecord | None:
 def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
     """Return whether the record has the delivery's text and time.
 
-    If a worker died before it stored the text, the delivery has no body, and the link to the lead identifies the SMS.
+    If a worker died before it stored the text, the delivery has no body. In this case, the link to the lead identifies
+    the SMS.
     """
     first, last = sms.claimed_at - TOLERANCE, sms.claimed_at + TOLERANCE
     last += timedelta(seconds=settings.provider_timeout_seconds)

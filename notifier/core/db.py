@@ -26,10 +26,10 @@ _pools: list[ConnectionPool] = []
 
 @contextmanager
 def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow]]:
-    """Yield a cursor in a transaction that commits at the end of the block, and rolls back on an exception.
+    """Yield a cursor in a transaction that commits at the end of the block and rolls back on an exception.
 
-    Waits ``timeout`` seconds (10 by default) for a free connection, and then raises psycopg_pool.PoolTimeout. Raises
-    psycopg.OperationalError also when the database has closed the connection because the process was frozen.
+    Waits ``timeout`` seconds (10 by default) for a free connection and then raises psycopg_pool.PoolTimeout. Raises
+    psycopg.OperationalError if the database is away, or has closed the connection because the process was frozen.
     """
     try:
         with _pool().connection(timeout) as connection, connection.transaction():
@@ -42,7 +42,7 @@ def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow
 def pipeline() -> Iterator[psycopg.Connection]:
     """Yield a connection in a transaction that sends its statements together and waits for the server once, at the end.
 
-    If you need the rows of a statement, give the statement its own cursor, and fetch the rows after the block.
+    If you need a statement's rows, give the statement its own cursor, and fetch the rows after the block.
     """
     with _pool().connection() as connection, connection.pipeline():
         # Do not use psycopg's transaction block, which waits for the server once more. The pool rolls back after an
@@ -70,8 +70,7 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
             time.sleep(0.05)
         except psycopg.OperationalError:  # including PoolTimeout
             failures += 1
-            # A process that was frozen for longer than ``timeout`` tries once more, because it lost only its
-            # connection.
+            # A process that was frozen for longer than ``timeout`` has lost only its connection, so it tries once more.
             if time.monotonic() >= end and (failures > 1 or not timeout):
                 raise
             time.sleep(0.5)
@@ -87,7 +86,7 @@ def run(name: str, **parameters: Any) -> list[DictRow]:
 
 
 def statement(name: str) -> str:
-    """Return the text of a ``.sql`` file; ``deliveries/claim`` names ``notifier/deliveries/sql/claim.sql``."""
+    """Return the text of a ``.sql`` file. ``deliveries/claim`` is ``notifier/deliveries/sql/claim.sql``."""
     return sql.statement(f"notifier/{name}")
 
 
@@ -97,7 +96,7 @@ def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[
 
 
 def records(cursor: psycopg.Cursor[Any], record: type[T], name: str, **parameters: Any) -> list[T]:
-    """Run a package's ``.sql`` file in the cursor's transaction and return each row as a ``record``.
+    """Run a package's ``.sql`` file in the cursor's transaction, and return each row as a ``record``.
 
     The statement's columns are the arguments of ``record``.
     """
@@ -113,13 +112,13 @@ def _pool() -> ConnectionPool:
 
 
 def limit(connections: int) -> None:
-    """Set the largest number of connections in this process's next pool."""
+    """Set the maximum number of connections in this process's next pool."""
     global _size
     _size = connections
 
 
 def close() -> None:
-    """Close the pool. The next use opens a new pool."""
+    """Close the pool. The next transaction opens a new pool."""
     with _lock:
         while _pools:
             _pools.pop().close()

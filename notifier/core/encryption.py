@@ -1,4 +1,4 @@
-"""Encrypts values with NOTIFIER_SECRET_KEY, so that they are not readable in the database and in Redis."""
+"""Encrypts values with NOTIFIER_SECRET_KEY, so that nobody can read them in the database or in Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["InvalidToken", "decrypt", "encrypt"]
 def encrypt(purpose: str, text: str) -> str:
     """Return the encrypted ``text`` for one ``purpose``.
 
-    Raises MissingSetting when no key is set.
+    Raises MissingSetting if no key is set.
     """
     return _cipher(purpose).encrypt(text.encode()).decode()
 
@@ -23,7 +23,7 @@ def encrypt(purpose: str, text: str) -> str:
 def decrypt(purpose: str, token: str) -> str:
     """Return the text that was encrypted for the same ``purpose``.
 
-    Raises InvalidToken when the key has changed or the purpose is different.
+    Raises InvalidToken if the key has changed or the purpose is different.
     """
     return _cipher(purpose).decrypt(token.encode()).decode()
 

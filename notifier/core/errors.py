@@ -1,4 +1,4 @@
-"""Errors that say what the answer of any provider means for a delivery."""
+"""Errors that say what a provider's answer means for a delivery."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Refused(ProviderError):
 
 
 class TooLate(Refused):
-    """Nothing was sent, because the process was held up: another one may have taken the claim."""
+    """Nothing was sent, because the process was held up and another process may have taken the claim."""
 
 
 class Throttled(ProviderError):
-    """Nothing was sent because requests came too fast; the queue waits, and this does not count as an attempt.
+    """Nothing was sent, because requests came too fast. The queue waits, and the request does not count as an attempt.
 
     ``retry_after`` is in seconds.
     """
@@ -64,11 +64,11 @@ class ProviderUnavailable(ProviderError):
 
 
 class KindUnavailable(ProviderError):
-    """The provider refuses every request of one kind: its template or sender is missing."""
+    """The provider refuses every request of one kind, because the kind's template or sender is missing."""
 
 
 class OutcomeUnknown(ProviderError):
-    """The request went out and no answer came back, so the provider may or may not have carried it out."""
+    """The request went out, but no answer came back. The provider may or may not have carried out the request."""
 
 
 class OutcomeNotRecorded(Exception):

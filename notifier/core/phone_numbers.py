@@ -19,7 +19,7 @@ _SEPARATORS = re.compile(r"[ \t\r\n().\-/\u00a0\u200b-\u200f\u2010-\u2015\u202a-
 #: The digits of a North American number, with or without 1, or of an international number after ``+`` or ``011``.
 _WRITTEN = re.compile(r"(?:(?:\+|011)?1)?([2-9][0-9]{2}[2-9][0-9]{6})|(?:\+|011)([2-9][0-9]{6,13})")
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d\d)[2-9]\d{6}")
-#: Time zones of a number whose area code shows only that the number is North American. The call window must be open in
+#: The time zones to assume if the area code shows only that a number is North American. The call window must be open in
 #: all of these zones.
 EVERYWHERE = (
     "America/St_Johns",
@@ -36,9 +36,9 @@ _DAY = timedelta(days=1)
 def e164(text: str | None) -> str | None:
     """Return a phone number in E.164 (``+13055550123``), or None when the text is not one phone number.
 
-    Accepts the usual punctuation. A number with ten digits counts as North American. Letters, extensions and lengths
-    that the country does not have are not accepted. If the result is not None, the SQL function ``e164`` returns the
-    same number.
+    Accepts the usual punctuation. A number with ten digits counts as North American. Rejects letters, extensions, and
+    lengths that do not exist in the country. If the result is not None, the SQL function ``e164`` returns the same
+    number.
     """
     match = _WRITTEN.fullmatch(_SEPARATORS.sub("", text or ""))
     if match is None:
@@ -70,10 +70,10 @@ def zones(number: str) -> tuple[str, ...]:
 
 
 def next_opening(number: str, moment: datetime) -> datetime | None:
-    """Return the first time, at or after ``moment``, at which ``CALL_WINDOW`` is open in all zones of ``number``.
+    """Return the first time at or after ``moment`` when ``CALL_WINDOW`` is open in all of the time zones of ``number``.
 
-    Returns ``moment`` itself when the window is open, and None for a number outside North America or a window that
-    never opens. The closing time is outside the window. Raises ValueError when the setting is malformed.
+    Returns ``moment`` itself if the window is open, and None if the number is outside North America or the window never
+    opens. The closing time is outside the window. Raises ValueError if the setting is malformed.
     """
     opens, closes = settings.call_window
     local_zones = [ZoneInfo(zone) for zone in zones(number)]

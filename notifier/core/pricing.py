@@ -1,6 +1,6 @@
-"""The longest duration of a call, and the number of tokens to hold for it.
+"""The longest duration of a call, and the number of tokens to hold for a call.
 
-The price is declared only in the SQL function ``call_tokens``.
+Only the SQL function ``call_tokens`` declares the price.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from notifier.core.db import run
 from notifier.core.settings import settings
 
-#: Time (s) for which a phone rings before the call counts as not answered.
+#: How long (s) a phone rings before the call counts as not answered.
 RING_SECONDS = 30
 
 
@@ -20,14 +20,14 @@ def call_minutes() -> int:
 
 
 def longest_seconds() -> int:
-    """Return the seconds after which a call must be over, even if no callback reported its end."""
+    """Return the number of seconds after which a call must be over, even if no callback reported its end."""
     return RING_SECONDS + 60 * call_minutes() + 60
 
 
 def call_hold() -> int:
-    """Return the tokens to hold for a call: the price of a call with the longest duration.
+    """Return the number of tokens to hold for a call: the price of the longest possible call.
 
-    Queries the database once in each process; raises psycopg.Error when the database does not answer.
+    Queries the database once in each process. Raises psycopg.Error if the database does not answer.
     """
     return _price(60 * call_minutes())
 

@@ -1,6 +1,7 @@
 """Declares the queues, and the kinds of deliveries that are sent through each queue.
 
-The database declares the same kinds in ``delivery_kinds``, with their prices and retry delays; a test compares the two.
+The database declares the same kinds in ``delivery_kinds``, with their prices and retry delays. A test compares the two
+declarations.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue with its limits for one process.
+    """A queue, with its limits for one process.
 
     Each queue has its own limits, so that a backlog in one queue does not slow down another queue.
     """
@@ -45,7 +46,7 @@ class Queue:
 LOOKUPS = Queue("api-property-lookup", 10)
 VOICE = Queue("voice-assistant", 5, Channel.VOICE)
 SMS = Queue("sms-notifications", 20, Channel.SMS)
-# Each batch makes the database do a lot of work. More connections would not be faster, and would slow down other
+# Each batch makes the database do a lot of work. More connections would not make it faster, and would slow down other
 # processes.
 EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=4)
 ADMIN = Queue("admin-alerts", 2)

@@ -1,4 +1,4 @@
-"""Redaction for logs and dead letters: only ids and code locations of messages and exceptions may be written."""
+"""Redaction for logs and dead letters, which may contain only the ids and code locations of messages and exceptions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_:-]{1,40}")
 
 
 def ids_of(message: Message[Any] | MessageProxy) -> dict[str, Any]:
-    """Return the message's arguments that are ids, by name; ``hidden`` is the number of other arguments."""
+    """Return the message's arguments that are ids, by name. ``hidden`` is the number of other arguments."""
     given = _by_name(message)
     known = {name: value for name, value in given.items() if name in IDS and _is_harmless(value)}
     hidden = len(message.args) + len(message.kwargs) - len(known)
@@ -45,7 +45,7 @@ def _by_name(message: Message[Any] | MessageProxy) -> Mapping[str, Any]:
     try:
         actor = dramatiq.get_broker().get_actor(message.actor_name)
         return dict(inspect.signature(actor.fn).bind(*message.args, **message.kwargs).arguments)
-    except Exception:  # the actor is unknown, or the arguments do not fit it
+    except Exception:  # the actor is unknown, or its signature does not allow these arguments
         return dict(message.kwargs)
 
 
@@ -54,7 +54,7 @@ def _is_harmless(value: Any) -> bool:
 
 
 def hide_arguments(record: logging.LogRecord) -> bool:
-    """Replace the messages in a log record by their ids, because message arguments may contain personal data."""
+    """Replace the messages in a log record with their ids, because a message's arguments may contain personal data."""
     if isinstance(record.args, tuple) and any(isinstance(a, Message | MessageProxy) for a in record.args):
         record.args = tuple(_name(a) if isinstance(a, Message | MessageProxy) else a for a in record.args)
     return True

@@ -58,7 +58,7 @@ class RedisSettings(EnvironmentSettings):
 
 
 class CountyApiSettings(EnvironmentSettings):
-    """The Clerk's API that property lookups use."""
+    """The Clerk's developer API, which property lookups use."""
 
     model_config = SettingsConfigDict(title="The county's developer API")
 

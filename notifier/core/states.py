@@ -1,4 +1,4 @@
-"""The states of a delivery, groups of states, and the allowed transitions."""
+"""The states of a delivery, groups of these states, and the allowed transitions."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-#: In these states the provider has accepted the delivery, so its tokens are settled.
+#: In these states, the provider has accepted the delivery, so its tokens are settled.
 ACCEPTED_STATES = frozenset({State.ACCEPTED, State.SENT, State.DELIVERED, State.UNDELIVERED})
-#: In these states the delivery was never sent, or its outcome stays unknown, so its tokens are released.
+#: In these states, the delivery was never sent or its outcome stays unknown, so its tokens are released.
 RELEASED_STATES = frozenset(
     {State.FAILED, State.DEAD, State.PARKED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
 )
-#: In these states the delivery has a dead letter, which an operator must handle.
+#: In these states, the delivery has a dead letter, which an operator must handle.
 DEAD_LETTER_STATES = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
-#: A provider's report that it accepted a delivery is proof and overrides the stored state. Every state may change to an
-#: accepted state, except the later states of an accepted delivery. A replay changes ``dead``, ``failed`` and ``parked``
-#: to ``queued``.
+#: A provider's report that it accepted a delivery is proof, and overrides the stored state. Every state
+#: that is not an accepted state may therefore change to one. A replay changes ``dead``, ``failed`` and ``parked`` to
+#: ``queued``.
 ALLOWED: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
     State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),

@@ -1,4 +1,4 @@
-"""Call capacity. The database counts the outbound calls in progress over all processes."""
+"""Call capacity. Limits the outbound calls in progress. The database counts the calls of all processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from notifier.core.queues import VOICE
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
     """Return how many outbound calls may start now.
 
-    Until the cursor's transaction ends, a lock makes other processes that ask wait. If no call may start, the due
-    deliveries of ``kinds`` are deferred for a few seconds.
+    Takes a lock: other processes that call this function wait until the cursor's transaction ends. If no call may
+    start, the due deliveries of ``kinds`` are deferred for a few seconds.
     """
     # Take the lock in a separate statement, so that the next statement sees the rows that the previous holder
     # committed.

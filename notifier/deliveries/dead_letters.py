@@ -42,13 +42,13 @@ class DeadLetterDetails(DeadLetter):
 
 
 def find(*, state: str | None = "open", queue: str | None = None, limit: int = 50) -> list[DeadLetter]:
-    """Return the newest dead letters by ``state`` (None for any) and ``queue`` (None for any)."""
+    """Return the latest dead letters with this ``state`` and ``queue`` (None for any)."""
     with transaction() as cursor:
         return records(cursor, DeadLetter, "deliveries/list_dead_letters", state=state, queue=queue, limit=limit)
 
 
 def details(job_id: int) -> DeadLetterDetails | None:
-    """Return a dead letter with all its details; None when it does not exist."""
+    """Return a dead letter with all of its details, or None if the dead letter does not exist."""
     with transaction() as cursor:
         found = records(cursor, DeadLetterDetails, "deliveries/show_dead_letter", id=job_id)
     return found[0] if found else None
@@ -57,7 +57,7 @@ def details(job_id: int) -> DeadLetterDetails | None:
 def replay(job_ids: Sequence[int]) -> dict[int, str]:
     """Requeue the deliveries of dead letters, with new token holds. The leader wakes their queues.
 
-    Returns ``replayed`` or the reason of the refusal for each id.
+    For each id, returns ``replayed`` or the reason why the replay was refused.
     """
     with transaction() as cursor:
         cursor.execute("SELECT * FROM replay_dead_letters(%s, %s)", (list(job_ids), settings.notifier_time_scale))

@@ -1,4 +1,4 @@
-"""Makes a request to a provider for claimed deliveries, and records its outcome.
+"""Makes a request to a provider for claimed deliveries, and records the request's outcome.
 
 The packages ``channels`` and ``voice`` call this module, and pass the request to a provider as a function.
 """
@@ -15,7 +15,7 @@ from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.providers.http import sending_within
 
-#: How long (s) after the check of its claim a request may be sent. It is longer than a connection takes.
+#: How long (s) after its claim was checked a request may be sent. Opening a connection takes less time.
 SEND_SECONDS = 30.0
 
 
@@ -26,7 +26,7 @@ def dispatch(
     request: Callable[[], str],
     on_permanent_failure: Callable[[PermanentFailure], None] | None = None,
 ) -> None:
-    """Make one provider request for the claimed deliveries in ``sent``, if they still are, and record its outcome.
+    """Make one provider request for the deliveries in ``sent``, if they are still claimed, and record the outcome.
 
     ``request`` returns the provider's id or raises a ProviderError. ``on_permanent_failure`` replaces the default
     handling of a PermanentFailure, which fails every delivery. Raises OutcomeNotRecorded. Raises MissingSetting before
@@ -34,7 +34,7 @@ def dispatch(
     """
     ids = [one.delivery_id for one in sent]
     try:
-        # The time begins before the claim is checked: a process may be frozen at any point.
+        # Start the time before the claim is checked, because a process may be frozen at any point.
         with sending_within(SEND_SECONDS):
             if not lifecycle.keep(claim, ids):
                 return
@@ -64,5 +64,5 @@ def dispatch(
 def end_rejected(
     claim: Claim, queue: Queue, ids: Sequence[int], error: PermanentFailure, state: State = State.FAILED
 ) -> None:
-    """Finish deliveries that the provider rejected for good; record ``state`` and the provider's code."""
+    """Finish deliveries that the provider rejected for good. Records ``state`` and the provider's code."""
     lifecycle.end(claim, ids, state, error.code or "refused", str(error), rejected_by=queue)

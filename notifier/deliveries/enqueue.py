@@ -1,4 +1,4 @@
-"""Enqueue deliveries: write their rows, token holds and ledger entries in one transaction.
+"""Enqueues deliveries: writes their rows, token holds and ledger entries in one transaction.
 
 Threads that enqueue single deliveries at the same time share a transaction, because a transaction with eight rows takes
 little longer than a transaction with one row.
@@ -24,7 +24,7 @@ from notifier.core.states import State
 
 @dataclass(frozen=True)
 class EnqueueResult:
-    """The result of ``actor.send``. ``is_new`` is false when a delivery with the same dedupe key existed."""
+    """The result of ``actor.send``. ``is_new`` is false if a delivery with the same dedupe key already existed."""
 
     delivery_id: int
     state: State
@@ -36,8 +36,8 @@ class DeliveryRequest:
     """A delivery to enqueue.
 
     ``params`` are the actor's arguments by name, except the subscriber and the lead. ``priority`` orders deliveries of
-    one kind; its default is the lead's score. The default of ``tokens`` is the kind's price. The delivery is due
-    ``delay`` after ``not_before``, whose default is now. The SQL function ``delivery_key`` completes the dedupe keys
+    one kind. Its default is the lead's score. The default of ``tokens`` is the kind's price. The delivery is due
+    ``delay`` after ``not_before``, which defaults to now. The SQL function ``delivery_key`` completes the dedupe keys
     ``trial:{days}`` and ``low``.
     """
 
@@ -61,8 +61,8 @@ class _Pending:
     error: psycopg.Error | None = None
 
 
-#: The time for which a shared transaction waits for a locked subscriber row. After this time each thread enqueues its
-#: own request.
+#: How long a shared transaction waits for a locked subscriber row. After this time, each thread enqueues its own
+#: request.
 LOCK_TIMEOUT = "200ms"
 
 _waiting: deque[_Pending] = deque()
@@ -70,9 +70,9 @@ _batching = Lock()
 
 
 def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
-    """Enqueue deliveries with their token holds, all or none. A request whose dedupe key exists adds no row.
+    """Enqueue deliveries with their token holds, all or none. A request whose dedupe key already exists adds no row.
 
-    Returns one result for each request, in the same order. Raises UnknownRecipient when a subscriber or lead does not
+    Returns one result for each request, in the same order. Raises UnknownRecipient if a subscriber or lead does not
     exist.
     """
     if len(requests) != 1:
@@ -89,7 +89,7 @@ def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResul
 
 
 def _enqueue_waiting() -> None:
-    """Enqueue all waiting requests. When the database is away, every waiting thread gets the error at once."""
+    """Enqueue all waiting requests. If the database is away, every waiting thread gets the error immediately."""
     batch = [_waiting.popleft() for _ in range(len(_waiting))]
     try:
         results = _enqueue([pending.request for pending in batch], LOCK_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Checks the token ledger: balances against entries, and token holds against deliveries."""
+"""Checks the token ledger: compares balances with entries, and token holds with deliveries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Finding:
 
 
 def check(connection: psycopg.Connection[Any]) -> list[Finding]:
-    """Return all contradictions in the ledger at one moment; empty when balances, entries and deliveries agree."""
+    """Return all contradictions in the ledger at one moment.
+
+    The list is empty if balances, entries and deliveries agree.
+    """
     with connection.transaction(), connection.cursor() as cursor:
         return records(cursor, Finding, "deliveries/check_ledger")
 

@@ -1,7 +1,7 @@
 """The state machine of an enqueued delivery: claim, send, finish. Each step is a conditional UPDATE statement.
 
-A worker commits a claim before the request goes out, and only the claim's holder may finish it. State and tokens change
-in the same transaction, except while another session has locked the subscriber: then the leader moves the tokens later.
+A worker commits a claim before the request goes out, and only the claim's holder may finish it. A delivery's state and
+tokens change in the same transaction. If another session has locked the subscriber, the leader moves the tokens later.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ log = get_logger(__name__)
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: Claims of this process whose commit was not confirmed. The database may have committed these claims.
+#: This process's claims whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
-#: Age (s) up to which a worker makes a request for a claim without checking it. The leader takes back only older
-#: claims.
+#: A worker makes a request without checking its claim if the claim is younger than this (s). The leader takes back only
+#: older claims.
 FRESH_SECONDS = 2.0
-#: Age (s) after which a worker makes no further request for a claim, so that the actor ends before its time limit.
+#: A worker makes no further request for a claim that is older than this (s), so that the actor ends before its time
+#: limit.
 CLAIM_SECONDS = 120.0
-#: Time (s) for which a worker retries to record an outcome while the database is away. After this time the leader marks
-#: the deliveries as unknown.
+#: How long (s) a worker tries to record an outcome while the database is away. After this time, the leader marks the
+#: deliveries as unknown.
 RECORD_TIMEOUT = 30.0
 RESUMES = "Sending resumes automatically when a trial succeeds."
 
@@ -61,7 +62,7 @@ class Claim:
 
     @property
     def age(self) -> float:
-        """Return how long ago (s) the claim was made, at most."""
+        """Return the age of the claim (s). The true age may be slightly lower."""
         return time.monotonic() - self.began
 
 
@@ -76,7 +77,10 @@ class SentRecord:
 
 
 def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
-    """Claim due deliveries of one of ``kinds``, at most one batch. Returns None when no delivery is due."""
+    """Claim at most one batch of due deliveries.
+
+    All of them have the same kind, which is one of ``kinds``. Returns None when no delivery is due.
+    """
     key = uuid4()
     try:
         return _claim(key, queue, kinds)
@@ -99,8 +103,8 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
         if queue is VOICE and not free_call_capacity(cursor, kinds):
             return None
         if queue is EMAIL:
-            # Allow one e-mail claim at a time, so that each batch counts the e-mails of other batches toward the daily
-            # cap.
+            # Allow only one e-mail claim at a time, so that each batch counts the e-mails in other batches toward the
+            # daily cap.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
         claimed = rows(
             cursor,
@@ -114,9 +118,9 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
-    """Record that the provider accepted ``sent``: settle their tokens, and close the breakers.
+    """Record that the provider accepted ``sent``: settle the tokens and close the breakers.
 
-    Functions that finish a claim retry for RECORD_TIMEOUT seconds while the database is away, and then raise
+    While the database is away, functions that finish a claim retry for RECORD_TIMEOUT seconds. They then raise
     OutcomeNotRecorded.
     """
 
@@ -138,8 +142,8 @@ def end(
 ) -> None:
     """Finish deliveries that were not sent: record ``state`` and the reason ``code``, and release their tokens.
 
-    ``rejected_by`` is the queue whose provider rejected only these deliveries. Since that provider works, the breakers
-    of the queue and of the kind close.
+    ``rejected_by`` is the queue whose provider rejected only these deliveries. Because that provider works, the queue's
+    breaker and the kind's breaker close.
     """
 
     def record(cursor: Cursor, part: Sequence[int]) -> None:
@@ -162,10 +166,10 @@ def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderErro
 def requeue(
     claimed: Claim, ids: Collection[int], queue: Queue, error: Exception, *, before_request: bool = False
 ) -> None:
-    """Requeue deliveries that were not sent; the kind's retry delays or the provider set the due time.
+    """Requeue deliveries that were not sent. The kind's retry delays or the provider determine when they are due again.
 
-    After Throttled, ProviderUnavailable and KindUnavailable the deliveries lose no attempt, and the breaker of the
-    queue or of the kind opens. On-call is alerted except after Throttled. ``before_request`` says that no request went
+    After Throttled, ProviderUnavailable and KindUnavailable, the deliveries lose no attempt, and the breaker of the
+    queue or of the kind opens. After the last two, on-call is alerted. If ``before_request`` is true, no request went
     out: only deliveries that are still ``sending`` are requeued, and other deliveries in ``ids`` keep their outcome.
     """
     wait = _wait(error)
@@ -193,7 +197,7 @@ def requeue(
 
 
 def _wait(error: Exception) -> float | None:
-    """Return the time (s) for which the queue or the kind waits after ``error``; None when the retry delays apply."""
+    """Return how long (s) the queue or the kind waits after ``error``, or None if the retry delays apply."""
     if isinstance(error, Throttled):
         return error.retry_after
     return 60 * settings.notifier_time_scale if isinstance(error, ProviderUnavailable | KindUnavailable) else None
@@ -217,9 +221,9 @@ def _alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
 
 
 def keep(claimed: Claim, ids: Sequence[int]) -> bool:
-    """Return whether this process still holds the claim of ``ids`` and may make a request for these deliveries.
+    """Return whether this process still holds the claim on ``ids`` and may make a request for these deliveries.
 
-    A claim older than FRESH_SECONDS is renewed first, because the process may have been frozen. When a delivery is no
+    A claim older than FRESH_SECONDS is renewed first, because the process may have been frozen. If one delivery is no
     longer claimed, the other deliveries return to the queue.
     """
     if claimed.age < FRESH_SECONDS:
@@ -245,10 +249,10 @@ def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
 
 
 def release(claimed: Claim, ids: Sequence[int]) -> None:
-    """Requeue deliveries for which no request was sent, due now; they lose no attempt.
+    """Requeue deliveries for which no request was sent. They are due now and lose no attempt.
 
-    The leader may have marked these deliveries as unknown. Deliveries that an operator or another process has taken
-    keep their state.
+    The deliveries are requeued even if the leader has marked them as unknown. Deliveries that an operator or another
+    process has taken keep their state.
     """
     _defer(claimed, ids, "claim_lost", ["sending", "unknown"])
 
@@ -256,9 +260,9 @@ def release(claimed: Claim, ids: Sequence[int]) -> None:
 def defer(
     claimed: Claim, ids: Sequence[int], code: str, *, until: datetime | None = None, pause: timedelta = timedelta(0)
 ) -> None:
-    """Requeue deliveries still ``sending``, due at ``until`` or after ``pause``, with the reason ``code``.
+    """Requeue deliveries that are still ``sending``, with the reason ``code``.
 
-    The deliveries lose no attempt.
+    They are due at ``until`` or after ``pause``, and lose no attempt.
     """
     _defer(claimed, ids, code, ["sending"], until, pause)
 
@@ -282,7 +286,7 @@ def _defer(
 
 
 def _record(transact: Callable[[Cursor], T]) -> T:
-    """Commit the outcome of a claim; keep trying for RECORD_TIMEOUT seconds while the database is away."""
+    """Commit the outcome of a claim. Keeps trying for RECORD_TIMEOUT seconds while the database is away."""
 
     def attempt() -> T:
         with transaction() as cursor:
@@ -291,11 +295,11 @@ def _record(transact: Callable[[Cursor], T]) -> T:
     try:
         return retry_transaction(attempt, timeout=RECORD_TIMEOUT)
     except psycopg.Error as error:
-        raise OutcomeNotRecorded(f"An outcome could not be written ({type(error).__name__})") from None
+        raise OutcomeNotRecorded(f"An outcome could not be recorded ({type(error).__name__})") from None
 
 
 def _record_each(items: Sequence[T], write: Callable[[Cursor, Sequence[T]], object]) -> None:
-    """Commit the outcomes of ``items``: together, or in smaller parts while another session has locked one of the rows.
+    """Commit the outcomes of ``items`` together, or in smaller parts while another session has locked one of the rows.
 
     Only the items with locked rows wait for the locks.
     """
@@ -315,7 +319,7 @@ def _write_one(write: Callable[[Cursor, Sequence[T]], object], item: T, cursor: 
 
 
 def _is_recorded(part: Sequence[T], write: Callable[[Cursor, Sequence[T]], object]) -> bool:
-    """Commit the outcomes of ``part``; return false when another session has locked one of the rows."""
+    """Commit the outcomes of ``part``. Returns false if another session has locked one of the rows."""
 
     def attempt(cursor: Cursor) -> None:
         cursor.execute("SET LOCAL lock_timeout = '300ms'")
@@ -334,7 +338,7 @@ def _is_recorded(part: Sequence[T], write: Callable[[Cursor, Sequence[T]], objec
 def _open_breaker(cursor: Cursor, kind: str, queue: Queue, wait: float, code: str, error: Exception) -> None:
     place: dict[str, str] = {"kind": kind} if isinstance(error, KindUnavailable) else {"queue": queue.queue_name}
     name = "deliveries/open_kind_breaker" if "kind" in place else "deliveries/open_breaker"
-    # A trial must have time to end before the next one.
+    # A trial must have time to end before the next trial.
     interval = max(wait, 1.0) if isinstance(error, Throttled) else wait
     parameters = {**place, "wait": wait, "interval": interval, "code": code, "reason": str(error)[:500]}
     cursor.execute(statement(name), parameters)
@@ -377,7 +381,7 @@ def _finish(
 def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: str | None) -> None:
     """Settle or release the tokens of deliveries, as ``state`` requires, and record dead letters for operators."""
     if state in ACCEPTED_STATES:
-        # Do not settle calls here: the tokens of a call settle when it ends, by its duration.
+        # Do not settle calls here. When a call ends, its duration determines how many tokens are settled.
         cursor.execute(
             "SELECT settle_tokens(ARRAY (SELECT id FROM deliveries WHERE id = ANY (%s) AND channel <> 'voice'))",
             (list(ids),),

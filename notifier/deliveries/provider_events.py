@@ -1,7 +1,7 @@
-"""Events from providers: each event is stored once, and then applied to its delivery; events may arrive in any order.
+"""Events from providers. Each event is stored once and then applied to its delivery. Events may arrive in any order.
 
 The web process stores a callback's event before it answers, and applies the event after the answer. If the web process
-ends too early, the leader applies the event. The table ``event_meanings`` says what each event means.
+ends before it applies the event, the leader applies it. The table ``event_meanings`` says what each event means.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from notifier.core.states import ACCEPTED_STATES, State, transitions
 
 log = get_logger(__name__)
 
-#: If an SMS or e-mail turns out undelivered within this time, its tokens are refunded.
+#: If a provider reports within this time that an SMS or e-mail was not delivered, its tokens are refunded.
 REFUND_WITHIN = timedelta(hours=72)
-#: Largest number of deliveries that one transaction changes.
+#: The maximum number of deliveries that one transaction changes.
 BATCH = 2_000
 
 
@@ -32,8 +32,8 @@ BATCH = 2_000
 class Event:
     """One event that a provider reported.
 
-    ``key`` identifies the event, and is the same when the provider repeats the event. ``delivery_id`` is the id that we
-    gave the provider in the request. Without this id, ``provider_id`` (a SID) identifies the delivery. ``details`` may
+    ``key`` identifies the event, and stays the same if the provider repeats the event. ``delivery_id`` is the id that
+    we gave the provider in the request. If it is None, ``provider_id`` (a SID) identifies the delivery. ``details`` may
     contain ``code`` (the provider's error) and ``seconds`` (the duration of an ended call), but no personal data.
     """
 
@@ -47,7 +47,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Change:
-    """A delivery whose state an event changed. ``seconds`` is the duration of an ended call."""
+    """A delivery whose state an event changed. ``seconds`` is the duration of a call that ended."""
 
     delivery_id: int
     channel: str
@@ -84,9 +84,9 @@ def store(provider: str, events: Sequence[Event]) -> list[int]:
 def apply() -> list[Change]:
     """Apply all stored events that are not yet applied. Returns the changes.
 
-    A provider's report is proof and overrides the stored state. The report settles an open token hold, for a call by
-    its seconds. A released hold stays released. If a delivery turns out undelivered within REFUND_WITHIN, its tokens
-    are refunded once. Bounces, complaints and unsubscribes suppress the address.
+    A provider's report is proof and overrides the stored state. The report settles an open token hold. The cost of a
+    call depends on its duration. A released hold stays released. If a provider reports within REFUND_WITHIN that a
+    delivery was not delivered, its tokens are refunded once. Bounces, complaints and unsubscribes suppress the address.
     """
     changes: list[Change] = []
     while True:
@@ -137,7 +137,7 @@ def _move_tokens(cursor: psycopg.Cursor[DictRow], changes: Sequence[Change]) -> 
 
 
 def _is_free(call: Change) -> bool:
-    """Return whether an ended inbound call costs nothing, because it was shorter than ``INBOUND_FREE_SECONDS``."""
+    """Return whether an inbound call costs nothing because it was shorter than ``INBOUND_FREE_SECONDS``."""
     is_short = call.seconds is not None and call.seconds < settings.inbound_free_seconds
     return call.kind == "inbound_call" and is_short
 

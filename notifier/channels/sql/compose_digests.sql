@@ -1,5 +1,5 @@
 -- Select the content of digests: the open leads that match the subscriber's criteria and were announced since the
--- previous digest, at most seven days ago.
+-- previous digest, but at most seven days ago.
 WITH digest AS MATERIALIZED (
     SELECT r.*, greatest(r.due_at - interval '7 days', (
         SELECT max(b.due_at) FROM deliveries b

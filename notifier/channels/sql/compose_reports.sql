@@ -1,4 +1,5 @@
--- Select the content of weekly reports: the leads that the subscriber was notified of in the week, and their status.
+-- Select the content of weekly reports: the leads that the subscriber was notified of that week, and each lead's
+-- status.
 WITH report AS MATERIALIZED (
     SELECT r.*, (r.params ->> 'week_start')::date AS first_day
     FROM delivery_recipients r

@@ -1,7 +1,7 @@
--- Claim due deliveries of one kind, by priority and age. Kinds of deliveries that people wait for come first. While the
--- breaker of the queue or of the kind is open, claim only one trial in each trial interval. An e-mail that is sent
--- again is claimed alone, because another e-mail of its batch may have made the outcome unknown. Rows that another
--- transaction has locked are skipped.
+-- Claim due deliveries of one kind, by priority and age. Kinds that people wait for come first. While the breaker of
+-- the queue or of the kind is open, claim only one trial in each trial interval. An e-mail that is sent again is
+-- claimed alone, because another e-mail in its batch may have made the outcome unknown. Rows that another transaction
+-- has locked are skipped.
 WITH first AS MATERIALIZED (
     SELECT d.id, d.kind, d.resends
     FROM (SELECT kind, claim_order FROM delivery_kinds
@@ -45,7 +45,7 @@ WITH first AS MATERIALIZED (
 UPDATE deliveries d
 SET state = 'sending', attempts = d.attempts + 1, claim = %(claim)s,
     claimed_at = statement_timestamp(), updated_at = now()
--- An array, because the planner would join with a scan of the whole primary key.
+-- Use an array. With a join, the planner would scan the whole primary key.
 WHERE d.id = ANY (ARRAY (SELECT id FROM first WHERE (SELECT claim_limit FROM allowed) > 0
                          UNION ALL SELECT id FROM others))
 RETURNING d.id, d.kind

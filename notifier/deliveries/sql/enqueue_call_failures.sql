@@ -1,4 +1,4 @@
--- Enqueue a free call_failed e-mail for each call that could not be made, to the subscriber who requested the call.
+-- For each call that could not be made, enqueue a free call_failed e-mail to the subscriber who requested the call.
 SELECT open_deliveries(array_agg(
     ROW ('call_failed', subscriber_id, NULL, 'call_failed:' || id, NULL, NULL, jsonb_build_object('delivery_id', id), NULL)
     ::delivery_request))

@@ -1,5 +1,5 @@
--- Return how many outbound calls may start now; inbound calls have lines of their own. The caller holds a lock until
--- its claim is committed, so that two processes cannot both start the last allowed call. If the end of a call was never
+-- Return how many outbound calls may start now. Inbound calls have a separate limit. The caller holds a lock until its
+-- claim is committed, so that two processes cannot both start the last allowed call. If the end of a call was never
 -- reported, the call counts until the longest duration has passed.
 SELECT %(limit)s - count(*) AS free
 FROM deliveries

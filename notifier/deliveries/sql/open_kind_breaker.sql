@@ -1,4 +1,4 @@
--- Have a delivery kind wait. The other kinds of its queue are sent.
+-- Make a delivery kind wait. The other kinds in its queue are still sent.
 INSERT INTO kind_breakers AS b (kind, next_trial_at, trial_interval, code, reason)
 VALUES (%(kind)s, now() + make_interval(secs => %(wait)s), make_interval(secs => %(interval)s), %(code)s, %(reason)s)
 ON CONFLICT (kind) DO UPDATE

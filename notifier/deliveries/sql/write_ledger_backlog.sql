@@ -1,4 +1,5 @@
--- Write the entries that waited for somebody's lock on their subscribers, except those that still wait.
+-- Write the ledger entries that had to wait because another session had locked their subscriber. Entries whose
+-- subscriber is still locked keep waiting.
 WITH free AS MATERIALIZED (
     SELECT id FROM users WHERE id IN (SELECT user_id FROM ledger_backlog) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), taken AS (
