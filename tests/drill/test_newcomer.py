@@ -12,7 +12,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -197,10 +197,12 @@ def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checko
 
 @contextmanager
 def taken(port: int) -> Iterator[None]:
+    """Take a port, unless another program of this machine has it already."""
     with closing(socket.socket()) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        listener.listen()
+        with suppress(OSError):
+            listener.bind((LOOPBACK, port))
+            listener.listen()
         yield
 
 
