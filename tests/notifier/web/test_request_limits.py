@@ -57,6 +57,19 @@ def received(client: socket.socket) -> bytes:
         (request(SENDGRID, 5_000_000, FORGED_SENDGRID), b"413"),
         (request(b"/unsubscribe", 10_000), b"413"),
     ],
+    ids=[
+        "lookup without token",
+        "lookup with a wrong token",
+        "Twilio without signature",
+        "Twilio with a malformed signature",
+        "SendGrid without signature",
+        "SendGrid with an old timestamp",
+        "SendGrid with a malformed signature",
+        "large lookup",
+        "large form",
+        "large batch",
+        "large body for a page",
+    ],
 )
 def test_a_request_is_refused_by_its_headers_alone(
     web: httpx.Client, sendgrid: SendGrid, head: bytes, status: bytes
