@@ -156,6 +156,7 @@ KEPT = {
     "street_aliases": _REFERENCE,
     "street_words": _REFERENCE,
     "subscriber_lead_criteria": _APP,
+    "subscriber_unit_budget": "counts units for each subscriber and day; deleted with the subscriber",
     "suppressions": "a person who opted out stays opted out for good, which needs the address",
     "token_entries": "the ledger, from which balances are proved: ids and amounts",
     "users": _APP,
