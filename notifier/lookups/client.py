@@ -1,4 +1,4 @@
-"""Looks up a parcel: from the table ``properties`` if its row is recent, otherwise from the county's API.
+"""Looks up a parcel in the table ``properties`` if its row there is recent, and otherwise through the county's API.
 
 A request to the API is a row in ``lookups``. Each folio has at most one open request, which all callers share. A worker
 answers the request (``notifier.lookups.worker``), and PostgreSQL wakes the callers (``notifier.lookups.listener``).
@@ -31,14 +31,14 @@ from notifier.lookups import listener
 log = get_logger(__name__)
 
 ACTOR = "property_lookup"
-#: Rows of ``properties`` that are younger than this answer a lookup.
+#: A lookup is answered from ``properties`` if the row there is younger than this.
 MAX_AGE_DAYS = 30
 #: The delay (s) before each retry. A call to the API takes at most 3 s, so a lookup ends within 26 s.
 RETRY_DELAYS = (2, 4, 8)
 CALLS_SECONDS = 16
-#: Interval (s) at which a waiting caller looks for the answer without a wake-up, in case a wake-up is lost.
+#: The interval (s) at which a waiting caller looks for the answer without a wake-up, in case a wake-up is lost.
 LOOK_AGAIN_SECONDS = 2.0
-#: The codes of lookups that failed because no unit was left for the day.
+#: The error codes of lookups that failed because no unit was left for the day.
 UNIT_CAPS = frozenset({"unit_cap", "subscriber_unit_cap"})
 
 PROPERTY_FIELDS = (
@@ -62,7 +62,10 @@ class LookupPending(Exception):
 
 
 class LookupFailed(Exception):
-    """The lookup failed. ``code`` is the reason. ``retry_after`` (s) says when to try again; None means at once."""
+    """The lookup failed.
+
+    ``code`` is the reason. ``retry_after`` says how long (s) to wait before another try. None means no wait.
+    """
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -81,14 +84,14 @@ class RequestedLookup:
 
 
 class AnswerWait:
-    """The wait of one caller for an answer, for use by threads and by event loops.
+    """One caller's wait for an answer. Threads and event loops can use it.
 
-    The caller enters ``registered`` and calls ``begin``. The caller then waits up to ``seconds_to_wait`` for the
-    wake-up and calls ``look``, until ``answer`` is set.
+    The caller enters ``registered`` and calls ``begin``. Until ``answer`` is set, the caller then repeatedly waits up
+    to ``seconds_to_wait`` for the wake-up and calls ``look``.
     """
 
     def __init__(self, folio_number: str, subscriber_id: int, timeout: float) -> None:
-        """Find the cached answer or request a lookup, like ``request_lookup``; ``timeout`` is in seconds."""
+        """Find the cached answer or request a lookup, like ``request_lookup``. ``timeout`` is in seconds."""
         self._deadline = time.monotonic() + timeout
         self._subscriber_id = subscriber_id
         self._request = request_lookup(folio_number, subscriber_id)
@@ -100,7 +103,7 @@ class AnswerWait:
         return self._request.lookup_id
 
     def registered(self, wake: Callable[[], object]) -> AbstractContextManager[None]:
-        """Register ``wake``, which another thread calls whenever the answer may be available."""
+        """Register ``wake``. Another thread calls it whenever the answer may be available."""
         return listener.registered(self._request.folio, wake)
 
     def begin(self) -> None:
@@ -111,11 +114,11 @@ class AnswerWait:
             self.look()
 
     def look(self) -> None:
-        """Read the answer if it is available; raises LookupFailed when the lookup failed."""
+        """Read the answer if it is available. Raises LookupFailed if the lookup failed."""
         self.answer = result(self._lookup_id)
 
     def seconds_to_wait(self) -> float:
-        """Return the seconds to wait before the next ``look``; raises LookupPending after the timeout."""
+        """Return the number of seconds to wait before the next ``look``. Raises LookupPending after the timeout."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise LookupPending(self._lookup_id)
@@ -123,12 +126,12 @@ class AnswerWait:
 
 
 def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[str, Any]:
-    """Return the known facts about a parcel; wait up to ``timeout`` seconds for the county's API.
+    """Return the known facts about a parcel. Waits up to ``timeout`` seconds for the county's API.
 
     The answer has ``property`` (a dict of the columns of ``properties``, or None if the county has no record),
     ``source`` (``cached`` or ``api``), ``age_days``, ``total_records`` (rows in the county's answer, None for a cached
     answer), ``units_consumed`` and ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient,
-    LookupPending after the timeout, and LookupFailed when the county's API fails or may not be called.
+    LookupPending after the timeout, and LookupFailed if the county's API fails or may not be called.
     """
     wait = AnswerWait(folio_number, subscriber_id, timeout)
     if wait.answer is not None:
@@ -144,7 +147,7 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
 
 
 def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLookup:
-    """Find the cached answer or join the folio's open request; otherwise write a request and hold its price.
+    """Find the cached answer, or join the folio's open request. Otherwise, write a request and hold its price.
 
     Wakes no worker. Raises MalformedFolio, UnknownRecipient, and LookupFailed (``insufficient_tokens``).
     """
@@ -176,9 +179,9 @@ def _hold(cursor: psycopg.Cursor[DictRow], lookup_id: int, subscriber_id: int | 
 
 
 def result(lookup_id: int) -> dict[str, Any] | None:
-    """Return the answer to a lookup, in the form that ``lookup`` returns; None while the answer is pending.
+    """Return the answer to a lookup in the form that ``lookup`` returns, or None while the answer is pending.
 
-    Raises LookupFailed when the lookup failed, and KeyError when the lookup does not exist.
+    Raises LookupFailed if the lookup failed, and KeyError if the lookup does not exist.
     """
     found = run("lookups/read_lookup", id=lookup_id)
     if not found:
@@ -193,7 +196,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
 
 
 def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
-    """Send the message for a lookup to a worker. When Redis is away, the leader sends the message later."""
+    """Send the message for a lookup to a worker. If Redis is away, the leader sends the message later."""
     message = dramatiq.Message[None](
         queue_name=LOOKUPS.queue_name,
         actor_name=ACTOR,
@@ -213,15 +216,15 @@ def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
 
 
 def normal_form(folio_number: str) -> str:
-    """Return the 13 digits of a folio; raises MalformedFolio."""
+    """Return the 13 digits of a folio. Raises MalformedFolio."""
     digits = re.sub(r"[\s-]", "", str(folio_number))
     if not re.fullmatch(r"[0-9]{13}", digits) or not digits.strip("0"):
-        raise MalformedFolio("a folio is 13 digits, with or without dashes, such as 01-3123-045-0670, and not zero")
+        raise MalformedFolio("a folio has 13 digits, with or without dashes, such as 01-3123-045-0670, and is not zero")
     return digits
 
 
 def seconds_until_midnight() -> float:
-    """Return the seconds until the next New York day, when new units are available."""
+    """Return the number of seconds until the next day begins in New York and new units are available."""
     now = datetime.now(UTC)
     tomorrow = (now.astimezone(NEW_YORK) + timedelta(days=1)).date()
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=NEW_YORK)

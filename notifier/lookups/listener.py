@@ -1,4 +1,4 @@
-"""Wakes callers that wait for an answer, through one PostgreSQL connection that listens for notifications."""
+"""Wakes callers that wait for an answer. One PostgreSQL connection listens for notifications."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECONNECT_SECONDS = 0.5
 
 
 class Listener:
-    """Calls the functions that are registered for a folio when a lookup of the folio ends; thread-safe."""
+    """Calls the functions that are registered for a folio when a lookup of the folio ends. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -32,7 +32,7 @@ class Listener:
     def registered(self, folio: str, wake: Callable[[], object]) -> Iterator[None]:
         """Call ``wake`` from the listener's thread whenever a lookup of ``folio`` ends, until the block ends.
 
-        The listener also calls ``wake`` each time it connects, because PostgreSQL keeps no earlier notifications.
+        The listener also calls ``wake`` each time it connects, because PostgreSQL does not keep earlier notifications.
         """
         self._start()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Answers a lookup: calls the county's API within the day's units, stores the answer, and wakes the callers."""
+"""Answers a lookup: calls the county's API if the day's units allow it, stores the answer, and wakes the callers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from notifier.providers.county_api import Denied
 from notifier.providers.http import sending_within
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
-#: How long (s) after its claim a call may begin. The leader takes a lookup back after 10 s.
+#: How long (s) after the claim a call may begin. The leader takes a lookup back after 10 s.
 SEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class LookupRequest:
-    """A lookup that only this process sends to the API now. ``attempt`` counts from 1."""
+    """A lookup that only this process may send to the API now. ``attempt`` counts from 1."""
 
     lookup_id: int
     folio: str
@@ -36,16 +36,16 @@ class LookupRequest:
 
 
 def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) -> None:
-    """Answer a lookup, unless it is answered or claimed by another worker; without an id, request the lookup first.
+    """Answer a lookup, unless another worker has answered or claimed it. Without an id, request the lookup first.
 
-    Raises dramatiq's Retry when the API must be called again, and LookupFailed when the lookup failed.
+    Raises dramatiq's Retry if the API must be called again, and LookupFailed if the lookup failed.
     """
-    if lookup_id is None:  # another program enqueued the message, without a row
+    if lookup_id is None:  # another program enqueued the message without a row
         requested = client.request_lookup(folio_number, subscriber_id)
         if requested.lookup_id is None:
             return
         lookup_id = requested.lookup_id
-    # After a longer pause, as of a frozen process, another worker may have the lookup.
+    # After a longer pause, for example because the process was frozen, another worker may have claimed the lookup.
     with sending_within(SEND_SECONDS):
         request = _claim(lookup_id)
         if request is not None:
@@ -68,7 +68,7 @@ def _ask(request: LookupRequest) -> None:
 
 
 def _claim(lookup_id: int) -> LookupRequest | None:
-    """Claim the lookup and reserve a unit for it; returns None when no call is needed."""
+    """Claim the lookup and reserve a unit for it. Returns None if no call may or need be made."""
     cap = settings.miami_dade_daily_unit_cap
     subscriber_cap = settings.miami_dade_subscriber_unit_cap
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap, subscriber_cap=subscriber_cap)
@@ -107,7 +107,7 @@ def _store(request: LookupRequest, found: county_api.Answer) -> None:
 
 
 def _retry(request: LookupRequest, error: ProviderError) -> None:
-    """Requeue the lookup for its next call; always raises Retry."""
+    """Requeue the lookup for its next call. Always raises Retry."""
     delay = RETRY_DELAYS[request.attempt - 1] * settings.notifier_time_scale
     give_back = _costs_nothing(error)
     with transaction() as cursor:
@@ -127,7 +127,7 @@ def _retry(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _fail(request: LookupRequest, error: ProviderError) -> None:
-    """Mark the lookup as failed; always raises LookupFailed."""
+    """Mark the lookup as failed. Always raises LookupFailed."""
     give_back = _costs_nothing(error)
     balance = error.balance if isinstance(error, Denied) else None
     with transaction() as cursor:
@@ -147,7 +147,10 @@ def _fail(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _costs_nothing(error: ProviderError) -> bool:
-    """Return whether the reserved unit goes back to the budget. It does not if the outcome of the call is unknown."""
+    """Return whether the reserved unit goes back to the budget.
+
+    The unit stays used if the outcome of the call is unknown.
+    """
     return not isinstance(error, OutcomeUnknown)
 
 
@@ -202,7 +205,7 @@ def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
 
 
 def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
-    """Resend lost messages of lookups, and mark lookups as failed that no worker claimed in time."""
+    """Resend the lost messages of lookups. If no worker claimed a lookup in time, mark it as failed."""
     for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
         if row["is_due"]:
             client.wake(row["folio_number"], row["subscriber_id"], row["id"])

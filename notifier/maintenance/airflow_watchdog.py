@@ -1,4 +1,4 @@
-"""Alerts on-call when Airflow has stopped, because Airflow cannot report that it does not run."""
+"""Alerts on-call when Airflow has stopped, because Airflow itself cannot report that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ CAUSE = "airflow is quiet"
 
 
 class AirflowWatchdog:
-    """Checks Airflow once a minute, in a separate thread, so that a slow on-call address does not delay maintenance."""
+    """Checks Airflow once a minute.
+
+    A separate thread does this, so that a slow on-call address does not delay maintenance.
+    """
 
     def __init__(self) -> None:
         self._since = datetime.now(UTC)
@@ -45,9 +48,9 @@ class AirflowWatchdog:
 
 
 def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
-    """Alert on-call, once an hour, while the newest row of ``queue_metrics`` is older than 15 minutes.
+    """Alert on-call once an hour while the latest row in ``queue_metrics`` is older than 15 minutes.
 
-    Report the recovery when there is a new row. If the table has no row, the 15 minutes count from ``since``. Return
+    Reports the recovery when there is a new row. If the table has no row, the 15 minutes count from ``since``. Returns
     whether Airflow is quiet.
     """
     row = connection.execute(
@@ -61,7 +64,7 @@ def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool
         alert(
             "critical",
             "Airflow has gone quiet",
-            f"Airflow writes queue_metrics every 5 minutes, and has not since {last:%Y-%m-%d %H:%M %Z}: "
+            f"Airflow writes queue_metrics every 5 minutes, but has written nothing since {last:%Y-%m-%d %H:%M %Z}: "
             "no ingestion, digest or report will run.",
             "Check that Airflow's scheduler, dag-processor and api-server run and that queue_metrics is not paused. "
             "Once Airflow runs again, freshness_watch names the runs that were missed: backfill them.",

@@ -56,13 +56,13 @@ class LeaderMiddleware(Middleware):
         self._thread.start()
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
-        """Stop the maintenance thread and wait up to 5 s until it ends."""
+        """Stop the maintenance thread, and wait up to 5 s for it to end."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
 
     def _run(self, queues: list[str]) -> None:
-        """Run maintenance, and reconnect when the connection is lost. A lost connection releases the leader's lock."""
+        """Run maintenance, and reconnect if the connection is lost. A lost connection releases the leader's lock."""
         while not self._stop.is_set():
             try:
                 with database.connect(APPLICATION_NAME, options=LIMITS) as connection:
@@ -92,10 +92,10 @@ class LeaderMiddleware(Middleware):
 
 
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
-    """Try to take the leader's lock, which a connection holds until it closes; return whether this succeeded.
+    """Try to take the leader's lock, which a connection holds until it closes. Returns whether this succeeded.
 
-    When the present leader has been silent for SILENT_SECONDS, close its connection: a leader that wakes cannot use the
-    lock then, and the next call takes it.
+    If the present leader has been silent for SILENT_SECONDS, close its connection. The next call can then take the
+    lock, and a frozen leader that resumes no longer holds it.
     """
     cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS is_taken", (LEADER_LOCK,))
     if (cursor.fetchone() or {})["is_taken"]:

@@ -1,4 +1,4 @@
-"""Runs periodic tasks at their intervals, on the caller's connection or on a separate connection."""
+"""Runs periodic tasks at their intervals, on the caller's connection or a separate connection."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-#: Timeouts (ms) for the statements of periodic tasks, for their waits for locks, and for the open transaction of a
-#: frozen process.
+#: Timeouts (ms) for periodic tasks: for a statement, for a wait for a lock, and for the open transaction of a frozen
+#: process.
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000"
 
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """A task that runs every ``seconds``; 0 means in each round of the scheduler."""
+    """A task that runs every ``seconds``. 0 means in each round of the scheduler."""
 
     name: str
     run: Callable[[Connection], object]
@@ -45,7 +45,7 @@ class Scheduler:
         self._threads: dict[PeriodicTask, Thread] = {}
 
     def run_due(self, connection: Connection) -> None:
-        """Run the tasks that are due; raises psycopg.Error only when ``connection`` is lost."""
+        """Run the tasks that are due. Raises psycopg.Error only if ``connection`` is lost."""
         for task, due_at in self._due_at.items():
             if time.monotonic() < due_at:
                 continue
@@ -62,7 +62,7 @@ class Scheduler:
                 log.error("periodic_task_failed", task=task.name, error=where(error))
 
     def _start(self, task: PeriodicTask) -> None:
-        """Run a task in a separate thread with its own connection, unless the previous run has not ended yet."""
+        """Run a task in a separate thread with its own connection, unless its previous run is still going on."""
         last = self._threads.get(task)
         if last is None or not last.is_alive():
             self._threads[task] = Thread(target=_run_alone, args=(task,), name=task.name, daemon=True)

@@ -1,4 +1,4 @@
-"""The sweep changes the state of deliveries after a certain time. The rules are in ``sql/sweep_*.sql``."""
+"""The sweep, which changes the state of deliveries after a certain time. The rules are in ``sql/sweep_*.sql``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATEMENTS = (
 
 
 def sweep(connection: Connection) -> dict[str, int]:
-    """Run each statement in its own transaction; return how many deliveries changed to each state."""
+    """Run each statement in its own transaction. Returns how many deliveries changed to each state."""
     moved = {}
     for name, state in STATEMENTS:
         try:

@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 PARKED_ALERT_SECONDS = 10.0
 REPORTS_SECONDS = 10.0
-#: Number of SMS that must end with the same error of their sender before the queue stops.
+#: The number of SMS that must end with the same sender error before the queue stops.
 FAILED_REPORTS = 5
 REPORTS_CAUSE = "undelivered SMS"
 
@@ -39,7 +39,7 @@ def write_ledger_backlog(connection: Connection) -> None:
 
 
 def wake_due_queues(connection: Connection) -> None:
-    """Wake each queue that has due deliveries, with one wake-up for each batch."""
+    """Wake each queue that has due deliveries. Each batch gets one wake-up."""
     with connection.cursor(row_factory=dict_row) as cursor:
         due = rows(cursor, "maintenance/due_queues", kinds=list(KINDS))
     for row in due:
@@ -52,7 +52,7 @@ def wake_due_queues(connection: Connection) -> None:
 
 
 def sweep_lookups(connection: Connection) -> None:
-    """Wake a worker again for lookups whose message was lost, and mark lookups as failed that are too old."""
+    """Wake a worker again for lookups whose message was lost, and mark lookups that are too old as failed."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         worker.sweep(cursor)
 
@@ -63,7 +63,7 @@ def refresh_after_merge(connection: Connection) -> None:
 
 
 def reconcile_sms(connection: Connection) -> None:
-    """Wake a worker to ask Twilio about SMS whose outcome is unknown or is overdue."""
+    """Wake a worker to ask Twilio about SMS whose outcome is unknown or overdue."""
     with connection.cursor(row_factory=dict_row) as cursor:
         unconfirmed = rows(cursor, "channels/unconfirmed_sms", scale=settings.notifier_time_scale, limit=1)
     if unconfirmed:
@@ -97,7 +97,8 @@ def recover_dead_letters(connection: Connection) -> None:
 def watch_sms_reports(connection: Connection) -> None:
     """Stop the SMS queue and alert on-call while reports say that the sender's SMS are not delivered.
 
-    Twilio accepts an SMS of an unregistered number, or one that a carrier filters, and reports the failure afterwards.
+    Twilio accepts an SMS even if its sender is not registered or a carrier will filter it, and reports the failure
+    later.
     """
     kinds = list(kinds_of(SMS))
     parameters = {

@@ -1,1 +1,1 @@
-"""The wording of messages: functions that make template fields and SMS texts from composed rows."""
+"""The wording of messages: functions that turn composed rows into template fields and SMS texts."""

@@ -1,4 +1,4 @@
-"""Wording of the messages about a subscriber's account."""
+"""The wording of messages about a subscriber's account."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def low_balance(row: Row) -> dict[str, Any]:
 
 
 def call_failed(row: Row) -> dict[str, Any]:
-    """Return the fields of ``call_failed``: the call, the reason why it was not made, and the returned tokens."""
+    """Return the fields of ``call_failed``: the call, why it was not made, and the number of tokens returned."""
     return {
         "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "property_address": street_address(row),

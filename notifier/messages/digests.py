@@ -1,4 +1,4 @@
-"""Wording of the daily digest and the weekly report."""
+"""The wording of the daily digest and the weekly report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 
 def digest(row: Row) -> dict[str, Any]:
-    """Return the fields of ``daily_digest``, with the best 20 leads by score."""
+    """Return the fields of ``daily_digest``, including the 20 leads with the highest scores."""
     return {
         "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "date": long_date(date.fromisoformat(row["params"]["day"])),
@@ -38,7 +38,7 @@ def _line(lead: Row) -> dict[str, Any]:
 
 
 def report(row: Row) -> dict[str, Any]:
-    """Return the fields of ``weekly_report``: the leads sent in the week, and their results."""
+    """Return the fields of ``weekly_report``: the leads that were sent that week, and their results."""
     total = row["total_leads"]
     return {
         "subscriber_name": one_line(row["first_name"], NAME_LENGTH),

@@ -1,4 +1,4 @@
-"""The GSM 03.38 alphabet: an SMS segment holds 160 of its characters, but only 70 if one character is not in it."""
+"""The GSM 03.38 alphabet. An SMS segment holds 160 of its characters, but only 70 if the text has any others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wording of the messages about one lead."""
+"""The wording of messages about one lead."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def alert(row: Mapping[str, Any]) -> dict[str, Any]:
 def urgent_sms(row: Mapping[str, Any]) -> str:
     """Return the text of ``urgent_lead_sms``, which fits into one segment.
 
-    If the text is too long, the function shortens the address, then drops the STOP notice, then the link.
+    If the text is too long, the function shortens the address, then drops the STOP notice, and finally drops the link.
     """
     head = f"{row['lead_type_label']} lead (score {row['lead_score']}): "
     address = gsm.plain(street_address(row))

@@ -14,7 +14,7 @@ def app(path: str) -> str:
 
 
 def mark(purpose: str, text: str) -> str:
-    """Return an HMAC of ``text`` for one ``purpose``; raises MissingSetting when no key is set."""
+    """Return an HMAC of ``text`` for one ``purpose``. Raises MissingSetting if no key is set."""
     key = settings.notifier_secret_key.get_secret_value().encode()
     return hmac.new(key, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -31,21 +31,21 @@ def unsubscribe_token(subscriber_id: int) -> str:
 
 
 def signed_id(purpose: str, number: int) -> str:
-    """Return an id with an HMAC for one ``purpose``, so that nobody can guess it."""
+    """Return an id with an HMAC for one ``purpose``, so that nobody can guess the result."""
     return f"{number}.{mark(purpose, str(number))}"
 
 
 def id_of(purpose: str, text: str) -> int | None:
-    """Return the id in a text that ``signed_id`` made for the same ``purpose``; None for any other text."""
+    """Return the id in a text that ``signed_id`` made for the same ``purpose``, or None for any other text."""
     number, _, _ = text.partition(".")
-    # Check first: int() would accept digits that are not ASCII, and numbers that are longer than an id.
+    # Check first, because int() accepts non-ASCII digits, and numbers that are longer than an id.
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         return None
     return int(number) if hmac.compare_digest(text.encode(), signed_id(purpose, int(number)).encode()) else None
 
 
 def unsubscribe_headers(subscriber_id: int) -> dict[str, str]:
-    """Return the headers with which mail programs offer one-click unsubscribing (RFC 8058)."""
+    """Return the headers that let mail programs offer one-click unsubscribing (RFC 8058)."""
     return {
         "List-Unsubscribe": f"<{unsubscribe_url(subscriber_id)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

@@ -15,14 +15,14 @@ SMS_PREFIX = "Your verification code is "
 
 
 def encrypted(code: str) -> str:
-    """Return the encrypted code for the delivery row; raises ValueError when the code is malformed."""
+    """Return the encrypted code for the delivery row. Raises ValueError if the code is malformed."""
     if not _CODE.fullmatch(code):
         raise ValueError("a verification code has 3 to 12 letters or digits")
     return encryption.encrypt("codes", code)
 
 
 def sms(row: Mapping[str, Any]) -> str:
-    """Return the text of ``verification_sms``; raises KeyError or InvalidToken when the code cannot be decrypted."""
+    """Return the text of ``verification_sms``. Raises KeyError or InvalidToken if the code cannot be decrypted."""
     return _text(encryption.decrypt("codes", row["params"]["secret"]))
 
 

@@ -12,34 +12,35 @@ from typing import Any
 ADDRESS_UNKNOWN = "address unknown"
 NAME_LENGTH = 100
 _STREET_LENGTH, _UNIT_LENGTH, _CITY_LENGTH = 60, 12, 40
-#: Punctuation that names and addresses have. A slash is part of a fraction, or of A/K/A.
+#: Everything except letters, digits, and the punctuation that names and addresses have. A slash may be part of a
+#: fraction or of A/K/A.
 _OTHER = re.compile(r"[^\w .,&'();#/-]|_|(?<!\w)/|/(?!\w)")
 _DOT_WITHIN = re.compile(r"(?<=\w)\.(?=\w)")
-#: A street address begins with a house number, or with a direction and a street's number.
+#: A street address begins with a house number, or with a direction and a street number.
 _STREET = re.compile(r"(?:[0-9]|[NSEW]{1,2} [0-9])(?=.*[^\W\d])(?:[\w .,&'#-]|(?<=[0-9])/(?=[0-9]))*", re.IGNORECASE)
 _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 
 
 def one_line(text: str | None, limit: int) -> str:
-    """Return text that others wrote as one line of at most ``limit`` characters, without invisible characters.
+    """Return a text from outside as one line of at most ``limit`` characters, without invisible characters.
 
-    Control characters, which XML forbids, and marks that change the direction of text are removed.
+    This also removes control characters, which XML forbids, and marks that change the direction of text.
     """
     shown = "".join(_shown(character) for character in unicodedata.normalize("NFKC", text or ""))
     return " ".join(shown.split())[:limit].rstrip()
 
 
 def recorded(text: str | None, limit: int) -> str:
-    """Return a recorded name or address as one line, in which no phone and no mail program finds a link.
+    """Return a recorded name or address as one line in which phones and mail programs find no link.
 
-    Anybody can have a document recorded, and so choose this text.
+    Anybody can have a document recorded, and can thus choose this text.
     """
     words = _OTHER.sub(" ", one_line(text, 4 * limit))
     return one_line(_DOT_WITHIN.sub(". ", words), limit)
 
 
 def street_address(row: Mapping[str, Any]) -> str:
-    """Return the property's address on one line; ``address unknown`` if the recorded text is not an address."""
+    """Return the property's address on one line, or ``address unknown`` if the recorded text is not an address."""
     written = one_line(row["address"], _STREET_LENGTH)
     street, unit = recorded(written, _STREET_LENGTH), recorded(row["unit"], _UNIT_LENGTH)
     line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
@@ -47,19 +48,19 @@ def street_address(row: Mapping[str, Any]) -> str:
 
 
 def dollars(amount: Decimal | float | None) -> str:
-    """Return an amount in US dollars without cents; empty when the amount is not known."""
+    """Return an amount in US dollars without cents, or an empty text if the amount is not known."""
     if amount is None:
         return ""
     return f"-${-amount:,.0f}" if amount < 0 else f"${amount:,.0f}"
 
 
 def long_date(day: date) -> str:
-    """Return a date as ``November 20, 2026``."""
+    """Return a date in the form ``November 20, 2026``."""
     return f"{day:%B} {day.day}, {day.year}"
 
 
 def _shown(character: str) -> str:
-    """Return a character of one line: a space instead of a break, nothing instead of an invisible character."""
+    """Return a character as shown on one line: a space for a line break, and nothing for an invisible character."""
     category = unicodedata.category(character)
     if category[0] == "Z" or character in "\t\n\v\f\r\x85":
         return " "

@@ -1,6 +1,6 @@
-"""Client of the Clerk's developer API, which returns the records of a folio.
+"""The client for the Clerk's developer API, which returns the records of a folio.
 
-The API always answers with HTTP 200; the body says whether the call succeeded. The API key is part of the request's
+The API always answers with HTTP 200, and the body says whether the call succeeded. The API key is part of the request's
 URL, so this module must not log or return URLs.
 """
 
@@ -36,19 +36,20 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 ADDRESS = "https://www2.miamidadeclerk.gov/Developers/api"
 CALL_SECONDS = 3.0
 SUCCESS = {"SUCCESSFUL", "OK"}
-#: Words in a refusal that is about the account (its key or its units) and not about the folio.
+#: A refusal with one of these words is about the account (its key or units), not about the folio.
 ACCOUNT_WORDS = ("authkey", "auth key", "unit")
-#: Bytes of an answer, unpacked, and of one read of it. The largest known answer has less than a megabyte.
+#: The maximum size (bytes) of an unpacked answer, and the size of one read. The largest known answer is smaller than a
+#: megabyte.
 LARGEST_ANSWER = 16_000_000
 READ_BYTES = 1 << 16
-#: The units left are an integer in the database.
+#: The database stores the number of remaining units as an integer.
 LIMIT_OF_BALANCE = 2**31
 
 
 class Denied(PermanentFailure):
     """The API answered "Failed", returned no records and charged no unit.
 
-    ``balance`` is the remaining units, if known.
+    ``balance`` is the number of remaining units, if known.
     """
 
     def __init__(self, message: str, *, balance: int | None = None) -> None:
@@ -58,9 +59,9 @@ class Denied(PermanentFailure):
 
 @dataclass(frozen=True)
 class Answer:
-    """The API's answer: one record for each party of each document, with our field names, and the remaining units.
+    """The API's answer: one record with our field names for each party of each document, and the remaining units.
 
-    ``rows`` counts the rows of the answer. Some parties have none.
+    ``rows`` is the number of rows in the answer. Some parties have no row.
     """
 
     records: list[Record]
@@ -71,7 +72,7 @@ class Answer:
 def official_records(folio: str) -> Answer:
     """Return all official records of ``folio`` (13 digits), within about 3 s.
 
-    Raises MissingSetting or a ProviderError, which is OutcomeUnknown when a unit may have been spent.
+    Raises MissingSetting or a ProviderError. The ProviderError is OutcomeUnknown if a unit may have been spent.
     """
     key = settings.miami_dade_auth_key.get_secret_value()
     address = settings.miami_dade_api_url.rstrip("/")
@@ -91,7 +92,7 @@ def official_records(folio: str) -> Answer:
 def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
     """Return the parsed body.
 
-    Raises OutcomeUnknown when the whole body has not arrived by ``deadline``, is too large, or is not JSON.
+    Raises OutcomeUnknown if the body has not completely arrived by ``deadline``, is too large, or is not JSON.
     """
     body = bytearray()
     while part := answer.read1(READ_BYTES, decode_content=True):
@@ -103,7 +104,7 @@ def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> Any:
     answer.release_conn()
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):  # nesting that is too deep ends in a RecursionError
+    except (ValueError, RecursionError):  # nesting that is too deep causes a RecursionError
         raise OutcomeUnknown("the county did not answer with JSON", code="not_json") from None
 
 
@@ -134,9 +135,9 @@ def _parse(body: Any, folio: str, key: str) -> Answer:
 
 
 def _rows(listed: Any) -> list[Mapping[str, Any]]:
-    """Return the rows of ``OfficialRecordList``: an object with one row or a list of rows, a list of rows, or null.
+    """Return the rows in ``OfficialRecordList``.
 
-    Raises OutcomeUnknown for anything else.
+    The value is null, a list of rows, or an object that contains one row or a list of rows. Raises OutcomeUnknown for anything else.
     """
     if isinstance(listed, Mapping):
         listed = listed.get("OfficialRecords")
@@ -148,9 +149,9 @@ def _rows(listed: Any) -> list[Mapping[str, Any]]:
 
 @cache
 def _connections(address: str) -> urllib3.PoolManager:
-    """Return the connection pool for the county, through the environment's proxy if a proxy is set.
+    """Return the connection pool for the county, which uses a proxy if the environment names one.
 
-    The pool is urllib3's: a session of ``requests`` takes as long to prepare a call as the rest of the call takes.
+    The pool is urllib3's, because a session of ``requests`` would double the duration of a call.
     """
     options: dict[str, Any] = {
         "maxsize": LOOKUPS.concurrency,

@@ -1,6 +1,6 @@
-"""The rows of the county API's answer, as the records that ``store_api_records`` takes.
+"""Turns the rows in the county API's answer into the records that ``store_api_records`` takes.
 
-A row may hold anything. A value that its column cannot hold counts as missing.
+A row may contain anything. If a column cannot store a value, the value counts as missing.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from operator import itemgetter
 from typing import Any
 
 NO_DATE = date(1900, 1, 1)
-#: Characters. The same limit as for the county's files.
+#: The maximum number of characters in a name, as in the county's files.
 LONGEST_NAME = 300
 LONGEST_CODE = 100
-#: Below these limits every number fits its column.
+#: Numbers below these limits fit their columns.
 LIMIT_OF_NUMBERS = 10**15
 LIMIT_OF_DOLLARS = 10**13
 
@@ -27,12 +27,15 @@ Record = dict[str, Any]
 
 
 def records_of(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
-    """Return the record of each row that identifies a document; ``folio`` is for rows without one."""
+    """Return a record for each row that identifies a document. ``folio`` is for rows that have no folio."""
     return [record for row in rows if (record := _record(row, folio))]
 
 
 def other_parties(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
-    """Return records for the parties that have no row of their own: ``SECOND_PARTY`` where all rows are of one side."""
+    """Return records for parties that have no row.
+
+    If all rows of a document are for one side, its ``SECOND_PARTY`` values name the other side.
+    """
     named = [(record, text(row.get("SECOND_PARTY"))) for row in rows if (record := _record(row, folio))]
     named.sort(key=lambda pair: _document(pair[0]))
     return [
@@ -53,7 +56,7 @@ def _missing(document: list[tuple[Record, str | None]]) -> Iterator[Record]:
 
 
 def _record(row: Mapping[str, Any], folio: str) -> Record | None:
-    """Return a row with our field names; None when the row identifies no document."""
+    """Return a row with our field names, or None if the row identifies no document."""
     year, sequence = number(row.get("CFN_YEAR")), number(row.get("CFN_SEQ"))
     if year is None or sequence is None:
         return None
@@ -78,18 +81,21 @@ def _record(row: Mapping[str, Any], folio: str) -> Record | None:
 
 
 def text(value: Any, longest: int = LONGEST_NAME) -> str | None:
-    """Return the trimmed text that PostgreSQL can hold; None for a blank or too long one, a list or an object."""
+    """Return the trimmed text that PostgreSQL can store.
+
+    Returns None for a blank text, a text that is too long, a list, or an object.
+    """
     if not isinstance(value, str | int | float):
         return None
     try:
         plain = str(value).replace("\0", "").encode(errors="ignore").decode().strip()
-    except ValueError:  # an integer of thousands of digits
+    except ValueError:  # an integer with thousands of digits
         return None
     return plain if 0 < len(plain) <= longest else None
 
 
 def number(value: Any, limit: int = LIMIT_OF_NUMBERS) -> int | None:
-    """Return a whole number between -``limit`` and ``limit``, exclusive; None for anything else."""
+    """Return a whole number between -``limit`` and ``limit`` (exclusive), or None for anything else."""
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):

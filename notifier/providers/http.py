@@ -1,7 +1,7 @@
 """HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries.
 
-A request raises Refused when it fails before its first byte was sent: the name does not resolve, or the connection or
-the TLS handshake fails. After the first byte, a request without an answer raises OutcomeUnknown.
+A request raises Refused if it fails before its first byte is sent: the name does not resolve, or the connection or TLS
+handshake fails. After the first byte, a request without an answer raises OutcomeUnknown.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled, TooLate
 
 CONNECT_TIMEOUT = 3.0
-#: A connection that was quiet for longer (s) is not used again: a firewall may have forgotten it without saying so.
+#: A connection that was idle for longer than this (s) is not used again, because a firewall may have silently dropped
+#: it.
 MAX_IDLE_SECONDS = 10.0
 #: The longest wait (s) that a provider may ask for.
 MAX_WAIT_SECONDS = 3600.0
-#: The options that urllib3 sets itself, and probes on a quiet connection. Not every system lets us choose their times.
+#: The options that urllib3 sets by default, and keepalive probes on an idle connection. Not every operating system lets
+#: us choose when probes are sent.
 SOCKET_OPTIONS = [
     *HTTPConnection.default_socket_options,
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -47,7 +49,7 @@ _send_before: ContextVar[float] = ContextVar("_send_before", default=math.inf)
 
 
 class _TimelyReader(io.RawIOBase):
-    """Reads an answer from a socket within the socket's timeout as a whole: a byte now and then does not extend it."""
+    """Reads a whole answer from a socket within the socket's timeout. A slow sender cannot extend the timeout."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._sock = raw, sock
@@ -75,7 +77,7 @@ class _TimelyResponse(HTTPResponse):
 
 
 class _CarefulConnection(HTTPConnection):
-    """A connection that raises Refused for what goes wrong before a request, and that is not kept for long."""
+    """A connection that raises Refused for any error before a request is sent, and is not reused after a long pause."""
 
     response_class = _TimelyResponse
 
@@ -89,14 +91,14 @@ class _CarefulConnection(HTTPConnection):
         return super().is_connected and time.monotonic() - self._used_at < MAX_IDLE_SECONDS
 
     def connect(self) -> None:
-        """Connect, with the handshake; raises Refused."""
+        """Connect, including the TLS handshake. Raises Refused."""
         try:
             super().connect()
         except Exception as error:
             raise Refused(f"no connection to the provider ({type(error).__name__})", code="connect") from None
 
     def send(self, data: Any) -> None:
-        """Send a part of a request; raises TooLate after its time. No provider accepts half a request."""
+        """Send part of a request. Raises TooLate after the time limit. No provider accepts half a request."""
         if self.sock is None:
             self.connect()
         if time.monotonic() > _send_before.get():
@@ -111,7 +113,7 @@ class _CarefulConnection(HTTPConnection):
 
 
 class _CarefulSecureConnection(_CarefulConnection, HTTPSConnection):
-    """The same with TLS."""
+    """A careful connection with TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -133,7 +135,7 @@ class _Adapter(HTTPAdapter):
 
 
 def use_careful_connections(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """Have a manager's connections raise Refused for whatever goes wrong before a request; return the manager."""
+    """Make a manager's connections raise Refused for any error before a request is sent. Returns the manager."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
 
@@ -149,7 +151,7 @@ def pooled_session(connections: int) -> requests.Session:
 
 @contextmanager
 def sending_within(seconds: float) -> Iterator[None]:
-    """Let the block's requests be sent only within ``seconds``; one that comes later raises TooLate and is not sent."""
+    """Allow the block to send requests only within ``seconds``. A later request is not sent and raises TooLate."""
     token = _send_before.set(time.monotonic() + seconds)
     try:
         yield
@@ -158,9 +160,9 @@ def sending_within(seconds: float) -> Iterator[None]:
 
 
 def exchange(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
-    """Send one request and return its answer, whatever its status; a redirection is not followed.
+    """Send one request and return its answer, whatever the status. Redirects are not followed.
 
-    Raises Refused when nothing was sent, and OutcomeUnknown when no answer came back.
+    Raises Refused if nothing was sent, and OutcomeUnknown if no answer came back.
     """
     try:
         return session.request(method, url, allow_redirects=False, **options)
@@ -171,7 +173,7 @@ def exchange(session: requests.Session, method: str, url: str, **options: Any) -
 
 
 def refusal(status: int, message: str, code: str | None, retry_after: str | None) -> ProviderError | None:
-    """Return the error for an HTTP status; None for a 4xx status that only the provider's code can explain."""
+    """Return the error for an HTTP status, or None for a 4xx status that only the provider's code can explain."""
     if status == 429:
         return throttled(message, code, retry_after)
     if status == 503:
@@ -184,7 +186,10 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
 
 
 def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
-    """Return the error for requests that came too fast; ``retry_after`` is the header's value: seconds, or a date."""
+    """Return the error for requests that came too fast.
+
+    ``retry_after`` is the header's value in seconds or as a date.
+    """
     return Throttled(message, code=code, retry_after=_seconds(retry_after))
 
 

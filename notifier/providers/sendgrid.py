@@ -1,7 +1,7 @@
-"""Sends e-mails through SendGrid: one request sends many personal e-mails with one template.
+"""Sends e-mails through SendGrid: one request sends many personalized e-mails with one template.
 
-SendGrid's package builds the request. The package has no timeout and opens a connection for each call, so we send the
-request over our own session. Status 202 means accepted; 200 means accepted in sandbox mode.
+SendGrid's package builds the request. The package has no timeout and opens a connection for each call, so this module
+sends the request through its own session. Status 202 means accepted. Status 200 means accepted in sandbox mode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, r
 
 #: The fields of a request that all e-mails of a kind share.
 KIND_FIELDS = {"template_id", "from"}
-#: The pattern by which SendGrid's answer names the position of a rejected e-mail.
+#: The pattern for the field in SendGrid's answer that names the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.(\d+)")
 
 
@@ -38,7 +38,7 @@ class Email:
 
 
 def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
-    """Return a request with 1 to 1,000 e-mails of a kind; raises MissingSetting when no sender or template is set."""
+    """Return a request with 1 to 1,000 e-mails of a kind. Raises MissingSetting if no sender or template is set."""
     mail = Mail(from_email=From(settings.sender(purpose)))
     mail.template_id = settings.template(kind)
     for position, email in enumerate(emails):
@@ -48,7 +48,8 @@ def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
         person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
         for name, value in email.headers.items():
             person.add_header(Header(name, value))
-        # Without a position, the package inserts at the front, and SendGrid's errors would name the wrong e-mail.
+        # If no position is given, the package inserts the e-mail at the front, and SendGrid's errors would name the
+        # wrong e-mail.
         mail.add_personalization(person, position)
     return mail.get()
 
@@ -56,7 +57,7 @@ def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
 def send(request: Any) -> str:
     """Send a request. Returns SendGrid's message id, which all e-mails in the request share.
 
-    Raises a ProviderError, or MissingSetting when no key is set.
+    Raises a ProviderError, or MissingSetting if no key is set.
     """
     url = settings.sendgrid_api_url + "/v3/mail/send"
     headers = {"Authorization": f"Bearer {settings.sendgrid_api_key.get_secret_value()}"}
@@ -99,7 +100,7 @@ def _listed_errors(answer: requests.Response) -> list[dict[str, Any]]:
 
 
 def _seconds_until(moment: str | None) -> str | None:
-    """Return the seconds until ``moment``, which SendGrid gives in seconds since 1970."""
+    """Return the number of seconds until ``moment``, which SendGrid gives in seconds since 1970."""
     return str(max(int(moment) - time.time(), 0)) if moment and moment.isdigit() else None
 
 

@@ -1,6 +1,6 @@
 """Sends SMS and starts calls through Twilio.
 
-The meanings of some error codes are declared as data. For other codes the HTTP status decides.
+The meanings of some error codes are declared as data. For other codes, the HTTP status decides.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from notifier.core.queues import SMS, VOICE
 from notifier.core.settings import settings
 from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, refusal, throttled
 
-#: Error codes that say that the recipient has opted out (https://www.twilio.com/docs/api/errors).
+#: The error codes for a recipient who has opted out (https://www.twilio.com/docs/api/errors).
 OPTED_OUT = {21610}
-#: Error codes for wrong credentials, sender or account: every request would fail.
+#: The error codes for a problem with the credentials, the sender or the account. Every request would fail.
 UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
 THROTTLED = {20429, 14107}
-#: Error codes of undelivered SMS that say that the sender is at fault, so that other SMS fail too: a suspended account,
-#: a carrier's filter, a number that is not verified or not registered (https://www.twilio.com/docs/api/errors).
+#: The error codes for undelivered SMS whose sender is at fault, so that other SMS will fail too. The causes are a
+#: suspended account, a carrier's filter, or a number that is not verified or registered
+#: (https://www.twilio.com/docs/api/errors).
 SENDER_AT_FAULT = {30002, 30007, 30032, 30033, 30034, 30035}
 
 
@@ -49,7 +50,10 @@ def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None
 
 
 def sms_sender() -> str:
-    """Return the SID of the messaging service, or the number, that sends SMS; raises MissingSetting for neither."""
+    """Return the SID of the messaging service, or the number, that sends SMS.
+
+    Raises MissingSetting if neither is set.
+    """
     return settings.twilio_messaging_service_sid or settings.twilio_sms_number
 
 
@@ -61,7 +65,7 @@ def _sender() -> dict[str, str]:
 def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> str:
     """Start a call of at most ``minutes``. Returns the SID before the phone rings.
 
-    When a person answers, or after the beep of a machine, Twilio asks the web service at ``API_URL`` what to say.
+    When a person answers, or after an answering machine's beep, Twilio asks the web service at ``API_URL`` what to say.
     Raises a ProviderError, or MissingSetting.
     """
     with translated_errors():
@@ -88,7 +92,7 @@ def translated_errors() -> Iterator[None]:
 
 
 def _callback(path: str, delivery_id: int) -> str:
-    """Return the callback URL for a delivery; its fragment makes Twilio retry a failed callback five times."""
+    """Return the callback URL for a delivery. Its fragment makes Twilio retry a failed callback five times."""
     return f"{settings.api_url.rstrip('/')}/twilio/{path}?delivery_id={delivery_id}#rc=5&rp=all"
 
 
@@ -113,7 +117,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
     """
 
     def __init__(self, connections: int, timeout: float) -> None:
-        """Make a client; ``timeout`` (s) is the time within which the whole answer must come."""
+        """Make a client. The whole answer must arrive within ``timeout`` (s)."""
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
         self._session = pooled_session(connections)
 
@@ -128,7 +132,10 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Send a request; raises Throttled for status 429, and Refused and OutcomeUnknown as ``exchange`` does."""
+        """Send a request.
+
+        Raises Throttled for status 429, and Refused or OutcomeUnknown in the same cases as ``exchange``.
+        """
         limits = (CONNECT_TIMEOUT, timeout or self.timeout)
         answer = exchange(
             self._session,
@@ -147,7 +154,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
 
 @cache
 def client() -> Client:
-    """Return the client for the configured account, which all threads share; raises MissingSetting."""
+    """Return the client for the configured account, which all threads share. Raises MissingSetting."""
     http = PooledHttpClient(SMS.concurrency + VOICE.concurrency, settings.provider_timeout_seconds)
     made = Client(settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value(), http_client=http)
     if address := settings.twilio_api_url:

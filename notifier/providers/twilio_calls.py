@@ -11,13 +11,13 @@ from notifier.core.errors import PermanentFailure
 from notifier.core.phone_numbers import e164
 from notifier.providers.twilio import client, translated_errors
 
-#: Largest number of recent calls between two numbers that a search reads.
+#: The maximum number of recent calls between two numbers that a search reads.
 LIMIT = 50
 
 
 @dataclass(frozen=True)
 class CallRecord:
-    """Twilio's record of a call. ``duration`` is in seconds, and empty until the call ends. Numbers are in E.164."""
+    """Twilio's record of a call. ``duration`` is in seconds, and is empty until the call ends. Numbers are in E.164."""
 
     sid: str
     status: str
@@ -29,7 +29,7 @@ class CallRecord:
 
 
 def fetch_call(sid: str) -> CallRecord | None:
-    """Return the record of a call; None when Twilio has no record. Raises a ProviderError."""
+    """Return the record of a call, or None if Twilio has no record. Raises a ProviderError."""
     try:
         with translated_errors():
             return _record(client().calls(sid).fetch())
@@ -38,7 +38,7 @@ def fetch_call(sid: str) -> CallRecord | None:
 
 
 def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]:
-    """Return the calls between two numbers from ``since`` on. An empty list does not prove that there was no call."""
+    """Return the calls between two numbers since ``since``. An empty list does not prove that there was no call."""
     # Twilio compares only the day, so search from the day before.
     day_before = since - timedelta(days=1)
     with translated_errors():

@@ -13,7 +13,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from notifier.core.errors import Refused
 from notifier.providers.twilio import client, translated_errors
 
-#: Largest number of recent SMS to a number that a search reads.
+#: The maximum number of recent SMS to a number that a search reads.
 LIMIT = 50
 
 
@@ -29,13 +29,13 @@ class SmsRecord:
 
 
 def fetch_sms(sid: str) -> SmsRecord:
-    """Return the record of an SMS; raises a ProviderError, also when Twilio has no record."""
+    """Return the record of an SMS. Raises a ProviderError, even if Twilio has no record."""
     with _translated_errors():
         return _record(client().messages(sid).fetch())
 
 
 def find_sms(recipient: str) -> list[SmsRecord]:
-    """Return the newest SMS to a number; Twilio's list may lag behind. Raises a ProviderError."""
+    """Return the latest SMS to a number. Twilio's list may lag behind. Raises a ProviderError."""
     with _translated_errors():
         return [_record(found) for found in client().messages.list(to=recipient, limit=LIMIT)]
 
@@ -47,7 +47,7 @@ def _translated_errors() -> Iterator[None]:
             yield
         except TwilioRestException:
             raise
-        except TwilioException:  # for a failed list request the package gives no status
+        except TwilioException:  # the package reports no status for a failed list request
             raise Refused("Twilio does not list its SMS", code="list") from None
 
 

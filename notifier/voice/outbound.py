@@ -26,7 +26,10 @@ from notifier.providers import twilio
 
 @dataclass(frozen=True)
 class OutboundCall:
-    """An outbound call with the data for the call and for its eligibility, at ``as_of`` by the database's clock."""
+    """An outbound call, with the data for the call and its eligibility.
+
+    ``as_of`` is the database's time when the data was read.
+    """
 
     as_of: datetime
     id: int
@@ -40,7 +43,7 @@ class OutboundCall:
 
 @dataclass(frozen=True)
 class Objection:
-    """The reason why a call must not start now; either ``until`` defers the call, or ``state`` finishes it."""
+    """The reason why a call must not start now. Either ``until`` defers the call, or ``state`` finishes it."""
 
     code: str
     state: State | None = None
@@ -50,7 +53,7 @@ class Objection:
 def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
     """Enqueue calls to leads.
 
-    A call to a lead without a phone number becomes ``failed`` at once and holds no tokens.
+    If a lead has no phone number, its call becomes ``failed`` immediately and holds no tokens.
     """
     with transaction() as cursor:
         found = rows(cursor, "voice/leads_without_number", leads=[request.lead_id for request in requests])
@@ -69,7 +72,7 @@ def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
 
 
 def send(claim: Claim) -> None:
-    """Start the eligible calls of the claim at the configured pace; defer or finish the other calls."""
+    """Start the claim's eligible calls at the configured pace. Defers or finishes the other calls."""
     for call in _compose(claim.ids):
         if found := objection(call):
             _apply(claim, call, found)
@@ -89,7 +92,7 @@ def _compose(ids: Sequence[int]) -> list[OutboundCall]:
 
 
 def objection(call: OutboundCall) -> Objection | None:
-    """Return the reason why a call must not start at ``call.as_of``; None when the call may start."""
+    """Return the reason why a call must not start at ``call.as_of``, or None if the call may start."""
     number = e164(call.phone_number)
     if number is None:
         return Objection("no_phone_number", State.FAILED)
@@ -125,7 +128,7 @@ def _start(claim: Claim, call: OutboundCall) -> None:
 
 
 def _seconds_until_start(delivery_id: int) -> float:
-    """Reserve the next start time for a call, over all processes. Returns the seconds until that time."""
+    """Reserve the next start time that no process has reserved yet. Returns the number of seconds until that time."""
     scale, longest = settings.notifier_time_scale, pricing.longest_seconds()
     pause = 1 / max(settings.calls_per_second, 0.01)
     with transaction() as cursor:

@@ -1,6 +1,6 @@
 """Asks Twilio about calls whose end was not reported.
 
-A match proves that a call was made. A missing match proves nothing.
+A matching record proves that a call was made. A missing record proves nothing.
 """
 
 from __future__ import annotations
@@ -29,18 +29,21 @@ from notifier.voice import session
 
 log = get_logger(__name__)
 
-#: Final statuses for calls that never connected.
+#: The final statuses of calls that never connected.
 NEVER_CONNECTED = frozenset({"failed", "busy", "no-answer", "canceled"})
 FINAL_STATUSES = NEVER_CONNECTED | {"completed"}
-#: Our own event for a call whose end was not reported within 72 hours.
+#: The notifier's own event for a call whose end was not reported within 72 hours.
 END_UNKNOWN = "never_told"
-#: Tolerance for Twilio's times, which are in whole seconds and come from another clock.
+#: The tolerance for Twilio's times, which are in whole seconds and come from another clock.
 TOLERANCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class DueCheck:
-    """A call to ask Twilio about. If ``is_overdue`` is true and Twilio does not know the end, the call is given up."""
+    """A call to ask Twilio about.
+
+    If ``is_overdue`` is true and Twilio does not know whether the call ended, the notifier gives up the call.
+    """
 
     id: int
     provider_id: str | None
@@ -66,7 +69,7 @@ def check_due(seconds: float = math.inf) -> None:
 
 
 def check_now(delivery_ids: Sequence[int]) -> None:
-    """Make the checks of the given calls due now."""
+    """Make the checks of these calls due now."""
     with transaction() as cursor:
         rows(cursor, "voice/check_calls_now", ids=list(delivery_ids))
 
@@ -91,7 +94,7 @@ def complete(claim: Claim) -> None:
 
 
 def record(delivery_id: int, call: CallRecord) -> None:
-    """Store and apply the status of ``call``, as for a callback from Twilio."""
+    """Store and apply the status of ``call``, like a callback from Twilio."""
     provider_events.store("twilio", [event(call.status, call.sid, delivery_id, call.duration)])
     if call.answered_by == "human":
         session.human_answered(call.sid, delivery_id)
@@ -99,7 +102,7 @@ def record(delivery_id: int, call: CallRecord) -> None:
 
 
 def _give_up(delivery_id: int) -> None:
-    """Give up a call and release its tokens. A later report does not charge the subscriber."""
+    """Give up a call and release its tokens. A later report will not charge the subscriber."""
     key = f"{END_UNKNOWN}:{delivery_id}"
     provider_events.store("notifier", [Event(END_UNKNOWN, key, delivery_id, details={"code": END_UNKNOWN})])
     provider_events.apply()
@@ -113,7 +116,10 @@ def _give_up(delivery_id: int) -> None:
 
 
 def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event:
-    """Return the event for a call's status, with a code if the call never connected, or its duration if it ended."""
+    """Return the event for a call's status.
+
+    It has a code if the call never connected, and the call's duration if it ended.
+    """
     details: dict[str, str | int] = {}
     if status in NEVER_CONNECTED:
         details["code"] = status
@@ -129,7 +135,10 @@ def _claim_check() -> DueCheck | None:
 
 
 def _find(due: DueCheck) -> CallRecord | None:
-    """Return the only call whose numbers and time match the delivery and whose SID no other delivery has."""
+    """Return the call that matches the delivery's numbers and time, unless another delivery has its SID.
+
+    Returns None unless exactly one such call exists.
+    """
     recipient, sender, began = e164(due.recipient), e164(due.sender), due.claimed_at
     if not recipient or not sender:
         return None

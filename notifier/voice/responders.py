@@ -1,4 +1,4 @@
-"""Responders make the assistant's replies on a call after the greeting.
+"""Responders choose the assistant's replies on a call after the greeting.
 
 The setting ``CALL_RESPONDER`` names the responder.
 """
@@ -27,7 +27,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Turn:
-    """The words that the other person said in a turn. ``number`` counts turns from 1; ``said`` is empty for silence."""
+    """The words that the other person said in a turn. ``number`` counts turns from 1. ``said`` is empty for silence."""
 
     call_sid: str
     number: int
@@ -70,14 +70,14 @@ def reply(turn: Turn) -> Reply:
     try:
         return responder(settings.call_responder).reply(turn)
     except Exception as error:
-        # Log only the type: the exception's text may quote the person.
+        # Log only the exception's type, because its text may quote the person.
         log.error("responder_failed", error=type(error).__name__, call_sid=turn.call_sid, consequence="script used")
         return ScriptResponder().reply(turn)
 
 
 @cache
 def responder(name: str) -> Responder:
-    """Return a responder, made by calling ``module:name``; raises ImportError or AttributeError."""
+    """Call ``module:name`` and return the responder that it makes. Raises ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
     made: Responder = getattr(import_module(module), attribute)()
     return made

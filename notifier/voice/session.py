@@ -1,4 +1,4 @@
-"""Voice sessions: the delivery and the script of a call in progress, and the effects of answers on the lead."""
+"""Voice sessions: the delivery and the script of a call in progress, and how answers affect the lead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from notifier.voice.responders import Script
 
 log = get_logger(__name__)
 
-#: Words with which a person asks for no more calls.
+#: The words that ask for no more calls.
 _OPT_OUT = re.compile(
     r"\b(do not|don't|dont|stop|quit|never) call|\b(remove|take) me\b|\bunsubscribe\b|\bno call list\b|^stop\W*$",
     re.IGNORECASE,
@@ -42,7 +42,7 @@ class Call:
 
     @property
     def is_over_limit(self) -> bool:
-        """True if the call has lasted as long as its held tokens pay for."""
+        """True if the call has lasted longer than its held tokens pay for."""
         return self.duration > timedelta(minutes=pricing.call_minutes())
 
 
@@ -64,7 +64,7 @@ class _CallRow:
 
 
 def find(delivery_id: int | None, sid: str) -> Call | None:
-    """Return the call for a delivery id or SID; None when no delivery or no script matches."""
+    """Return the call for a delivery id or SID, or None if no delivery or no script matches."""
     with transaction() as cursor:
         found = records(cursor, _CallRow, "voice/find_call", delivery=delivery_id, sid=sid)
     return found[0].call() if found else None
@@ -73,8 +73,8 @@ def find(delivery_id: int | None, sid: str) -> Call | None:
 def open_inbound(sid: str, caller: str, called: str) -> Call | None:
     """Enqueue an inbound call with its token hold, in one transaction. A repeated SID returns the same call.
 
-    Returns None when the called number belongs to no subscriber, or its subscriber has no active script or too few
-    tokens. Raises CallRefused when the caller is suppressed or has reached a limit.
+    Returns None if the called number belongs to no subscriber, or if its subscriber has no active script or too few
+    tokens. Raises CallRefused if the caller is suppressed or has reached a limit.
     """
     numbers = {"sid": sid, "caller": e164(caller) or caller, "called": e164(called) or called}
     with transaction() as cursor:
@@ -90,9 +90,9 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
 
 
 def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: DictRow) -> str | None:
-    """Write the delivery of an inbound call; return why the call is refused, or None."""
+    """Write the delivery of an inbound call. Returns the reason if the call is refused, and None otherwise."""
     longest, subscriber = pricing.longest_seconds(), owner["subscriber_id"]
-    # Calls that arrive together are counted one after the other.
+    # Count calls that arrive at the same time one after the other.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:inbound'))")
     limits = {"lines": settings.inbound_lines, "calls": settings.inbound_calls_per_hour, "longest": longest}
     (found,) = rows(cursor, "voice/inbound_refusal", **numbers, **limits, subscriber=subscriber)
@@ -107,7 +107,7 @@ def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: Di
 
 
 def human_answered(sid: str, delivery_id: int | None = None) -> None:
-    """Record that a person answered the call, and mark the lead as contacted; a repeated report changes nothing."""
+    """Record that a person answered the call, and mark the lead as contacted. A repeated report changes nothing."""
     with transaction() as cursor:
         rows(cursor, "voice/human_answered", sid=sid, delivery=delivery_id)
 
@@ -118,6 +118,6 @@ def wants_no_calls(said: str) -> bool:
 
 
 def suppress_calls(number: str) -> None:
-    """Suppress all further calls to ``number``; a withheld number cannot be suppressed."""
+    """Suppress all further calls to ``number``. A withheld number cannot be suppressed."""
     if known := e164(number):
         suppress("voice", known, "asked on a call")

@@ -1,7 +1,8 @@
 """The notifier's web service, which ``uvicorn notifier.web:app`` runs.
 
-Each module has one router: for provider callbacks, lookups, unsubscribing, health or metrics. Importing the package
-opens no connection. While the database is away, the service answers 503, so that providers retry their callbacks.
+Each module with routes has one router: for provider callbacks, lookups, unsubscribing, health or metrics. Importing the
+package opens no connection. While the database is away, the service answers 503, so that providers retry their
+callbacks.
 """
 
 from __future__ import annotations
@@ -88,10 +89,10 @@ async def client_is_gone(request: Request, error: Exception) -> Response:
 def make_app() -> FastAPI:
     """Return the app with all routers and error handlers."""
     # Serve no API documentation, because this service is on the public internet. Redirect nothing, because a redirect
-    # would name the host of the request's Host header.
+    # would contain the host from the request's Host header.
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     made.add_middleware(RequestLimits)
-    made.add_middleware(RequestContext)  # outside the limits, so that a refused request has an id too
+    made.add_middleware(RequestContext)  # added after the limits, so that a refused request has an id too
     for error in (psycopg.OperationalError, psycopg_pool.PoolTimeout):
         made.add_exception_handler(error, database_is_away)
     made.add_exception_handler(MissingSetting, setting_is_missing)

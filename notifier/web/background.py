@@ -1,4 +1,4 @@
-"""Background work after the answer to a callback.
+"""Applies events in the background, after the answer to a callback.
 
 If the process dies before it applies the events, the leader applies them.
 """

@@ -1,7 +1,7 @@
-"""Limits for each connection: the size of the headers, the time for the headers, and the number of connections.
+"""Limits for connections: the size of the headers, the time for the headers, and the number of connections.
 
-uvicorn's own protocols wait for headers without a time limit, and httptools accepts headers of any size. ``limit``
-adds the limits to both, so that ``uvicorn notifier.web:app`` is safe with every choice of options.
+uvicorn's own protocols wait for headers without a time limit, and httptools accepts headers of any size. ``limit`` adds
+the limits to both, so that ``uvicorn notifier.web:app`` is safe with any options.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import time
 from functools import cache
 from typing import Any
 
-#: Largest size of a request's line and headers. Twilio and SendGrid send less than two kilobytes.
+#: The maximum size of a request's first line and headers. Twilio and SendGrid send less than two kilobytes.
 HEADER_BYTES = 8 * 1024
-#: Time (s) from the opening of a connection, or from the previous answer, until the headers of a request are complete.
+#: A request's headers must be complete within this time (s) after the connection opened or the previous answer ended.
 HEADER_SECONDS = 5.0
-#: Largest number of open connections. The number is below the usual limit of 1,024 open files.
+#: The maximum number of open connections, which is below the usual limit of 1,024 open files.
 MAX_CONNECTIONS = 500
 
 
 class LimitedConnection(asyncio.Protocol):
-    """The part of a connection that closes it when its client keeps the service waiting.
+    """Extends one of uvicorn's connections, and closes it if its client keeps the service waiting.
 
-    When there are too many connections, the service closes the connection whose client keeps it waiting longest. A
-    genuine client sends its request within milliseconds, so its connection stays. The names below are uvicorn's:
+    If there are too many connections, the service closes the connection whose client has kept it waiting longest. A
+    genuine client sends its request within milliseconds, so its connection stays open. The names below are uvicorn's:
     ``cycle`` is the newest request of the connection, and None before the first request.
     """
 
@@ -35,14 +35,14 @@ class LimitedConnection(asyncio.Protocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Accept no WebSockets: their headers and messages would have no limits.
+        # Do not accept WebSockets, because their headers and messages would have no limits.
         self.ws_protocol_class = None
         self._waiting_since = 0.0
         self._header_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the time for the headers, and close a connection if there are too many."""
+        """Start the time limit for the headers, and close a connection if there are too many."""
         super().connection_made(transport)
         self._wait_for_headers()
         if len(self.connections) > MAX_CONNECTIONS:
@@ -50,14 +50,14 @@ class LimitedConnection(asyncio.Protocol):
             min(waiting, key=lambda one: one._waiting_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data; close the connection when its headers are too large."""
+        """Parse the data, and close the connection if its headers are too large."""
         if not self._has_request():
             data = self._receive_headers(data)
         if data:
             super().data_received(data)
 
     def _receive_headers(self, data: bytes) -> bytes:
-        """Parse the data up to the limit for headers; return the rest of the data if the headers are complete."""
+        """Parse the data up to the limit for headers. Returns the rest of the data if the headers are complete."""
         room = HEADER_BYTES - self._header_bytes
         super().data_received(data[:room])
         if self._has_request():
@@ -69,13 +69,13 @@ class LimitedConnection(asyncio.Protocol):
         return b""
 
     def on_response_complete(self) -> None:
-        """Start the time for the next request's headers, or for the client to read the answer."""
+        """Start the time limit for the next request's headers, or for the client to read the answer."""
         super().on_response_complete()  # type: ignore[misc]  # uvicorn's
         if not self._has_request():
             self._wait_for_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the time for the headers."""
+        """Stop the time limit for the headers."""
         self._stop_timer()
         super().connection_lost(exc)
 
@@ -99,9 +99,10 @@ class LimitedConnection(asyncio.Protocol):
 
 @cache
 def limit() -> None:
-    """Make uvicorn serve all further connections with the limits, whatever protocol it was started with.
+    """Make uvicorn apply the limits to all further connections, whatever protocol it was started with.
 
-    uvicorn has chosen its protocol class before it imports the app, so the chosen class is made to return a subclass.
+    uvicorn chooses its protocol class before it imports the app, so this function makes the chosen class return a
+    subclass.
     """
     for module, name in (("h11_impl", "H11Protocol"), ("httptools_impl", "HttpToolsProtocol")):
         if loaded := sys.modules.get(f"uvicorn.protocols.http.{module}"):

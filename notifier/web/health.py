@@ -1,4 +1,4 @@
-"""``GET /health``: whether each part that sending needs is up.
+"""``GET /health`` reports whether each part that sending needs is up.
 
 The page needs no token and shows only the names of parts.
 """
@@ -25,7 +25,7 @@ router = APIRouter()
 
 #: Workers send a heartbeat every five seconds. A queue without a heartbeat for this time (s) counts as down.
 HEARTBEAT_SECONDS = 30
-#: Time (s) within which a part must answer.
+#: Each part must answer within this time (s).
 TIMEOUT = 2.0
 
 
@@ -39,7 +39,7 @@ class NotifierHealth:
 
 @router.get("/health")
 async def health() -> JSONResponse:
-    """Answer 200 when every part is up, otherwise 503. The body says which parts are up."""
+    """Answer 200 if every part is up, and otherwise 503. The body says which parts are up."""
     parts = await _shared_parts()
     healthy = all(all(part.values()) if isinstance(part, dict) else part for part in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}

@@ -1,8 +1,8 @@
 """``POST /api/properties/lookup`` and ``GET /api/properties/lookup/{id}``, for the app's search.
 
-The status is 200 with an answer, 202 with ``status_url`` when the answer takes longer, 402 when the balance is too
-small, 404 for an unknown lookup, 422 for a malformed folio or unknown subscriber, 429 with Retry-After when the day's
-units are used up, and 502 when the lookup fails.
+The status is 200 with an answer, 202 with ``status_url`` if the answer takes longer, 402 if the balance is too low, 404
+for an unknown lookup, 422 for a malformed folio or unknown subscriber, 429 with Retry-After if the day's units are used
+up, and 502 if the lookup fails.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ class LookupQuery(BaseModel):
 
 
 async def lookup_query(request: Request) -> LookupQuery:
-    """Return the query in the body; answer 422 to a malformed body.
+    """Return the query in the body. Answers 422 to a malformed body.
 
     FastAPI would read the body before it checks the token, and answer 400 or 500 to some malformed bodies.
     """
     try:
         return LookupQuery.model_validate_json(await request.body())
     except ValidationError as error:
-        # Do not quote the input: a surrogate or NaN cannot be written into the answer.
+        # Do not quote the input, because the answer cannot contain a surrogate or NaN.
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise HTTPException(422, problems) from None
 
 
 @router.post("")
 async def look_up(query: Annotated[LookupQuery, Depends(lookup_query)]) -> JSONResponse:
-    """Answer when the lookup has an answer or the timeout is over; the wait uses no thread."""
+    """Answer as soon as the lookup has an answer or the timeout is over. The wait occupies no thread."""
     try:
         return _answered(await _lookup(query))
     except LookupPending as error:

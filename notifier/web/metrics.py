@@ -50,7 +50,7 @@ METRICS: dict[str, tuple[str, Sequence[str]]] = {
         "1 if the queue's breaker is open: its provider refuses every request or asks for a pause",
         ("queue",),
     ),
-    "notifier_kind_breaker_open": ("1 if the breaker of a delivery kind is open, as without its template", ("kind",)),
+    "notifier_kind_breaker_open": ("1 if the breaker of a delivery kind is open", ("kind",)),
     "notifier_unknown": ("Deliveries whose outcome is unknown", ()),
     "notifier_parked": ("Deliveries that wait for an operator", ()),
     "notifier_dead_letters_open": ("Open dead letters", ("queue",)),
@@ -61,7 +61,7 @@ METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_ledger_drift": ("Balances that differ from the sum of their entries (up to 5 minutes old)", ()),
     "notifier_open_holds": ("Token holds neither settled nor released (up to 5 minutes old)", ()),
 }
-#: Timeout (s) for a query, so that metrics never overload the database.
+#: The timeout (s) for a query, so that metrics never overload the database.
 TIMEOUT = 5
 
 

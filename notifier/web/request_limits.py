@@ -1,7 +1,7 @@
-"""Limits for each request's body: its size by route, its time, and the memory of all large bodies together.
+"""Limits for request bodies: the size by route, the time, and the memory of all large bodies together.
 
-The limits hold before routing. A body is read only when the route asks for it, which is after the route has checked the
-token or the signature header.
+The limits apply before routing. A body is read only when the route asks for it, which is after the route has checked
+the token or the signature header.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Largest body by the start of the path. SendGrid posts batches of up to about one megabyte.
+#: The maximum size of a body, by the start of the path. SendGrid posts batches of up to about one megabyte.
 ROUTE_BYTES = {"/sendgrid/": 2 * 1024 * 1024, "/api/": 256 * 1024, "/twilio/": 64 * 1024}
-#: Largest body for all other routes, which do not read it.
+#: The maximum size of a body for all other routes, which do not read it.
 OTHER_BYTES = 8 * 1024
-#: Time (s) from the headers until the body is complete.
+#: The body must be complete within this time (s) after the headers.
 BODY_SECONDS = 10.0
 #: A body above this size is large.
 LARGE_BYTES = 64 * 1024
-#: Largest size of all large bodies together.
+#: The maximum size of all large bodies together.
 MEMORY_BYTES = 16 * 1024 * 1024
 
 
@@ -33,7 +33,7 @@ class RequestLimits:
         self._bodies: dict[Body, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Close the connection when the request's body was not read to its end."""
+        """Answer one request. Closes the connection if the request's body was not read to its end."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -72,11 +72,11 @@ class Body:
         self._wait: asyncio.Timeout | None = None
 
     async def receive(self) -> Message:
-        """Return the next part of the body; raises HTTPException with status 408 or 413 at a limit."""
+        """Return the next part of the body. Raises HTTPException with status 408 or 413 if the body exceeds a limit."""
         if self.is_complete:
             return await self._receive()
         try:
-            # asyncio.timeout_at does not end a wait that is over at once, so check the time too.
+            # asyncio.timeout_at does not interrupt a wait that ends immediately, so check the time too.
             if self._clock() >= self._deadline:
                 raise TimeoutError
             async with asyncio.timeout_at(self._deadline) as self._wait:
@@ -98,7 +98,7 @@ class Body:
             self._make_room()
 
     def _make_room(self) -> None:
-        """End the large body that has been read for the longest time, if the large bodies need too much memory."""
+        """If the large bodies need too much memory, end the large body that has been read for the longest time."""
         large = [body for body in self._bodies if body._size > LARGE_BYTES and body._deadline > self._clock()]
         if sum(body._size for body in large) > MEMORY_BYTES:
             oldest = next((body for body in large if not body.is_complete), self)

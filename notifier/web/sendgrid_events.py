@@ -21,7 +21,8 @@ router = APIRouter()
 
 #: The form of an event's name.
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
-#: The form of SendGrid's ids, both in one text: no NUL, no lone surrogate, and not too long for an index.
+#: The form of SendGrid's two ids, joined into one text. It excludes NUL, lone surrogates, and texts that are too long
+#: for an index.
 _ID = re.compile(r"[!-~]{1,500}")
 
 
@@ -44,14 +45,14 @@ def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response
 
 
 def _event(item: Any) -> Event | None:
-    """Return the event from an element of the batch; None when the element is malformed."""
+    """Return the event from an element of the batch, or None if the element is malformed."""
     try:
         name, moment = str(item["event"]), int(item["timestamp"])
         message, unique = str(item.get("sg_message_id") or ""), str(item.get("sg_event_id") or "")
         if not (_WORD.fullmatch(name) and _ID.fullmatch(message + unique)):
             return None
         if name == "bounce" and item.get("type") == "blocked":
-            name = "blocked"  # the receiving server refused only this e-mail; the address may be valid
+            name = "blocked"  # the receiving server refused only this e-mail, and the address may be valid
         delivery = item.get("delivery_id")
         return Event(
             name,

@@ -1,7 +1,7 @@
-"""Signatures of callbacks: a body is verified before any part of it is stored or logged.
+"""Checks the signatures of callbacks. A body is verified before any part of it is stored or logged.
 
-A wrong, malformed or missing signature always gets a 403. A signature header that cannot be the provider's is refused
-before the body is read. The verification takes time in proportion to the body and runs in a thread.
+A wrong, malformed or missing signature always gets a 403. If a signature header cannot be the provider's, the request
+is refused before the body is read. The verification runs in a thread, and takes time in proportion to the body's size.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from twilio.request_validator import RequestValidator
 from leads.settings import MissingSetting
 from notifier.core.settings import settings
 
-#: Largest number of fields in a form. Twilio sends fewer than 60.
+#: The maximum number of fields in a form. Twilio sends fewer than 60.
 TWILIO_FIELDS = 250
 #: The form of Twilio's signature: 20 bytes in base64.
 _TWILIO_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")
 #: The form of SendGrid's signature: an ECDSA signature in base64.
 _SENDGRID_SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{4}){2,49}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-#: Time (s) for which a signed request is valid, so that nobody can replay a recorded request later.
+#: How long (s) a signed request is valid. This limit prevents a later replay of a recorded request.
 SENDGRID_AGE = 300
 
 FORGED = HTTPException(403, "the signature is not the provider's")
@@ -37,13 +37,13 @@ Form = ImmutableMultiDict[str, str]
 
 
 class _Fields(dict[str, list[str]]):
-    """Fields by name, in the form that RequestValidator reads in linear time."""
+    """The fields by name, in a form that RequestValidator reads in linear time."""
 
     getlist = dict.__getitem__
 
 
 async def twilio_body(request: Request) -> bytes:
-    """Return the raw body; answer 403 before reading it if the signature header cannot be Twilio's."""
+    """Return the raw body. Answers 403 before reading it if the signature header cannot be Twilio's."""
     if not _TWILIO_SIGNATURE.fullmatch(twilio_signature(request)):
         raise FORGED
     return await request.body()
@@ -55,7 +55,7 @@ def twilio_signature(request: Request) -> str:
 
 
 def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) -> Form:
-    """Return the form fields if Twilio signed the request for our public address; otherwise answer 403."""
+    """Return the form fields if Twilio signed the request for our public address. Otherwise, answers 403."""
     try:
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=TWILIO_FIELDS)
     except ValueError:
@@ -63,19 +63,19 @@ def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) 
     fields = _Fields()
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
-    # Twilio signs the address and the fields as one text. Names that start with a letter keep the end of the address
-    # from being read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
+    # Twilio signs the address and the fields as one text. If every field name starts with a letter, the end of the
+    # address cannot be read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
     if not all(name[:1].isalpha() for name in fields):
         raise FORGED
     validator = RequestValidator(settings.twilio_auth_token.get_secret_value())
     if not validator.validate(_signed_address(request), fields, twilio_signature(request)):
         raise FORGED
-    # Remove NUL after the verification: the signature covers NUL characters, but PostgreSQL cannot store them.
+    # Remove NUL characters only after the verification. The signature covers them, but PostgreSQL cannot store them.
     return ImmutableMultiDict([(name.replace("\0", ""), value.replace("\0", "")) for name, value in pairs])
 
 
 def _signed_address(request: Request) -> str:
-    """Return the address that Twilio signed: our public address with the request's path and query as they came.
+    """Return the address that Twilio signed: our public address, with the request's path and query unchanged.
 
     A proxy may have changed the host and the scheme of this request.
     """
@@ -85,7 +85,10 @@ def _signed_address(request: Request) -> str:
 
 
 async def sendgrid_timestamp(request: Request) -> str:
-    """Return the time of a request; answer 403 if the headers cannot be SendGrid's of the last five minutes."""
+    """Return the time of a request.
+
+    Answers 403 unless SendGrid may have sent these headers within the last five minutes.
+    """
     _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     timestamp = request.headers.get(EventWebhookHeader.TIMESTAMP, "")
     has_form = re.fullmatch(r"[0-9]{1,12}", timestamp) and _SENDGRID_SIGNATURE.fullmatch(_sendgrid_signature(request))
@@ -95,7 +98,7 @@ async def sendgrid_timestamp(request: Request) -> str:
 
 
 async def sendgrid_raw(request: Request, timestamp: Annotated[str, Depends(sendgrid_timestamp)]) -> bytes:
-    """Return the raw body, after the headers were checked."""
+    """Return the raw body. The headers have already been checked."""
     return await request.body()
 
 
@@ -104,7 +107,7 @@ def sendgrid_body(
     timestamp: Annotated[str, Depends(sendgrid_timestamp)],
     body: Annotated[bytes, Depends(sendgrid_raw)],
 ) -> bytes:
-    """Return the raw body if SendGrid signed it together with the timestamp; otherwise answer 403."""
+    """Return the raw body if SendGrid signed it together with the timestamp. Otherwise, answers 403."""
     verifier = _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     try:
         genuine = verifier.verify_signature(body.decode("utf-8"), _sendgrid_signature(request), timestamp)

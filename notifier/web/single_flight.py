@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Runs ``read`` in a thread, once for all callers who ask meanwhile.
+    """Runs ``read`` in a thread. All callers that ask while it runs share the result.
 
-    Anybody can request these pages. While the database stalls, they therefore occupy one thread, however many requests
-    arrive.
+    Anybody can request pages without a token. While the database stalls, these pages therefore occupy only one thread,
+    however many requests arrive.
     """
 
     def __init__(self, read: Callable[[], T], timeout: float) -> None:
@@ -25,7 +25,7 @@ class SingleFlight(Generic[T]):
         self._reading: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return what ``read`` returns; answer 503 after ``timeout`` seconds, while the read goes on."""
+        """Return what ``read`` returns. Answers 503 after ``timeout`` seconds, while the read goes on."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(run_in_threadpool(self._read))
             self._reading.add_done_callback(_ignore_error)

@@ -38,17 +38,17 @@ def sms_inbound(request: Request, form: TwilioForm) -> Response:
         if keyword != "help":
             with transaction() as cursor:
                 rows(cursor, f"web/sms_{keyword}", keys=_keys(request, form, keyword), number=sender)
-        # If the form has OptOutType, Twilio has answered the sender already.
+        # If the form has OptOutType, Twilio has already answered the sender.
         if not form.get("OptOutType") and _may_answer(form, keyword, sender):
             answer.message(ANSWERS[keyword])
     return Response(str(answer), media_type="text/xml")
 
 
 def _keys(request: Request, form: Form, keyword: str) -> list[str]:
-    """Return the keys under which an inbound SMS is known from then on: its signature, and its SID if it has one.
+    """Return the keys that identify an inbound SMS: its signature, and its SID if it has one.
 
-    The fields of a recorded request can be cut differently without changing its signature, for example so that the SID
-    is missing. The signature identifies the request in every cut.
+    An attacker can divide a recorded request into different fields, for example without the SID, and the signature
+    stays valid. The signature therefore identifies the request, however it is divided.
     """
     signature = hashlib.sha256(twilio_signature(request).encode()).hexdigest()
     sid = word(form, "MessageSid", "SmsSid")

@@ -1,7 +1,7 @@
 """``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/recording`` receive Twilio's reports on SMS and calls.
 
-The callback URL contains the delivery's id. Thus a callback identifies its delivery even if it arrives before our own
-commit, or if our commit was lost.
+The callback URL contains the delivery's id. A callback therefore identifies its delivery even if it arrives before our
+own commit, or if our commit was lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from notifier.web.signatures import Form, TwilioForm
 
 router = APIRouter(prefix="/twilio")
 
-#: Largest length of an id or a word in a form. Twilio's ids have 34 characters.
+#: The maximum length of an id or a word in a form. Twilio's ids have 34 characters.
 MAX_WORD = 64
 
 #: The delivery's id in a callback URL. The type is text, because FastAPI would answer a malformed number with an error.
@@ -79,14 +79,14 @@ def _store(
 
 
 def delivery(text: str) -> int | None:
-    """Return the delivery's id from the text in a callback URL; None when the text is malformed."""
+    """Return the delivery's id from the text in a callback URL, or None if the text is malformed."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def word(form: Form, *names: str) -> str:
-    """Return the first of the named fields that is not empty; an empty text when it cannot be an id or a word.
+    """Return the first of these fields that is not empty. Returns an empty text if the field cannot be an id or a word.
 
-    A longer text is no id of Twilio's, and would be too long for an index.
+    A text above the limit is not one of Twilio's ids, and would be too long for an index.
     """
     text = next((form[name] for name in names if form.get(name)), "")
     return text if len(text) <= MAX_WORD and text.isascii() and text.isprintable() else ""

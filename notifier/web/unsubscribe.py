@@ -1,6 +1,6 @@
-"""``/unsubscribe``: GET shows a page with a button; POST unsubscribes, for people and for mail programs (RFC 8058).
+"""``/unsubscribe``: GET shows a page with a button, and POST unsubscribes.
 
-GET changes nothing, because mail scanners and previews follow every link in an e-mail.
+The button and mail programs (RFC 8058) send the POST. GET changes nothing, because mail scanners and previews follow every link in an e-mail.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _settings_link(words: str) -> str:
 
 
 def _masked(email: str) -> str:
-    """Return a masked e-mail address that only its owner recognizes."""
+    """Return an e-mail address that is masked so that only its owner recognizes it."""
     name, _, domain = email.partition("@")
     return escape(f"{name[:1]}…@{domain}")
 

@@ -24,17 +24,17 @@ NOT_AVAILABLE = "We are sorry, nobody is available to take your call. Please try
 OPTED_OUT = "I am sorry to have disturbed you. We will not call you again. Goodbye."
 OUT_OF_TIME = "I am afraid our time is up. Somebody will get back to you. Goodbye."
 RECORDED = "This call is recorded."
-#: Time (s) to wait for the beep after Twilio has recognized an answering machine.
+#: How long (s) to wait for the beep after Twilio has recognized an answering machine.
 SECONDS_UNTIL_BEEP = 8
-#: Largest number of turns in a call, for any responder.
+#: The maximum number of turns in a call, for any responder.
 MAX_TURNS = 40
-#: Largest number of characters that the assistant says at once. Twilio says at most 4,096.
+#: The maximum number of characters that the assistant says at once. Twilio allows 4,096.
 MAX_WORDS = 3_000
 
 
 @router.post("/outbound")
 def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Answer when an outbound call is picked up: greet a person, or leave a voicemail after a machine's beep."""
+    """Answer when somebody picks up an outbound call. Greets a person, or leaves a voicemail after a machine's beep."""
     sid, answered_by = word(form, "CallSid"), form.get("AnsweredBy", "")
     # The request from Twilio proves that the call was made.
     if sid and provider_events.store(
@@ -69,7 +69,7 @@ def inbound(form: TwilioForm) -> Response:
 
 @router.post("/process")
 def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> Response:
-    """Answer with the responder's reply to the person's words, or to silence."""
+    """Answer with the responder's reply to the person's words or silence."""
     sid, said = word(form, "CallSid"), form.get("SpeechResult", "").strip()
     call = session.find(delivery(delivery_id), sid)
     number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 4 else MAX_TURNS
@@ -87,7 +87,7 @@ def process(form: TwilioForm, delivery_id: DeliveryId = "", turn: str = "1") -> 
 def _greet(call: Call) -> Response:
     response = VoiceResponse()
     if settings.call_recording == "announced":
-        # Florida law requires that all parties know before the recording starts (section 934.03).
+        # Florida law requires that all parties know about the recording before it starts (section 934.03).
         response.say(RECORDED)
         start = Start()
         start.recording(recording_status_callback=_address("recording", call))

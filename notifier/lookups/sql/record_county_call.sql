@@ -1,6 +1,6 @@
--- Record the cost of a call to the county's API and the remaining units. Returns the levels that the balance has just
--- crossed. Answers may arrive out of order, so the balance must rise well above a level before it can cross the level
--- again.
+-- Record the cost of a call to the county's API and the remaining units. Returns the alert levels that the balance has
+-- just crossed. Answers may arrive out of order, so the balance must rise well above a level before it can cross the
+-- level again.
 WITH logged AS (
     INSERT INTO miami_dade_api_logs (query_type, query_params, units_consumed, remaining_balance, response_status,
                                      records_returned, triggered_by, subscriber_id)

@@ -1,4 +1,4 @@
--- Find lookups that no worker handles, because the worker died during the call, the message was lost, or no worker
+-- Find lookups that no worker is handling, because the worker died during the call, the message was lost, or no worker
 -- claimed the lookup in time.
 WITH stale AS (
     UPDATE lookups SET state = 'queued', not_before = now(), error_code = 'worker_died'

@@ -1,5 +1,5 @@
--- Close the connection that holds the leader's lock when nothing has come through it for long, by the database's clock.
--- A statement may run for 30 seconds.
+-- Close the connection that holds the leader's lock if it has been silent for too long by the database's clock. While a
+-- statement runs, 30 more seconds are allowed.
 SELECT pg_terminate_backend(a.pid) AS is_ended
 FROM pg_locks l
 JOIN pg_stat_activity a ON a.pid = l.pid

@@ -1,5 +1,5 @@
--- Open the queue's breaker when most SMS of the last ten minutes, and the latest one, ended with the same error of their
--- sender. The breaker then waits for a report of delivery, because Twilio accepts the requests.
+-- Open the queue's breaker if most SMS in the last ten minutes, including the latest, ended with the same error that
+-- the sender is responsible for. Twilio still accepts requests, so only a report of a delivered SMS closes the breaker.
 WITH ended AS MATERIALIZED (
     SELECT d.state, d.error_code, d.claimed_at FROM deliveries d
     WHERE d.kind = ANY (%(kinds)s) AND d.accepted_at > now() - interval '10 minutes'

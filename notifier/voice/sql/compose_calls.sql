@@ -1,4 +1,4 @@
--- Select the data for calls and for their eligibility, and the time by the database's clock.
+-- Select the data for calls and their eligibility, and the database's time.
 SELECT now() AS as_of, d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
        coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
        EXISTS (SELECT FROM suppressions x

@@ -1,4 +1,4 @@
--- Find a call that may still be in progress, with its script. Returns no row when the SID belongs to another delivery.
+-- Find a call that may still be in progress, with its script. Returns no row if the SID belongs to another delivery.
 SELECT d.id, d.kind, now() - coalesce(d.accepted_at, d.claimed_at, d.created_at) AS duration,
        s.name, s.greeting_message, s.outbound_greeting, s.voicemail_message
 FROM deliveries d

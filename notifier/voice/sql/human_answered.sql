@@ -1,5 +1,5 @@
--- Record that a person answered the call, and mark the lead as contacted. A repeated report changes nothing, and neither
--- does a report whose SID belongs to another delivery.
+-- Record that a person answered the call, and mark the lead as contacted. A repeated report changes nothing. A report
+-- whose SID belongs to another delivery also changes nothing.
 WITH recorded AS (
     INSERT INTO delivery_events (delivery_id, provider, event, event_key, provider_id, applied_at)
     SELECT d.id, 'twilio', 'human', %(sid)s || ':human', %(sid)s, now()

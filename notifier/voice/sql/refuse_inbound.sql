@@ -1,4 +1,4 @@
--- Finish an inbound call that is not answered, with its reason. The call holds no tokens.
+-- Finish an inbound call that is not answered, and store the reason. The call holds no tokens.
 UPDATE deliveries
 SET state = CASE %(reason)s WHEN 'suppressed' THEN 'suppressed' ELSE 'skipped' END, error_code = %(reason)s,
     sender = %(caller)s, recipient = %(called)s, updated_at = now()
