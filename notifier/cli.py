@@ -19,7 +19,7 @@ from notifier.deliveries.queue_status import queue_statuses
 from notifier.maintenance import tasks
 from notifier.maintenance.sweep import sweep
 
-DESCRIPTION = """Inspect and operate the notifier. All commands need DATABASE_URL; no command needs Redis.
+DESCRIPTION = """Inspect and operate the notifier. All commands need DATABASE_URL. No command needs Redis.
 
 Every delivery is a row in `deliveries`. A delivery that could not be sent also has a row in `failed_jobs`, called a
 dead letter. A dead letter stays open until you replay or dismiss it."""
@@ -140,7 +140,7 @@ def _show(given: argparse.Namespace) -> int:
 def _replay(given: argparse.Namespace) -> int:
     outcomes = dead_letters.replay(given.ids)
     for job_id, outcome in outcomes.items():
-        print(f"{job_id}: {outcome}" if outcome == "replayed" else f"{job_id}: refused, {outcome}")
+        print(f"{job_id}: {outcome}" if outcome == "replayed" else f"{job_id}: refused: {outcome}")
     return 0 if set(outcomes.values()) == {"replayed"} else 1
 
 

@@ -1,4 +1,4 @@
-"""The actor ``admin_alert``, which the app uses to alert on-call. Its queue is ``admin-alerts``."""
+"""The actor ``admin_alert``, which the app uses to alert on-call through the queue ``admin-alerts``."""
 
 from __future__ import annotations
 

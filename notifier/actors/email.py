@@ -1,4 +1,4 @@
-"""The actors that deliver e-mails. Their queue is ``email-workflows``."""
+"""The actors that deliver e-mails through the queue ``email-workflows``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The actor that looks up a parcel through the county's API. Its queue is ``api-property-lookup``."""
+"""The actor on the queue ``api-property-lookup``, which looks up a parcel through the county's API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The actors that deliver SMS. Their queue is ``sms-notifications``."""
+"""The actors that deliver SMS through the queue ``sms-notifications``."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def record_dead_letter(message: internals.AnyMessage, error: BaseException | Non
 def recover_dead_letters() -> int:
     """Write the dead letters that could not be written when their messages were rejected.
 
-    Returns how many messages were rejected within the last hour. Raises redis.RedisError when Redis does not answer.
+    Returns how many messages were rejected within the last hour. Raises redis.RedisError if Redis does not answer.
     """
     broker = dramatiq.get_broker()
     assert isinstance(broker, RedisBroker)

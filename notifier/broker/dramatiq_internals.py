@@ -137,11 +137,11 @@ _NUMBERS = ("eta", "retries", "max_retries", "min_backoff", "max_backoff", "max_
 def decode(data: bytes, queue_name: str) -> Message[Any]:
     """Check that each part of the message in ``data`` has the type that Dramatiq expects, and return the message.
 
-    Raises ValueError for malformed bytes, for a message of another queue, and for a delay of more than an hour.
+    Raises ValueError if the bytes are malformed, the message names another queue, or the delay is longer than an hour.
     """
     try:
         message: Message[Any] = Message.decode(data)
-    except Exception as error:  # from the encoder or decoder, or RecursionError
+    except Exception as error:  # the decoder's own errors, or RecursionError
         raise ValueError(f"not a message: {type(error).__name__}") from None
     for part, expected in _PART_TYPES.items():
         value = getattr(message, part)

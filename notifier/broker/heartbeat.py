@@ -1,4 +1,4 @@
-"""The heartbeat of a worker process. It records the due deliveries in each queue, and the messages being processed.
+"""A worker process's heartbeat, which records the due deliveries in each queue and the messages being processed.
 
 A queue whose consumer has stopped polling gets no heartbeat, so that ``/health`` reports it. With each heartbeat, the
 process compares its clock with the database's clock.

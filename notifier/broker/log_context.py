@@ -19,7 +19,7 @@ class LogContext(Middleware):
     """Configures a worker process's logs, and binds the queue, actor and message id while a message is processed."""
 
     def after_process_boot(self, broker: Any) -> None:
-        """Replace the log format that Dramatiq configured; end the process if its settings are not safe."""
+        """Replace the log format that Dramatiq configured. Ends the process if its settings are not safe."""
         try:
             configure_logs()
         except InvalidSetting as unsafe:

@@ -70,7 +70,7 @@ _turns = {name: _Turn() for name in QUEUES}
 def wake(queue: Queue, times: int = 1) -> None:
     """Add up to ``times`` wake-ups to a queue, as long as at most ``queue.concurrency`` messages wait.
 
-    Raises redis.RedisError when Redis does not answer.
+    Raises redis.RedisError if Redis does not answer.
     """
     _push(queue, [_message(queue, queue.drain_actor) for _ in range(min(times, queue.concurrency))], queue.concurrency)
 
@@ -78,7 +78,7 @@ def wake(queue: Queue, times: int = 1) -> None:
 def wake_sms_reconciliation() -> None:
     """Wake a worker of the SMS queue to ask Twilio about SMS whose outcome is unknown.
 
-    Raises redis.RedisError when Redis does not answer.
+    Raises redis.RedisError if Redis does not answer.
     """
     _push(SMS, [_message(SMS, RECONCILE_SMS)], SMS.concurrency)
 
@@ -100,7 +100,7 @@ def try_wake(queues: Iterable[Queue]) -> None:
 def push(message: dramatiq.Message[Any]) -> None:
     """Enqueue a message that is not a wake-up, with the same short timeout as a wake-up.
 
-    Raises redis.RedisError when Redis does not answer.
+    Raises redis.RedisError if Redis does not answer.
     """
     _push(QUEUES[message.queue_name], [message], UNLIMITED)
 

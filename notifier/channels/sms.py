@@ -72,9 +72,12 @@ def send(kind: SmsKind, claim: Claim) -> None:
 
 
 def _within_limits(claim: Claim, batch: Sequence[Row]) -> list[Row]:
-    """Return the codes within the hourly limits; finish the other codes as skipped, with the limit as their reason."""
+    """Return the codes that are within the hourly limits.
+
+    Finishes the other codes as skipped, with the limit as the reason.
+    """
     with transaction() as cursor:
-        # Codes that are sent at the same time are counted one after the other.
+        # Count codes that are sent at the same time one after the other.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:codes'))")
         found = rows(
             cursor,
@@ -92,7 +95,7 @@ def _within_limits(claim: Claim, batch: Sequence[Row]) -> list[Row]:
         alert(
             "critical",
             "The hour's verification codes are used up",
-            f"Subscribers requested more than {settings.codes_per_hour} codes in an hour. The others are not sent.",
+            f"Subscribers requested more than {settings.codes_per_hour} codes in an hour. Further codes are not sent.",
             "Check who requests the codes. Raise CODES_PER_HOUR if the requests are genuine.",
         )
     return [row for row in batch if row["id"] not in over]

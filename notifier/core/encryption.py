@@ -13,7 +13,7 @@ __all__ = ["InvalidToken", "decrypt", "encrypt"]
 
 
 def encrypt(purpose: str, text: str) -> str:
-    """Return the encrypted ``text`` for one ``purpose``.
+    """Encrypt ``text`` for one ``purpose``.
 
     Raises MissingSetting if no key is set.
     """
@@ -21,7 +21,7 @@ def encrypt(purpose: str, text: str) -> str:
 
 
 def decrypt(purpose: str, token: str) -> str:
-    """Return the text that was encrypted for the same ``purpose``.
+    """Decrypt a text that was encrypted for the same ``purpose``.
 
     Raises InvalidToken if the key has changed or the purpose is different.
     """

@@ -34,7 +34,7 @@ _DAY = timedelta(days=1)
 
 
 def e164(text: str | None) -> str | None:
-    """Return a phone number in E.164 (``+13055550123``), or None when the text is not one phone number.
+    """Return a phone number in E.164 (``+13055550123``), or None if the text is not exactly one phone number.
 
     Accepts the usual punctuation. A number with ten digits counts as North American. Rejects letters, extensions, and
     lengths that do not exist in the country. If the result is not None, the SQL function ``e164`` returns the same
@@ -55,13 +55,13 @@ def e164(text: str | None) -> str | None:
 def is_allowed(number: str) -> bool:
     """Return whether an E.164 number belongs to a country in ``PHONE_COUNTRIES``.
 
-    Satellite numbers and numbers that no country has assigned belong to none.
+    Satellite numbers, and numbers that no country has assigned, do not belong to any country.
     """
     return phonenumbers.region_code_for_number(phonenumbers.parse(number)) in settings.phone_countries
 
 
 def zones(number: str) -> tuple[str, ...]:
-    """Return the possible time zones of an E.164 number; empty for a number outside the North American plan.
+    """Return the possible time zones of an E.164 number, or none for a number outside the North American plan.
 
     If an area code spans two zones, the result has both. For toll-free and unknown codes, the result has all zones.
     """

@@ -20,7 +20,7 @@ class Preferences:
     lead_score_threshold: int = 0
     low_balance_threshold: int = 500
     max_daily_emails: int | None = None
-    """The most alerts, digests and reports in one New York day; None means no limit."""
+    """The maximum number of alerts, digests and reports in one New York day. None means no limit."""
 
     @classmethod
     def of(cls, stored: Any) -> Preferences:

@@ -31,7 +31,7 @@ class Queue:
     concurrency: int
     """Messages that one process works on at once."""
     channel: Channel | None = None
-    """The channel of the queue's deliveries; None for a queue that has none."""
+    """The channel of the queue's deliveries, or None for a queue without deliveries."""
     batch: int = 1
     """Deliveries that one claim takes at most, for one request to the provider."""
     connections: int = 10
@@ -39,7 +39,7 @@ class Queue:
 
     @property
     def drain_actor(self) -> str:
-        """The name of the actor that sends the due deliveries of this queue (see ``notifier.actors.drain``)."""
+        """The name of the actor that sends the due deliveries in this queue (see ``notifier.actors.drain``)."""
         return f"drain_{self.queue_name.replace('-', '_')}"
 
 

@@ -14,7 +14,7 @@ from leads.settings import EnvironmentSettings, SharedSettings, setting
 
 
 class CallWindow(NamedTuple):
-    """The time of day at which leads may be called, in their own time zone; ``closes`` is exclusive."""
+    """The time of day when leads may be called, in their own time zone. ``closes`` is exclusive."""
 
     opens: time
     closes: time
@@ -31,7 +31,7 @@ def _call_window(text: object) -> CallWindow:
 
 
 def _countries(text: object) -> object:
-    """Return the ISO codes in a comma-separated text; raise ValueError for a text that is not such a list."""
+    """Return the ISO codes in a comma-separated text. Raises ValueError if the text is not a list of ISO codes."""
     codes = [code.strip().upper() for code in str(text).split(",")]
     if not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
         raise ValueError("set it to ISO codes of two letters, separated by commas, such as US,CA")
@@ -39,7 +39,7 @@ def _countries(text: object) -> object:
 
 
 def _whole_minutes(text: object) -> object:
-    """Round minutes up; leave a value that is not a number to the type's check."""
+    """Round minutes up. A value that is not a number is returned unchanged, and the type check rejects it."""
     try:
         return max(1, math.ceil(float(str(text))))
     except (ValueError, OverflowError):

@@ -75,7 +75,7 @@ class Listener:
                 if not stop.is_set():
                     log.warning("database_lost", error=type(error).__name__, consequence="the listener reconnects")
             except Exception as error:
-                log.error("listener_failed", error=type(error).__name__, reason=str(error), consequence="it restarts")
+                log.error("listener_failed", error=type(error).__name__, reason=str(error), consequence="restarted")
             stop.wait(RECONNECT_SECONDS)
 
     def _wake(self, folio: str) -> None:

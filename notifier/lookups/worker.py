@@ -89,8 +89,8 @@ def _claim(lookup_id: int) -> LookupRequest | None:
     alert(
         "warning",
         "The day's units of the county's API are used up",
-        f"{message}. Lookups of unknown or old properties fail until midnight in New York.",
-        "Raise MIAMI_DADE_DAILY_UNIT_CAP (and today's api_unit_budget.cap) if that is too low.",
+        f"{message}. Until midnight in New York, lookups fail if the stored property is missing or old.",
+        "Raise MIAMI_DADE_DAILY_UNIT_CAP (and today's api_unit_budget.cap) if the cap is too low.",
     )
     return None
 
@@ -198,8 +198,8 @@ def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
         alert(
             level["severity"],
             f"Fewer than {level['below']} units of the county's API are left",
-            f"{balance} are left.",
-            "Buy units on the Clerk's developer page. Without them lookups fail.",
+            f"{balance} units are left.",
+            "Buy units on the Clerk's developer page. Without units, lookups fail.",
             cause=f"units below {level['below']}, time {level['crossings']}",
         )
 

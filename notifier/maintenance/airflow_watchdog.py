@@ -1,4 +1,4 @@
-"""Alerts on-call when Airflow has stopped, because Airflow itself cannot report that."""
+"""Alerts on-call when Airflow has stopped, because a stopped Airflow cannot send alerts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CAUSE = "airflow is quiet"
 class AirflowWatchdog:
     """Checks Airflow once a minute.
 
-    A separate thread does this, so that a slow on-call address does not delay maintenance.
+    A separate thread runs the check, so that a slow on-call address does not delay maintenance.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool
             f"Airflow writes queue_metrics every 5 minutes, but has written nothing since {last:%Y-%m-%d %H:%M %Z}: "
             "no ingestion, digest or report will run.",
             "Check that Airflow's scheduler, dag-processor and api-server run and that queue_metrics is not paused. "
-            "Once Airflow runs again, freshness_watch names the runs that were missed: backfill them.",
+            "When Airflow runs again, freshness_watch names the runs that were missed: backfill them.",
             cause=CAUSE,
             connection=connection,
         )

@@ -70,7 +70,7 @@ class LeaderMiddleware(Middleware):
             except psycopg.Error as error:
                 log.warning("database_lost", error=type(error).__name__, consequence="maintenance reconnects")
             except Exception as error:
-                log.error("maintenance_failed", error=where(error), consequence="it restarts")
+                log.error("maintenance_failed", error=where(error), consequence="restarted")
             self._stop.wait(INTERVAL_SECONDS)
 
     def _serve(self, connection: Connection, queues: list[str]) -> None:
@@ -92,10 +92,10 @@ class LeaderMiddleware(Middleware):
 
 
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
-    """Try to take the leader's lock, which a connection holds until it closes. Returns whether this succeeded.
+    """Try to take the leader's lock, which a connection holds until it closes.
 
-    If the present leader has been silent for SILENT_SECONDS, close its connection. The next call can then take the
-    lock, and a frozen leader that resumes no longer holds it.
+    Returns whether the connection now holds the lock. If the present leader has been silent for SILENT_SECONDS, closes
+    the leader's connection. The next call can then take the lock, and a frozen leader that resumes no longer holds it.
     """
     cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS is_taken", (LEADER_LOCK,))
     if (cursor.fetchone() or {})["is_taken"]:

@@ -26,7 +26,7 @@ LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """A task that runs every ``seconds``. 0 means in each round of the scheduler."""
+    """A task that runs every ``seconds``. If ``seconds`` is 0, the task runs in each round of the scheduler."""
 
     name: str
     run: Callable[[Connection], object]

@@ -1,4 +1,4 @@
-"""The periodic tasks of the leader."""
+"""The leader's periodic tasks."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def alert_on_parked(connection: Connection) -> None:
             "critical",
             f"{row[0]} deliveries are parked",
             "The provider did not answer and sent no callback, so these deliveries may or may not have been sent.",
-            "Run `python -m notifier dead-letters list`, compare with the provider's log, and replay those that did "
+            "Run `python -m notifier dead-letters list`, compare it with the provider's log, and replay those that did "
             "not arrive.",
             cause="parked deliveries",
             connection=connection,
@@ -117,7 +117,7 @@ def watch_sms_reports(connection: Connection) -> None:
         alert(
             "critical",
             f"SMS are not delivered: code {row['code']}",
-            f"{row['reason']}. SMS wait, except one trial a minute. Tokens of undelivered SMS are refunded.",
+            f"{row['reason']}. SMS wait, except for one trial a minute. The tokens for undelivered SMS are refunded.",
             f"Look up https://www.twilio.com/docs/api/errors/{row['code']} and correct the sender at Twilio. {RESUMES}",
             cause=REPORTS_CAUSE,
             connection=connection,

@@ -1,4 +1,7 @@
-"""The GSM 03.38 alphabet. An SMS segment holds 160 of its characters, but only 70 if the text has any others."""
+"""The GSM 03.38 alphabet.
+
+An SMS segment holds 160 GSM characters, but only 70 characters if the text has any others.
+"""
 
 from __future__ import annotations
 

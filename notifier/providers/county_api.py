@@ -137,7 +137,8 @@ def _parse(body: Any, folio: str, key: str) -> Answer:
 def _rows(listed: Any) -> list[Mapping[str, Any]]:
     """Return the rows in ``OfficialRecordList``.
 
-    The value is null, a list of rows, or an object that contains one row or a list of rows. Raises OutcomeUnknown for anything else.
+    The value is null, a list of rows, or an object that contains one row or a list of rows. Raises OutcomeUnknown for
+    anything else.
     """
     if isinstance(listed, Mapping):
         listed = listed.get("OfficialRecords")

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 NO_DATE = date(1900, 1, 1)
-#: The maximum number of characters in a name, as in the county's files.
+#: The maximum number of characters in a name. The county's files have the same limit.
 LONGEST_NAME = 300
 LONGEST_CODE = 100
 #: Numbers below these limits fit their columns.

@@ -60,7 +60,7 @@ def check_due(seconds: float = math.inf) -> None:
         try:
             call = twilio_calls.fetch_call(due.provider_id) if due.provider_id else _find(due)
         except ProviderError as error:
-            log.warning("calls_not_reported", provider="twilio", reason=str(error), consequence="asked again later")
+            log.warning("calls_not_reported", provider="twilio", reason=str(error), consequence="retried later")
             return
         if call is not None:
             record(due.id, call)
@@ -109,7 +109,7 @@ def _give_up(delivery_id: int) -> None:
     alert(
         "warning",
         "Twilio never reported the end of a call",
-        f"Twilio sent no callback for delivery {delivery_id} within 72 hours, and does not know the end of the call.",
+        f"Twilio sent no callback for delivery {delivery_id} within 72 hours, and has no record of the call's end.",
         "Compare the call with Twilio's log, and check that Twilio's callbacks reach API_URL.",
         cause="calls without an end",
     )
@@ -118,7 +118,7 @@ def _give_up(delivery_id: int) -> None:
 def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event:
     """Return the event for a call's status.
 
-    It has a code if the call never connected, and the call's duration if it ended.
+    The event has a code if the call never connected, and the call's duration if it ended.
     """
     details: dict[str, str | int] = {}
     if status in NEVER_CONNECTED:

@@ -52,7 +52,7 @@ class Responder(Protocol):
 
 
 class ScriptResponder:
-    """Thanks the person and asks for more in the first turn, and then says goodbye."""
+    """A responder that thanks the person and asks for more in the first turn, and then says goodbye."""
 
     def reply(self, turn: Turn) -> Reply:
         """Return the fixed reply to ``turn``."""

@@ -21,8 +21,8 @@ router = APIRouter()
 
 #: The form of an event's name.
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
-#: The form of SendGrid's two ids, joined into one text. It excludes NUL, lone surrogates, and texts that are too long
-#: for an index.
+#: The form of SendGrid's two ids, joined into one text. The pattern excludes NUL, lone surrogates, and texts that are
+#: too long for an index.
 _ID = re.compile(r"[!-~]{1,500}")
 
 

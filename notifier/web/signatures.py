@@ -43,7 +43,7 @@ class _Fields(dict[str, list[str]]):
 
 
 async def twilio_body(request: Request) -> bytes:
-    """Return the raw body. Answers 403 before reading it if the signature header cannot be Twilio's."""
+    """Return the raw body. Answers 403 without reading the body if the signature header cannot be Twilio's."""
     if not _TWILIO_SIGNATURE.fullmatch(twilio_signature(request)):
         raise FORGED
     return await request.body()

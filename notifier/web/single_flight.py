@@ -33,7 +33,7 @@ class SingleFlight(Generic[T]):
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(self._reading)
         except TimeoutError:
-            raise HTTPException(503, "the read takes too long; try again", {"Retry-After": "5"}) from None
+            raise HTTPException(503, "reading the data takes too long; try again", {"Retry-After": "5"}) from None
 
 
 def _ignore_error(reading: asyncio.Task[T]) -> None:

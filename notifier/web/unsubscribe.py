@@ -1,6 +1,7 @@
 """``/unsubscribe``: GET shows a page with a button, and POST unsubscribes.
 
-The button and mail programs (RFC 8058) send the POST. GET changes nothing, because mail scanners and previews follow every link in an e-mail.
+The button and mail programs (RFC 8058) send the POST. GET changes nothing, because mail scanners and previews follow
+every link in an e-mail.
 """
 
 from __future__ import annotations
