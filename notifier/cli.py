@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sweeping = commands.add_parser(
         "sweep",
-        help="do one round of the work that the leader does every second",
+        help="do once the work that the leader does every second",
         description=SWEEP,
         formatter_class=raw,
     )

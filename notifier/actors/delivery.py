@@ -83,7 +83,7 @@ class DeliveryActor(dramatiq.Actor[P, None]):
         delay: timedelta | float | None = None,
         **options: Any,
     ) -> EnqueueResult:
-        """Enqueue a delivery for ``args`` and ``kwargs``. It is due after ``delay`` (a timedelta, or ms).
+        """Enqueue a delivery for ``args`` and ``kwargs``. The delivery is due after ``delay`` (a timedelta, or ms).
 
         Dramatiq's other options are ignored, because no message is enqueued.
         """

@@ -45,7 +45,7 @@ def low_token_balance(subscriber_id: int) -> None:
 def call_failed(subscriber_id: int, delivery_id: int) -> None:
     """Enqueue an e-mail that reports that the call ``delivery_id`` could not be made. Costs nothing.
 
-    The notifier also enqueues this e-mail when a call becomes failed, dead or parked.
+    The notifier also enqueues this e-mail when the state of a call becomes failed, dead or parked.
     """
     enqueue([requests.call_failed(subscriber_id, delivery_id)])
 

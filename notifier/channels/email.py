@@ -59,7 +59,7 @@ EMAIL_KINDS = (
 
 
 def send(kind: EmailKind, claim: Claim) -> None:
-    """Send the eligible e-mails of the claim and record their outcomes."""
+    """Send the eligible e-mails in the claim, and record their outcomes."""
     emails = [email for _, email in compose_each(claim, eligible(claim, kind.policy), partial(_compose, kind))]
     if emails:
         _send_batch(kind, claim, emails)

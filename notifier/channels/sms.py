@@ -58,7 +58,7 @@ SMS_KINDS = (
 
 
 def send(kind: SmsKind, claim: Claim) -> None:
-    """Send each eligible SMS of the claim and record its outcome."""
+    """Send each eligible SMS in the claim, and record its outcome."""
 
     def compose(row: Row) -> tuple[Row, str]:
         try:

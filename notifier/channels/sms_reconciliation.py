@@ -95,8 +95,7 @@ def _find(sms: UnconfirmedSms) -> SmsRecord | None:
 def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
     """Return whether the record has the delivery's text and time.
 
-    If a worker died before it stored the text, the delivery has no body. In this case, the link to the lead identifies
-    the SMS.
+    If a worker died before it stored the text, the delivery has no body. The link to the lead then identifies the SMS.
     """
     first, last = sms.claimed_at - TOLERANCE, sms.claimed_at + TOLERANCE
     last += timedelta(seconds=settings.provider_timeout_seconds)

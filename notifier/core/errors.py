@@ -25,7 +25,7 @@ class Refused(ProviderError):
 
 
 class TooLate(Refused):
-    """Nothing was sent, because the process was held up and another process may have taken the claim."""
+    """Nothing was sent, because the process was delayed and another process may have taken the claim."""
 
 
 class Throttled(ProviderError):

@@ -54,7 +54,7 @@ class DeliveryRequest:
 
 @dataclass(eq=False)
 class _Pending:
-    """The request of one thread, and its result after any thread has enqueued it."""
+    """One thread's request, and its result after any thread has enqueued the request."""
 
     request: DeliveryRequest
     result: EnqueueResult | None = None

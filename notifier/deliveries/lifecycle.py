@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 #: This process's claims whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
-#: A worker makes a request without checking its claim if the claim is younger than this (s). The leader takes back only
+#: If a claim is younger than this (s), a worker makes a request without checking the claim. The leader takes back only
 #: older claims.
 FRESH_SECONDS = 2.0
 #: A worker makes no further request for a claim that is older than this (s), so that the actor ends before its time

@@ -64,7 +64,8 @@ class LookupPending(Exception):
 class LookupFailed(Exception):
     """The lookup failed.
 
-    ``code`` is the reason. ``retry_after`` says how long (s) to wait before another try. None means no wait.
+    ``code`` is the reason. ``retry_after`` says how long (s) to wait before another try. If it is None, no wait is
+    needed.
     """
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
@@ -103,7 +104,7 @@ class AnswerWait:
         return self._request.lookup_id
 
     def registered(self, wake: Callable[[], object]) -> AbstractContextManager[None]:
-        """Register ``wake``. Another thread calls it whenever the answer may be available."""
+        """Register ``wake``. Another thread calls ``wake`` whenever the answer may be available."""
         return listener.registered(self._request.folio, wake)
 
     def begin(self) -> None:

@@ -68,7 +68,7 @@ def _ask(request: LookupRequest) -> None:
 
 
 def _claim(lookup_id: int) -> LookupRequest | None:
-    """Claim the lookup and reserve a unit for it. Returns None if no call may or need be made."""
+    """Claim the lookup and reserve a unit for it. Returns None if the API must not or need not be called."""
     cap = settings.miami_dade_daily_unit_cap
     subscriber_cap = settings.miami_dade_subscriber_unit_cap
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap, subscriber_cap=subscriber_cap)
@@ -149,7 +149,7 @@ def _fail(request: LookupRequest, error: ProviderError) -> None:
 def _costs_nothing(error: ProviderError) -> bool:
     """Return whether the reserved unit goes back to the budget.
 
-    The unit stays used if the outcome of the call is unknown.
+    If the outcome of the call is unknown, the unit counts as used.
     """
     return not isinstance(error, OutcomeUnknown)
 

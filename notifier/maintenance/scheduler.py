@@ -62,7 +62,7 @@ class Scheduler:
                 log.error("periodic_task_failed", task=task.name, error=where(error))
 
     def _start(self, task: PeriodicTask) -> None:
-        """Run a task in a separate thread with its own connection, unless its previous run is still going on."""
+        """Run a task in a separate thread with its own connection, unless its previous run has not ended."""
         last = self._threads.get(task)
         if last is None or not last.is_alive():
             self._threads[task] = Thread(target=_run_alone, args=(task,), name=task.name, daemon=True)

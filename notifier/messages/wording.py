@@ -24,7 +24,7 @@ _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 def one_line(text: str | None, limit: int) -> str:
     """Return a text from outside as one line of at most ``limit`` characters, without invisible characters.
 
-    This also removes control characters, which XML forbids, and marks that change the direction of text.
+    The function also removes control characters, which XML forbids, and marks that change the direction of text.
     """
     shown = "".join(_shown(character) for character in unicodedata.normalize("NFKC", text or ""))
     return " ".join(shown.split())[:limit].rstrip()

@@ -1,4 +1,4 @@
--- Hold the price of a lookup from the subscriber's balance. Returns no row if the balance is too low.
+-- Hold the tokens that a lookup costs. Returns no row if the balance is too low.
 WITH payer AS (
     SELECT id FROM users WHERE id = %(subscriber)s AND token_balance >= %(tokens)s FOR NO KEY UPDATE
 )
