@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
-from psycopg.rows import DictRow
 
-from leads.alert import alert
 from leads.logs import get_logger
-from notifier.core.db import retry_transaction, rows, statement, transaction
-from notifier.core.errors import KindUnavailable, OutcomeNotRecorded, ProviderError, ProviderUnavailable, Throttled
+from notifier.core.db import rows, transaction
+from notifier.core.errors import OutcomeNotRecorded, ProviderError
 from notifier.core.queues import EMAIL, VOICE, Queue
 from notifier.core.settings import settings
-from notifier.core.states import ACCEPTED_STATES, DEAD_LETTER_STATES, RELEASED_STATES, State
+from notifier.core.states import State
+from notifier.deliveries import breakers
 from notifier.deliveries.call_capacity import free_call_capacity
+from notifier.deliveries.commits import Cursor, commit, commit_each
+from notifier.deliveries.settlement import record_dead_letters, settle_or_release
 
 log = get_logger(__name__)
-
-Cursor = psycopg.Cursor[DictRow]
-T = TypeVar("T")
 
 #: This process's claims whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
@@ -40,14 +36,6 @@ FRESH_SECONDS = 2.0
 #: A worker makes no further request for a claim that is older than this (s), so that the actor ends before its time
 #: limit.
 CLAIM_SECONDS = 120.0
-#: How long (s) a worker tries to record an outcome while the database is away. After this time, the leader marks the
-#: deliveries as unknown.
-RECORD_TIMEOUT = 30.0
-RESUMES = "Sending resumes automatically when a trial succeeds."
-
-
-class _RowLocked(Exception):
-    """Another session has locked a row that an outcome changes."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +114,9 @@ def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id
 
     def record(cursor: Cursor, part: Sequence[SentRecord]) -> None:
         _finish(cursor, claimed, State.ACCEPTED, part, provider_id=provider_id)
-        _close_breakers(cursor, claimed.kind, queue, [one.delivery_id for one in part])
+        breakers.close(cursor, claimed.kind, queue, [one.delivery_id for one in part])
 
-    _record_each(sent, record)
+    commit_each(sent, record)
 
 
 def end(
@@ -149,9 +137,9 @@ def end(
     def record(cursor: Cursor, part: Sequence[int]) -> None:
         _finish(cursor, claimed, state, [SentRecord(i, "") for i in part], code=code, message=message)
         if rejected_by is not None:
-            _close_breakers(cursor, claimed.kind, rejected_by, part)
+            breakers.close(cursor, claimed.kind, rejected_by, part)
 
-    _record_each(list(ids), record)
+    commit_each(list(ids), record)
 
 
 def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderError) -> None:
@@ -160,7 +148,7 @@ def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderErro
     def record(cursor: Cursor, part: Sequence[SentRecord]) -> None:
         _finish(cursor, claimed, State.UNKNOWN, part, code=error.code, message=str(error))
 
-    _record_each(sent, record)
+    commit_each(sent, record)
 
 
 def requeue(
@@ -172,7 +160,7 @@ def requeue(
     queue or of the kind opens. After the last two, on-call is alerted. If ``before_request`` is true, no request went
     out: only deliveries that are still ``sending`` are requeued, and other deliveries in ``ids`` keep their outcome.
     """
-    wait = _wait(error)
+    wait = breakers.seconds_to_wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
 
     def record(cursor: Cursor, part: Sequence[int]) -> None:
@@ -189,35 +177,10 @@ def requeue(
             message=str(error)[:500],
         )
         record_dead_letters(cursor, [row["id"] for row in requeued if row["state"] == State.DEAD], "retries used up")
-        if wait is not None:
-            _open_breaker(cursor, claimed.kind, queue, wait, code, error)
+        breakers.open_after(cursor, claimed.kind, queue, error, code)
 
-    _record_each(list(ids), record)
-    _alert_when_unavailable(claimed.kind, queue, error)
-
-
-def _wait(error: Exception) -> float | None:
-    """Return how long (s) the queue or the kind waits after ``error``, or None if the retry delays apply."""
-    if isinstance(error, Throttled):
-        return error.retry_after
-    return 60 * settings.notifier_time_scale if isinstance(error, ProviderUnavailable | KindUnavailable) else None
-
-
-def _alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
-    if not isinstance(error, ProviderUnavailable | KindUnavailable):
-        return
-    is_kind = isinstance(error, KindUnavailable)
-    alert(
-        "critical",
-        f"{kind}: nothing of this kind can be sent"
-        if is_kind
-        else f"{queue.queue_name}: the provider refuses everything",
-        f"{error}. No delivery is lost: deliveries wait, and the notifier tries one delivery a minute.",
-        f"Check the kind's template and sender. {RESUMES}"
-        if is_kind
-        else f"Check the provider's key, sender and account. {RESUMES}",
-        cause=str(error) if is_kind else None,
-    )
+    commit_each(list(ids), record)
+    breakers.alert_when_unavailable(claimed.kind, queue, error)
 
 
 def keep(claimed: Claim, ids: Sequence[int]) -> bool:
@@ -245,7 +208,7 @@ def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
     def record(cursor: Cursor) -> list[int]:
         return [row["id"] for row in rows(cursor, "deliveries/renew", ids=list(ids), claim=claimed.key)]
 
-    return _record(record)
+    return commit(record)
 
 
 def release(claimed: Claim, ids: Sequence[int]) -> None:
@@ -282,71 +245,7 @@ def _defer(
         "until": until,
         "pause": pause.total_seconds(),
     }
-    _record_each(ids, lambda cursor, part: rows(cursor, "deliveries/defer", ids=list(part), **parameters))
-
-
-def _record(transact: Callable[[Cursor], T]) -> T:
-    """Commit the outcome of a claim. Keeps trying for RECORD_TIMEOUT seconds while the database is away."""
-
-    def attempt() -> T:
-        with transaction() as cursor:
-            return transact(cursor)
-
-    try:
-        return retry_transaction(attempt, timeout=RECORD_TIMEOUT)
-    except psycopg.Error as error:
-        raise OutcomeNotRecorded(f"An outcome could not be recorded ({type(error).__name__})") from None
-
-
-def _record_each(items: Sequence[T], write: Callable[[Cursor, Sequence[T]], object]) -> None:
-    """Commit the outcomes of ``items`` together, or in smaller parts while another session has locked one of the rows.
-
-    Only the items with locked rows wait for the locks.
-    """
-    parts, locked = deque([items]), list[T]()
-    while parts and len(items) > 1:
-        part = parts.popleft()
-        if not _is_recorded(part, write):
-            half = len(part) // 2
-            parts += [part[:half], part[half:]] if half else []
-            locked += [] if half else part
-    for item in locked if len(items) > 1 else items:
-        _record(partial(_write_one, write, item))
-
-
-def _write_one(write: Callable[[Cursor, Sequence[T]], object], item: T, cursor: Cursor) -> None:
-    write(cursor, [item])
-
-
-def _is_recorded(part: Sequence[T], write: Callable[[Cursor, Sequence[T]], object]) -> bool:
-    """Commit the outcomes of ``part``. Returns false if another session has locked one of the rows."""
-
-    def attempt(cursor: Cursor) -> None:
-        cursor.execute("SET LOCAL lock_timeout = '300ms'")
-        try:
-            write(cursor, part)
-        except psycopg.errors.LockNotAvailable:
-            raise _RowLocked from None
-
-    try:
-        _record(attempt)
-    except _RowLocked:
-        return False
-    return True
-
-
-def _open_breaker(cursor: Cursor, kind: str, queue: Queue, wait: float, code: str, error: Exception) -> None:
-    place: dict[str, str] = {"kind": kind} if isinstance(error, KindUnavailable) else {"queue": queue.queue_name}
-    name = "deliveries/open_kind_breaker" if "kind" in place else "deliveries/open_breaker"
-    # A trial must have time to end before the next trial.
-    interval = max(wait, 1.0) if isinstance(error, Throttled) else wait
-    parameters = {**place, "wait": wait, "interval": interval, "code": code, "reason": str(error)[:500]}
-    cursor.execute(statement(name), parameters)
-
-
-def _close_breakers(cursor: Cursor, kind: str, queue: Queue, ids: Collection[int]) -> None:
-    parameters = {"kind": kind, "queue": queue.queue_name, "ids": list(ids)}
-    cursor.execute(statement("deliveries/close_breakers"), parameters)
+    commit_each(ids, lambda cursor, part: rows(cursor, "deliveries/defer", ids=list(part), **parameters))
 
 
 def _finish(
@@ -376,25 +275,3 @@ def _finish(
     if len(ids) < len(sent):
         log.warning("claim_lost", claimed=len(sent), taken_back=len(sent) - len(ids))
     settle_or_release(cursor, ids, state, code)
-
-
-def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: str | None) -> None:
-    """Settle or release the tokens of deliveries, as ``state`` requires, and record dead letters for operators."""
-    if state in ACCEPTED_STATES:
-        # Do not settle calls here. When a call ends, its duration determines how many tokens are settled.
-        cursor.execute(
-            "SELECT settle_tokens(ARRAY (SELECT id FROM deliveries WHERE id = ANY (%s) AND channel <> 'voice'))",
-            (list(ids),),
-        )
-    elif state in DEAD_LETTER_STATES:
-        record_dead_letters(cursor, ids, reason or state.value)
-    elif state in RELEASED_STATES:
-        cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), reason))
-
-
-def record_dead_letters(cursor: Cursor, ids: Sequence[int], reason: str) -> None:
-    """Release tokens, record a dead letter for each delivery, and notify the subscribers of failed calls."""
-    if ids:
-        cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), reason))
-        cursor.execute(statement("deliveries/record_dead_letters"), {"ids": list(ids)})
-        cursor.execute(statement("deliveries/enqueue_call_failures"), {"ids": list(ids)})

@@ -9,7 +9,7 @@ from leads.logs import get_logger
 from notifier.core.db import rows
 from notifier.core.settings import settings
 from notifier.core.states import State
-from notifier.deliveries.lifecycle import settle_or_release
+from notifier.deliveries.settlement import settle_or_release
 from notifier.maintenance.scheduler import Connection
 
 log = get_logger(__name__)

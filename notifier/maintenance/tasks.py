@@ -12,7 +12,7 @@ from notifier.core.db import rows, statement
 from notifier.core.queues import KINDS, QUEUES, SMS, kinds_of
 from notifier.core.settings import settings
 from notifier.deliveries import ledger_check, provider_events
-from notifier.deliveries.lifecycle import RESUMES
+from notifier.deliveries.breakers import RESUMES
 from notifier.lookups import worker
 from notifier.maintenance.scheduler import Connection, PeriodicTask
 from notifier.maintenance.sweep import sweep

@@ -21,6 +21,7 @@ from notifier.deliveries import lifecycle
 from notifier.deliveries.dispatch import dispatch
 from notifier.deliveries.enqueue import DeliveryRequest, EnqueueResult, enqueue_deliveries
 from notifier.deliveries.lifecycle import Claim, SentRecord
+from notifier.deliveries.settlement import record_dead_letters
 from notifier.providers import twilio
 
 
@@ -67,7 +68,7 @@ def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
     if failed:
         with transaction() as cursor:
             ended = [row["id"] for row in rows(cursor, "voice/fail_without_number", ids=list(failed))]
-            lifecycle.record_dead_letters(cursor, ended, "no_phone_number")
+            record_dead_letters(cursor, ended, "no_phone_number")
     return [replace(result, state=State.FAILED) if result.delivery_id in failed else result for result in results]
 
 

@@ -14,7 +14,7 @@ from notifier.actors import drain
 from notifier.broker import wakeups
 from notifier.channels import sms_reconciliation
 from notifier.core.queues import EMAIL, SMS, VOICE, Queue
-from notifier.deliveries import lifecycle
+from notifier.deliveries import commits
 from notifier.maintenance.leader import LEADER_LOCK
 from tests.notifier.system import System
 
@@ -114,4 +114,4 @@ def test_asking_about_sms_ends_in_time(system: System) -> None:
 def test_the_time_of_a_wake_up_leaves_time_for_the_claim_in_hand() -> None:
     from notifier.broker.redis_broker import TEN_MINUTES_MS
 
-    assert wakeups.WAKEUP_SECONDS + lifecycle.RECORD_TIMEOUT + 5 * 60 < TEN_MINUTES_MS / 1000
+    assert wakeups.WAKEUP_SECONDS + commits.RECORD_TIMEOUT + 5 * 60 < TEN_MINUTES_MS / 1000

@@ -15,6 +15,7 @@ from notifier.deliveries import lifecycle, provider_events
 from notifier.deliveries.enqueue import DeliveryRequest, enqueue_deliveries
 from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.deliveries.provider_events import Event
+from notifier.deliveries.settlement import settle_or_release
 from tests.notifier.system import System
 
 
@@ -36,7 +37,7 @@ def sms_in(system: System, state: str) -> int:
     if state == "parked":
         with transaction() as cursor:
             cursor.execute("UPDATE deliveries SET state = 'parked'")
-            lifecycle.settle_or_release(cursor, [delivery], State.PARKED, "test")
+            settle_or_release(cursor, [delivery], State.PARKED, "test")
     return delivery
 
 
