@@ -42,8 +42,8 @@ def clean_up(
                 done[rule.name] = _count(connection, rule, before)
             elif rule.archived is not None:
                 done[rule.name] = _archive_and_remove(connection, archive, rule, before, batch)
-            elif rule.emptied:
-                done[rule.name] = _empty(connection, rule, before, batch)
+            elif rule.removal:
+                done[rule.name] = _repeat_removal(connection, rule, before, batch)
             else:
                 done[rule.name] = _delete(connection, rule, before, batch)
         before = moment - timedelta(days=ARCHIVED_LOG_DAYS)
@@ -100,17 +100,17 @@ def _delete(connection: psycopg.Connection, rule: Rule, before: datetime, batch:
         total, after = total + row[0], row[1]
 
 
-def _empty(connection: psycopg.Connection, rule: Rule, before: datetime, batch: int) -> int:
+def _repeat_removal(connection: psycopg.Connection, rule: Rule, before: datetime, batch: int) -> int:
     query = statement_with(
-        "operations/retention/empty_old",
+        f"operations/retention/{rule.removal}",
         table=rule.table,
         age=rule.age,
         condition=rule.condition,
         assignments=", ".join(f"{column} = NULL" for column in rule.emptied),
     )
     total = 0
-    while emptied := connection.execute(query, {"before": before, "limit": batch}).rowcount:
-        total += emptied
+    while changed := connection.execute(query, {"before": before, "limit": batch}).rowcount:
+        total += changed
     return total
 
 

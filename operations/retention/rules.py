@@ -20,8 +20,8 @@ class Rule:
     """A rule that removes the rows of ``table`` (alias ``d``) that are older than ``days`` and meet ``condition``.
 
     ``age`` names the column with a row's time. ``archived`` is the SQL expression for a row's JSON in the archive; None
-    means that the rows are not archived. ``removal`` names the ``.sql`` file that removes archived rows. ``emptied``
-    lists columns that are set to NULL in rows that stay.
+    means that the rows are not archived. ``removal`` names the ``.sql`` file that removes a batch; without it, rows are
+    deleted in the order of their ids. ``emptied`` lists columns that ``empty_old`` sets to NULL in rows that stay.
     """
 
     name: str
@@ -63,6 +63,7 @@ RULES = (
         " AND NOT EXISTS (SELECT FROM token_entries e WHERE e.lookup_id = d.id AND e.entry = 'hold')",
     ),
     Rule("queue_metrics", "queue_metrics", "recorded_at"),
+    Rule("subscriber_units", "subscriber_unit_budget", "day", removal="delete_without_id"),
     Rule("dead_letters", "failed_jobs", "failed_at", condition="d.state <> 'open'"),
     Rule("rejected_records", "rejected_records", "created_at"),
     Rule("unmatched_records", "unmatched_records", "created_at"),
@@ -78,6 +79,7 @@ RULES = (
         "business_date",
         days=365,
         condition="d.record_type = 'eviction' AND d.party_name IS NOT NULL",
+        removal="empty_old",
         emptied=("party_name",),
     ),
     Rule(
@@ -86,6 +88,7 @@ RULES = (
         "business_date",
         days=730,
         condition="coalesce(d.party_name, d.counterparty_name) IS NOT NULL",
+        removal="empty_old",
         emptied=("party_name", "counterparty_name"),
     ),
 )
@@ -156,7 +159,6 @@ KEPT = {
     "street_aliases": _REFERENCE,
     "street_words": _REFERENCE,
     "subscriber_lead_criteria": _APP,
-    "subscriber_unit_budget": "counts units for each subscriber and day; deleted with the subscriber",
     "suppressions": "a person who opted out stays opted out for good, which needs the address",
     "token_entries": "the ledger, from which balances are proved: ids and amounts",
     "users": _APP,

@@ -18,6 +18,7 @@ TEMPLATES: dict[str, dict[str, str]] = {
     "delete_archived.sql": {"archived": "d", "table": "queue_metrics"},
     "empty_deliveries.sql": {"archived": "d"},
     "delete_old.sql": {"age": "recorded_at", "condition": "true", "table": "queue_metrics"},
+    "delete_without_id.sql": {"age": "day", "condition": "true", "table": "subscriber_unit_budget"},
     "empty_old.sql": {
         "age": "business_date",
         "assignments": "party_name = NULL",

@@ -175,6 +175,16 @@ def test_after_a_clean_up_nothing_is_sent_or_charged_again(rows: Rows, archive: 
     assert clean(rows, archive)["deliveries"] == 0
 
 
+def test_used_units_of_subscribers_are_removed_after_ninety_days(rows: Rows, archive: FileArchive) -> None:
+    user = rows.user()
+    for age in (1, 89, 92, 93):
+        rows.database.connection.execute(
+            "INSERT INTO subscriber_unit_budget (day, subscriber_id, used) VALUES (%s, %s, 1)", (ago(age).date(), user)
+        )
+    assert clean(rows, archive, batch=1)["subscriber_units"] == 2
+    assert rows.all("SELECT day FROM subscriber_unit_budget ORDER BY day DESC") == [ago(1).date(), ago(89).date()]
+
+
 def court_record(rows: Rows, record_type: str, age: float) -> None:
     rows.database.connection.execute(
         "INSERT INTO court_records (record_type, case_number, business_date, entry, party_name, counterparty_name,"
