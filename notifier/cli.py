@@ -34,7 +34,10 @@ deliveries whose outcome is unknown, and apply the events that providers have se
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns 0, or 1 if the command was refused or found a problem. Wrong arguments exit with 2."""
+    """Run a command. Returns 0, or 1 if the command was refused or found a problem.
+
+    Exits with 2 if the arguments are wrong.
+    """
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))

@@ -21,19 +21,20 @@ log = get_logger(__name__)
 class AdminActor(dramatiq.Actor[Any, None]):
     """An actor that alerts on-call.
 
-    The texts of an alert may name a person, so the Dramatiq message contains them encrypted. An alert must not depend
-    on Redis: if Redis does not accept the message, ``send`` alerts on-call from the caller's process and returns None.
+    An alert may name a person, so the Dramatiq message contains the alert's text in encrypted form. An alert must not
+    depend on Redis: if Redis does not accept the message, ``send`` alerts on-call from the caller's process and returns
+    None.
     """
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[None]:
-        """Return the message for an alert, with encrypted texts. Takes the arguments of ``alert_on_call``."""
+        """Return the message for an alert, with encrypted text. Takes the same arguments as ``alert_on_call``."""
         texts = inspect.signature(alert_on_call).bind(*args, **(kwargs or {})).arguments
         severity = texts.pop("severity")
         encrypted = encryption.encrypt("alerts", json.dumps(texts))
         return super().message_with_options(kwargs={"severity": severity, "encrypted": encrypted}, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
-        """Enqueue an alert, or alert on-call from this process while Redis is away. ``delay`` is a timedelta or in ms.
+        """Enqueue an alert, or alert on-call from this process if Redis is down. ``delay`` is a timedelta or in ms.
 
         Returns the Dramatiq message, or None if this process alerted on-call. Raises TypeError for wrong arguments.
         """
@@ -63,9 +64,9 @@ def admin_alert(
     encrypted: str = "",
     sealed: str = "",
 ) -> None:
-    """Alert on-call. ``encrypted`` contains the three texts in the encrypted form that ``send`` puts into Redis.
+    """Alert on-call. ``encrypted`` contains the alert's text in the encrypted form that ``send`` puts into Redis.
 
-    In messages from the previous release the argument ``encrypted`` is named ``sealed``. The next release can remove
+    In messages from the previous release, the argument ``encrypted`` is named ``sealed``. The next release can remove
     ``sealed``.
     """
     if not (encrypted := encrypted or sealed):

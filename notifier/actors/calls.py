@@ -31,7 +31,7 @@ def enqueue_inbound_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResu
 
 @delivery_actor(requests.outbound_call, enqueue=enqueue_calls)
 def outbound_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> None:
-    """Enqueue a call to a lead with the script ``script_id``. A call of three minutes costs 20 tokens."""
+    """Enqueue a call to a lead. The call uses the script ``script_id``. A call of three minutes costs 20 tokens."""
     enqueue_calls([requests.outbound_call(subscriber_id, lead_id, script_id, request_id)])
 
 

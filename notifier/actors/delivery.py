@@ -25,7 +25,7 @@ def enqueue(
     requests: Iterable[DeliveryRequest],
     write: Callable[[Sequence[DeliveryRequest]], list[EnqueueResult]] = enqueue_deliveries,
 ) -> list[EnqueueResult]:
-    """Enqueue all deliveries or none with ``write``, and wake each queue that has a delivery due now.
+    """Enqueue either all deliveries or none with ``write``, and wake each queue that has a delivery due now.
 
     Return one result for each request, in the same order. Raises the errors that ``DeliveryActor`` lists.
     """
@@ -45,17 +45,17 @@ class DeliveryActor(dramatiq.Actor[P, None]):
 
     ``send`` and ``send_with_options`` do not enqueue a Dramatiq message. In the caller's process these methods write
     the delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return the
-    EnqueueResult. Both methods succeed while Redis is away. If the delivery already exists, both methods return it. If
-    the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise UnknownRecipient if the
-    subscriber or lead does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error if the database
-    does not accept the row. After an error, nothing has been enqueued.
+    EnqueueResult. Both methods succeed even while Redis is down. If the delivery already exists, both methods return
+    it. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise UnknownRecipient if
+    the subscriber or lead does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error if the
+    database does not accept the row. After an error, nothing has been enqueued.
 
     ``message`` and ``fn`` work as in Dramatiq: if a program puts a message for this actor into Redis, a worker runs the
     function, which enqueues the same delivery.
 
     Parameters, in addition to those of ``dramatiq.Actor``:
       build_request: takes the actor's arguments and returns a delivery request.
-      enqueue: enqueues such requests.
+      enqueue: enqueues delivery requests.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class DeliveryActor(dramatiq.Actor[P, None]):
         self.__doc__ = fn.__doc__
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> EnqueueResult:  # type: ignore[override]  # see the class
-        """Enqueue a delivery for these arguments. It is due now."""
+        """Enqueue a delivery for these arguments. The delivery is due now."""
         return self.enqueue([self.build_request(*args, **kwargs)])[0]
 
     def send_with_options(  # type: ignore[override]  # see the class
@@ -83,7 +83,9 @@ class DeliveryActor(dramatiq.Actor[P, None]):
         delay: timedelta | float | None = None,
         **options: Any,
     ) -> EnqueueResult:
-        """Enqueue a delivery for ``args`` and ``kwargs``. The delivery is due after ``delay`` (a timedelta, or ms).
+        """Enqueue a delivery for ``args`` and ``kwargs``.
+
+        The delivery is due after ``delay`` (a timedelta or a number of milliseconds).
 
         Dramatiq's other options are ignored, because no message is enqueued.
         """
@@ -113,7 +115,9 @@ def delivery_actor(
 
 
 def send_many(actor: DeliveryActor[Any], rows: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-    """Enqueue many deliveries in one statement, all or none. Each row contains keyword arguments for ``actor.send``.
+    """Enqueue many deliveries in one statement, either all or none.
+
+    Each row contains keyword arguments for ``actor.send``.
 
     Return one result for each row, in the same order.
     """

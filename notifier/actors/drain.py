@@ -1,4 +1,4 @@
-"""The drain actors. A wake-up runs the drain actor of its queue, which claims and sends until no delivery is due."""
+"""The drain actors. A wake-up runs its queue's drain actor, which claims and sends deliveries until none is due."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from notifier.voice import outbound, reconciliation
 
 log = get_logger(__name__)
 
-#: How long deliveries wait after the database was away.
+#: How long deliveries wait after a worker could not reach the database.
 PAUSE = timedelta(seconds=1)
 #: The maximum number of delivery ids that are logged for a batch.
 LOGGED_IDS = 10
 
-#: The function that sends the claimed deliveries of each kind.
+#: For each kind, the function that sends the claimed deliveries.
 SENDERS: Mapping[str, Callable[[Claim], None]] = {
     **{kind.name: partial(email.send, kind) for kind in email.EMAIL_KINDS},
     **{kind.name: partial(sms.send, kind) for kind in sms.SMS_KINDS},
@@ -56,10 +56,10 @@ class StopDraining(Middleware):
 
 
 def drain_queue(queue: Queue) -> int:
-    """Send deliveries from ``queue`` until none is due or the worker shuts down. Returns how many were claimed.
+    """Send deliveries from ``queue`` until none is due or the worker shuts down.
 
-    After WAKEUP_SECONDS the worker makes no further claim and wakes the queue again. Raises psycopg.OperationalError
-    when the database does not answer before a claim.
+    Returns how many deliveries were claimed. After WAKEUP_SECONDS the worker makes no further claim and wakes the queue
+    again. Raises psycopg.OperationalError if the database does not answer before a claim.
     """
     claimed = 0
     end = time.monotonic() + wakeups.WAKEUP_SECONDS
@@ -77,7 +77,8 @@ def drain_queue(queue: Queue) -> int:
 def _send(claim: Claim, queue: Queue) -> None:
     """Send a claim.
 
-    An error in our own code costs at most one attempt, and never repeats a request that may have succeeded.
+    An error in our own code costs each delivery at most one attempt. A request that may have succeeded is never
+    repeated.
     """
     with bound_contextvars(kind=claim.kind, delivery_ids=claim.ids[:LOGGED_IDS]):
         _send_claim(claim, queue)
@@ -103,7 +104,7 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
 
 
 def _drain(queue: Queue) -> None:
-    """Drain a queue. Returns if the database is away, because the leader will wake the queue again."""
+    """Drain a queue. Returns early if the database is down, because the leader will wake the queue again."""
     try:
         drain_queue(queue)
     except (psycopg.OperationalError, OutcomeNotRecorded) as error:

@@ -16,7 +16,7 @@ def new_lead_alert(subscriber_id: int, lead_id: int) -> None:
 
 @delivery_actor(requests.daily_digest)
 def daily_digest(subscriber_id: int, day: str | date) -> None:
-    """Enqueue a digest of the new leads since the previous digest. ``day`` is an ISO date. Costs 1 token."""
+    """Enqueue a digest of the leads that are new since the previous digest. ``day`` is an ISO date. Costs 1 token."""
     enqueue([requests.daily_digest(subscriber_id, day)])
 
 

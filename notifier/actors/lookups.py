@@ -18,8 +18,8 @@ class LookupActor(dramatiq.Actor[Any, None]):
     """An actor that looks up a property.
 
     ``send`` does not return a Dramatiq message. ``send`` writes the request to the database, wakes a worker if the
-    request is new, and returns the RequestedLookup. ``send`` succeeds while Redis is away. If the stored property is
-    recent, the result contains the answer and no request is written. ``send`` raises the errors of
+    request is new, and returns the RequestedLookup. ``send`` succeeds even while Redis is down. If the stored property
+    is recent, the result contains the answer and no request is written. ``send`` raises the errors of
     ``notifier.lookups.client.request_lookup``.
     """
 
@@ -33,14 +33,17 @@ class LookupActor(dramatiq.Actor[Any, None]):
 
 
 def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
-    """Declare a function as a LookupActor. ``dramatiq.actor`` has a return type that does not name this class."""
+    """Declare a function as a LookupActor.
+
+    The annotations of ``dramatiq.actor`` do not name LookupActor, so this function casts the actor to that class.
+    """
     declare = dramatiq.actor(
         actor_class=LookupActor,
         actor_name=ACTOR,
         queue_name=LOOKUPS.queue_name,
         priority=1,
         max_retries=len(client.RETRY_DELAYS),
-        # These delays are for our own failures, such as a restarted database. Different retry delays apply after a
+        # These delays apply to failures on our side, such as a database restart. Different retry delays apply after a
         # failure of the county's API.
         min_backoff=2_000,
         max_backoff=8_000,
@@ -51,8 +54,8 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
 
 @_lookup_actor
 def property_lookup(folio_number: str, subscriber_id: int | None, lookup_id: int | None = None) -> None:
-    """Ask the county's API and store the answer. The setting ``LOOKUP_TOKENS`` is the price.
+    """Ask the county's API and store the answer. The setting ``LOOKUP_TOKENS`` contains the price.
 
-    ``lookup_id`` identifies the request in the database. If it is None, the actor writes a request first.
+    ``lookup_id`` identifies the request in the database. If ``lookup_id`` is None, the actor writes a request first.
     """
     worker.answer(folio_number, subscriber_id, lookup_id)

@@ -51,7 +51,7 @@ def weekly_report(subscriber_id: int, week_start: str | date) -> DeliveryRequest
 
 
 def welcome_email(subscriber_id: int) -> DeliveryRequest:
-    """Return the request for a welcome e-mail. Each subscriber gets only one."""
+    """Return the request for a welcome e-mail. Each subscriber gets only one welcome e-mail."""
     return DeliveryRequest("welcome_email", f"welcome:{subscriber_id}", int(subscriber_id))
 
 
@@ -121,5 +121,5 @@ def _call(kind: str, subscriber_id: int, lead_id: int, script_id: int, request_i
 
 
 def _iso(day: str | date) -> str:
-    """Return ``day`` as an ISO date. Raises ValueError if a text is not an ISO date."""
+    """Return ``day`` as an ISO date. Raises ValueError if a string is not an ISO date."""
     return (day if isinstance(day, date) else date.fromisoformat(day)).isoformat()

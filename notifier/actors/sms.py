@@ -14,9 +14,9 @@ def urgent_lead_sms(subscriber_id: int, lead_id: int) -> None:
 
 @delivery_actor(requests.verification_sms)
 def verification_sms(subscriber_id: int, code: str) -> None:
-    """Enqueue an SMS with a verification code. Costs ``VERIFICATION_SMS_TOKENS``, or nothing if the balance is too low.
+    """Enqueue an SMS with a verification code.
 
-    The code is stored encrypted until it is sent or expires. Requests for the same code within one clock minute create
-    only one delivery.
+    The SMS costs ``VERIFICATION_SMS_TOKENS``, or nothing if the balance is too low. The code is stored encrypted
+    until it is sent or expires. Requests for the same code within one clock minute create only one delivery.
     """
     enqueue([requests.verification_sms(subscriber_id, code)])

@@ -1,4 +1,4 @@
-"""The consumer of a queue. Redis wakes it when a message arrives.
+"""The consumer of a queue. Redis wakes the consumer when a message arrives.
 
 A consumer holds only as many messages as its process can work on at once.
 """
@@ -34,7 +34,7 @@ UNDECODABLE = "undecodable"
 class QueueConsumer(Consumer):
     """Iterates over the messages in a queue, and holds at most ``limit`` unacknowledged messages.
 
-    While Redis is away, the consumer keeps its messages. Dramatiq's own consumer would lose them.
+    While Redis is down, the consumer keeps its messages. Dramatiq's own consumer would lose its messages.
     """
 
     def __init__(self, broker: RedisBroker, queue_name: str, limit: int) -> None:
@@ -87,8 +87,8 @@ class QueueConsumer(Consumer):
         if due:
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
-            # BLMOVE moves the head of a list to the place where it was, and blocks until the list has an element. The
-            # command changes nothing, so a lost reply loses no message.
+            # This BLMOVE waits until the list has an element, and then moves the first element to the position that it
+            # already has. The command changes nothing, so a lost reply loses no message.
             key = internals.waiting_key(self._broker, self._queue_name)
             self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 
@@ -119,7 +119,10 @@ class QueueConsumer(Consumer):
         )
 
     def _id_of(self, data: bytes) -> str:
-        """Return the Redis id of a malformed message that was fetched. Its bytes may contain a wrong id."""
+        """Return the Redis id of a malformed message that was fetched.
+
+        The bytes of a malformed message may contain a wrong id.
+        """
         client: Any = self._broker.client
         messages = internals.messages_key(self._broker, self._queue_name)
         claimed = internals.claimed_redis_id(data)
@@ -130,11 +133,11 @@ class QueueConsumer(Consumer):
         return next((name for name, found in zip(ids, stored, strict=True) if found == data), "unknown")
 
     def ack(self, message: MessageProxy) -> None:
-        """Remove a processed message. Raises ConnectionClosed while Redis is away, so that Dramatiq tries again."""
+        """Remove a processed message. Raises ConnectionClosed if Redis is down, so that Dramatiq tries again."""
         self._end(message, internals.acknowledge)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a failed message to the rejected messages. Raises ConnectionClosed while Redis is away."""
+        """Move a failed message to the rejected messages. Raises ConnectionClosed if Redis is down."""
         self._end(message, internals.reject)
 
     def _end(self, message: MessageProxy, command: Callable[[RedisBroker, str, str], None]) -> None:
@@ -149,11 +152,11 @@ class QueueConsumer(Consumer):
             self._freed.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Return messages that no thread has started to the end of their queue."""
+        """Move messages that no thread has started to process back to the end of their queue."""
         internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:
-        """Give fetched messages that no thread received back to Redis. Never raises.
+        """Give back to Redis the fetched messages that no thread received. Never raises.
 
         A message that cannot be given back stays unacknowledged. After this process has ended, another worker takes it.
         """

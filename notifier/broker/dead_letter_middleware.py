@@ -37,7 +37,7 @@ class DeadLetterMiddleware(Middleware):
         internals.forget_traceback(message)
 
     def before_nack(self, broker: Any, message: MessageProxy) -> None:
-        """Record the dead letter. If the database is away, ``recover_dead_letters`` records it later."""
+        """Record the dead letter. If the database is down, ``recover_dead_letters`` records it later."""
         try:
             record_dead_letter(message, internals.exception_of(message))
         except Exception as error:

@@ -73,7 +73,7 @@ def unacknowledged_key(broker: RedisBroker, queue_name: str) -> str:
 def fetch(broker: RedisBroker, queue_name: str, limit: int) -> list[bytes]:
     """Fetch at most ``limit`` encoded messages. The fetched messages are unacknowledged.
 
-    The notifier has its own consumer, because Dramatiq's consumer loses fetched messages when Redis goes away. A
+    The notifier has its own consumer, because Dramatiq's consumer loses fetched messages when Redis goes down. A
     message whose bytes are missing from Redis is left out.
     """
     return [data for data in broker.do_fetch(queue_name, limit) if data is not None]
@@ -90,7 +90,7 @@ def reject(broker: RedisBroker, queue_name: str, redis_id: str) -> None:
 
 
 def return_to_queue(broker: RedisBroker, queue_name: str, redis_ids: Iterable[str]) -> None:
-    """Return fetched messages to the end of their queue."""
+    """Put fetched messages back at the end of their queue."""
     if ids := list(redis_ids):
         broker.do_requeue(queue_name, *ids)
 
@@ -125,8 +125,8 @@ _PART_TYPES: dict[str, type | tuple[type, ...]] = {
     "message_id": str,
     "message_timestamp": (int, float),
 }
-#: The longest delay (s) that the consumer accepts, because it must hold a delayed message until the message is due. The
-#: notifier delays messages by at most a minute. Work that is due later is a row in the database.
+#: The longest delay (s) that the consumer accepts. The consumer must hold a delayed message until the message is due.
+#: The notifier delays messages by at most a minute. Work that is due later is stored as a row in the database.
 MAX_DELAY_SECONDS = 3600.0
 #: The upper limit for the times (ms) and counts in a message's options.
 MAX_NUMBER = 1e15
@@ -207,7 +207,7 @@ def failures_of(message: AnyMessage) -> int:
 
 
 def forget_traceback(message: AnyMessage) -> None:
-    """Remove the traceback that Retries adds. Redis would store its text, which may contain personal data."""
+    """Remove the traceback that Retries adds. Redis would store the traceback, which may contain personal data."""
     message.options.pop("traceback", None)
 
 

@@ -71,7 +71,7 @@ activity = Activity()
 
 
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
-    """Write this process's rows of ``lane_status`` for ``queues``, and delete rows that are a day old.
+    """Write this process's rows for ``queues`` in ``lane_status``, and delete rows that are a day old.
 
     A queue whose consumer does not poll gets no row. Alerts on-call if this process's clock is wrong.
     """

@@ -24,7 +24,7 @@ class LogContext(Middleware):
             configure_logs()
         except InvalidSetting as unsafe:
             log.critical("worker_refused", problem=str(unsafe))
-            raise SystemExit(1) from unsafe  # Dramatiq only logs other exceptions of this hook
+            raise SystemExit(1) from unsafe  # Dramatiq only logs other exceptions from this hook
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
         """Bind the message's ids in the worker's thread."""

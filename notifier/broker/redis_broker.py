@@ -21,7 +21,7 @@ from notifier.core.queues import QUEUES, Queue
 from notifier.core.settings import settings
 
 #: The maximum number of delayed messages that the consumer holds in memory. Few messages are delayed, because only
-#: retries of lookups are.
+#: lookups have delayed retries.
 MAX_DELAYED = 1000
 TEN_MINUTES_MS = 600_000
 
@@ -34,7 +34,7 @@ def redis_url() -> str:
 class NotifierBroker(RedisBroker):
     """A Redis broker that prefetches only as many of a queue's messages as one process can work on at once.
 
-    ``address`` returns the URL of Redis. The broker calls this function each time it opens a connection.
+    ``address`` returns the URL of Redis. The broker calls ``address`` each time it opens a connection.
     """
 
     def __init__(self, address: Callable[[], str], **options: Any) -> None:

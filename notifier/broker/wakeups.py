@@ -38,9 +38,9 @@ for i = 2, #ARGV, 2 do
 end
 return added
 """
-#: The actor that a wake-up runs begins no new work after this time (s). A request that it has already begun may take
-#: several more minutes. The broker's time limit of ten minutes must not interrupt a request, because its outcome would
-#: be unknown.
+#: The actor that a wake-up runs begins no new work after this time (s). A request that the actor has already begun may
+#: take several more minutes. The broker's time limit of ten minutes must not interrupt a request, because its outcome
+#: would be unknown.
 WAKEUP_SECONDS = 60.0
 #: The longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3

@@ -18,7 +18,8 @@ from notifier.deliveries.lifecycle import Claim
 
 log = get_logger(__name__)
 
-#: E-mail addresses that SendGrid's package does not change. The package splits any other address or drops parts of it.
+#: The form of e-mail addresses that SendGrid's package does not change. The package splits other addresses or drops
+#: parts of them.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
 #: A composed delivery: the columns that the SQL statement of its kind selects.

@@ -1,4 +1,4 @@
-"""Asks Twilio for the outcome of SMS.
+"""Asks Twilio for the outcomes of SMS.
 
 A matching record proves that an SMS was sent. A missing record proves nothing, because Twilio's lists lag behind.
 """

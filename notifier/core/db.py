@@ -29,7 +29,7 @@ def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow
     """Yield a cursor in a transaction that commits at the end of the block and rolls back on an exception.
 
     Waits ``timeout`` seconds (10 by default) for a free connection and then raises psycopg_pool.PoolTimeout. Raises
-    psycopg.OperationalError if the database is away, or has closed the connection because the process was frozen.
+    psycopg.OperationalError if the database is down, or has closed the connection because the process was frozen.
     """
     try:
         with _pool().connection(timeout) as connection, connection.transaction():
@@ -53,7 +53,7 @@ def pipeline() -> Iterator[psycopg.Connection]:
 
 
 def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
-    """Retry a transaction after a deadlock or conflict, and for ``timeout`` seconds while the database is away.
+    """Retry a transaction after a deadlock or conflict, and for ``timeout`` seconds while the database is down.
 
     The transaction must be safe to run twice, because it runs again if the reply to its commit was lost.
     """
@@ -98,7 +98,7 @@ def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[
 def records(cursor: psycopg.Cursor[Any], record: type[T], name: str, **parameters: Any) -> list[T]:
     """Run a package's ``.sql`` file in the cursor's transaction, and return each row as a ``record``.
 
-    The statement's columns are the arguments of ``record``.
+    The statement's columns become the arguments of ``record``.
     """
     with cursor.connection.cursor(row_factory=class_row(record)) as typed:
         return typed.execute(statement(name), parameters).fetchall()

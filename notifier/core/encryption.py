@@ -21,7 +21,7 @@ def encrypt(purpose: str, text: str) -> str:
 
 
 def decrypt(purpose: str, token: str) -> str:
-    """Decrypt a text that was encrypted for the same ``purpose``.
+    """Decrypt text that was encrypted for the same ``purpose``.
 
     Raises InvalidToken if the key has changed or the purpose is different.
     """

@@ -21,7 +21,7 @@ class ProviderError(Exception):
 
 
 class Refused(ProviderError):
-    """Nothing was sent. Nothing was sent, but a later attempt may succeed."""
+    """Nothing was sent, but a later attempt may succeed."""
 
 
 class TooLate(Refused):

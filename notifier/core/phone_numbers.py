@@ -61,7 +61,7 @@ def is_allowed(number: str) -> bool:
 
 
 def zones(number: str) -> tuple[str, ...]:
-    """Return the possible time zones of an E.164 number, or none for a number outside the North American plan.
+    """Return the possible time zones of an E.164 number. A number outside the North American plan has none.
 
     If an area code spans two zones, the result has both. For toll-free and unknown codes, the result has all zones.
     """

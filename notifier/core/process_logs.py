@@ -1,4 +1,4 @@
-"""Prepares the notifier's processes: the common log format, ids instead of messages, and safe settings."""
+"""Prepares a process: sets the log format, replaces messages in logs with their ids, and checks the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logs.get_logger(__name__)
 def configure_logs() -> None:
     """Set the common log format for this process, and report malformed settings.
 
-    Raises InvalidSetting if a setting is a placeholder or a secret is too short: the process must not start.
+    Raises InvalidSetting if a setting is a placeholder or a secret is too short, so that the process does not start.
     """
     logs.configure(hide_arguments)
     NotifierSettings.refuse_unsafe()

@@ -46,8 +46,8 @@ class Queue:
 LOOKUPS = Queue("api-property-lookup", 10)
 VOICE = Queue("voice-assistant", 5, Channel.VOICE)
 SMS = Queue("sms-notifications", 20, Channel.SMS)
-# Each batch makes the database do a lot of work. More connections would not make it faster, and would slow down other
-# processes.
+# Each batch makes the database do a lot of work. More connections would not speed up this work, and would slow down
+# other processes.
 EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=4)
 ADMIN = Queue("admin-alerts", 2)
 

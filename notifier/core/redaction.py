@@ -1,4 +1,4 @@
-"""Redaction for logs and dead letters, which may contain only the ids and code locations of messages and exceptions."""
+"""Redaction for logs and dead letters: only ids of messages and code locations of exceptions remain."""
 
 from __future__ import annotations
 

@@ -34,9 +34,8 @@ RELEASED_STATES = frozenset(
 DEAD_LETTER_STATES = frozenset({State.FAILED, State.DEAD, State.PARKED, State.EXPIRED})
 
 _NEVER_SENT = {State.FAILED, State.SKIPPED, State.SUPPRESSED, State.EXPIRED, State.CANCELLED}
-#: A provider's report that it accepted a delivery is proof, and overrides the stored state. Every state
-#: that is not an accepted state may therefore change to one. A replay changes ``dead``, ``failed`` and ``parked`` to
-#: ``queued``.
+#: A provider's report that it accepted a delivery is proof, and overrides the stored state. Every other state may
+#: therefore change to an accepted state. A replay changes ``dead``, ``failed`` and ``parked`` to ``queued``.
 ALLOWED: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.SENDING, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),
     State.SENDING: frozenset({State.QUEUED, State.UNKNOWN, State.DEAD, *_NEVER_SENT, *ACCEPTED_STATES}),

@@ -1,4 +1,4 @@
-"""Breakers: rows that make a queue or a delivery kind wait, in all processes, while its provider takes no request."""
+"""Breakers: rows that make a queue or a delivery kind wait in all processes while its provider accepts no requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def seconds_to_wait(error: Exception) -> float | None:
 
 
 def open_after(cursor: Cursor, kind: str, queue: Queue, error: Exception, code: str) -> None:
-    """Open the breaker that ``error`` calls for: the kind's, the queue's, or none."""
+    """Open the kind's breaker, the queue's breaker, or neither, depending on ``error``."""
     wait = seconds_to_wait(error)
     if wait is None:
         return

@@ -1,4 +1,4 @@
-"""Call capacity. Limits the outbound calls in progress. The database counts the calls of all processes."""
+"""Limits the outbound calls in progress. The database counts the calls across all processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from notifier.core.queues import VOICE
 def free_call_capacity(cursor: psycopg.Cursor[DictRow], kinds: Sequence[str]) -> int:
     """Return how many outbound calls may start now.
 
-    Takes a lock: other processes that call this function wait until the cursor's transaction ends. If no call may
-    start, the due deliveries of ``kinds`` are deferred for a few seconds.
+    Takes a lock, so that other processes that call this function wait until the cursor's transaction ends. If no call
+    may start, the due deliveries of ``kinds`` are deferred for a few seconds.
     """
     # Take the lock in a separate statement, so that the next statement sees the rows that the previous holder
     # committed.

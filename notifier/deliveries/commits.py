@@ -1,4 +1,4 @@
-"""Commit the outcomes of a claim in spite of an absent database and of rows that other sessions have locked."""
+"""Commits the outcomes of a claim, even if the database is down for a while or other sessions have locked rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notifier.core.errors import OutcomeNotRecorded
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: How long (s) a worker tries to record an outcome while the database is away. After this time, the leader marks the
+#: How long (s) a worker tries to record an outcome while the database is down. After this time, the leader marks the
 #: deliveries as unknown.
 RECORD_TIMEOUT = 30.0
 
@@ -26,7 +26,7 @@ class _RowLocked(Exception):
 
 
 def commit(transact: Callable[[Cursor], T]) -> T:
-    """Commit the outcome of a claim. Keeps trying for RECORD_TIMEOUT seconds while the database is away.
+    """Commit the outcome of a claim. Keeps trying for RECORD_TIMEOUT seconds while the database is down.
 
     Raises OutcomeNotRecorded after that time.
     """

@@ -55,7 +55,7 @@ def details(job_id: int) -> DeadLetterDetails | None:
 
 
 def replay(job_ids: Sequence[int]) -> dict[int, str]:
-    """Requeue the deliveries of dead letters, with new token holds. The leader wakes their queues.
+    """Requeue deliveries that became dead letters, with new token holds. The leader wakes their queues.
 
     For each id, returns ``replayed`` or the reason why the replay was refused.
     """
@@ -65,7 +65,7 @@ def replay(job_ids: Sequence[int]) -> dict[int, str]:
 
 
 def dismiss(job_ids: Sequence[int]) -> int:
-    """Close open dead letters without another attempt. Returns how many were open."""
+    """Close open dead letters without another attempt. Returns how many dead letters were open."""
     with transaction() as cursor:
         cursor.execute(
             "UPDATE failed_jobs SET state = 'dismissed' WHERE id = ANY (%s) AND state = 'open'", (list(job_ids),)

@@ -36,9 +36,9 @@ class DeliveryRequest:
     """A delivery to enqueue.
 
     ``params`` are the actor's arguments by name, except the subscriber and the lead. ``priority`` orders deliveries of
-    one kind. Its default is the lead's score. The default of ``tokens`` is the kind's price. The delivery is due
-    ``delay`` after ``not_before``, which defaults to now. The SQL function ``delivery_key`` completes the dedupe keys
-    ``trial:{days}`` and ``low``.
+    one kind. The default of ``priority`` is the lead's score. The default of ``tokens`` is the kind's price. The
+    delivery is due ``delay`` after ``not_before``, which defaults to now. The SQL function ``delivery_key`` completes
+    the dedupe keys ``trial:{days}`` and ``low``.
     """
 
     kind: str
@@ -89,7 +89,7 @@ def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResul
 
 
 def _enqueue_waiting() -> None:
-    """Enqueue all waiting requests. If the database is away, every waiting thread gets the error immediately."""
+    """Enqueue all waiting requests. If the database is down, every waiting thread gets the error immediately."""
     batch = [_waiting.popleft() for _ in range(len(_waiting))]
     try:
         results = _enqueue([pending.request for pending in batch], LOCK_TIMEOUT)

@@ -67,7 +67,7 @@ class SentRecord:
 def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
     """Claim at most one batch of due deliveries.
 
-    All of them have the same kind, which is one of ``kinds``. Returns None when no delivery is due.
+    All deliveries in the batch have the same kind, which is one of ``kinds``. Returns None when no delivery is due.
     """
     key = uuid4()
     try:
@@ -108,7 +108,7 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
     """Record that the provider accepted ``sent``: settle the tokens and close the breakers.
 
-    While the database is away, functions that finish a claim retry for RECORD_TIMEOUT seconds. They then raise
+    While the database is down, functions that finish a claim retry for RECORD_TIMEOUT seconds and then raise
     OutcomeNotRecorded.
     """
 
@@ -157,8 +157,9 @@ def requeue(
     """Requeue deliveries that were not sent. The kind's retry delays or the provider determine when they are due again.
 
     After Throttled, ProviderUnavailable and KindUnavailable, the deliveries lose no attempt, and the breaker of the
-    queue or of the kind opens. After the last two, on-call is alerted. If ``before_request`` is true, no request went
-    out: only deliveries that are still ``sending`` are requeued, and other deliveries in ``ids`` keep their outcome.
+    queue or of the kind opens. After ProviderUnavailable and KindUnavailable, on-call is alerted. If ``before_request``
+    is true, no request went out. In this case, only deliveries that are still ``sending`` are requeued, and the other
+    deliveries in ``ids`` keep their outcome.
     """
     wait = breakers.seconds_to_wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
@@ -212,7 +213,7 @@ def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
 
 
 def release(claimed: Claim, ids: Sequence[int]) -> None:
-    """Requeue deliveries for which no request was sent. They are due now and lose no attempt.
+    """Requeue deliveries for which no request was sent. The deliveries are due now and lose no attempt.
 
     The deliveries are requeued even if the leader has marked them as unknown. Deliveries that an operator or another
     process has taken keep their state.
@@ -225,7 +226,7 @@ def defer(
 ) -> None:
     """Requeue deliveries that are still ``sending``, with the reason ``code``.
 
-    They are due at ``until`` or after ``pause``, and lose no attempt.
+    The deliveries are due at ``until`` or after ``pause``, and lose no attempt.
     """
     _defer(claimed, ids, code, ["sending"], until, pause)
 

@@ -33,8 +33,9 @@ class Event:
     """One event that a provider reported.
 
     ``key`` identifies the event, and stays the same if the provider repeats the event. ``delivery_id`` is the id that
-    we gave the provider in the request. If it is None, ``provider_id`` (a SID) identifies the delivery. ``details`` may
-    contain ``code`` (the provider's error) and ``seconds`` (the duration of an ended call), but no personal data.
+    we gave the provider in the request. If ``delivery_id`` is None, ``provider_id`` (a SID) identifies the delivery.
+    ``details`` may contain ``code`` (the provider's error) and ``seconds`` (the duration of an ended call), but no
+    personal data.
     """
 
     event: str
@@ -47,7 +48,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Change:
-    """A delivery whose state an event changed. ``seconds`` is the duration of a call that ended."""
+    """A change to a delivery's state, caused by an event. ``seconds`` is the duration of a call that ended."""
 
     delivery_id: int
     channel: str
@@ -82,7 +83,7 @@ def store(provider: str, events: Sequence[Event]) -> list[int]:
 
 
 def apply() -> list[Change]:
-    """Apply all stored events that are not yet applied. Returns the changes.
+    """Apply all stored events that have not been applied yet. Returns the changes.
 
     A provider's report is proof and overrides the stored state. The report settles an open token hold. The cost of a
     call depends on its duration. A released hold stays released. If a provider reports within REFUND_WITHIN that a

@@ -1,4 +1,4 @@
-"""What follows from a delivery's final state: its tokens are settled or released, and operators get a dead letter."""
+"""Carries out what a delivery's final state requires: settles or releases its tokens, and records dead letters."""
 
 from __future__ import annotations
 

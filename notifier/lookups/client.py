@@ -50,7 +50,7 @@ PROPERTY_FIELDS = (
 
 
 class MalformedFolio(ValueError):
-    """The text is not a folio. A folio has 13 digits, with or without dashes, and is not zero."""
+    """The string is not a folio. A folio has 13 digits, with or without dashes, and is not zero."""
 
 
 class LookupPending(Exception):
@@ -64,8 +64,8 @@ class LookupPending(Exception):
 class LookupFailed(Exception):
     """The lookup failed.
 
-    ``code`` is the reason. ``retry_after`` says how long (s) to wait before another try. If it is None, no wait is
-    needed.
+    ``code`` is the reason. ``retry_after`` says how long (s) to wait before another try. If ``retry_after`` is None, no
+    wait is needed.
     """
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
@@ -85,7 +85,7 @@ class RequestedLookup:
 
 
 class AnswerWait:
-    """One caller's wait for an answer. Threads and event loops can use it.
+    """One caller's wait for an answer. Both threads and event loops can use this class.
 
     The caller enters ``registered`` and calls ``begin``. Until ``answer`` is set, the caller then repeatedly waits up
     to ``seconds_to_wait`` for the wake-up and calls ``look``.
@@ -148,7 +148,7 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
 
 
 def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLookup:
-    """Find the cached answer, or join the folio's open request. Otherwise, write a request and hold its price.
+    """Find the cached answer, or join the folio's open request. If neither exists, write a request and hold its price.
 
     Wakes no worker. Raises MalformedFolio, UnknownRecipient, and LookupFailed (``insufficient_tokens``).
     """
@@ -197,7 +197,7 @@ def result(lookup_id: int) -> dict[str, Any] | None:
 
 
 def wake(folio: str, subscriber_id: int | None, lookup_id: int) -> None:
-    """Send the message for a lookup to a worker. If Redis is away, the leader sends the message later."""
+    """Send the message for a lookup to a worker. If Redis is down, the leader sends the message later."""
     message = dramatiq.Message[None](
         queue_name=LOOKUPS.queue_name,
         actor_name=ACTOR,

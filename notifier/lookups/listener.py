@@ -61,7 +61,7 @@ class Listener:
             Thread(target=self._listen, args=(self._stop,), name="listener", daemon=True).start()
 
     def _listen(self, stop: Event) -> None:
-        """Listen for notifications, and reconnect after the database was away."""
+        """Listen for notifications, and reconnect whenever the connection to the database is lost."""
         while not stop.is_set():
             try:
                 with database.connect("listener") as connection:

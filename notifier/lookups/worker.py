@@ -22,7 +22,7 @@ from notifier.providers.county_api import Denied
 from notifier.providers.http import sending_within
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
-#: How long (s) after the claim a call may begin. The leader takes a lookup back after 10 s.
+#: The maximum time (s) between a claim and the beginning of its call. The leader takes a lookup back after 10 s.
 SEND_SECONDS = 5.0
 
 
@@ -36,9 +36,10 @@ class LookupRequest:
 
 
 def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) -> None:
-    """Answer a lookup, unless another worker has answered or claimed it. Without an id, request the lookup first.
+    """Answer a lookup, unless another worker has answered or claimed it.
 
-    Raises dramatiq's Retry if the API must be called again, and LookupFailed if the lookup failed.
+    If there is no id yet, request the lookup first. Raises dramatiq's Retry if the API must be called again, and
+    LookupFailed if the lookup failed.
     """
     if lookup_id is None:  # another program enqueued the message without a row
         requested = client.request_lookup(folio_number, subscriber_id)
@@ -107,7 +108,7 @@ def _store(request: LookupRequest, found: county_api.Answer) -> None:
 
 
 def _retry(request: LookupRequest, error: ProviderError) -> None:
-    """Requeue the lookup for its next call. Always raises Retry."""
+    """Requeue the lookup for its next call to the API. Always raises Retry."""
     delay = RETRY_DELAYS[request.attempt - 1] * settings.notifier_time_scale
     give_back = _costs_nothing(error)
     with transaction() as cursor:
@@ -205,7 +206,7 @@ def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
 
 
 def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
-    """Resend the lost messages of lookups. If no worker claimed a lookup in time, mark it as failed."""
+    """Resend lookup messages that were lost. If no worker claimed a lookup in time, mark it as failed."""
     for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
         if row["is_due"]:
             client.wake(row["folio_number"], row["subscriber_id"], row["id"])

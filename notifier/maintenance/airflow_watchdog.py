@@ -31,7 +31,7 @@ class AirflowWatchdog:
         self._thread: Thread | None = None
 
     def check(self) -> None:
-        """Start a check when one is due, and return at once."""
+        """Start a check when one is due, and return immediately."""
         if time.monotonic() < self._due_at or (self._thread is not None and self._thread.is_alive()):
             return
         self._due_at = time.monotonic() + INTERVAL_SECONDS

@@ -33,8 +33,8 @@ INTERVAL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 #: The application name of the connection that holds the leader's lock.
 APPLICATION_NAME = "maintenance"
-#: A working leader sends a statement every second. A leader that has sent none for this time (s) is frozen or cut off,
-#: and loses the lock.
+#: A working leader sends a statement every second. A leader that has sent no statement for this time (s) is frozen or
+#: cut off, and loses the lock.
 SILENT_SECONDS = 20.0
 #: The name of the leader's advisory lock. Do not change this name: during an upgrade, only one worker of the old and
 #: the new release may be the leader.

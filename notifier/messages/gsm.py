@@ -1,6 +1,6 @@
 """The GSM 03.38 alphabet.
 
-An SMS segment holds 160 GSM characters, but only 70 characters if the text has any others.
+An SMS segment holds 160 characters, but only 70 if the text has a character that is not in this alphabet.
 """
 
 from __future__ import annotations

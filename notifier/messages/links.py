@@ -36,7 +36,7 @@ def signed_id(purpose: str, number: int) -> str:
 
 
 def id_of(purpose: str, text: str) -> int | None:
-    """Return the id in a text that ``signed_id`` made for the same ``purpose``, or None for any other text."""
+    """Return the id in a string that ``signed_id`` made for the same ``purpose``, or None for any other string."""
     number, _, _ = text.partition(".")
     # Check first, because int() accepts non-ASCII digits, and numbers that are longer than an id.
     if not (number.isascii() and number.isdigit() and len(number) < 19):

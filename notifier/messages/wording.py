@@ -22,7 +22,7 @@ _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 
 
 def one_line(text: str | None, limit: int) -> str:
-    """Return a text from outside as one line of at most ``limit`` characters, without invisible characters.
+    """Return text from outside as one line of at most ``limit`` characters, without invisible characters.
 
     The function also removes control characters, which XML forbids, and marks that change the direction of text.
     """
@@ -48,7 +48,7 @@ def street_address(row: Mapping[str, Any]) -> str:
 
 
 def dollars(amount: Decimal | float | None) -> str:
-    """Return an amount in US dollars without cents, or an empty text if the amount is not known."""
+    """Return an amount in US dollars without cents, or an empty string if the amount is not known."""
     if amount is None:
         return ""
     return f"-${-amount:,.0f}" if amount < 0 else f"${amount:,.0f}"

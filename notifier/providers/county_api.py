@@ -152,7 +152,7 @@ def _rows(listed: Any) -> list[Mapping[str, Any]]:
 def _connections(address: str) -> urllib3.PoolManager:
     """Return the connection pool for the county, which uses a proxy if the environment names one.
 
-    The pool is urllib3's, because a session of ``requests`` would double the duration of a call.
+    The pool is urllib3's, because a ``requests`` session would double the duration of a call.
     """
     options: dict[str, Any] = {
         "maxsize": LOOKUPS.concurrency,

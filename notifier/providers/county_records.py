@@ -34,7 +34,7 @@ def records_of(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
 def other_parties(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
     """Return records for parties that have no row.
 
-    If all rows of a document are for one side, its ``SECOND_PARTY`` values name the other side.
+    If all rows for a document are for one side, their ``SECOND_PARTY`` values name the other side.
     """
     named = [(record, text(row.get("SECOND_PARTY"))) for row in rows if (record := _record(row, folio))]
     named.sort(key=lambda pair: _document(pair[0]))
@@ -83,7 +83,7 @@ def _record(row: Mapping[str, Any], folio: str) -> Record | None:
 def text(value: Any, longest: int = LONGEST_NAME) -> str | None:
     """Return the trimmed text that PostgreSQL can store.
 
-    Returns None for a blank text, a text that is too long, a list, or an object.
+    Returns None for blank text, for text that is too long, and for a list or an object.
     """
     if not isinstance(value, str | int | float):
         return None

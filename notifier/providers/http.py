@@ -98,7 +98,7 @@ class _CarefulConnection(HTTPConnection):
             raise Refused(f"no connection to the provider ({type(error).__name__})", code="connect") from None
 
     def send(self, data: Any) -> None:
-        """Send part of a request. Raises TooLate after the time limit. No provider accepts half a request."""
+        """Send part of a request. Raises TooLate after the time limit. No provider accepts an incomplete request."""
         if self.sock is None:
             self.connect()
         if time.monotonic() > _send_before.get():
@@ -113,7 +113,7 @@ class _CarefulConnection(HTTPConnection):
 
 
 class _CarefulSecureConnection(_CarefulConnection, HTTPSConnection):
-    """A careful connection with TLS."""
+    """A ``_CarefulConnection`` with TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -135,7 +135,7 @@ class _Adapter(HTTPAdapter):
 
 
 def use_careful_connections(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """Make a manager's connections raise Refused for any error before a request is sent. Returns the manager."""
+    """Make a pool manager's connections raise Refused for any error before a request is sent. Returns the manager."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
 

@@ -48,7 +48,7 @@ def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
         person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
         for name, value in email.headers.items():
             person.add_header(Header(name, value))
-        # If no position is given, the package inserts the e-mail at the front, and SendGrid's errors would name the
+        # Without a position, the package would insert the e-mail at the front, and SendGrid's errors would name the
         # wrong e-mail.
         mail.add_personalization(person, position)
     return mail.get()
@@ -71,7 +71,7 @@ def send(request: Any) -> str:
 def _error(answer: requests.Response, template: str) -> Exception:
     errors = _listed_errors(answer)
     code = f"http_{answer.status_code}"
-    # SendGrid's error texts may quote an address, so keep only the names of the fields.
+    # SendGrid's error messages may quote an address, so keep only the names of the fields.
     fields = [str(error.get("field")) for error in errors if error.get("field")]
     message = f"SendGrid answered {answer.status_code}" + (f" about {', '.join(fields[:5])}" if fields else "")
     retry_after = answer.headers.get("Retry-After") or _seconds_until(answer.headers.get("X-RateLimit-Reset"))

@@ -92,13 +92,13 @@ def translated_errors() -> Iterator[None]:
 
 
 def _callback(path: str, delivery_id: int) -> str:
-    """Return the callback URL for a delivery. Its fragment makes Twilio retry a failed callback five times."""
+    """Return the callback URL for a delivery. The URL's fragment makes Twilio retry a failed callback five times."""
     return f"{settings.api_url.rstrip('/')}/twilio/{path}?delivery_id={delivery_id}#rc=5&rp=all"
 
 
 def _error(error: TwilioRestException) -> ProviderError:
     code = int(error.code or 0)
-    # Do not use Twilio's error text, because it quotes the phone number.
+    # Do not use Twilio's error message, because it quotes the phone number.
     message = f"Twilio answered {error.status}" + (f" with code {code}" if code else "")
     if code in OPTED_OUT:
         return PermanentFailure(message, code=str(code), suppress=True)

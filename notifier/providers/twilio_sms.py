@@ -29,7 +29,7 @@ class SmsRecord:
 
 
 def fetch_sms(sid: str) -> SmsRecord:
-    """Return the record of an SMS. Raises a ProviderError, even if Twilio has no record."""
+    """Return the record of an SMS. Raises a ProviderError if the request fails or Twilio has no record."""
     with _translated_errors():
         return _record(client().messages(sid).fetch())
 

@@ -42,7 +42,7 @@ TOLERANCE = timedelta(seconds=30)
 class DueCheck:
     """A call to ask Twilio about.
 
-    If ``is_overdue`` is true and Twilio does not know whether the call ended, the notifier gives up the call.
+    If ``is_overdue`` is true and Twilio does not know whether the call ended, the notifier gives up on the call.
     """
 
     id: int
@@ -94,7 +94,7 @@ def complete(claim: Claim) -> None:
 
 
 def record(delivery_id: int, call: CallRecord) -> None:
-    """Store and apply the status of ``call``, like a callback from Twilio."""
+    """Store and apply the status of ``call``, as if it had arrived in a callback."""
     provider_events.store("twilio", [event(call.status, call.sid, delivery_id, call.duration)])
     if call.answered_by == "human":
         session.human_answered(call.sid, delivery_id)
@@ -102,7 +102,7 @@ def record(delivery_id: int, call: CallRecord) -> None:
 
 
 def _give_up(delivery_id: int) -> None:
-    """Give up a call and release its tokens. A later report will not charge the subscriber."""
+    """Give up on a call and release its tokens. A later report will not charge the subscriber."""
     key = f"{END_UNKNOWN}:{delivery_id}"
     provider_events.store("notifier", [Event(END_UNKNOWN, key, delivery_id, details={"code": END_UNKNOWN})])
     provider_events.apply()

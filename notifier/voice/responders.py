@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Script:
-    """The texts in a subscriber's script."""
+    """The wording in a subscriber's script."""
 
     name: str
     greeting: str

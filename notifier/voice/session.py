@@ -28,7 +28,7 @@ _OPT_OUT = re.compile(
 
 
 class CallRefused(Exception):
-    """An inbound call that is not answered. The text is the reason: suppressed, lines_busy or caller_limit."""
+    """An inbound call that is not answered. The message is the reason: suppressed, lines_busy or caller_limit."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
 def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: DictRow) -> str | None:
     """Write the delivery of an inbound call. Returns the reason if the call is refused, and None otherwise."""
     longest, subscriber = pricing.longest_seconds(), owner["subscriber_id"]
-    # Count calls that arrive at the same time one after the other.
+    # Take a lock, so that calls that arrive at the same time are counted one after the other.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:inbound'))")
     limits = {"lines": settings.inbound_lines, "calls": settings.inbound_calls_per_hour, "longest": longest}
     (found,) = rows(cursor, "voice/inbound_refusal", **numbers, **limits, subscriber=subscriber)

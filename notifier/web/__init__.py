@@ -1,7 +1,7 @@
 """The notifier's web service, which ``uvicorn notifier.web:app`` runs.
 
 Each module with routes has one router: for provider callbacks, lookups, unsubscribing, health or metrics. Importing the
-package opens no connection. While the database is away, the service answers 503, so that providers retry their
+package opens no connection. While the database is down, the service responds with 503, so that providers retry their
 callbacks.
 """
 
@@ -51,7 +51,7 @@ ROUTERS = (
 
 
 def without_query(record: logging.LogRecord) -> bool:
-    """Remove query strings from uvicorn's access log, because they contain the tokens of unsubscribe links."""
+    """Remove query strings from uvicorn's access log, because they contain the tokens from unsubscribe links."""
     if isinstance(record.args, tuple) and len(record.args) == 5:
         client, method, path, version, status = record.args
         record.args = (client, method, str(path).partition("?")[0], version, status)
@@ -70,25 +70,25 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def database_is_away(request: Request, error: Exception) -> JSONResponse:
-    """Answer 503 with Retry-After while the database is away."""
+    """Respond with 503 and Retry-After while the database is down."""
     log.warning("database_away", error=type(error).__name__, path=request.url.path, status=503)
     return JSONResponse({"detail": "the database does not answer; try again"}, 503, {"Retry-After": "5"})
 
 
 async def setting_is_missing(request: Request, error: Exception) -> JSONResponse:
-    """Answer 503 and name the setting that is missing."""
+    """Respond with 503 and name the missing setting."""
     log.error("setting_missing", path=request.url.path, problem=str(error), status=503)
     return JSONResponse({"detail": str(error)}, 503)
 
 
 async def client_is_gone(request: Request, error: Exception) -> Response:
-    """End a request whose client closed the connection before its body was complete. Nobody reads the answer."""
+    """End a request whose client closed the connection before its body was complete. Nobody reads the response."""
     return Response(status_code=400)
 
 
 def make_app() -> FastAPI:
     """Return the app with all routers and error handlers."""
-    # Serve no API documentation, because this service is on the public internet. Redirect nothing, because a redirect
+    # Serve no API documentation, because this service is on the public internet. Do not redirect, because a redirect
     # would contain the host from the request's Host header.
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     made.add_middleware(RequestLimits)

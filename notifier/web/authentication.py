@@ -11,7 +11,7 @@ from notifier.core.settings import settings
 
 
 async def only_the_app(authorization: Annotated[str, Header()] = "") -> None:
-    """Accept a request whose bearer token is ``APP_API_TOKEN``. Answers 401 to any other request.
+    """Accept a request whose bearer token is ``APP_API_TOKEN``. Responds with 401 to any other request.
 
     The function is async, so that a request without the token occupies no thread.
     """

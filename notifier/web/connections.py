@@ -1,7 +1,7 @@
 """Limits for connections: the size of the headers, the time for the headers, and the number of connections.
 
 uvicorn's own protocols wait for headers without a time limit, and httptools accepts headers of any size. ``limit`` adds
-the limits to both, so that ``uvicorn notifier.web:app`` is safe with any options.
+the limits to both protocols, so that ``uvicorn notifier.web:app`` is safe with any options.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LimitedConnection(asyncio.Protocol):
 
     If there are too many connections, the service closes the connection whose client has kept it waiting longest. A
     genuine client sends its request within milliseconds, so its connection stays open. The names below are uvicorn's:
-    ``cycle`` is the newest request of the connection, and None before the first request.
+    ``cycle`` is the latest request on the connection, and None before the first request.
     """
 
     loop: asyncio.AbstractEventLoop

@@ -39,7 +39,7 @@ class NotifierHealth:
 
 @router.get("/health")
 async def health() -> JSONResponse:
-    """Answer 200 if every part is up, and otherwise 503. The body says which parts are up."""
+    """Respond with 200 if every part is up, and with 503 otherwise. The body says which parts are up."""
     parts = await _shared_parts()
     healthy = all(all(part.values()) if isinstance(part, dict) else part for part in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}

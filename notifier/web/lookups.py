@@ -40,21 +40,21 @@ class LookupQuery(BaseModel):
 
 
 async def lookup_query(request: Request) -> LookupQuery:
-    """Return the query in the body. Answers 422 to a malformed body.
+    """Return the query in the body. Responds with 422 to a malformed body.
 
-    FastAPI would read the body before it checks the token, and answer 400 or 500 to some malformed bodies.
+    FastAPI would read the body before it checks the token, and would respond with 400 or 500 to some malformed bodies.
     """
     try:
         return LookupQuery.model_validate_json(await request.body())
     except ValidationError as error:
-        # Do not quote the input, because the answer cannot contain a surrogate or NaN.
+        # Do not quote the input, because the response cannot contain a surrogate or NaN.
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise HTTPException(422, problems) from None
 
 
 @router.post("")
 async def look_up(query: Annotated[LookupQuery, Depends(lookup_query)]) -> JSONResponse:
-    """Answer as soon as the lookup has an answer or the timeout is over. The wait occupies no thread."""
+    """Respond as soon as the lookup has an answer or the timeout is over. The wait occupies no thread."""
     try:
         return _answered(await _lookup(query))
     except LookupPending as error:
@@ -67,9 +67,9 @@ async def look_up(query: Annotated[LookupQuery, Depends(lookup_query)]) -> JSONR
 
 @router.get("/{lookup_id}")
 def look_again(lookup_id: str) -> JSONResponse:
-    """Answer with the result of a lookup, or with 202 while the lookup is pending.
+    """Respond with the result of a lookup, or with 202 while the lookup is pending.
 
-    ``lookup_id`` is the signed id from the first answer. Any other text gets a 404, so that nobody can guess an id.
+    ``lookup_id`` is the signed id from the first answer. Any other string gets a 404, so that nobody can guess an id.
     """
     number = id_of("lookup", lookup_id)
     if number is None:

@@ -142,5 +142,5 @@ _shared_text = SingleFlight(_text, timeout=2 * TIMEOUT)
 
 @router.get("/metrics")
 async def metrics() -> Response:
-    """Answer in Prometheus's text format."""
+    """Respond with the metrics in Prometheus's text format."""
     return Response(await _shared_text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -26,7 +26,7 @@ MEMORY_BYTES = 16 * 1024 * 1024
 
 
 class RequestLimits:
-    """Answers 413 to a body that is too large, and 408 to a body that takes too long."""
+    """Responds with 413 to a body that is too large, and with 408 to a body that takes too long."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

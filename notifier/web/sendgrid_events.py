@@ -21,8 +21,8 @@ router = APIRouter()
 
 #: The form of an event's name.
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
-#: The form of SendGrid's two ids, joined into one text. The pattern excludes NUL, lone surrogates, and texts that are
-#: too long for an index.
+#: The form of SendGrid's two ids, joined into one string. The pattern excludes NUL, lone surrogates, and strings that
+#: are too long for an index.
 _ID = re.compile(r"[!-~]{1,500}")
 
 
@@ -67,6 +67,6 @@ def _event(item: Any) -> Event | None:
 
 
 def _details(item: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code of a failure, without SendGrid's text, which may quote the address."""
+    """Return the code of a failure, without SendGrid's message, which may quote the address."""
     code = str(item.get("status") or item.get("type") or "")
     return {"code": code} if re.fullmatch(r"[\w.-]{1,20}", code) else {}

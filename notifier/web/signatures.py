@@ -43,7 +43,7 @@ class _Fields(dict[str, list[str]]):
 
 
 async def twilio_body(request: Request) -> bytes:
-    """Return the raw body. Answers 403 without reading the body if the signature header cannot be Twilio's."""
+    """Return the raw body. Responds with 403 without reading the body if the signature header cannot be Twilio's."""
     if not _TWILIO_SIGNATURE.fullmatch(twilio_signature(request)):
         raise FORGED
     return await request.body()
@@ -55,7 +55,7 @@ def twilio_signature(request: Request) -> str:
 
 
 def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) -> Form:
-    """Return the form fields if Twilio signed the request for our public address. Otherwise, answers 403."""
+    """Return the form fields if Twilio signed the request for our public address. Otherwise, responds with 403."""
     try:
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=TWILIO_FIELDS)
     except ValueError:
@@ -63,14 +63,15 @@ def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) 
     fields = _Fields()
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
-    # Twilio signs the address and the fields as one text. If every field name starts with a letter, the end of the
+    # Twilio signs the address and the fields as one string. If every field name starts with a letter, the end of the
     # address cannot be read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
     if not all(name[:1].isalpha() for name in fields):
         raise FORGED
     validator = RequestValidator(settings.twilio_auth_token.get_secret_value())
     if not validator.validate(_signed_address(request), fields, twilio_signature(request)):
         raise FORGED
-    # Remove NUL characters only after the verification. The signature covers them, but PostgreSQL cannot store them.
+    # Remove NUL characters only after the verification. The signature covers NUL characters, but PostgreSQL cannot
+    # store them.
     return ImmutableMultiDict([(name.replace("\0", ""), value.replace("\0", "")) for name, value in pairs])
 
 
@@ -87,7 +88,7 @@ def _signed_address(request: Request) -> str:
 async def sendgrid_timestamp(request: Request) -> str:
     """Return the time of a request.
 
-    Answers 403 unless SendGrid may have sent these headers within the last five minutes.
+    Responds with 403 unless SendGrid may have sent these headers within the last five minutes.
     """
     _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     timestamp = request.headers.get(EventWebhookHeader.TIMESTAMP, "")
@@ -107,7 +108,7 @@ def sendgrid_body(
     timestamp: Annotated[str, Depends(sendgrid_timestamp)],
     body: Annotated[bytes, Depends(sendgrid_raw)],
 ) -> bytes:
-    """Return the raw body if SendGrid signed it together with the timestamp. Otherwise, answers 403."""
+    """Return the raw body if SendGrid signed it together with the timestamp. Otherwise, responds with 403."""
     verifier = _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     try:
         genuine = verifier.verify_signature(body.decode("utf-8"), _sendgrid_signature(request), timestamp)

@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Runs ``read`` in a thread. All callers that ask while it runs share the result.
+    """Runs ``read`` in a thread. All callers that ask while ``read`` is running share the result.
 
-    Anybody can request pages without a token. While the database stalls, these pages therefore occupy only one thread,
-    however many requests arrive.
+    Anybody can request the pages that need no token. Even while the database stalls, such a page occupies only one
+    thread, however many requests arrive.
     """
 
     def __init__(self, read: Callable[[], T], timeout: float) -> None:
@@ -25,7 +25,7 @@ class SingleFlight(Generic[T]):
         self._reading: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return what ``read`` returns. Answers 503 after ``timeout`` seconds, while the read goes on."""
+        """Return what ``read`` returns. Responds with 503 after ``timeout`` seconds, while the read continues."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(run_in_threadpool(self._read))
             self._reading.add_done_callback(_ignore_error)
@@ -37,6 +37,6 @@ class SingleFlight(Generic[T]):
 
 
 def _ignore_error(reading: asyncio.Task[T]) -> None:
-    """Mark the error of a read as seen, because all callers may have given up."""
+    """Mark a read's error as seen, because all callers may have stopped waiting."""
     if not reading.cancelled():
         reading.exception()

@@ -56,7 +56,10 @@ def _keys(request: Request, form: Form, keyword: str) -> list[str]:
 
 
 def _may_answer(form: Form, keyword: str, sender: str) -> bool:
-    """Return whether the sender gets an answer, which costs money: one for each keyword and hour."""
+    """Return whether the sender gets an answer.
+
+    Each answer costs money, so a sender gets at most one answer an hour for the same keyword.
+    """
     mark = links.mark("sms_answer", f"{sender}:{keyword}")
     with transaction() as cursor:
         return bool(rows(cursor, "web/may_answer_sms", mark=mark, sid=word(form, "MessageSid", "SmsSid") or None))

@@ -24,7 +24,8 @@ router = APIRouter(prefix="/twilio")
 #: The maximum length of an id or a word in a form. Twilio's ids have 34 characters.
 MAX_WORD = 64
 
-#: The delivery's id in a callback URL. The type is text, because FastAPI would answer a malformed number with an error.
+#: The delivery's id in a callback URL. The type is a string, because FastAPI would respond to a malformed number with
+#: an error.
 DeliveryId = Annotated[str, Query()]
 
 
@@ -79,14 +80,15 @@ def _store(
 
 
 def delivery(text: str) -> int | None:
-    """Return the delivery's id from the text in a callback URL, or None if the text is malformed."""
+    """Return the delivery's id from the string in a callback URL, or None if the string is malformed."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def word(form: Form, *names: str) -> str:
-    """Return the first of these fields that is not empty. Returns an empty text if the field cannot be an id or a word.
+    """Return the first of these fields that is not empty.
 
-    A text above the limit is not one of Twilio's ids, and would be too long for an index.
+    Returns an empty string if the field cannot be an id or a word. A string above the limit is not one of Twilio's
+    ids, and would be too long for an index.
     """
     text = next((form[name] for name in names if form.get(name)), "")
     return text if len(text) <= MAX_WORD and text.isascii() and text.isprintable() else ""

@@ -1,4 +1,4 @@
--- Record a heartbeat for each queue, with the number of deliveries that wait. This number comes from the due rows,
+-- Record a heartbeat for each queue, with the number of waiting deliveries. This number comes from the due rows,
 -- because the wake-ups in Redis do not show it.
 WITH silent AS (
     DELETE FROM lane_status WHERE heartbeat_at < now() - interval '1 day'

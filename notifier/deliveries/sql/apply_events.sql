@@ -30,8 +30,8 @@ WITH locked AS MATERIALIZED (
                               ELSE coalesce(l.recipient, u.phone_number) END AS address
     ) target
     WHERE target.address IS NOT NULL
-    -- A bounce or complaint replaces an unsubscribe, because it stops all e-mail. An unsubscribe stops only optional
-    -- kinds.
+    -- A bounce or complaint replaces an unsubscribe, because a bounce or complaint stops all e-mail. An unsubscribe
+    -- stops only optional kinds.
     ON CONFLICT (channel, address) DO UPDATE SET reason = excluded.reason
         WHERE suppressions.reason LIKE '%%unsubscribe%%' AND excluded.reason NOT LIKE '%%unsubscribe%%'
 )

@@ -1,5 +1,5 @@
--- Close the breakers of a queue and a kind, because the provider has accepted or rejected a single request. A request
--- that was claimed before a breaker opened proves nothing.
+-- Close the breakers of a queue and a kind, because the provider has accepted or rejected an individual request. A
+-- request that was claimed before a breaker opened proves nothing.
 WITH request AS (
     SELECT max(claimed_at) AS claimed_at FROM deliveries WHERE id = ANY (%(ids)s)
 ), closed AS (

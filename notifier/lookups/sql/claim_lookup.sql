@@ -1,10 +1,11 @@
 -- Claim a lookup and reserve a unit for its call, in one statement, so that either both happen or neither does. If the
--- day's cap and the setting differ, the lower one applies. Concurrent claims wait for the locks on the subscriber's row
--- and on the day's row, and then see the remaining units. If another claim takes the day's last unit at the same
+-- day's cap and the setting differ, the lower value applies. Concurrent claims wait for the locks on the subscriber's
+-- row and on the day's row, and then see the remaining units. If another claim takes the day's last unit at the same
 -- moment, the subscriber's row counts one unit too many. This has no effect, because no units are left for anybody that
 -- day.
 WITH target AS MATERIALIZED (
-    -- Allow 250 ms: a delayed message is due by the worker's clock, which may run ahead of the database's clock.
+    -- Allow a difference of 250 ms, because the worker's clock decides when a delayed message is due and may run ahead
+    -- of the database's clock.
     SELECT l.id, l.folio_number, l.subscriber_id, l.created_at, l.expires_at FROM lookups l
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
     FOR UPDATE

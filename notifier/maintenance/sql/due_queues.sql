@@ -1,5 +1,5 @@
 -- Return the number of due deliveries in each queue, and separately the number that must be claimed alone. Queues and
--- kinds whose breaker is open are left out. All calls that are due for a check with Twilio together count as one
+-- kinds whose breaker is open are left out. Together, all calls that are due for a check with Twilio count as one
 -- delivery.
 SELECT due.queue_name, sum(due.due) AS due, sum(due.alone) AS alone
 FROM (
