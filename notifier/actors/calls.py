@@ -31,17 +31,17 @@ def enqueue_inbound_calls(wanted: Iterable[DeliveryRequest]) -> list[EnqueueResu
 
 @delivery_actor(requests.outbound_call, enqueue=enqueue_calls)
 def outbound_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> None:
-    """Enqueue a call to a lead. The call uses the script ``script_id``. A call of three minutes costs 20 tokens."""
+    """Enqueue a call to a lead. The call uses the script ``script_id``. A three-minute call costs 20 tokens."""
     enqueue_calls([requests.outbound_call(subscriber_id, lead_id, script_id, request_id)])
 
 
 @delivery_actor(requests.campaign_call, enqueue=enqueue_calls)
 def campaign_call(subscriber_id: int, lead_id: int, script_id: int, request_id: str) -> None:
-    """Enqueue a campaign's call to a lead. A call of three minutes costs 20 tokens."""
+    """Enqueue a campaign's call to a lead. A three-minute call costs 20 tokens."""
     enqueue_calls([requests.campaign_call(subscriber_id, lead_id, script_id, request_id)])
 
 
 @delivery_actor(requests.inbound_call, enqueue=enqueue_inbound_calls)
 def inbound_call(call_sid: str) -> None:
-    """Enqueue the record of an inbound call to a subscriber's number. A call of three minutes costs 20 tokens."""
+    """Enqueue the record of an inbound call to a subscriber's number. A three-minute call costs 20 tokens."""
     enqueue_inbound_calls([requests.inbound_call(call_sid)])

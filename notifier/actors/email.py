@@ -22,7 +22,7 @@ def daily_digest(subscriber_id: int, day: str | date) -> None:
 
 @delivery_actor(requests.weekly_report)
 def weekly_report(subscriber_id: int, week_start: str | date) -> None:
-    """Enqueue a report on the leads of the week that starts on ``week_start`` (an ISO date). Costs 1 token."""
+    """Enqueue a report on the leads from the week that starts on ``week_start`` (an ISO date). Costs 1 token."""
     enqueue([requests.weekly_report(subscriber_id, week_start)])
 
 

@@ -19,7 +19,7 @@ class LookupActor(dramatiq.Actor[Any, None]):
 
     ``send`` does not return a Dramatiq message. ``send`` writes the request to the database, wakes a worker if the
     request is new, and returns the RequestedLookup. ``send`` succeeds even while Redis is down. If the stored property
-    is recent, the result contains the answer and no request is written. ``send`` raises the errors of
+    is recent, the result contains the answer and no request is written. ``send`` raises the same errors as
     ``notifier.lookups.client.request_lookup``.
     """
 

@@ -58,7 +58,7 @@ _retry_at = 0.0
 
 @dataclass
 class _Turn:
-    """Lets one thread at a time wake a queue. ``begun`` counts the wake-ups."""
+    """Lets one thread at a time wake a queue. ``begun`` counts the wake-ups that have begun."""
 
     lock: Lock = field(default_factory=Lock)
     begun: int = 0

@@ -66,7 +66,10 @@ class EligibilityPolicy:
 
 
 def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
-    """Return the composed rows of the claim's eligible deliveries, by priority. Finishes the other deliveries."""
+    """Return the composed rows of the claim's eligible deliveries, by priority.
+
+    Finishes the deliveries that are not eligible.
+    """
     with transaction() as cursor:
         composed = rows(cursor, policy.statement, ids=list(claim.ids))
     sending: Counter[int] = Counter()

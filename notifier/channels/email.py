@@ -73,8 +73,8 @@ def _compose(kind: EmailKind, row: Row) -> sendgrid.Email:
 def _send_batch(kind: EmailKind, claim: Claim, emails: Sequence[sendgrid.Email]) -> None:
     """Send the e-mails in one request.
 
-    If SendGrid rejects the batch and names e-mails, send the batch again without these e-mails. If SendGrid names none,
-    send the batch again in two halves.
+    If SendGrid rejects the batch and names the invalid e-mails, send the batch again without these e-mails. If SendGrid
+    names no e-mail, send the batch again in two halves.
     """
     request = sendgrid.request(kind.name, kind.sender, emails)
     sent = [SentRecord(email.delivery_id, email.recipient) for email in emails]

@@ -43,7 +43,7 @@ class PermanentFailure(ProviderError):
     """Nothing was sent, and no later attempt can succeed.
 
     ``suppress`` is true when the recipient has opted out. ``positions`` maps each rejected position in a batch to the
-    reason, and is empty when the provider names none.
+    reason, and is empty if the provider names no position.
     """
 
     def __init__(

@@ -63,7 +63,8 @@ def is_allowed(number: str) -> bool:
 def zones(number: str) -> tuple[str, ...]:
     """Return the possible time zones of an E.164 number. A number outside the North American plan has none.
 
-    If an area code spans two zones, the result has both. For toll-free and unknown codes, the result has all zones.
+    If an area code spans two zones, the result contains both zones. For toll-free and unknown codes, the result
+    contains all zones.
     """
     match = _NORTH_AMERICAN.fullmatch(number)
     return _area_codes().get(match[1], EVERYWHERE) if match else ()

@@ -27,7 +27,7 @@ def longest_seconds() -> int:
 def call_hold() -> int:
     """Return the number of tokens to hold for a call: the price of the longest possible call.
 
-    Queries the database once in each process. Raises psycopg.Error if the database does not answer.
+    Queries the database once per process. Raises psycopg.Error if the database does not answer.
     """
     return _price(60 * call_minutes())
 

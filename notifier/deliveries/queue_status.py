@@ -13,7 +13,8 @@ class QueueStatus:
     """The status of a queue: deliveries by state, workers, and dead letters.
 
     ``oldest`` is the age (s) of the oldest due delivery. While the queue's breaker is open, ``breaker`` is the
-    provider's error code. While only breakers of kinds are open, ``breaker`` lists these kinds with their error codes.
+    provider's error code. While only the breakers for individual kinds are open, ``breaker`` lists these kinds with
+    their error codes.
     """
 
     queue_name: str

@@ -64,8 +64,8 @@ class LookupPending(Exception):
 class LookupFailed(Exception):
     """The lookup failed.
 
-    ``code`` is the reason. ``retry_after`` says how long (s) to wait before another try. If ``retry_after`` is None, no
-    wait is needed.
+    ``code`` is the reason for the failure. ``retry_after`` says how long (s) to wait before another try. If
+    ``retry_after`` is None, no wait is needed.
     """
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:

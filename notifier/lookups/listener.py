@@ -30,7 +30,7 @@ class Listener:
 
     @contextmanager
     def registered(self, folio: str, wake: Callable[[], object]) -> Iterator[None]:
-        """Call ``wake`` from the listener's thread whenever a lookup of ``folio`` ends, until the block ends.
+        """During the block, call ``wake`` from the listener's thread whenever a lookup of ``folio`` ends.
 
         The listener also calls ``wake`` each time it connects, because PostgreSQL does not keep earlier notifications.
         """

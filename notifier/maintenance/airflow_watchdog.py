@@ -50,8 +50,8 @@ class AirflowWatchdog:
 def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
     """Alert on-call once an hour while the latest row in ``queue_metrics`` is older than 15 minutes.
 
-    Reports the recovery when there is a new row. If the table has no row, the 15 minutes count from ``since``. Returns
-    whether Airflow is quiet.
+    Reports the recovery when there is a new row. If the table has no row, the 15 minutes are counted from ``since``.
+    Returns whether Airflow is quiet.
     """
     row = connection.execute(
         "SELECT coalesce(max(recorded_at), %(since)s) AS last,"

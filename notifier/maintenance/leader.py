@@ -94,7 +94,7 @@ class LeaderMiddleware(Middleware):
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
     """Try to take the leader's lock, which a connection holds until it closes.
 
-    Returns whether the connection now holds the lock. If the present leader has been silent for SILENT_SECONDS, closes
+    Returns whether the connection now holds the lock. If the current leader has been silent for SILENT_SECONDS, closes
     the leader's connection. The next call can then take the lock, and a frozen leader that resumes no longer holds it.
     """
     cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s)) AS is_taken", (LEADER_LOCK,))

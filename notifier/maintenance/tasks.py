@@ -52,7 +52,10 @@ def wake_due_queues(connection: Connection) -> None:
 
 
 def sweep_lookups(connection: Connection) -> None:
-    """Wake a worker again for lookups whose message was lost, and mark lookups that are too old as failed."""
+    """Wake a worker again for lookups whose message was lost.
+
+    If no worker claimed a lookup in time, mark the lookup as failed.
+    """
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         worker.sweep(cursor)
 

@@ -12,7 +12,7 @@ from notifier.messages import links
 from notifier.messages.wording import NAME_LENGTH, long_date, one_line, street_address
 
 Row = Mapping[str, Any]
-#: The reasons why a call was not made, by the delivery's error code.
+#: The reasons why a call was not made, keyed by the delivery's error code.
 CALL_ERRORS = {
     "no_phone_number": "the lead has no phone number",
     "no_consent": "we have no consent to call this number",

@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 
 def records_of(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
-    """Return a record for each row that identifies a document. ``folio`` is for rows that have no folio."""
+    """Return a record for each row that identifies a document. ``folio`` is used for rows that have no folio."""
     return [record for row in rows if (record := _record(row, folio))]
 
 

@@ -1,6 +1,6 @@
 """Sends SMS and starts calls through Twilio.
 
-The meanings of some error codes are declared as data. For other codes, the HTTP status decides.
+The meanings of some error codes are declared as data. For other codes, the HTTP status determines the meaning.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def check_due(seconds: float = math.inf) -> None:
 
 
 def check_now(delivery_ids: Sequence[int]) -> None:
-    """Make the checks of these calls due now."""
+    """Make the checks with Twilio due now for these calls."""
     with transaction() as cursor:
         rows(cursor, "voice/check_calls_now", ids=list(delivery_ids))
 

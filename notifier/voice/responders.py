@@ -77,7 +77,7 @@ def reply(turn: Turn) -> Reply:
 
 @cache
 def responder(name: str) -> Responder:
-    """Call ``module:name`` and return the responder that it makes. Raises ImportError or AttributeError."""
+    """Call ``module:name`` and return the responder that it creates. Raises ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
     made: Responder = getattr(import_module(module), attribute)()
     return made

@@ -20,7 +20,7 @@ from notifier.voice.responders import Script
 
 log = get_logger(__name__)
 
-#: The words that ask for no more calls.
+#: The words with which a person asks not to be called again.
 _OPT_OUT = re.compile(
     r"\b(do not|don't|dont|stop|quit|never) call|\b(remove|take) me\b|\bunsubscribe\b|\bno call list\b|^stop\W*$",
     re.IGNORECASE,
@@ -113,7 +113,7 @@ def human_answered(sid: str, delivery_id: int | None = None) -> None:
 
 
 def wants_no_calls(said: str) -> bool:
-    """Return whether the person asked for no more calls."""
+    """Return whether the person asked not to be called again."""
     return _OPT_OUT.search(said) is not None
 
 

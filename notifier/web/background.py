@@ -17,7 +17,7 @@ _applying = Lock()
 
 
 def apply_events() -> None:
-    """Apply stored events. When several callbacks arrive at once, one thread applies the events of all callbacks."""
+    """Apply stored events. When several callbacks arrive at once, one thread applies the events from all callbacks."""
     _requested.set()
     while _requested.is_set() and _applying.acquire(blocking=False):
         try:

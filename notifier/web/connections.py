@@ -42,7 +42,7 @@ class LimitedConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the time limit for the headers, and close a connection if there are too many."""
+        """Start the time limit for the headers, and close a connection if too many are open."""
         super().connection_made(transport)
         self._wait_for_headers()
         if len(self.connections) > MAX_CONNECTIONS:

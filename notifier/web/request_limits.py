@@ -13,13 +13,13 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: The maximum size of a body, by the start of the path. SendGrid posts batches of up to about one megabyte.
+#: The maximum size of a body for each path prefix. SendGrid posts batches of up to about one megabyte.
 ROUTE_BYTES = {"/sendgrid/": 2 * 1024 * 1024, "/api/": 256 * 1024, "/twilio/": 64 * 1024}
-#: The maximum size of a body for all other routes, which do not read it.
+#: The maximum size of a body for all other routes, which do not read the body.
 OTHER_BYTES = 8 * 1024
 #: The body must be complete within this time (s) after the headers.
 BODY_SECONDS = 10.0
-#: A body above this size is large.
+#: A body above this size counts as large.
 LARGE_BYTES = 64 * 1024
 #: The maximum size of all large bodies together.
 MEMORY_BYTES = 16 * 1024 * 1024

@@ -51,7 +51,7 @@ def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Del
 
 @router.post("/voice/recording")
 def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Store the recording's SID. The recording itself stays at Twilio, and only the account's key can read it."""
+    """Store the recording's SID. The recording itself stays with Twilio, and only the account's key opens it."""
     recording, status = word(form, "RecordingSid"), word(form, "RecordingStatus")
     if not (recording and status):
         return Response(status_code=204)

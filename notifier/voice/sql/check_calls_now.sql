@@ -1,4 +1,4 @@
--- Make the checks of these calls due now.
+-- Make the checks with Twilio due now for these calls.
 UPDATE deliveries SET check_at = now()
 WHERE id = ANY (%(ids)s) AND state IN ('unknown', 'accepted', 'sent')
 RETURNING id

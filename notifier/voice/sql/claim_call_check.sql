@@ -1,4 +1,4 @@
--- Claim a due check of a call. For the next five minutes, only this process asks Twilio about the call.
+-- Claim a call whose check with Twilio is due. For the next five minutes, only this process asks Twilio about the call.
 UPDATE deliveries d
 SET check_at = now() + make_interval(secs => %(scale)s * 300)
 FROM (
