@@ -77,7 +77,7 @@ def admin_alert(
     except (encryption.InvalidToken, MissingSetting):
         texts = {
             "subject": "An alert from the app cannot be decrypted",
-            "message": "The app sent it with a NOTIFIER_SECRET_KEY that this worker does not have.",
+            "message": "The app encrypted the alert with a NOTIFIER_SECRET_KEY that this worker does not have.",
             "action_required": "Set the same key for the app and the workers. Find the text of the alert in the app.",
         }
     alert_on_call(severity, **texts)

@@ -44,7 +44,7 @@ return added
 WAKEUP_SECONDS = 60.0
 #: The longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3
-#: If Redis did not answer, senders skip it for this time (s).
+#: If Redis did not answer, senders skip Redis for this time (s).
 RETRY_AFTER_SECONDS = 1.0
 #: The number of connections for wake-ups. One process may have 50 connections in total.
 CONNECTIONS = 8

@@ -129,7 +129,7 @@ class AnswerWait:
 def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[str, Any]:
     """Return the known facts about a parcel. Waits up to ``timeout`` seconds for the county's API.
 
-    The answer has ``property`` (a dict of the columns of ``properties``, or None if the county has no record),
+    The answer contains ``property`` (a dict of the columns of ``properties``, or None if the county has no record),
     ``source`` (``cached`` or ``api``), ``age_days``, ``total_records`` (rows in the county's answer, None for a cached
     answer), ``units_consumed`` and ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient,
     LookupPending after the timeout, and LookupFailed if the county's API fails or may not be called.

@@ -38,7 +38,7 @@ class Email:
 
 
 def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
-    """Return a request with 1 to 1,000 e-mails of a kind. Raises MissingSetting if no sender or template is set."""
+    """Return a request with 1 to 1,000 e-mails of one kind. Raises MissingSetting if no sender or template is set."""
     mail = Mail(from_email=From(settings.sender(purpose)))
     mail.template_id = settings.template(kind)
     for position, email in enumerate(emails):

@@ -1,4 +1,4 @@
-"""``/unsubscribe``: GET shows a page with a button, and POST unsubscribes.
+"""``/unsubscribe``: GET shows a page with a button, and POST unsubscribes the subscriber.
 
 The button and mail programs (RFC 8058) send the POST. GET changes nothing, because mail scanners and previews follow
 every link in an e-mail.

@@ -1,4 +1,4 @@
--- Select the content of weekly reports: the leads that the subscriber was notified of that week, and each lead's
+-- Select the content of weekly reports: the leads that the subscriber was notified about that week, and each lead's
 -- status.
 WITH report AS MATERIALIZED (
     SELECT r.*, (r.params ->> 'week_start')::date AS first_day
