@@ -1,4 +1,4 @@
-"""Compare how long the clean-up of a million rows takes in each table with plain statements on a copy of the table."""
+"""For each table, compare the time to clean up a million rows with the time for plain statements on a copy."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _stack(documents: int) -> Iterator[Stack]:
 def _ingestions(stack: Stack, parcels: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each feed's DAG id and run ``conf``, starting with the parcel roll.
 
-    The runs announce all leads, however old the leads are.
+    The runs announce all leads, regardless of their age.
     """
     day = stack.business_date
     monday, first = day - timedelta(days=day.weekday()), day.replace(day=1)

@@ -1,4 +1,4 @@
-"""Measure the minimum time PostgreSQL needs for a day: the time to copy its files unchanged and to insert its rows."""
+"""Measure PostgreSQL's minimum time for a county day: the time to copy its files unchanged and to insert its rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def client() -> str:
 
 
 def copy_files(url: str, files: Mapping[str, Path]) -> dict[str, float]:
-    """Copy each file into an unlogged table with one text column; return the seconds by file."""
+    """Copy each file into an unlogged table with one text column; return how many seconds each copy takes."""
     return {name: _copy_file(url, path) for name, path in files.items()}
 
 

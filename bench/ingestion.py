@@ -65,7 +65,11 @@ class County:
 
 
 def run(scale: float) -> None:
-    """Measure a day and a very large day on an empty database, then a day on a database with two years of documents."""
+    """Measure the ingestion of a county day in each of three cases.
+
+    The cases are a normal day on an empty database, a very large day on an empty database, and a normal day on a
+    database with two years of documents.
+    """
     TASKS.set_forkserver_preload([__name__])
     small, big, history = (int(count * scale) for count in (SMALL, BIG, HISTORY))
     for documents in (small, big):

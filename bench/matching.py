@@ -117,7 +117,7 @@ def _units(chance: Random) -> list[str]:
 def records(everywhere: Sequence[Place], count: int, chance: Random) -> Iterator[Record]:
     """Yield ``count`` records.
 
-    Half spell a parcel's address differently; the other half are hard negatives or ambiguous.
+    Half of the records spell a parcel's address differently; the others are hard negatives or ambiguous.
     """
     at: dict[str, list[Place]] = defaultdict(list)
     for place in everywhere:
@@ -174,12 +174,12 @@ def _negative(place: Place, at: dict[str, list[Place]], chance: Random) -> Recor
 
 
 def _is_alias(address: str) -> bool:
-    """Return whether the address contains an alternative street name, in which case it may be a real address."""
+    """Return whether the address contains an alternative street name and so might be a real parcel's address."""
     return any(name in address for names in spelling.ALIASES.values() for name in names)
 
 
 def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool:
-    """Return whether the record is too vague for its label, because it could also mean another parcel."""
+    """Return whether the record is ambiguous because it could also mean a parcel other than its label's."""
     twins = [other for other in at[place.address] if other.unit == place.unit]
     if record.kind == "alias" and place.address.split(" ", 1)[1] in ("SW 24 ST",):
         return any(other.zip == place.zip for other in at.get(place.address.replace("SW 24 ST", "SW 22 ST"), ()))

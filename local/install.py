@@ -1,7 +1,7 @@
 """Create ``.venv`` and install the locked requirements. This module imports only the standard library.
 
 ``python3 -m local.install [--dev]`` does nothing if the lock files have not changed since the last installation. Each
-package must have a hash of its lock, so an index or a mirror cannot send other files than those that were locked.
+package's hash must match the lock file, so an index or a mirror cannot supply a file that differs from the locked one.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def install(locks: list[str]) -> None:
 def _venv_starts() -> bool:
     """Return whether .venv's Python starts.
 
-    A moved .venv does not start, and neither does a .venv whose Python was removed.
+    Python does not start if .venv was moved or if the Python that created .venv was removed.
     """
     if not PYTHON.exists():
         return False
@@ -77,7 +77,10 @@ def _venv_starts() -> bool:
 
 
 def _create_venv() -> None:
-    """Create .venv. The caller must make sure that no working .venv exists, because a process might be using it."""
+    """Create .venv. If .venv already exists, remove it first.
+
+    Call this function only if .venv's Python does not start, because a process might be using a working .venv.
+    """
     if VENV.exists():
         print("the Python of .venv no longer starts: creating .venv again …", flush=True)
         shutil.rmtree(VENV)

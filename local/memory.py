@@ -50,7 +50,7 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
 
     def start(self) -> None:
-        """Start to measure in a background thread."""
+        """Start measuring in a background thread."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -56,7 +56,7 @@ class Paths:
 
     @property
     def processes(self) -> Path:
-        """Return the folder that has a JSON file for each started process, until the process is known to have ended."""
+        """Return the folder with one JSON file for each started process that may still be running."""
         return self.local / "processes"
 
     @property
@@ -118,7 +118,7 @@ class Paths:
         return home
 
     def recorded_postgres_home(self) -> Path | None:
-        """Return the folder named in ``.local/where``, or None if that is missing or belongs to another checkout."""
+        """Return the folder named in ``.local/where``, or None if it is missing or belongs to another checkout."""
         if not self.where.exists():
             return None
         home = Path(self.where.read_text("utf-8").strip())

@@ -142,7 +142,7 @@ class PostgresServer:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def copy_database(self, name: str, template: str) -> None:
-        """Create the database ``name`` as a copy of ``template``, to which nobody may be connected."""
+        """Create the database ``name`` as a copy of ``template``. Nobody may be connected to ``template``."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             # With fsync off, FILE_COPY is faster than WAL_LOG, which copies block by block.
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")

@@ -1,4 +1,7 @@
-"""Start and stop child processes. Each child has its own session and a recorded pid, so that no child keeps running."""
+"""Start and stop child processes.
+
+Each child has its own session and a recorded pid, so that the child and all of its descendants can always be stopped.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Twilio:
 
 
 class SendGrid:
-    """Sends SendGrid's event callbacks, signed with its own key pair."""
+    """Sends SendGrid's event callbacks, signed with a key pair that each instance creates."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -66,9 +66,9 @@ class SendGrid:
         return base64.b64encode(self._key.public_key().public_bytes(kind, form)).decode()
 
     def post(self, events: Sequence[Any] | bytes, *, age: float = 0, **headers: str) -> requests.Response:
-        """Post a batch of events, signed as of ``age`` seconds ago.
+        """Post a batch of events with a signature and a timestamp from ``age`` seconds ago.
 
-        If given in ``headers``, ``Signature`` and ``Timestamp`` replace the correct values.
+        ``Signature`` and ``Timestamp`` in ``headers`` replace the correct values.
         """
         # Like SendGrid, end the body with CRLF. The signature covers every byte.
         body = events if isinstance(events, bytes) else (json.dumps(list(events)) + "\r\n").encode()

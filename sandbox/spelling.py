@@ -120,7 +120,7 @@ STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
 
 
 def wrong(address: str, chance: Random) -> str:
-    """Return an address that no parcel has, with a wrong house number or with text that is not an address."""
+    """Return text that matches no parcel: an address with a wrong house number, or text that is not an address."""
     if chance.random() < 0.2:
         return chance.choice(("UNKNOWN ADDRESS", "PO BOX 1234", "HOMELESS"))
     house, _, street = address.partition(" ")

@@ -62,7 +62,7 @@ def verdict(case: str = CASE, address: str = ADDRESS, **fields: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the four court files, with facts about the leads that are made from its cases."""
+    """One of the four court files, with facts about the leads that are created from its cases."""
 
     lead_type: str
     feed: str

@@ -163,7 +163,8 @@ def test_a_sale_that_only_the_countys_api_reported_counts_too(
     answer(court, code, price, recorded, known=WEEK)
     answer(court, "DEE", 450_000, FILED + timedelta(days=1), known=WEEK + timedelta(days=1))
     court.file(EVICTION, WEEK, EVICTION.line())
-    # The run makes leads from the facts known on its business date, then applies later facts, which may close them.
+    # The run creates leads from the facts known on its business date. It then applies later facts, which may close the
+    # leads.
     assert [lead[3] for lead in court.leads()] == (["closed"] if is_lead else [])
 
 

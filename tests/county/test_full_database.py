@@ -1,4 +1,4 @@
-"""A run fails with a clear error if the database's disk is full, and continues after space has been freed."""
+"""A run fails with a clear error if the database's disk is full, and can be resumed after space has been freed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ HOSTILE_BYTES = [
     b"A" * 2_000_000,
 ]
 
-#: For each column, a value with which a record becomes a lead.
+#: For each column, a value that allows a record to become a lead.
 GOOD_VALUES = {
     "party_code": "R",
     "first_party_code": "R",
@@ -100,7 +100,7 @@ def good_line(columns: Sequence[Column], number: int, *, has_folio: bool) -> lis
 
 
 class HostileRun:
-    """Runs a feed with records in transactions that are rolled back, and finds the records that stop a run."""
+    """Runs records through a feed's steps, rolls back the transactions, and finds the records that stop a run."""
 
     def __init__(self, county: Pipeline, feed: str) -> None:
         self.county, self.feed = county, feed

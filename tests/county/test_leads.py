@@ -1,4 +1,4 @@
-"""Recorded documents make leads, determine each lead's contact, and close leads."""
+"""Recorded documents create leads, determine each lead's contact, and close leads."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ with psycopg.connect(url, autocommit=True) as connection:
 
 
 def stage_in_a_child(database: Database, folder: Path, name: str, feed: str = "daily") -> tuple[int, int, int]:
-    """Stage the file in a child process; return the child's memory growth in MiB and the lines read and rejected."""
+    """Stage the file in a child process; return its memory growth (MiB) and how many lines it read and rejected."""
     child = subprocess.run(
         [sys.executable, "-c", STAGE, database.url, str(folder), name, feed],
         capture_output=True,

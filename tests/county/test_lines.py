@@ -222,7 +222,7 @@ def test_a_bad_line_with_many_empty_fields_costs_no_more_than_another() -> None:
 
 @pytest.mark.parametrize("written", ["{}", "\t{}"], ids=["plain", "odd"])
 def test_a_record_of_the_far_future_is_rejected(county: Pipeline, written: str) -> None:
-    """Otherwise the record would remain the latest one of its property for ever."""
+    """If a record of the far future were staged, it would always be its property's latest record."""
     dates = ["12312026", "01012027", "11202099", "02302026", "12319999"]
     lines = [line(cfn_seq=str(number), file_date=written.format(date)) for number, date in enumerate(dates, start=1)]
     county.stage(FRIDAY, {"Cases.exp": "\n".join(lines).encode()}, max_rejected_percent=100)

@@ -35,7 +35,7 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 @dataclass
 class Run:
-    """A run of the daily DAG. Each method call executes its tasks once."""
+    """A run of the daily DAG. Each call of ``open`` or ``fetch`` executes the tasks of that step once."""
 
     monkeypatch: pytest.MonkeyPatch
     database: Database

@@ -131,7 +131,7 @@ class Ingestion:
             return connection.execute(query, parameters).fetchall()
 
     def log(self, run_id: str) -> list[tuple[Any, ...]]:
-        """Return the business date, status and error of each row that the run has in ``data_ingestion_logs``."""
+        """Return the business date, status and error from each of the run's rows in ``data_ingestion_logs``."""
         return self.rows(
             "SELECT ingestion_date, status, error_message FROM data_ingestion_logs WHERE run_id = %s", run_id
         )

@@ -197,7 +197,7 @@ def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checko
 
 @contextmanager
 def taken(port: int) -> Iterator[None]:
-    """Take a port, unless another program of this machine has it already."""
+    """Listen on the port until the block ends, unless another program already uses the port."""
     with closing(socket.socket()) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):

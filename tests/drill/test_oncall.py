@@ -1,4 +1,4 @@
-"""Under a real scheduler, on-call is alerted of failed, killed and late runs, and of each run's recovery."""
+"""Under a real scheduler, on-call is alerted when a run fails, is killed or is late, and again when it recovers."""
 
 from __future__ import annotations
 

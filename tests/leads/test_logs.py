@@ -146,7 +146,7 @@ def _lines_of(program: str) -> list[dict[str, Any]]:
 
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:
-    """For each call in the packages that logs an event, yield the file and line, and the call's syntax node."""
+    """Find every logging call in the packages; yield the call's file and line, and its syntax node."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -227,7 +227,7 @@ def test_every_locked_package_has_hashes(lock: str) -> None:
 
 
 def test_the_installation_refuses_a_file_with_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install a package whose file was changed after it was locked, with the commands of ``make install``."""
+    """Use the commands of ``make install`` to install a package whose file was changed after it was locked."""
     wheel = tmp_path / "changed-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as file:
         file.writestr("changed.py", "")
@@ -240,7 +240,7 @@ def test_the_installation_refuses_a_file_with_another_hash(tmp_path: Path, monke
     commands: list[list[str]] = []
 
     def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run uv and pip of the tests' environment, which install into the new one."""
+        """Record the command instead of running it."""
         commands.append(command)
         return subprocess.CompletedProcess(command, 0)
 
@@ -249,6 +249,7 @@ def test_the_installation_refuses_a_file_with_another_hash(tmp_path: Path, monke
         recorded.setattr(subprocess, "run", run)
         install._install_requirements(["lock.txt"])
     (command,) = commands
+    # Run uv from the tests' environment, because the new environment has no uv.
     arguments = [sys.executable, *command[1:], "--offline", "--no-index", "--find-links", str(tmp_path)]
     good = hashlib.sha256(wheel.read_bytes()).hexdigest()
     for digest, is_installed in (("0" * 64, False), ("", False), (good, True)):

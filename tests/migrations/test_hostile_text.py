@@ -24,7 +24,7 @@ Function = tuple[str, list[str]]
 
 
 def functions_of_text(connection: psycopg.Connection) -> list[Function]:
-    """Return the name and the argument types of each of this project's functions that takes a text."""
+    """Return the name and argument types of each of this project's functions that has a text argument."""
     return connection.execute(
         "SELECT p.proname, array_agg(format_type(a.type, NULL) ORDER BY a.place)"
         " FROM pg_proc p CROSS JOIN unnest(p.proargtypes) WITH ORDINALITY AS a (type, place)"
@@ -35,7 +35,10 @@ def functions_of_text(connection: psycopg.Connection) -> list[Function]:
 
 
 def call(connection: psycopg.Connection, function: Function, place: int, texts: list[str]) -> None:
-    """Call ``function`` with each of ``texts`` as the argument at ``place`` and all values of the other arguments."""
+    """Call ``function`` with each of ``texts`` as the argument at ``place``.
+
+    Combine each text with every combination of values for the other arguments.
+    """
     name, types = function
     values = [sql.SQL("unnest(%s::text[]) AS a{}").format(sql.Literal(place))]
     parameters: list[object] = [texts]

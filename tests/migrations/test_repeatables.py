@@ -16,7 +16,7 @@ from migrations.repeatables import REPEATABLE, RepeatableFile, apply_repeatables
 from tests.migrations.conftest import MakeDatabase
 from tests.servers.postgres import Database
 
-# The functions and views that the files create, without the ones that extensions create.
+# The database's functions and views, except functions that belong to an extension.
 OURS = """
     SELECT 'FUNCTION', p.oid::regprocedure::text FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace

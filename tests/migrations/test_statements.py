@@ -54,7 +54,7 @@ def read(path: Path) -> str:
 
 
 def statements(text: str) -> Iterator[str]:
-    """Yield the statements in an SQL text. A statement ends at a semicolon outside comments and string literals."""
+    """Yield the statements in SQL text. A statement ends at a semicolon outside comments and string literals."""
     masked = COMMENTS_AND_TEXTS.sub(lambda match: "x" * len(match[0]), text)
     begin = 0
     for end in [*(match.start() for match in re.finditer(";", masked)), len(text)]:

@@ -156,7 +156,7 @@ def test_an_upgrade_rewrites_phone_numbers_and_names_those_it_cannot_read(
     assert suppressed == [
         ("email", "305-555-0171", "bounce"),
         ("sms", "+13055550171", "stop"),
-        # START does not lift this reason.
+        # START does not lift a suppression with this reason.
         ("voice", "+13055550171", "asked on a call"),
     ]
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

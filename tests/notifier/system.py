@@ -141,7 +141,7 @@ class System:
         return str(self.value("SELECT state FROM deliveries WHERE id = %s", delivery_id))
 
     def outcome(self, opened: EnqueueResult) -> tuple[str, str | None]:
-        """Send all due deliveries from this process; return the state and the error code of the delivery ``opened``."""
+        """Send all due deliveries from this process; return the state and error code of ``opened``'s delivery."""
         for queue in (EMAIL, SMS):
             drain.drain_queue(queue)
         row: tuple[str, str | None]

@@ -30,7 +30,7 @@ from tests.notifier.system import System, settings_for
 from tests.servers.folders import service_folder
 from tests.servers.postgres import Database, make_template, running_postgres
 
-#: Time runs two hundred times faster, so an hour takes 18 s and the longest retry delay takes 16 s.
+#: The notifier's time runs two hundred times faster, so an hour takes 18 s and the longest retry delay takes 16 s.
 SCALE = {"NOTIFIER_TIME_SCALE": "0.005", "PROVIDER_TIMEOUT_SECONDS": "1"}
 FINAL = {"accepted", "parked", "dead"}
 
@@ -52,7 +52,7 @@ def open_all(system: System, emails: int, texts: int) -> list[int]:
 
 
 def check_that_it_adds_up(system: System) -> None:
-    """Check the states, charges and dead letters after all deliveries have reached a final state."""
+    """Check the states, charges and dead letters. All deliveries must have reached a final state."""
     found = system.rows("SELECT id, channel, state, tokens FROM deliveries WHERE tokens > 0")
     assert {state for _, _, state, _ in found} <= FINAL
     emails, texts = Counter(system.accepted_emails()), Counter(system.accepted_sms())
@@ -64,7 +64,7 @@ def check_that_it_adds_up(system: System) -> None:
         times = (emails if channel == "email" else texts)[delivery]
         if state == "accepted":
             assert times >= 1, f"{channel} {delivery} is accepted in the database only"
-            # If proof that the delivery was sent arrives after the delivery was parked, the tokens stay released.
+            # If a delivery is parked before proof arrives that it was sent, its tokens stay released.
             assert ended[delivery] in (["settle"], ["release"]), f"{channel} {delivery}: {ended[delivery]}"
         else:
             assert ended[delivery] == ["release"], f"{channel} {delivery} is {state}: {ended[delivery]}"
@@ -147,8 +147,8 @@ def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: S
     system.wait_for_rest(seconds=90)
     assert Counter(system.accepted_sms()) == Counter(ids[:150])
     if server == "PostgreSQL crashed":
-        # If an outcome cannot be written, the delivery's state becomes unknown. An e-mail in that state may be sent
-        # twice.
+        # If a worker cannot write a delivery's outcome, the delivery's state becomes unknown. An e-mail in that state
+        # may be sent twice.
         assert max(Counter(system.accepted_emails()).values()) <= 2
         assert set(system.states()) <= {"accepted", "parked"}
     else:
@@ -159,12 +159,12 @@ def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: S
 
 @pytest.mark.drill
 def test_every_queue_recovers_after_the_database_had_no_connections(own_system: System) -> None:
-    """Other clients take all of the database's connections, including the workers' connections."""
+    """The test closes the workers' database connections and takes all of the database's connections for 40 seconds."""
     system = own_system
     for queue in QUEUES:
         system.start_worker(queue, CALL_WINDOW="00:00-23:59")
     system.wait_until(lambda: asyncio.run(health()).status_code == 200, "every queue up")
-    # The unit cap for one subscriber applies to the lookups during the outage, so another subscriber requests them.
+    # Lookups during the outage may use up a subscriber's unit cap, so they are requested for a second subscriber.
     user, other = system.subscriber(twilio_phone_number="+13055550100"), system.subscriber()
     lead, folios = system.lead(phone_number="+13055550144"), count(3_000_000_000_000)
     script = system.insert("ai_scripts", {"subscriber_id": user, "name": "Spring", "outbound_greeting": "Hello."})

@@ -1,4 +1,4 @@
-"""A request that never reached the provider costs one try and is sent when the provider is back."""
+"""A request that never reached the provider costs one try and is sent when the provider is reachable again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def server_with_an_unknown_certificate(folder: Path) -> Iterator[int]:
 
 
 def unreachable(system: System, folder: Path, why: str) -> Any:
-    """Return a context manager that yields the port to use in the address that fails for the reason ``why``."""
+    """Return a context manager that yields the port to insert into ``ADDRESSES[why]``."""
     if why == "its certificate is unknown":
         return server_with_an_unknown_certificate(folder)
 

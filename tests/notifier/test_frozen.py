@@ -91,7 +91,7 @@ def test_a_text_that_was_replayed_while_its_worker_was_frozen_is_sent_once(syste
 
 
 def test_a_worker_that_wakes_sends_what_nobody_has_taken(system: System) -> None:
-    """The frozen worker's text became unknown, but the worker knows that nothing was sent."""
+    """While the worker was frozen, the text's state became unknown, but the worker knows that it sent nothing."""
     opened = notifier.urgent_lead_sms.send(system.subscriber(), system.lead())
     with frozen_before_its_request(system) as worker:
         system.wait_until(lambda: system.states() == {"unknown": 1}, "the text unknown")

@@ -24,7 +24,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Database:
-    """A test's own migrated leads database, and an autocommit connection to the database."""
+    """A test's own migrated leads database and an autocommit connection to it."""
 
     url: str
     connection: psycopg.Connection[Any]

@@ -1,4 +1,4 @@
-"""Numbers are read in every usual spelling, by Python and SQL alike, and other texts are not numbers."""
+"""Python and SQL accept a phone number in every usual spelling, and reject all other text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every answer from the county's API is stored or fails the lookup with a clear error, in bounded memory."""
+"""Every answer from the county's API is either stored or makes the lookup fail with a clear error.
+
+The worker uses a bounded amount of memory for each answer.
+"""
 
 from __future__ import annotations
 

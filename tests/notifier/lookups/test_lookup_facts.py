@@ -1,6 +1,6 @@
 """Documents from the files and from the API lead to the same facts.
 
-If reports of a document differ, the latest wins.
+If two reports of the same document differ, the later report wins.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def test_an_unknown_subscriber_is_refused(county_api: CountyApi) -> None:
         notifier.lookup(FOLIO, 4711)
 
 
-# ── one call for all ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── shared API calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_twenty_lookups_of_one_folio_make_one_call(county_api: CountyApi, system: System, database: Database) -> None:
@@ -395,7 +395,7 @@ def test_a_lookup_without_an_answer_leaves_one_dead_letter(
     assert system.rows(dead) == [("property_lookup", 0), ("property_lookup", 3)]
 
 
-# ── the balance of units ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── the unit balance ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_each_crossing_of_a_level_alerts_once(county_api: CountyApi) -> None:

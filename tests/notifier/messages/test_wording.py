@@ -1,4 +1,7 @@
-"""Recorded texts and scripts, which strangers may write, become one bounded line without links."""
+"""Text and scripts that strangers may have written become one line of limited length.
+
+In a message, recorded text contains no links.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A hostile client: ``python -m tests.notifier.web.hostile_client KIND PORT CONNECTIONS`` attacks until it is killed.
 
-A second after the service has closed a connection, the client opens it again.
+One second after the service closes a connection, the client opens a new one.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from tests.notifier.web.hostile_client import KINDS
 from tests.servers.postgres import Database
 
 CONNECTIONS = 200
-#: Time (s) within which a genuine callback is answered.
+#: Time (s) within which the service must answer a genuine callback.
 ANSWER_SECONDS = 1.0
 MEMORY_BYTES = 250_000_000
 #: Time (s) for which each attack is measured.
@@ -52,7 +52,7 @@ def wait_until_connected(service: Service, connections: int, client: subprocess.
 
 
 def measure(service: Service, label: str) -> tuple[float, int]:
-    """Send genuine callbacks for ATTACK_SECONDS; return the slowest answer (s) and the largest memory (bytes)."""
+    """Send genuine callbacks for ATTACK_SECONDS; return the longest response time (s) and peak memory (bytes)."""
     twilio = Twilio(service.url, PUBLIC_URL, TWILIO_TOKEN)
     process, slowest, memory, number = psutil.Process(service.process.pid), 0.0, 0, 0
     end = time.monotonic() + ATTACK_SECONDS
@@ -63,7 +63,7 @@ def measure(service: Service, label: str) -> tuple[float, int]:
         slowest = max(slowest, time.monotonic() - start)
         assert answer.status_code == 204, (label, answer.text)
         memory = max(memory, process.memory_info().rss)
-        twilio._session.close()  # Each callback comes on a connection of its own.
+        twilio._session.close()  # Each callback uses its own connection.
     return slowest, memory
 
 

@@ -1,4 +1,4 @@
-"""Odd requests that are authorized or genuine get an answer of their own, and never a 500 or a 503."""
+"""An odd request that is authorized or genuine gets a specific response, and never a 500 or a 503."""
 
 from __future__ import annotations
 

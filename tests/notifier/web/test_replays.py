@@ -1,4 +1,4 @@
-"""A recorded request proves nothing about another delivery, and nothing twice, however its fields are cut."""
+"""A recorded request has no effect on another delivery, and no effect when repeated, however its fields are split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCOUNT = "AC" + "0" * 32
 
 
 def sms(system: System, number: int, sid: str | None) -> None:
-    """Add the delivery of an SMS with the id ``number``; with ``sid``, Twilio has accepted the SMS."""
+    """Add an SMS delivery with the id ``number``. If ``sid`` is given, Twilio has accepted the SMS."""
     system.database.connection.execute(f"ALTER TABLE deliveries ALTER COLUMN id RESTART WITH {number}")
     delivery = notifier.urgent_lead_sms.send(system.subscriber(), system.lead()).delivery_id
     claimed = lifecycle.claim(SMS, ["urgent_lead_sms"])
@@ -32,7 +32,7 @@ def sms(system: System, number: int, sid: str | None) -> None:
 def post_cut(
     twilio: Twilio, signed: str, address: str, fields: dict[str, str], cut: dict[str, str]
 ) -> requests.Response:
-    """Post ``cut`` to ``address`` with the signature of ``fields`` for the address ``signed``."""
+    """Post ``cut`` to ``address`` with the signature for a request that posts ``fields`` to ``signed``."""
     texts = [
         twilio.public_url + where + "".join(name + form[name] for name in sorted(form))
         for where, form in ((signed, fields), (address, cut))

@@ -1,4 +1,4 @@
-"""Sizes, times and numbers are limited: headers, bodies and connections, also before the token is known."""
+"""The service limits headers, bodies and connections in size, time and number, even before it has checked a token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def connect(web: httpx.Client) -> socket.socket:
 
 
 def answer(web: httpx.Client, data: bytes) -> bytes:
-    """Send ``data`` and return what the service answers until it closes the connection."""
+    """Send ``data``; return everything that the service sends until it closes the connection."""
     with connect(web) as client:
         client.sendall(data)
         return received(client)
@@ -74,7 +74,7 @@ def received(client: socket.socket) -> bytes:
 def test_a_request_is_refused_by_its_headers_alone(
     web: httpx.Client, sendgrid: SendGrid, head: bytes, status: bytes
 ) -> None:
-    """No byte of the body is sent, and the service closes the connection instead of waiting for the body."""
+    """The client sends only the headers, and the service closes the connection instead of waiting for the body."""
     start = time.monotonic()
     assert answer(web, head).startswith(b"HTTP/1.1 " + status)
     assert time.monotonic() - start < request_limits.BODY_SECONDS / 2
@@ -187,7 +187,7 @@ def test_no_redirect_names_a_foreign_host(web: httpx.Client) -> None:
 def test_a_stalled_database_stalls_one_request_for_metrics(
     web: httpx.Client, monkeypatch: pytest.MonkeyPatch, twilio: Twilio
 ) -> None:
-    """A hundred requests wait for one read; a callback meanwhile is answered."""
+    """While a hundred requests for metrics wait for one stalled read, the service still answers a callback."""
     from notifier.web import metrics
 
     reads, released = [], Event()

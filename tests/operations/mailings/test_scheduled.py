@@ -150,7 +150,7 @@ def test_a_report_covers_the_last_complete_week(rows: Rows) -> None:
         ("2026-12-01 00:00 America/New_York", 7),
         ("2026-12-01 23:59 America/New_York", 7),
         ("2026-11-30 12:00 America/New_York", None),
-        ("2026-11-27 02:00 UTC", None),  # This is the evening of November 26 in New York, two days ahead.
+        ("2026-11-27 02:00 UTC", None),  # In New York, this is the evening of November 26, two days after DAY.
         ("2026-11-28 02:00 UTC", 3),
         ("2026-11-25 23:00 America/New_York", 1),
         ("2026-11-24 23:00 America/New_York", None),
