@@ -15,7 +15,7 @@ ALERTS = 5_000
 
 
 def run(scale: float) -> None:
-    """Print the rates of enqueueing and of sending."""
+    """Print how fast e-mails are enqueued and sent."""
     alerts = max(int(ALERTS * scale), 500)
     with system() as connection:
         print_table("enqueueing deliveries", ["", "rows", "rows/s"], _enqueueing(connection, alerts))

@@ -1,6 +1,6 @@
 """Start the servers for one benchmark with the same settings as ``make demo``.
 
-No unsafe setting makes the servers faster.
+The servers run without the unsafe settings that would make them faster.
 """
 
 from __future__ import annotations

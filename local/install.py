@@ -82,7 +82,7 @@ def _create_venv() -> None:
     Call this function only if .venv's Python does not start, because a process might be using a working .venv.
     """
     if VENV.exists():
-        print("the Python of .venv no longer starts: creating .venv again …", flush=True)
+        print("Python in .venv no longer starts: creating .venv again …", flush=True)
         shutil.rmtree(VENV)
     print(f"creating .venv with Python {sys.version.split()[0]} …", flush=True)
     result = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)

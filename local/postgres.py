@@ -151,7 +151,7 @@ class PostgresServer:
     def drop_database(self, name: str) -> None:
         """Close all connections to the database and drop it. If the database does not exist, do nothing."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            # Wait here until the sessions have ended, because DROP DATABASE checks that only every 100 ms.
+            # Wait here until the sessions have ended, because DROP DATABASE checks for open sessions only every 100 ms.
             deadline = time.monotonic() + 5.0
             while connection.execute(END_SESSIONS, [name]).fetchone() and time.monotonic() < deadline:
                 time.sleep(0.002)

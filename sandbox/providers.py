@@ -106,7 +106,7 @@ def twilio(request: Request, number: int, seed: int) -> Answer:
 
 
 def twilio_error(status: int, code: int, message: str) -> Answer:
-    """Return an error answer in Twilio's format."""
+    """Return an error response in Twilio's format."""
     more = f"https://www.twilio.com/docs/errors/{code}"
     return Answer(status, {"code": code, "message": message, "more_info": more, "status": status})
 

@@ -138,9 +138,9 @@ def test_the_next_migration_finishes_an_interrupted_recalculation(
 def test_no_index_constraint_or_generated_column_uses_a_repeatable_function(
     database: Database,
 ) -> None:
-    """After a function changes, PostgreSQL would keep the old values.
+    """After a function changes, PostgreSQL would keep the values that the old function computed.
 
-    Those values belong in a stored column, like address_key.
+    Computed values belong in an ordinary column that migrations recalculate, such as address_key.
     """
     users = database.connection.execute(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)"

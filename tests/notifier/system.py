@@ -1,4 +1,4 @@
-"""Helpers with which the notifier's tests insert rows, start workers, and read what the providers received."""
+"""Helpers that the notifier's tests use to insert rows, start workers, and read what the providers received."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe for a new message kind works. The five steps below are enough to send messages of the kind.
+"""The recipe for a new message kind works. The five steps below are enough to send messages of the new kind.
 
 In a real change, each step adds one entry to the file named in the step's comment.
 """

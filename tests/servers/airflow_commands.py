@@ -1,4 +1,4 @@
-"""Run Python programs that use Airflow without spending 15 s of CPU time per program on imports and Airflow's API.
+"""Run Python programs that use Airflow, without spending 15 s of CPU time to start each program.
 
 One process imports Airflow and builds Airflow's API once, then forks for each program. A fork gets its own environment,
 folder and output files. Before the fork, the process imports no module of this project and opens no connection.

@@ -28,8 +28,8 @@ PLAIN = {
     "xferlog_enable": "NO",
     "idle_session_timeout": "60",
 }
-#: The settings of a careful operator: encrypt everything, and require data connections to reuse the login's TLS
-#: session.
+#: The settings that a careful operator chooses: encrypt everything, and require data connections to reuse the login's
+#: TLS session.
 TLS = {
     "ssl_enable": "YES",
     "allow_anon_ssl": "YES",

@@ -33,7 +33,7 @@ ALWAYS = "00:00-23:59:59.999999"
 
 @pytest.fixture
 def setting(notifier_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Set the notifier's settings so that calls may start at any hour and at once."""
+    """Set the notifier's settings so that calls may start at any hour and without delay."""
     notifier_settings.setenv("CALL_WINDOW", ALWAYS)
     notifier_settings.setenv("CALLS_PER_SECOND", "100")
     return notifier_settings

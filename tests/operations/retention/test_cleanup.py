@@ -304,7 +304,7 @@ def test_rows_are_removed_in_batches_and_each_is_archived_once(rows: Rows, archi
 
 
 class Dies(Exception):
-    """Raised to simulate that the process is killed."""
+    """Raised to simulate a killed process."""
 
 
 def die(*_: Any, **__: Any) -> Any:
