@@ -30,7 +30,7 @@ The api-server reads the logs from the folder that all components of this machin
 
 @dataclass(frozen=True)
 class Ports:
-    """The port of the api-server, which has the UI and the REST API."""
+    """The port of the api-server, which serves the UI and the REST API."""
 
     api: int
 

@@ -278,7 +278,7 @@ def test_importing_a_dag_file_is_quick_and_touches_nothing(tmp_path: Path) -> No
 
 
 def test_the_clock_of_the_dags_is_aware() -> None:
-    """The DAGs' clock returns aware times.
+    """The DAGs' clock returns times with a time zone.
 
     With naive times, the business date would depend on the server's time zone.
     """

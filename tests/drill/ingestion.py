@@ -139,7 +139,7 @@ class Ingestion:
     def wait_for_log(self, run_id: str, status: str) -> list[tuple[Any, ...]]:
         """Wait until one of the run's rows has the status; return the run's rows.
 
-        The run's callback ends after the run.
+        The run's callback may write the status after the run has ended.
         """
         return wait_for(f"a row with the status {status}", lambda: self._log_if(run_id, status))
 

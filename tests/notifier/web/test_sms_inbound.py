@@ -1,4 +1,7 @@
-"""STOP suppresses a number, START ends the suppression, and HELP gets an answer. Each SMS counts once."""
+"""STOP suppresses a number, START ends the suppression, and HELP gets an answer.
+
+An SMS counts once, even if Twilio repeats the callback.
+"""
 
 from __future__ import annotations
 

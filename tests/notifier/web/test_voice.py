@@ -337,7 +337,7 @@ def test_a_suppressed_caller_is_not_answered(twilio: Twilio, system: System, sub
     assert refused(incoming(twilio))
     assert system.rows("SELECT state, error_code FROM deliveries") == [("suppressed", "suppressed")]
     assert system.balance(subscriber) == 100
-    # The app reports the same call and gets the refused delivery.
+    # The app reports the refused call and gets the call's existing delivery.
     assert notifier.inbound_call.send(call_sid="CAin").state == "suppressed"
 
 
