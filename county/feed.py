@@ -38,7 +38,7 @@ class FeedFile:
 
 
 class Period(Enum):
-    """The period that one set of files covers; it determines the dates in file names and how data's age is counted."""
+    """The period that a set of files covers; it decides the dates in file names and how the age of data is counted."""
 
     BUSINESS_DAY = "business day"
     WEEK = "week"

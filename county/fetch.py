@@ -50,7 +50,10 @@ class FileServer(Protocol):
         """Return the size (bytes) and modification time (aware) of a file."""
 
     def download(self, path: str, target: BinaryIO, size: int) -> None:
-        """Write ``size`` bytes to ``target``, resuming after a lost connection; raise IncompleteFile for fewer."""
+        """Write ``size`` bytes to ``target``, resuming after a lost connection.
+
+        Raises IncompleteFile if fewer bytes arrive.
+        """
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def _fetched(archive: Archive, file: FeedFile, object_name: str) -> Fetched:
 def _on_server(request: FetchRequest, file: FeedFile, server: FileServer) -> str | None:
     """Return the name of the day's file on the server.
 
-    The name is that of a dated file, or else of an undated file that was written in the day's window.
+    A dated file takes precedence over an undated file that was written in the day's window.
     """
     wanted = file_date(request.feed, request.day, request.lag_days)
     undated = []

@@ -101,7 +101,7 @@ class GcsArchive:
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
 
     def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
-        """Return 0: the account may not delete objects; a lifecycle rule of the bucket removes them."""
+        """Return 0 and remove nothing: the bucket's lifecycle rule removes objects, and the account may not."""
         return 0
 
     def _storage(self) -> Any:
@@ -153,7 +153,7 @@ class GcsArchive:
 
 
 class _Reader(io.BufferedIOBase):
-    """A stream of an object; it translates Google's errors into the errors of ``county.errors``."""
+    """A stream that reads an object and translates Google's errors into the errors of ``county.errors``."""
 
     def __init__(self, stream: BinaryIO, explained: Any) -> None:
         self._stream = stream

@@ -90,7 +90,7 @@ class Plain:
     as the conversion in ``_VALUES``. Values in other forms may also pass the check.
 
     ``LENGTH`` in the pattern stands for the column's maximum length. The pattern counts bytes, which is safe because a
-    text never has more characters than bytes.
+    string never has more characters than bytes.
     """
 
     pattern: str
@@ -111,8 +111,8 @@ _PLAIN = {
     "code": Plain("[A-Z0-9_./&-]{1,LENGTH}+ *+"),
     "text": Plain(f"(?! |\\^|\\n){_TEXT}"),
 }
-#: type -> an empty value that a plain line may also have. None of these patterns matches an empty text. If an empty
-#: field could match in two ways, each empty field would double the time for a line that is not plain.
+#: type -> the pattern of an empty value that a plain line may have. None of these patterns matches an empty string. If
+#: an empty field could match in two ways, each empty field would double the time for a line that is not plain.
 _NOTHING = {"date": "00000000", "text": " ++"}
 
 
@@ -152,7 +152,7 @@ class Column:
             check = f"upper({self._trimmed}) IN ({listed})"
         if self.required:
             check = f"{self._trimmed} IS NOT NULL AND {check}"
-            return f"{check} AND {self.value} IS NOT NULL" if self.type == "folio" else check  # folio 0 is no parcel
+            return f"{check} AND {self.value} IS NOT NULL" if self.type == "folio" else check  # folio 0 is not a parcel
         return None if check == "true" else f"({self._trimmed} IS NULL OR {check})"
 
     @property
@@ -223,7 +223,7 @@ def layout_on(file: str, day: date) -> tuple[Column, ...]:
     """Return the columns of ``file`` for business date ``day``; raises KeyError for an unknown file.
 
     A required date, such as the date of recording, may not be later than the end of the next month: the latest document
-    decides who owns a property, so a date in the far future would decide it for ever.
+    decides who owns a property, so a date in the far future would decide ownership forever.
     """
     first = (day.replace(day=1) + timedelta(days=62)).replace(day=1)
     latest = first - timedelta(days=1)

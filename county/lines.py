@@ -43,8 +43,8 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
     to ``odd``: the line's number (from 1), whether the line was cut because it is longer than ``LONGEST_LINE``, and its
     text. The function holds only a few blocks in memory.
     """
-    # The possessive pattern matches many plain lines at once and never backtracks; matching line by line costs ten
-    # times as much.
+    # The possessive pattern matches many plain lines at once and never backtracks; matching line by line takes ten
+    # times as long.
     run = re.compile(b"(?:" + plain.encode() + rb"\n)++")
     nothing = b"^" * (fields - 1) + b"\n"
     number = 1
@@ -101,7 +101,7 @@ def _escape(line: bytes) -> bytes:
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of ``stream`` with their ends; cut a longer line to its first ``LONGEST_LINE`` + 1 bytes."""
+    """Yield the lines of ``stream`` with their line ends; cut a longer line to its first ``LONGEST_LINE`` + 1 bytes."""
     while line := stream.readline(LONGEST_LINE + 1):
         yield line
         while len(line) > LONGEST_LINE and not line.endswith(b"\n"):

@@ -79,7 +79,7 @@ def stage_roll(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Stage the CSV ``stream`` (seekable); arguments, result and errors are those of ``county.staging.stage_file``."""
+    """Stage the CSV ``stream`` (seekable), with the arguments, result and errors of ``county.staging.stage_file``."""
     (file,) = feed.files
     try:
         return stage_file(
@@ -97,7 +97,7 @@ def stage_roll(
 
 
 def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO, feed: Feed, day: date) -> None:
-    """Store the CSV's original lines in the rejected records of ``day``; without rejected records, do nothing."""
+    """Store the CSV's original lines in the rejected records of ``day``; if there are none, do nothing."""
     of_the_day = (feed.name, day)
     rejects = connection.execute(
         "SELECT line_number FROM rejected_records WHERE feed = %s AND business_date = %s", of_the_day
@@ -155,7 +155,7 @@ class RollLines:
             else:
                 values = [fields[place].replace(b"^", b" ") for place in places]
                 if not values[0].strip(b"0- "):
-                    values[0] = b""  # a folio of zeros names no parcel
+                    values[0] = b""  # a folio of zeros is not a parcel
                 yield b"^".join(values) + b"\n"
 
 

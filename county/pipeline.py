@@ -15,7 +15,7 @@ from leads.sql import statement
 
 log = get_logger(__name__)
 
-#: A merge reads the results of earlier merges, so only one merge runs at a time, over all feeds and dates.
+#: A merge reads the results of earlier merges, so only one merge runs at a time, across all feeds and dates.
 MERGE_LOCK = "leads:merge"
 
 Counts = dict[str, int]

@@ -50,7 +50,7 @@ def stage_file(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Load one file in one transaction, replacing the staged and the rejected lines of an earlier try.
+    """Load one file in one transaction, replacing the staged and rejected lines from an earlier try.
 
     Raises TooManyRejects after the rejected lines are committed, so that people can look at them.
     """

@@ -22,7 +22,8 @@ BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
     """Open the text file of an archived object; if the object is a zip, unzip the file.
 
-    Raises EmptyFile for a zip without a text file, DamagedFile for a zip that cannot be read, and FileTooLarge.
+    Raises EmptyFile for a zip without a text file, DamagedFile for a zip that cannot be read, and FileTooLarge for a
+    file above the limit.
     """
     stream = archive.open(object_name)
     if not re.search(r"\.zip(?:\.r\d+)?$", object_name, re.IGNORECASE):
@@ -31,7 +32,7 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 
 
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    """Open a zip's text file with the stem ``stem``, or else its first; raise the errors of ``open_lines``.
+    """Open a zip's text file with the stem ``stem``, or else the first text file; raise the errors of ``open_lines``.
 
     Reading a member never yields more bytes than the zip's directory says, so the size is known before unpacking.
     """

@@ -15,6 +15,6 @@ def with_link(doc_md: str | None, page: str) -> str:
 
 
 def owner_links() -> dict[str, str]:
-    """Return the link for the owner's name in Airflow's list of DAGs; an empty dict if ``DOCS_URL`` is unset."""
+    """Return the link for the owner's name in Airflow's list of DAGs, or an empty dict if ``DOCS_URL`` is unset."""
     url = settings.docs_url
     return {OWNER: url} if url else {}

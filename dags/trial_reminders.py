@@ -1,12 +1,12 @@
 """# Trial reminders: 7, 3 and 1 days before a trial ends
 
 Runs every day at 9:00 (New York). Enqueues one delivery for each trialing subscriber whose trial ends in 7, 3 or 1
-days, counted in New York. The e-mail costs nothing; the notifier sends it at once.
+days, counted in New York dates. The e-mail costs nothing; the notifier sends it at once.
 
-**The business date** is the day from which the days are counted. The delivery's key consists of the subscriber, the end
-of the trial and the number of days, so a rerun enqueues nothing twice. A run for a past date enqueues nothing, because
-its number of days would be wrong. If a day had no run, the next run enqueues the missed reminder with the number of
-days left, unless the trial has ended.
+**The business date** decides who is reminded: the days until a trial ends are counted from it. The delivery's key
+consists of the subscriber, the end of the trial and the number of days, so a rerun enqueues nothing twice. A run for a
+past date enqueues nothing, because its e-mails would state a wrong number of days. If a day had no run, the next run
+enqueues the missed reminder with the number of days left, unless the trial has ended.
 
 **When it fails** no subscriber is reminded today until the DAG has run. Read the task's log, correct the cause, and
 clear the task the same day; or wait, because the next run sends the missed reminders.

@@ -11,7 +11,7 @@ alerted twice.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
 `data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Correct the cause, then clear the
-failed task: the run continues from there. An empty file is a warning, not a failure. Malformed lines are in
+failed task: the run resumes from there. An empty file is a warning, not a failure. Malformed lines are in
 `rejected_records`, and cases without a property are in `unmatched_records`. For 90 days, each run tries again to match
 these cases. Until the run has succeeded, subscribers get no eviction or debt leads for that week.
 """

@@ -1,7 +1,8 @@
 """Creates the passwords of Airflow's users, because Airflow would print the passwords that it creates to its log.
 
-``python -m leads.airflow_passwords`` adds a random password for each user of AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS
-who has none to the file AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE. Only the user of the process can read it.
+``python -m leads.airflow_passwords`` creates a random password for each user in
+AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS who has none, and writes it to the file
+AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE. Only the user who runs the process can read the file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Write the file of passwords; passwords that exist stay."""
+    """Write the file of passwords, and keep existing passwords."""
     path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     users = [pair.partition(":")[0] for pair in os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")]
     path.touch(mode=0o600)

@@ -1,6 +1,6 @@
 """Alerts for on-call. Alerts are grouped by cause, and sending an alert does not depend on a queue.
 
-An alert is first written as a row of ``oncall_alerts``. The alert counts as sent when at least one address has accepted
+An alert is first written as a row in ``oncall_alerts``. The alert counts as sent when at least one address has accepted
 it; until then ``send_pending_alerts`` tries again. If the database does not answer, alerts are sent without a row.
 """
 

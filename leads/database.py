@@ -42,8 +42,8 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
         min_size=1,
         max_size=max_size,
         timeout=10,
-        # The pool doubles the time between its attempts to connect. When it gives up, the next borrower starts anew, so
-        # the pool works within seconds after an outage of any length.
+        # The pool doubles the time between its attempts to connect. When it gives up, the next borrower makes it try
+        # again, so the pool works within seconds after an outage of any length.
         reconnect_timeout=5,
         check=_check_idle,
         kwargs={

@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-#: ``.env.example`` shows this text for values that every deployment must replace. It is part of addresses, too.
+#: ``.env.example`` shows this text for values that every deployment must replace. Some addresses contain this text.
 PLACEHOLDER = "change-me"
 
 
@@ -42,7 +42,7 @@ def setting(
     """Declare a field of a settings class; a field without a default is required.
 
     ``example`` is what ``.env.example`` shows instead of the default; ``command`` is a shell command that generates a
-    value. ``shortest`` is the number of characters that a secret must have. ``production`` says whether every
+    value. ``shortest`` is the minimum number of characters in a secret. ``production`` says whether every
     deployment must set the field. By default, deployments must set only the required fields.
     """
     is_set_in_production = default is ... if production is None else production
@@ -151,7 +151,7 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def _unsafe(name: str, field: FieldInfo, text: str) -> str | None:
-    """Return what is wrong with a placeholder or a secret that is too short, and the remedy; None for a safe text."""
+    """Return what is wrong with a placeholder or a secret that is too short, and the remedy; None if it is safe."""
     notes = field.json_schema_extra
     shortest, command = (notes["shortest"], notes["command"]) if isinstance(notes, dict) else (0, "")
     remedy = f"make one with: {command}" if command else "replace it with your own value"

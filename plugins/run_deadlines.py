@@ -1,7 +1,7 @@
 """An Airflow plugin: deadlines that are counted from a scheduled run's slot.
 
 With Airflow's own deadline references, either all runs of a backfill are late at once, or *Clear run* breaks (Airflow
-3.3). Airflow stores the module's name with a deadline, so DAG files must import the module under this name too.
+3.3). Airflow stores the module's name with a deadline, so DAG files must also import the module under this name.
 """
 
 from __future__ import annotations

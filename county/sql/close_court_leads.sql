@@ -1,5 +1,5 @@
 -- Decide for each lead of the day's cases whether its reason has ended, according to all data known now, including data
--- from later days. Creates checked_leads(id, status, has_ended); deletes the day's rows of pending_cases.
+-- from later days. Creates checked_leads(id, status, has_ended); deletes the day's rows from pending_cases.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 SELECT l.id, l.status,
        NOT EXISTS (

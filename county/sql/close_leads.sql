@@ -1,6 +1,6 @@
--- Decide for each lead of the day's folios whether its reason has ended, according to all data known now, including data
--- from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes the day's rows of
--- pending_folios.
+-- Decide for each lead of the day's folios whether its reason has ended, according to all data known now, including
+-- data from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes the day's rows
+-- from pending_folios.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 WITH watched_leads AS MATERIALIZED (
     SELECT l.id, l.property_id, l.lead_type, l.lead_date, l.status, l.source_reference, p.folio_number AS folio,

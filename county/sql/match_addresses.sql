@@ -36,8 +36,8 @@ FROM wanted w JOIN properties c ON c.address_key = w.key
 WHERE w.zip IS NULL OR c.zip IS NULL OR left(c.zip, 5) = w.zip;
 ANALYZE candidates;
 
--- Find the records without candidates, because their street may be misspelled or incomplete. A misspelled street name
--- is accepted if no street in the county has the name as written; a wrong house number is never accepted.
+-- Find the records without candidates. Their street names may be misspelled or incomplete. A misspelled street name is
+-- accepted if no street in the county has the name as written; a wrong house number is never accepted.
 CREATE TEMP TABLE strays ON COMMIT DROP AS
 SELECT p.reference, p.zip, p.street, split_part(p.address_key, '|', 1) AS house,
        split_part(p.street, '|', 2) AS direction, split_part(p.street, '|', 3) AS name,

@@ -1,4 +1,4 @@
--- Collect the addresses of this run's court records, none of which has a folio, and of the waiting records. Reads
+-- Collect the addresses of this run's court records and of the waiting records. Court records have no folio. Reads
 -- waiting_addresses; creates addresses_to_match.
 CREATE TEMP TABLE addresses_to_match ON COMMIT DROP AS
 SELECT l.record_type || ':' || l.case_number || ':' || l.entry AS reference,

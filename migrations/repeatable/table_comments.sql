@@ -119,10 +119,10 @@ COMMENT ON TABLE lookups IS
 COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 COMMENT ON COLUMN lookups.units_consumed IS
-    'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome counts too.';
+    'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome also counts.';
 COMMENT ON TABLE subscriber_unit_budget IS
     'Units of the county''s paid API that each subscriber''s lookups used on each New York day.';
-COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes of the last hour, whose number is limited.';
+COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes sent in the last hour, to limit their number.';
 COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API that were used on each New York day.';
 COMMENT ON TABLE api_balance_levels IS
     'Levels of the API''s unit balance. On-call is alerted once each time the balance falls below a level.';
@@ -172,7 +172,7 @@ COMMENT ON COLUMN deliveries.resends IS
     'Number of times an e-mail with an unknown outcome was sent again: at most one.';
 COMMENT ON INDEX deliveries_whole IS
     'Finds rows that cleanup has not emptied yet. Cleanup keeps emptied rows, and most rows are empty.';
-COMMENT ON INDEX deliveries_accepted IS 'Finds deliveries that were completed since the last row of queue_metrics.';
+COMMENT ON INDEX deliveries_accepted IS 'Finds deliveries that were completed since the last row in queue_metrics.';
 COMMENT ON TABLE delivery_events IS
     'Events that providers reported about deliveries. '
     'An event is stored once, and then applied to the delivery''s state.';

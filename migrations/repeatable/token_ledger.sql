@@ -38,7 +38,7 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     warnings delivery_request[];
 BEGIN
-    -- Do not change the balance for an entry that records a change to the balance.
+    -- If an entry records a change that was made to the balance directly, do not change the balance again.
     IF current_setting('leads.ledger', true) IS DISTINCT FROM 'recording' THEN
         PERFORM set_config('leads.ledger', 'moving', true);
         UPDATE users u
@@ -154,7 +154,7 @@ EXCEPTION WHEN lock_not_available THEN
     ON CONFLICT DO NOTHING;
 END $$;
 COMMENT ON FUNCTION write_token_entries IS
-    'Writes entries to the ledger. A hold ends only once. An entry of a subscriber whom somebody has locked goes to '
+    'Writes entries to the ledger. A hold ends only once. If another session has locked a subscriber, the entry goes to '
     'ledger_backlog, so that nobody else waits for that lock.';
 
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$

@@ -20,7 +20,7 @@ from leads.sql import statement
 
 #: A run counts as never started if it has no row this long after its slot.
 GRACE = timedelta(minutes=30)
-#: How far back missed runs are searched for. The last slot of a feed is checked, however old it is.
+#: How far back to search for missed runs. The last slot of a feed is checked, however old it is.
 LOOK_BACK = timedelta(days=7)
 LONGEST_MONTH = timedelta(days=31)
 
@@ -37,7 +37,7 @@ class History:
 def watch_feeds(connection: psycopg.Connection, *, now: datetime) -> dict[str, list[str]]:
     """Alert on-call about runs that never started and about stale feeds, and report when a feed has recovered.
 
-    Compares the schedules with ``data_ingestion_logs``. A run is expected on a holiday too: the run starts and is
+    Compares the schedules with ``data_ingestion_logs``. A run is also expected on a holiday: the run starts and is
     skipped. If Airflow has just started, nothing is reported, so that Airflow can start the missed runs first. Return
     the missing dates by DAG id, and under ``stale`` the ids of DAGs without fresh data.
     """

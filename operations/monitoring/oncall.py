@@ -2,7 +2,7 @@
 
 The callbacks of a DAG run in the dag-processor. These callbacks are called even if a task's process was killed, but
 Airflow passes them no exception. Therefore the callback of a failed task first stores the task's error in
-``task_failures``. Airflow may pass a minimal context, so the callbacks need only the DAG and the run in it. Every DAG
+``task_failures``. Airflow may pass a minimal context, so the callbacks need only the DAG and the run from it. Every DAG
 file imports this module, so the module imports nothing that is slow to load.
 """
 

@@ -11,5 +11,5 @@ QUEUES = ("admin-alerts", "api-property-lookup", "email-workflows", "sms-notific
 
 
 def record_queue_metrics(connection: psycopg.Connection) -> int:
-    """Write one row of ``queue_metrics`` for each queue; return the number of rows."""
+    """Write one row to ``queue_metrics`` for each queue; return the number of rows."""
     return connection.execute(statement("operations/monitoring/queue_metrics"), {"queues": list(QUEUES)}).rowcount

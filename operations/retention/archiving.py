@@ -1,6 +1,6 @@
 """Archives old rows as compressed JSON lines, reads them back, and only then removes the rows.
 
-A batch begins as a row of ``cleanup_batches`` that lists the ids of its rows. If a run is killed, the next run finishes
+A batch begins as a row in ``cleanup_batches`` that lists the ids of its rows. If a run is killed, the next run finishes
 the open batch first. If the batch's object already exists, the object is read and not written again. The rows are
 removed and the batch is closed in one transaction. A row is removed only if the object contains it and the row has not
 changed since.

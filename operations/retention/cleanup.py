@@ -31,7 +31,7 @@ def clean_up(
 
     Return the number of rows for each rule, under ``archived_logs`` the number of removed objects, and under
     ``staging`` the number of dropped partitions. With ``dry_run``, rows are only counted. Each batch of ``batch`` rows
-    is a transaction of its own: locks are short, and the finished batches of a killed run stay finished. Raises
+    is removed in its own transaction: locks are short, and the finished batches of a killed run stay finished. Raises
     PermanentIngestionError if another clean-up is running or an archived object differs from what was written.
     """
     done: dict[str, int] = {}

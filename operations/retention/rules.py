@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Deliveries that no longer change: it is too late to send, charge or refund them. An accepted call is not among them:
-#: its end is still to be reported, and until then its tokens are held.
+#: its tokens are held until its end is reported.
 _FINISHED = (
     "d.emptied_at IS NULL AND d.state NOT IN ('queued', 'sending', 'unknown')"
     " AND NOT (d.channel = 'voice' AND d.state IN ('accepted', 'sent'))"

@@ -1,6 +1,6 @@
--- Insert one row for each queue, from data in PostgreSQL only. Waiting and active jobs are rows of deliveries or
--- lookups. An admin alert has no row in these tables: the workers' heartbeats show active alerts, and oncall_alerts
--- shows sent alerts.
+-- Insert one row for each queue, from data in PostgreSQL only. Waiting and active jobs have rows in the table
+-- deliveries or lookups. An admin alert has no row in these tables: its active jobs are counted from the workers'
+-- heartbeats, and sent alerts from oncall_alerts.
 WITH queues AS (
     SELECT queue_name,
            coalesce((SELECT max(m.recorded_at) FROM queue_metrics m WHERE m.queue_name = q.queue_name),

@@ -1,4 +1,4 @@
--- Empty columns of one batch of old rows. The condition leaves out rows that are empty already.
+-- Empty columns in one batch of old rows. The condition leaves out rows that are empty already.
 UPDATE {table} d
 SET {assignments}
 WHERE d.ctid = ANY (ARRAY (
