@@ -18,8 +18,9 @@ def business_date(logical_date: datetime | None, *, asked: str | None, manual: b
     """Return the New York date that a run is for.
 
     ``asked``, the parameter ``business_date`` (ISO), takes precedence over the logical date. For a manual run without
-    the parameter, Airflow passes either no logical date or the time of the click. In both cases the run is for today if
-    today is a business day, or else for the last business day. Raises ValueError for a parameter that is not a date.
+    the parameter, Airflow passes either no logical date or the time at which the run was triggered. In both cases the
+    run is for today if today is a business day, or else for the last business day. Raises ValueError for a parameter
+    that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)
@@ -56,7 +57,7 @@ def writing_window(feed: Feed, day: date) -> tuple[datetime, datetime]:
 def can_still_come(day: date, now: datetime) -> bool:
     """Return whether the county may still publish a missing file for ``day``.
 
-    A missing file may still appear only on ``day`` itself, before ``CLOSING_TIME``.
+    A missing file can still appear only on ``day`` itself, before ``CLOSING_TIME``.
     """
     local = now.astimezone(NEW_YORK)
     return local.date() == day and local.time() < CLOSING_TIME

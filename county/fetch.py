@@ -161,7 +161,7 @@ def _is_published(request: FetchRequest, file: FeedFile, server: FileServer, now
 
 
 def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[tuple[int, str]]:
-    """Return (revision, name) of the file's versions in the archive, oldest first."""
+    """Return the pair (revision, name) for each version of the file in the archive, oldest first."""
     found = []
     for name in archive.names(request.folder):
         match = re.fullmatch(r"(?P<base>.+?)(?:\.r(?P<revision>\d+))?", name)

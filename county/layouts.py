@@ -69,7 +69,7 @@ _DATE = (
 
 
 def _no_later_than(latest: date) -> str:
-    """Return a regular expression that fails at a date MMDDYYYY in a month later than that of ``latest``."""
+    """Return a regular expression that does not match a date MMDDYYYY in a month after the month of ``latest``."""
     century, year = divmod(latest.year, 100)
     tens, ones = divmod(year, 10)
     years = [f"{century}{tens}[{ones + 1}-9]"] if ones < 9 else []

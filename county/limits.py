@@ -10,7 +10,7 @@ from county.settings import settings
 
 #: The maximum length of a line in bytes. A longer line is rejected, and only its beginning is kept.
 LONGEST_LINE = 1 << 20
-#: For a line longer than ``LONGEST_LINE``, the number of bytes that are kept.
+#: The number of bytes that are kept from a line longer than ``LONGEST_LINE``.
 SHOWN_OF_LONG_LINE = 1000
 
 

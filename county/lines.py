@@ -1,4 +1,4 @@
-"""Converts the bytes of a county file into rows for PostgreSQL's COPY, many lines at a time where lines are plain.
+"""Converts the bytes of a county file into rows for PostgreSQL's COPY; handles many plain lines at a time.
 
 The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF line ends. If a block is not
 valid UTF-8 as a whole, each of its lines is decoded separately, so that one Windows-1252 line does not garble the

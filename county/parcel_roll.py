@@ -31,7 +31,7 @@ TIMEOUT = 120.0
 
 
 class _SameScheme(HTTPRedirectHandler):
-    """Follows redirects inside a scheme and from http to https, but never to a file, to FTP or from https to http."""
+    """Follows redirects within a scheme and from http to https, but never to a file, to FTP or from https to http."""
 
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
         """Return the next request; raise ValueError if the server redirects to another scheme."""

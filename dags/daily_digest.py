@@ -2,7 +2,7 @@
 
 Runs every day at 5:00 (New York). Enqueues one delivery for each active or trialing subscriber who has not turned the
 digest off, due at the subscriber's next `digest_time` in their `digest_timezone` (default: 08:00 in New York). The DAG
-only writes rows: the notifier composes the e-mail when it sends it, and sends nothing when there is nothing new.
+only writes rows: the notifier composes each e-mail when the e-mail is due, and sends nothing when there is nothing new.
 
 **The business date** is part of the delivery's key, so a rerun enqueues nothing twice. A run for a past date enqueues
 nothing: the next digest contains that date's leads.

@@ -221,7 +221,7 @@ def fetch(run: RunKey, file: str) -> dict[str, Any]:
 @task(map_index_template="{{ task.op_kwargs['file']['file'] }}")
 @step
 def stage(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
-    """Load one archived file into its staging tables; return the lines read, staged and rejected."""
+    """Load one archived file into its staging tables; return how many lines were read, staged and rejected."""
     from county.archive import open_archive
     from county.staging import stage_file
     from county.zips import open_lines

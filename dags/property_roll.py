@@ -63,7 +63,7 @@ def fetch_roll(run: RunKey) -> dict[str, Any]:
 @task
 @step
 def stage_roll(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
-    """Load the archived roll into its staging table; return the lines read, staged and rejected."""
+    """Load the archived roll into its staging table; return how many lines were read, staged and rejected."""
     from county.archive import open_archive
     from county.parcel_roll import stage_roll
 

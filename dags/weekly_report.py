@@ -2,7 +2,7 @@
 
 Runs every Monday at 9:00 (New York). Enqueues one delivery, about the previous week (Monday to Sunday), for each active
 or trialing subscriber who was subscribed in that week and has not turned the report off. The DAG only writes rows: the
-notifier composes the e-mail when it sends it.
+notifier composes each e-mail when the e-mail is due.
 
 **The business date** decides which week the report is about: the last week that had ended by then. The week is part of
 the delivery's key, so a rerun enqueues nothing twice. A run can be repeated until the next week has ended; a run for an

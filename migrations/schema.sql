@@ -280,7 +280,7 @@ COMMENT ON FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number tex
 CREATE FUNCTION replay_dead_letters(job_ids bigint[], scale double precision DEFAULT 1) RETURNS TABLE(job_id bigint, outcome text)
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision) IS 'Queues the deliveries of dead letters again, each with a new token hold, and returns an outcome for each job. Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';
+COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision) IS 'Replays dead letters: queues their deliveries with new token holds, and returns an outcome for each dead letter. Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';
 
 CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) RETURNS TABLE(claimed boolean, count integer, opened_at timestamp with time zone)
     LANGUAGE sql;
@@ -312,17 +312,17 @@ COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Store
 CREATE FUNCTION store_phone_number() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_phone_number() IS 'Rewrites the phone number of a lead or consent in E.164. A text that is not a phone number stays unchanged, and is never called.';
+COMMENT ON FUNCTION store_phone_number() IS 'Rewrites the phone number of a lead or consent in E.164. A string that is not a phone number stays unchanged, and is never called.';
 
 CREATE FUNCTION store_suppressed_number() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites the phone number of a suppression in E.164, so that the number is suppressed however it is written.';
+COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites a suppression''s phone number in E.164, so that the suppression holds however the number is written.';
 
 CREATE FUNCTION store_user_numbers() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_user_numbers() IS 'Rewrites a subscriber''s phone numbers in E.164. A text that is not a phone number stays unchanged, and nothing is sent to it.';
+COMMENT ON FUNCTION store_user_numbers() IS 'Rewrites a subscriber''s phone numbers in E.164. A string that is not a phone number stays unchanged, and nothing is sent to it.';
 
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1803,7 +1803,7 @@ SELECT
     NULL::integer AS token_balance,
     NULL::bigint AS by_entries;
 
-COMMENT ON VIEW token_balances IS 'Each subscriber''s balance and the sum of the ledger entries. If balance and sum differ, the ledger is broken.';
+COMMENT ON VIEW token_balances IS 'Each subscriber''s balance and the sum of the subscriber''s ledger entries. If balance and sum differ, the ledger is broken.';
 
 CREATE TABLE token_entries (
     id bigint NOT NULL,

@@ -17,7 +17,7 @@ FROZEN = HERE / "versions" / "sql"
 
 
 def run_sql(*names: str) -> None:
-    """Run the files ``versions/sql/<name>.sql``, which have any number of statements and no parameters."""
+    """Run the files ``versions/sql/<name>.sql``, which may contain any number of statements but no parameters."""
     connection = driver_connection()
     connection.execute("SET LOCAL check_function_bodies = off")  # later revisions replace most of these functions
     for name in names:

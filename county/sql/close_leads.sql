@@ -42,7 +42,7 @@ LEFT JOIN LATERAL (
 WHERE l.ours
 UNION ALL
 -- A lead from a court file ends when the property is sold after the lead's date. A closed lead from a court file is
--- opened again only if its case has not ended either.
+-- opened again only if the property was not sold and the case has not ended.
 SELECT l.id, l.status,
        was_sold(l.folio, l.lead_date, 'infinity')
        OR l.status = 'closed' AND EXISTS (SELECT FROM court_files c WHERE c.record_type = l.lead_type) AND (

@@ -1,7 +1,7 @@
 -- Merge the day's documents the way merge_parties.sql merges the parties. In the Clerk's own file, a row marked as
 -- deleted removes one party. The document is removed only with its last party, so deleted rows are not versions of the
 -- document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios, incoming_documents and
--- others; writes pending_folios.
+-- other temporary tables; writes pending_folios.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;

@@ -45,5 +45,5 @@ BEGIN
     ORDER BY a.id;
 END $$;
 COMMENT ON FUNCTION replay_dead_letters IS
-    'Queues the deliveries of dead letters again, each with a new token hold, and returns an outcome for each job. '
+    'Replays dead letters: queues their deliveries with new token holds, and returns an outcome for each dead letter. '
     'Refuses a job that was replayed before, and a delivery that was sent, is too old or is not replayable.';

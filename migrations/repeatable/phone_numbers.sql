@@ -23,7 +23,7 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION store_user_numbers IS
-    'Rewrites a subscriber''s phone numbers in E.164. A text that is not a phone number stays unchanged, and nothing is sent to it.';
+    'Rewrites a subscriber''s phone numbers in E.164. A string that is not a phone number stays unchanged, and nothing is sent to it.';
 
 CREATE OR REPLACE TRIGGER users_numbers BEFORE INSERT OR UPDATE OF phone_number, twilio_phone_number ON users
     FOR EACH ROW EXECUTE FUNCTION store_user_numbers();
@@ -34,7 +34,7 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION store_phone_number IS
-    'Rewrites the phone number of a lead or consent in E.164. A text that is not a phone number stays unchanged, and is never called.';
+    'Rewrites the phone number of a lead or consent in E.164. A string that is not a phone number stays unchanged, and is never called.';
 
 CREATE OR REPLACE TRIGGER leads_number BEFORE INSERT OR UPDATE OF phone_number ON leads
     FOR EACH ROW WHEN (NEW.phone_number IS NOT NULL) EXECUTE FUNCTION store_phone_number();
@@ -47,7 +47,7 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION store_suppressed_number IS
-    'Rewrites the phone number of a suppression in E.164, so that the number is suppressed however it is written.';
+    'Rewrites a suppression''s phone number in E.164, so that the suppression holds however the number is written.';
 
 CREATE OR REPLACE TRIGGER suppressions_number BEFORE INSERT OR UPDATE OF address ON suppressions
     FOR EACH ROW WHEN (NEW.channel <> 'email') EXECUTE FUNCTION store_suppressed_number();

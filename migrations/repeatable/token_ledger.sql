@@ -214,4 +214,4 @@ LEFT JOIN token_entries h ON e.entry = 'settle' AND h.entry = 'hold'
                          AND h.delivery_id = e.delivery_id AND h.hold_number = e.hold_number
 GROUP BY u.id;
 COMMENT ON VIEW token_balances IS
-    'Each subscriber''s balance and the sum of the ledger entries. If balance and sum differ, the ledger is broken.';
+    'Each subscriber''s balance and the sum of the subscriber''s ledger entries. If balance and sum differ, the ledger is broken.';

@@ -89,7 +89,7 @@ class SendGridSettings(EnvironmentSettings):
     sendgrid_from_digest: str = setting("Sender of digests.", example="digest@example.com")
     sendgrid_from_billing: str = setting("Sender of receipts and trial reminders.", example="billing@example.com")
     sendgrid_from_support: str = setting(
-        "Sender of everything about the account; also the address for replies.", example="support@example.com"
+        "Sender of e-mails about the account; also the address for replies.", example="support@example.com"
     )
     sendgrid_template_new_lead_alert: str = setting(
         "Dynamic template of the e-mail for one new lead.", example="d-change-me"
@@ -158,7 +158,7 @@ class AppSettings(EnvironmentSettings):
         example="change-me",
     )
     notifier_secret_key: SecretStr = setting(
-        "Encrypts verification codes in the database and signs unsubscribe links.",
+        "Key that encrypts verification codes in the database and signs unsubscribe links.",
         command="openssl rand -base64 32 | tr '+/' '-_'",
         shortest=32,
         example="change-me",
@@ -198,7 +198,7 @@ class SendingSettings(EnvironmentSettings):
         "Largest number of calls from one number that are answered in an hour.", 5, unit="calls"
     )
     inbound_free_seconds: NonNegativeInt = setting(
-        "An inbound call that is shorter costs no tokens.", 10, unit="seconds"
+        "Duration below which an inbound call costs no tokens.", 10, unit="seconds"
     )
     call_recording: Literal["off", "announced"] = setting(
         "Whether calls are recorded: off, or announced to all parties first.", "off"
@@ -207,7 +207,7 @@ class SendingSettings(EnvironmentSettings):
         "Class that replies on calls after the greeting, as module:class; see notifier/voice/responders.py.",
         "notifier.voice.responders:ScriptResponder",
     )
-    provider_timeout_seconds: PositiveFloat = setting("Timeout for the answer of a provider.", 10, unit="seconds")
+    provider_timeout_seconds: PositiveFloat = setting("Timeout for a provider's answer.", 10, unit="seconds")
     notifier_time_scale: NonNegativeFloat = setting(
         "Factor for retry delays and ages in drills and tests, but not for request timeouts; 1 in production.", 1
     )

@@ -68,11 +68,11 @@ RULES = (
     Rule("rejected_records", "rejected_records", "created_at"),
     Rule("unmatched_records", "unmatched_records", "created_at"),
     Rule("task_failures", "task_failures", "failed_at"),
-    # An alert that waits to be sent, or whose recovery waits to be sent, stays.
+    # An alert is kept if the alert or its recovery message has not been sent yet.
     Rule("alerts", "oncall_alerts", "last_sent_at", condition="d.recovery IS NULL AND d.sending_since IS NULL"),
     # Steps compare contacts with the tenants' names, because a tenant is never the contact of a lead. The newest file
     # with a case lists its tenants again, so older names are no longer needed. A replay of an old file restores the
-    # names, and the next night empties them again.
+    # names, and the next night's clean-up empties them again.
     Rule(
         "tenants",
         "court_records",
