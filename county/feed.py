@@ -92,7 +92,7 @@ class Feed:
 
     def slots(self, first: date, until: datetime) -> list[datetime]:
         """Return the scheduled times from ``first`` (a New York date) to ``until`` (aware), oldest first."""
-        from croniter import croniter  # imported here because a DAG's declaration does not need it
+        from croniter import croniter  # imported here because declaring a DAG does not need croniter
 
         midnight = datetime.combine(first, time.min, NEW_YORK)
         slots = croniter(self.schedule, midnight - timedelta(seconds=1)).all_next(datetime)

@@ -58,8 +58,8 @@ class CountyFileSettings(EnvironmentSettings):
         unit="MiB",
     )
     parcel_roll_url: Annotated[str, AfterValidator(_web_address)] = setting(
-        "Address of the county's newest parcel roll, a CSV file. If unset, rolls are read only from the folder roll in "
-        "the archive.",
+        "Address of the county's newest parcel roll, a CSV file. If unset, rolls are read only from the folder named "
+        "roll in the archive.",
         "",
         example="https://example.com/parcel_roll.csv",
     )
@@ -71,7 +71,7 @@ class IngestionSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Ingestion")
 
     ingestion_retries: NonNegativeInt | None = setting(
-        "Number of times a failed task is retried. If unset, it is retried three times.",
+        "Number of times a failed task is retried. If unset, a failed task is retried three times.",
         None,
         example="3",
         unit="retries",

@@ -20,19 +20,19 @@ class ComposeSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Secrets of the compose file")
 
     postgres_password: SecretStr = setting(
-        "Password of the compose file's PostgreSQL. Use only letters and digits, because it becomes part of a URL.",
+        "Password of the compose file's PostgreSQL. Use only letters and digits: the password is part of a URL.",
         command="openssl rand -hex 24",
         shortest=16,
         example="change-me",
     )
     redis_password: SecretStr = setting(
-        "Password of the compose file's Redis. Use only letters and digits, because it becomes part of a URL.",
+        "Password of the compose file's Redis. Use only letters and digits: the password is part of a URL.",
         command="openssl rand -hex 24",
         shortest=16,
         example="change-me",
     )
     airflow__api_auth__jwt_secret: SecretStr = setting(
-        "Key that signs the tokens between Airflow's processes. All of them need the same key.",
+        "Key that signs the tokens between Airflow's processes. All these processes need the same key.",
         command="openssl rand -hex 64",
         shortest=64,
         example="change-me",
@@ -54,7 +54,7 @@ class ImageSettings(EnvironmentSettings):
     model_config = SettingsConfigDict(title="Images of the compose file")
 
     python_image: str = setting(
-        "Image from which both images are built. With a digest (python@sha256:…) each build gets the same files.",
+        "Image from which both images are built. With a digest (python@sha256:…), each build gets the same files.",
         "python:3.11-slim-bookworm",
     )
     postgres_image: str = setting("Image of PostgreSQL; it may have a digest.", "postgres:18")

@@ -22,7 +22,7 @@ class ScheduledSlot(BaseDeadlineReference):
     required_kwargs = {"dag_id", "run_id"}  # noqa: RUF012 (Airflow's own declaration)
 
     def _evaluate_with(self, *, session: Session, **run: Any) -> datetime | None:
-        from airflow.models.dagrun import DagRun  # only core processes run this; they may read Airflow's database
+        from airflow.models.dagrun import DagRun  # only Airflow's core processes run this method
         from sqlalchemy import select
 
         found = session.execute(

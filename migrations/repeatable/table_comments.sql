@@ -80,7 +80,7 @@ COMMENT ON TABLE unmatched_records IS
     'Records without a folio that match no property or more than one. '
     'For 90 days, each run tries again to match these records.';
 COMMENT ON COLUMN unmatched_records.entry IS
-    'Number of the party in a court case (see court_records). For recorded documents this is always 1.';
+    'Number of the party in a court case (see court_records). For recorded documents, the number is always 1.';
 COMMENT ON TABLE matched_records IS
     'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
 COMMENT ON TABLE pending_folios IS
@@ -217,7 +217,7 @@ COMMENT ON COLUMN oncall_alerts.last_sent_at IS
     'Time at which an on-call address last accepted the alert. '
     'While this is null or older than opened_at, an open alert is sent again.';
 COMMENT ON COLUMN oncall_alerts.sending_since IS
-    'Time at which a process began to send the alert. Two minutes later another process may send it.';
+    'Time at which a process began to send the alert. Two minutes later, another process may send the alert.';
 COMMENT ON COLUMN oncall_alerts.recovery IS
     'Message that says that the problem is over. Null after an on-call address has accepted this message.';
 COMMENT ON COLUMN failed_jobs.job_key IS

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Deliveries that no longer change: it is too late to send, charge or refund them. An accepted call is not among them:
-#: its tokens are held until its end is reported.
+#: Deliveries that no longer change: it is too late to send, charge or refund them. An accepted call is not among these
+#: deliveries: its tokens are held until its end is reported.
 _FINISHED = (
     "d.emptied_at IS NULL AND d.state NOT IN ('queued', 'sending', 'unknown')"
     " AND NOT (d.channel = 'voice' AND d.state IN ('accepted', 'sent'))"
@@ -98,7 +98,8 @@ RULES = (
 STAGING_DAYS = 14
 #: How many days Airflow's own metadata is kept.
 AIRFLOW_DAYS = 90
-#: How many days the archived rows below ``logs/`` in the archive are kept. In a bucket, a lifecycle rule removes them.
+#: How many days the archived rows below ``logs/`` in the archive are kept. In a bucket, a lifecycle rule
+#: removes these rows.
 ARCHIVED_LOG_DAYS = 730
 #: The tables of STAGING_DAYS.
 STAGING = frozenset(
