@@ -83,7 +83,7 @@ class Feed:
 
     @property
     def skips_holidays(self) -> bool:
-        """True if the county publishes no files of this feed on a holiday."""
+        """True if the county publishes no files for this feed on holidays."""
         return self.period is Period.BUSINESS_DAY
 
     def file(self, name: str) -> FeedFile:

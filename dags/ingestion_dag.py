@@ -50,7 +50,7 @@ MERGE_POOL = "ingestion_merge"
 LOOK_AGAIN = timedelta(minutes=10)
 #: Retries of a failed task, unless INGESTION_RETRIES is set.
 RETRIES = 3
-#: Connections to the county's FTP server that one run opens at the same time.
+#: The number of connections to the county's FTP server that a run opens at once.
 DOWNLOADS = 2
 
 PARAMS = {

@@ -74,7 +74,9 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Close the alert for ``cause`` and alerts that only ``affected`` kept open; notify on-call of the recovery.
+    """Close the alert for ``cause``, and each alert whose only DAG or feed still affected is ``affected``.
+
+    Notifies on-call of the recovery.
 
     Returns how many alerts were closed. Never raises.
     """

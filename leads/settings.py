@@ -17,7 +17,8 @@ from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-#: ``.env.example`` shows this text for values that every deployment must replace. Some addresses contain this text.
+#: ``.env.example`` shows this text for values that every deployment must replace. In a URL, the
+#: placeholder is only a part of the value.
 PLACEHOLDER = "change-me"
 
 

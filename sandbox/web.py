@@ -106,7 +106,7 @@ class Inbox:
             ]
 
     def became(self, sid: str, fields: dict[str, Any]) -> None:
-        """Make Twilio's API return ``fields`` (status, duration, answered_by …) for a text or call from now on."""
+        """From now on, make Twilio's API return ``fields`` (status, duration, answered_by …) for a text or call."""
         with self._lock:
             self._became.setdefault(sid, {}).update(fields)
 

@@ -1,6 +1,6 @@
 -- requires: addresses, recorded_documents
 --
--- Functions that derive properties from recorded documents, for the batch merge and for lookups.
+-- Functions that derive facts about properties from recorded documents, for the batch merge and for lookups.
 
 CREATE OR REPLACE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

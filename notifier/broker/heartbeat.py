@@ -1,7 +1,7 @@
 """A worker process's heartbeat, which records the due deliveries in each queue and the messages being processed.
 
-A queue whose consumer has stopped polling gets no heartbeat, so that ``/health`` reports it. With each heartbeat, the
-process compares its clock with the database's clock.
+If a queue's consumer has stopped polling, the process writes no heartbeat for that queue, and ``/health`` reports the
+queue as down. With each heartbeat, the process compares its clock with the database's clock.
 """
 
 from __future__ import annotations

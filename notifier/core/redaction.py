@@ -54,7 +54,10 @@ def _is_harmless(value: Any) -> bool:
 
 
 def hide_arguments(record: logging.LogRecord) -> bool:
-    """Replace the messages in a log record with their ids, because a message's arguments may contain personal data."""
+    """Replace each Dramatiq message among a log record's arguments with its actor name and id.
+
+    The arguments of a Dramatiq message may contain personal data.
+    """
     if isinstance(record.args, tuple) and any(isinstance(a, Message | MessageProxy) for a in record.args):
         record.args = tuple(_name(a) if isinstance(a, Message | MessageProxy) else a for a in record.args)
     return True

@@ -1,6 +1,6 @@
 """Makes a request to a provider for claimed deliveries, and records the request's outcome.
 
-The packages ``channels`` and ``voice`` call this module, and pass the request to a provider as a function.
+The packages ``channels`` and ``voice`` call this module with a function that makes the request.
 """
 
 from __future__ import annotations

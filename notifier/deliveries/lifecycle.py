@@ -78,7 +78,7 @@ def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def requeue_unconfirmed_claims(cursor: Cursor) -> None:
-    """Requeue deliveries that this process claimed before it lost the database, if the commit was not confirmed."""
+    """Requeue deliveries whose claim by this process was never confirmed, because the database connection was lost."""
     if keys := list(_unconfirmed_claims):
         rows(cursor, "deliveries/requeue_unconfirmed_claims", keys=keys)
         for _ in keys:

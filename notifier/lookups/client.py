@@ -87,8 +87,8 @@ class RequestedLookup:
 class AnswerWait:
     """One caller's wait for an answer. Both threads and event loops can use this class.
 
-    The caller enters ``registered`` and calls ``begin``. Until ``answer`` is set, the caller then repeatedly waits up
-    to ``seconds_to_wait`` for the wake-up and calls ``look``.
+    The caller enters ``registered`` and calls ``begin``. Then, until ``answer`` is set, the caller repeatedly
+    waits up to ``seconds_to_wait`` for the wake-up and calls ``look``.
     """
 
     def __init__(self, folio_number: str, subscriber_id: int, timeout: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 ADDRESS_UNKNOWN = "address unknown"
 NAME_LENGTH = 100
 _STREET_LENGTH, _UNIT_LENGTH, _CITY_LENGTH = 60, 12, 40
-#: Everything except letters, digits, and the punctuation that names and addresses have. A slash may be part of a
+#: Everything except letters, digits, and the punctuation that occurs in names and addresses. A slash may be part of a
 #: fraction or of A/K/A.
 _OTHER = re.compile(r"[^\w .,&'();#/-]|_|(?<!\w)/|/(?!\w)")
 _DOT_WITHIN = re.compile(r"(?<=\w)\.(?=\w)")

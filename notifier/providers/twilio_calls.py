@@ -48,7 +48,7 @@ def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]
 
 
 def _record(call: CallInstance) -> CallRecord:
-    # The package's only public attribute for the caller's number is formatted for display.
+    # The package exposes the caller's number publicly only in its display format.
     caller = str(call.from_formatted or "")
     return CallRecord(
         str(call.sid),

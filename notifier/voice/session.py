@@ -71,7 +71,7 @@ def find(delivery_id: int | None, sid: str) -> Call | None:
 
 
 def open_inbound(sid: str, caller: str, called: str) -> Call | None:
-    """Enqueue an inbound call with its token hold, in one transaction. A repeated SID returns the same call.
+    """Enqueue an inbound call with its token hold, in one transaction. The same SID gets the same call again.
 
     Returns None if the called number belongs to no subscriber, or if its subscriber has no active script or too few
     tokens. Raises CallRefused if the caller is suppressed or has reached a limit.

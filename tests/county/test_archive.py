@@ -220,7 +220,7 @@ def test_permanent_errors_of_the_service_differ_from_temporary_ones(
 
 
 def test_lines_are_read_fast_from_a_bucket(bucket: GcsArchive) -> None:
-    """Searching for line ends byte by byte would take ten seconds for 100,000 lines.
+    """Searching for line endings byte by byte would take ten seconds for 100,000 lines.
 
     A parcel roll has a million lines.
     """

@@ -1,4 +1,4 @@
-"""Fetching a file archives the complete file for the right day once, or raises an error that names the cause."""
+"""Fetching archives the right day's file completely and exactly once, or raises an error that names the cause."""
 
 from __future__ import annotations
 

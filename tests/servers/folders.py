@@ -1,4 +1,4 @@
-"""Temporary folders for the test servers. If a test run is killed, the next run removes its folders."""
+"""Temporary folders for the test servers. The next run removes the folders that a killed run left behind."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Datab
 def test_an_answer_during_a_merge_and_the_merge_both_count(api: Api, system: System, database: Database) -> None:
     """The merge and the lookup cannot see each other's document, so the property's facts must be refreshed later.
 
-    A lookup does not wait while a merge changes other folios.
+    A lookup does not wait for a merge that changes only other folios.
     """
     files = Pipeline(database.connection)
     files.run(WEDNESDAY, [deed(date(2026, 11, 17), "OLD OLGA")])

@@ -1,4 +1,4 @@
-"""Hostile clients neither delay a genuine callback nor fill the memory of the service."""
+"""Hostile clients can neither delay a genuine callback nor exhaust the service's memory."""
 
 from __future__ import annotations
 
