@@ -24,7 +24,9 @@ from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, r
 #: The fields of a request that all e-mails of a kind share.
 KIND_FIELDS = {"template_id", "from"}
 #: The pattern for the field in SendGrid's answer that names the position of a rejected e-mail.
-_POSITION = re.compile(r"personalizations\.(\d+)")
+_POSITION = re.compile(r"personalizations\.([0-9]{1,4})(?![0-9])")
+#: The form of a time in seconds since 1970.
+_MOMENT = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _listed_errors(answer: requests.Response) -> list[dict[str, Any]]:
 
 def _seconds_until(moment: str | None) -> str | None:
     """Return the number of seconds until ``moment``, which SendGrid gives in seconds since 1970."""
-    return str(max(int(moment) - time.time(), 0)) if moment and moment.isdigit() else None
+    return str(max(int(moment) - time.time(), 0)) if moment and _MOMENT.fullmatch(moment) else None
 
 
 @cache

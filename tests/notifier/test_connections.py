@@ -155,7 +155,16 @@ def test_after_the_request_was_sent_its_outcome_is_unknown(system: System, then:
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [("7", 7, 7), ("0", 0.1, 0.1), ("1e9", 3600, 3600), ("nan", 1, 1), ("soon", 1, 1), (None, 1, 1)],
+    [
+        ("7", 7, 7),
+        ("0", 0.1, 0.1),
+        ("1e9", 3600, 3600),
+        ("nan", 1, 1),
+        ("soon", 1, 1),
+        (None, 1, 1),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", 1, 1),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", 1, 1),
+    ],
 )
 def test_a_wait_that_a_provider_asks_for_is_kept_within_limits(header: str | None, low: float, high: float) -> None:
     assert low <= http.throttled("slower", None, header).retry_after <= high

@@ -69,6 +69,20 @@ def test_throttling_costs_no_attempt(system: System, kind: str) -> None:
     assert system.rows("SELECT * FROM lane_breakers") == []
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"},
+        {"X-RateLimit-Reset": "9" * 400},
+        {"X-RateLimit-Reset": "\xb2"},
+    ],
+)
+def test_a_malformed_wait_does_not_make_a_refused_e_mail_uncertain(system: System, headers: dict[str, str]) -> None:
+    system.fault("sendgrid", status=429, headers=headers)
+    sent(system, "new_lead_alert")
+    assert row(system, "state", "attempts", "not_before - updated_at") == ("queued", 0, timedelta(seconds=1))
+
+
 def end_the_wait(system: System) -> None:
     """Make the queues and their deliveries due now."""
     for table, column in (
