@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import zipfile
 import zlib
@@ -54,7 +55,10 @@ def readable_zip(name: str) -> Iterator[None]:
     """Raise DamagedFile, with the remedy, if the code in the ``with`` block cannot read the zip."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    # zipfile raises ValueError or OSError (EINVAL) for a negative offset, and ValueError for a name that is not UTF-8.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise DamagedFile(
             f"{name} is a zip that cannot be read: {error}. Ask the county for the file again, then clear this task "
             "(if it is archived already, run the date with the parameter refetch); nothing was changed."

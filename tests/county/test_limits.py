@@ -146,6 +146,21 @@ def test_a_zip_that_says_less_than_it_holds_is_refused(tmp_path: Path) -> None:
         _refuse_empty(FetchRequest(DAILY, date(2026, 11, 20)), DAILY.files[0], "Cases.zip", stream)
 
 
+@pytest.mark.parametrize(
+    ("marker", "offset", "value"),
+    [(b"PK\x05\x06", 16, b"\xff\xff\x00\x00"), (b"PK\x05\x06", 12, b"\xff\x00"), (b"PK\x01\x02", 46, b"\xff")],
+    ids=["directory beyond the file", "directory larger than the file", "name that is not UTF-8"],
+)
+def test_a_zip_with_a_malformed_directory_is_refused(tmp_path: Path, marker: bytes, offset: int, value: bytes) -> None:
+    path = tmp_path / "Cases.zip"
+    write_zip(path, 1, member="Décès.exp")
+    content = path.read_bytes()
+    at = content.rindex(marker) + offset
+    path.write_bytes(content[:at] + value + content[at + len(value) :])
+    with path.open("rb") as stream, pytest.raises(DamagedFile, match="Ask the county for the file again"):
+        zip_member(stream, "Cases.zip", "cases")
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_packed_by_a_method_of_unbounded_memory_is_refused(tmp_path: Path, method: int) -> None:
     write_zip(tmp_path / "Cases.zip", 1, method=method)
