@@ -9,6 +9,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from notifier.messages import gsm
+
 ADDRESS_UNKNOWN = "address unknown"
 NAME_LENGTH = 100
 _STREET_LENGTH, _UNIT_LENGTH, _CITY_LENGTH = 60, 12, 40
@@ -44,7 +46,9 @@ def street_address(row: Mapping[str, Any]) -> str:
     written = one_line(row["address"], _STREET_LENGTH)
     street, unit = recorded(written, _STREET_LENGTH), recorded(row["unit"], _UNIT_LENGTH)
     line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
-    return line if _STREET.fullmatch(written) and not _PHONE_NUMBER.search(line) else ADDRESS_UNKNOWN
+    # An SMS omits letters such as Ø, and the digits around such a letter would become a phone number.
+    has_number = any(map(_PHONE_NUMBER.search, (line, gsm.plain(line))))
+    return line if _STREET.fullmatch(written) and not has_number else ADDRESS_UNKNOWN
 
 
 def dollars(amount: Decimal | float | None) -> str:

@@ -55,6 +55,13 @@ def test_a_phone_number_in_the_unit_or_city_is_not_shown(text: str = "1200 NW 7 
     assert address(text, None, "CALL 305-555-0199") == ADDRESS_UNKNOWN
 
 
+@pytest.mark.parametrize("letter", ["Ø", "Ð", "日", "Я"])
+def test_letters_that_an_sms_omits_do_not_hide_a_phone_number(letter: str) -> None:
+    assert address(f"1 SW 8 ST CALL 305{letter}555{letter}0199") == ADDRESS_UNKNOWN
+    assert address(f"305{letter}555{letter}0199 SW 8 ST") == ADDRESS_UNKNOWN
+    assert address(f"1 SW 8 ST RUE DE L{letter}ST") != ADDRESS_UNKNOWN
+
+
 @given(ANYTHING, ANYTHING, ANYTHING)
 @example(EVIL, "EVIL.EXAMPLE", "HTTP://EVIL.EXAMPLE")
 @example("1 EVIL\u202e.EXAMPLE ST", "\u2024COM", "evil\uff0eexample")
