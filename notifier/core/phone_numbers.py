@@ -53,11 +53,13 @@ def e164(text: str | None) -> str | None:
 
 
 def is_allowed(number: str) -> bool:
-    """Return whether an E.164 number belongs to a country in ``PHONE_COUNTRIES``.
+    """Return whether an E.164 number belongs to a country in ``PHONE_COUNTRIES`` and is not a premium-rate number.
 
     Satellite numbers, and numbers that no country has assigned, do not belong to any country.
     """
-    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) in settings.phone_countries
+    parsed = phonenumbers.parse(number)
+    is_premium = phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.PREMIUM_RATE
+    return not is_premium and phonenumbers.region_code_for_number(parsed) in settings.phone_countries
 
 
 def zones(number: str) -> tuple[str, ...]:

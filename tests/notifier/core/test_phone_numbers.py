@@ -114,6 +114,14 @@ def test_other_countries_satellites_and_unassigned_numbers_are_not_allowed(numbe
     assert not is_allowed(number)
 
 
+def test_premium_rate_numbers_are_not_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHONE_COUNTRIES", "US,CA,GB")
+    assert is_allowed(LONDON)
+    for number in ("+19005551234", "+19002345678", "+449012345678"):
+        assert e164(number) == number
+        assert not is_allowed(number)
+
+
 def test_the_countries_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHONE_COUNTRIES", "gb, JM")
     assert is_allowed(LONDON) and is_allowed(JAMAICA) and not is_allowed(MIAMI)
