@@ -12,6 +12,9 @@ from county.settings import settings
 LONGEST_LINE = 1 << 20
 #: The number of bytes that are kept from a line longer than ``LONGEST_LINE``.
 SHOWN_OF_LONG_LINE = 1000
+#: The maximum number of a file's rejected lines that are kept. A rejected line of one character takes 140 bytes in the
+#: database, so that a large file of short lines would fill the disk.
+MOST_REJECTS = 100_000
 
 
 def refuse_too_large(name: str, size: int) -> None:

@@ -60,7 +60,8 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
             else:
                 end = lines.index(b"\n", at)
                 rows.append(nothing)
-                odd.write(_odd_row(number, lines[at:end]))
+                if lines[at:end].strip():  # a blank line is no record
+                    odd.write(_odd_row(number, lines[at:end]))
                 number += 1
                 at = end + 1
         yield b"".join(rows)

@@ -17,6 +17,7 @@ from psycopg import sql
 from county.errors import TooManyRejects
 from county.feed import FeedFile, Target
 from county.layouts import Column, first_fault, is_good, layout_on, plain_line
+from county.limits import MOST_REJECTS
 from county.lines import BLOCK, COPY_OPTIONS, copy_blocks
 from leads.logs import get_logger
 
@@ -216,14 +217,18 @@ def _keep_rejects(
         (feed, day, file.name),
     )
     statement = sql.SQL(
-        "INSERT INTO rejected_records (feed, business_date, file_name, layout_file, line_number, reason, raw_line)"
-        " SELECT {feed}, {day}, {name}, {file}, line_number, {reason}, line"
-        " FROM odd_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f"
+        "WITH rejected AS MATERIALIZED ("
+        " SELECT odd_lines.* FROM odd_lines CROSS JOIN LATERAL string_to_array(line, '^') AS f"
         " WHERE ({is_good}) IS NOT TRUE"
         " AND line ~ '[^ \\t\\r\\v\\f]' AND NOT (line_number = 1 AND line ~ '^[0-9]{{20}}[ \\t\\r\\v\\f]*$')"
-        " ORDER BY line_number"
+        "), kept AS ("
+        " INSERT INTO rejected_records (feed, business_date, file_name, layout_file, line_number, reason, raw_line)"
+        " SELECT {feed}, {day}, {name}, {file}, line_number, {reason}, line"
+        " FROM (SELECT * FROM rejected ORDER BY line_number LIMIT {most}) first"
+        " CROSS JOIN LATERAL string_to_array(line, '^') AS f"
+        ") SELECT count(*) FROM rejected"
     )
-    cursor.execute(
+    counted = cursor.execute(
         statement.format(
             feed=feed,
             day=day,
@@ -231,6 +236,7 @@ def _keep_rejects(
             file=file.name,
             reason=sql.SQL(first_fault(columns)),
             is_good=sql.SQL(is_good(columns)),
+            most=MOST_REJECTS,
         )
-    )
-    return cursor.rowcount
+    ).fetchone()
+    return int(counted[0]) if counted else 0

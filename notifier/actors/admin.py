@@ -27,7 +27,7 @@ class AdminActor(dramatiq.Actor[Any, None]):
     """
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[None]:
-        """Return the message for an alert, with the alert's text encrypted; takes the arguments of ``alert_on_call``."""
+        """Return the message for an alert, with the alert's text encrypted; takes ``alert_on_call``'s arguments."""
         texts = inspect.signature(alert_on_call).bind(*args, **(kwargs or {})).arguments
         severity = texts.pop("severity")
         encrypted = encryption.encrypt("alerts", json.dumps(texts))

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from county import staging
 from county.errors import StagingChanged, TooManyRejects
 from county.layouts import LAYOUTS, layout, layout_on, plain_line
 from county.limits import LONGEST_LINE
@@ -418,3 +419,18 @@ def test_plain_lines_are_copied_in_whole_blocks() -> None:
     assert len(blocks) == len(GOOD + "\n") * 30_000 // BLOCK + 1
     assert b"".join(blocks) == (GOOD + "\n").encode() * 30_000
     assert not odd.getvalue()
+
+
+def test_only_the_first_rejected_lines_of_a_file_are_kept(county: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "MOST_REJECTS", 5)
+    message = county.fails(FRIDAY, {"Cases.exp": (GOOD + "\nx" * 9).encode()}, TooManyRejects)
+    assert "9 of 10 lines are malformed" in message
+    assert [number for number, _, _ in rejects(county)] == [2, 3, 4, 5, 6]
+
+
+def test_blank_lines_take_no_room() -> None:
+    odd = BytesIO()
+    columns = layout("Cases.exp")
+    for _ in copy_blocks(BytesIO(b"\n \t\n\r\n" * 1_000 + b"x"), plain_line(columns), len(columns), odd):
+        pass
+    assert odd.getvalue() == b"3001^f^x\n"
