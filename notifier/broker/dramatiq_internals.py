@@ -130,6 +130,10 @@ _PART_TYPES: dict[str, type | tuple[type, ...]] = {
 MAX_DELAY_SECONDS = 3600.0
 #: The upper limit for the times (ms) and counts in a message's options.
 MAX_NUMBER = 1e15
+#: The maximum length of a message's names and id, and its maximum number of retries. A dead letter stores them, in
+#: columns and an index that cannot hold larger values.
+MAX_NAME = 200
+MAX_RETRIES = 1_000_000
 #: The numeric options that the broker and the middleware use.
 _NUMBERS = ("eta", "retries", "max_retries", "min_backoff", "max_backoff", "max_age", "time_limit", "requeue_timestamp")
 
@@ -147,12 +151,16 @@ def decode(data: bytes, queue_name: str) -> Message[Any]:
         value = getattr(message, part)
         if not isinstance(value, expected) or (isinstance(value, str) and not value.isprintable()):
             raise ValueError(f"{part} has the wrong type, or contains a character that cannot be stored")
+        if isinstance(value, str) and len(value) > MAX_NAME:
+            raise ValueError(f"{part} has more than {MAX_NAME} characters")
     if not isinstance(message.options.get("redis_message_id"), str):
         raise ValueError("redis_message_id is not a string")
     for name in _NUMBERS:
         number = message.options.get(name)
         if number is not None and not (isinstance(number, int | float) and abs(number) < MAX_NUMBER):
             raise ValueError(f"the option {name} is not a number")
+    if not 0 <= (message.options.get("retries") or 0) <= MAX_RETRIES:
+        raise ValueError(f"the option retries is not between 0 and {MAX_RETRIES}")
     if "throws" in message.options:
         raise ValueError("the message has the option throws, which is allowed only for an actor")
     if q_name(message.queue_name) != q_name(queue_name):
