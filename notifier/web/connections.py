@@ -14,6 +14,12 @@ from typing import Any
 
 #: The maximum size of a request's first line and headers. Twilio and SendGrid send less than two kilobytes.
 HEADER_BYTES = 8 * 1024
+#: The size of the parts in which headers are parsed, so that little of a body is parsed together with its headers.
+PART_BYTES = 512
+#: The data after the headers may have this many line ends, and one more for each LINE_BYTES bytes. Parsing a body in
+#: chunks of one byte would stop the event loop for seconds.
+FREE_LINES = 64
+LINE_BYTES = 64
 #: A request's headers must be complete within this time (s) after the connection opened or the previous answer ended.
 HEADER_SECONDS = 5.0
 #: The maximum number of open connections, which is below the usual limit of 1,024 open files.
@@ -39,6 +45,8 @@ class LimitedConnection(asyncio.Protocol):
         self.ws_protocol_class = None
         self._waiting_since = 0.0
         self._header_bytes = 0
+        self._body_bytes = 0
+        self._body_lines = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,19 +58,25 @@ class LimitedConnection(asyncio.Protocol):
             min(waiting, key=lambda one: one._waiting_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data, and close the connection if its headers are too large."""
+        """Parse the data. Close the connection if its headers are too large, or if its body has too many lines."""
         if not self._has_request():
             data = self._receive_headers(data)
-        if data:
+        self._body_bytes += len(data)
+        self._body_lines += data.count(b"\n")
+        if self._body_lines > FREE_LINES + self._body_bytes / LINE_BYTES:
+            self.transport.abort()
+        elif data:
             super().data_received(data)
 
     def _receive_headers(self, data: bytes) -> bytes:
         """Parse the data up to the limit for headers. Returns the rest of the data if the headers are complete."""
-        room = HEADER_BYTES - self._header_bytes
-        super().data_received(data[:room])
-        if self._has_request():
-            self._stop_timer()
-            return data[room:]
+        for start in range(0, min(len(data), HEADER_BYTES - self._header_bytes), PART_BYTES):
+            super().data_received(data[start : start + PART_BYTES])
+            if self._has_request():
+                self._stop_timer()
+                return data[start + PART_BYTES :]
+            if self.transport.is_closing():
+                return b""
         self._header_bytes += len(data)
         if self._header_bytes >= HEADER_BYTES:
             self.transport.abort()
@@ -88,7 +102,7 @@ class LimitedConnection(asyncio.Protocol):
     def _wait_for_headers(self) -> None:
         self._stop_timer()
         self._waiting_since = time.monotonic()
-        self._header_bytes = 0
+        self._header_bytes = self._body_bytes = self._body_lines = 0
         self._timer = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
 
     def _stop_timer(self) -> None:

@@ -73,6 +73,21 @@ async def unfinished_batch() -> AsyncIterator[bytes]:
     await asyncio.sleep(60)
 
 
+SMALL_CHUNKS = b"1\r\na\r\n" * 40_000
+
+
+async def small_chunks() -> AsyncIterator[bytes]:
+    yield b"POST /twilio/sms/status HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n%s\r\n" % FORGED_TWILIO
+    yield SMALL_CHUNKS
+
+
+async def small_chunks_after_another_request() -> AsyncIterator[bytes]:
+    yield (
+        b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nPOST /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + SMALL_CHUNKS
+    )
+
+
 async def metrics() -> AsyncIterator[bytes]:
     yield b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -89,6 +104,8 @@ KINDS: dict[str, Callable[[], AsyncIterator[bytes]]] = {
         lookup_without_token,
         forged_batch,
         unfinished_batch,
+        small_chunks,
+        small_chunks_after_another_request,
         metrics,
     )
 }
