@@ -9,13 +9,15 @@ import os
 import re
 import traceback
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 _SECRET_SETTING = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 #: The last ``@`` ends the password, because people write passwords that contain one.
 _IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s\"'<>]+)(@)")
+#: A value in quotes ends at the same quote, because a password may contain blanks and punctuation.
 _IN_ASSIGNMENT = re.compile(
-    r"(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|auth[_-]?key|authorization)[\"']?\s*[=:]\s*(?:bearer\s+)?[\"']?)"
-    r"([^\s\"',;&]+)"
+    r"(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|auth[_-]?key|authorization)[\"']?\s*[=:]\s*)"
+    r"((?:bearer|basic)\s+)?(?:([\"'])((?:\\.|(?!\3)[^\\\n])+)|([^\s\"',;&]+))"
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE_NUMBER = re.compile(r"\+\d{8,15}\b")
@@ -31,7 +33,7 @@ def redact(text: str, secrets: Sequence[str] | None = None) -> str:
     environment is searched for each text.
     """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
-    text = _IN_ASSIGNMENT.sub(r"\1***", text)
+    text = _IN_ASSIGNMENT.sub(r"\1\2\3***", text)
     for secret in secrets_of_this_process() if secrets is None else secrets:
         text = text.replace(secret, "***")
     return text
@@ -55,7 +57,7 @@ def secrets_of_this_process() -> list[str]:
         if _SECRET_SETTING.search(name):
             found.add(value)
         if "://" in value:
-            found.update(match[2] for match in _IN_ADDRESS.finditer(value))
+            found.update(text for match in _IN_ADDRESS.finditer(value) for text in (match[2], unquote(match[2])))
         if name.startswith("AIRFLOW_CONN_"):
-            found.update(match[2] for match in _IN_ASSIGNMENT.finditer(value))
+            found.update(match[4] or match[5] for match in _IN_ASSIGNMENT.finditer(value))
     return sorted((s for s in found if len(s) >= _SHORTEST), key=len, reverse=True)

@@ -153,6 +153,22 @@ def test_no_secret_leaves_with_an_alert(rows: Rows, mailbox: Mailbox, monkeypatc
             assert secret not in text
 
 
+def test_a_password_with_punctuation_is_masked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_MIAMI_DADE_FTP", '{"login": "x", "password": "corr,horse;batt&sta ple", "port": 2}'
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_LEADS_DB", "postgresql://leads:p%40ss%2Fword@db/leads")
+    for text, masked in (
+        ("530 Login failed: corr,horse;batt&sta ple", "530 Login failed: ***"),
+        ('{"password": "a,b;c\\"d e", "port": 2}', '{"password": "***", "port": 2}'),
+        ("host=x password='two words' user=y", "host=x password='***' user=y"),
+        ("Authorization: Basic dXNlcjpwdw==", "Authorization: Basic ***"),
+        ("authorization=Bearer abc.def x", "authorization=Bearer *** x"),
+        ("refused p@ss/word", "refused ***"),
+    ):
+        assert redact(text) == masked
+
+
 def test_redaction_leaves_ordinary_words_alone() -> None:
     text = "Too few tokens: 3. See https://airflow.example.com:8080/dags/x and Cases.exp for 2026-11-20"
     assert redact(text) == text
