@@ -21,11 +21,19 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidHeader, InvalidJSONError, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled, TooLate
+from notifier.core.errors import (
+    OutcomeUnknown,
+    PermanentFailure,
+    ProviderError,
+    ProviderUnavailable,
+    Refused,
+    Throttled,
+    TooLate,
+)
 
 CONNECT_TIMEOUT = 3.0
 #: A connection that was idle for longer than this (s) is not used again, because a firewall may have silently dropped
@@ -162,12 +170,20 @@ def sending_within(seconds: float) -> Iterator[None]:
 def exchange(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
     """Send one request and return its answer, whatever the status. Redirects are not followed.
 
-    Raises Refused if nothing was sent, and OutcomeUnknown if no answer came back.
+    Raises Refused, ProviderUnavailable or PermanentFailure if nothing was sent, and OutcomeUnknown if no answer came
+    back.
     """
     try:
         return session.request(method, url, allow_redirects=False, **options)
     except (InvalidSchema, InvalidURL, MissingSchema) as error:
         raise Refused(f"the provider's address is malformed ({type(error).__name__})", code="address") from None
+    except (InvalidHeader, UnicodeError) as error:
+        message = (
+            f"a header cannot be written ({type(error).__name__}); look for blanks or quotes in the provider's key"
+        )
+        raise ProviderUnavailable(message, code="header") from None
+    except InvalidJSONError:
+        raise PermanentFailure("the request contains a number that JSON does not have", code="not_json") from None
     except requests.RequestException as error:
         raise OutcomeUnknown(f"no answer came back ({type(error).__name__})", code="no_answer") from None
 

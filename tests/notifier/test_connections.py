@@ -16,7 +16,7 @@ import pytest
 
 import notifier
 from notifier.actors import drain
-from notifier.core.errors import OutcomeUnknown, Refused
+from notifier.core.errors import OutcomeUnknown, PermanentFailure, ProviderUnavailable, Refused
 from notifier.core.queues import EMAIL, SMS
 from notifier.providers import http, sendgrid, twilio
 from notifier.providers.http import exchange, pooled_session, sending_within
@@ -151,6 +151,23 @@ def test_after_the_request_was_sent_its_outcome_is_unknown(system: System, then:
     with pytest.raises(OutcomeUnknown):
         exchange(pooled_session(1), "POST", f"http://{address.netloc}/v3/mail/send", json={}, timeout=1)
     assert time.monotonic() - began < 2, "the whole answer has to come within the timeout"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"headers": {"Authorization": "Bearer a\nb"}}, ProviderUnavailable),
+        ({"headers": {"Authorization": "Bearer ‘a’"}}, ProviderUnavailable),
+        ({"json": float("nan")}, PermanentFailure),
+    ],
+    ids=["line end in the key", "quotes in the key", "NaN"],
+)
+def test_the_outcome_of_a_request_that_cannot_be_written_is_known(
+    system: System, options: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        exchange(pooled_session(1), "POST", f"{system.sandbox.url}/v3/mail/send", timeout=1, **options)
+    assert system.received("sendgrid") == []
 
 
 @pytest.mark.parametrize(
