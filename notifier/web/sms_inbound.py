@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 
 from fastapi import APIRouter, Request, Response
 from twilio.twiml.messaging_response import MessagingResponse
@@ -66,5 +67,6 @@ def _may_answer(form: Form, keyword: str, sender: str) -> bool:
 
 
 def _keyword(body: str) -> str | None:
-    text = " ".join(re.sub(r"[^\w\s]", " ", body).upper().split())
+    # Some phones write full-width letters.
+    text = " ".join(re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", body)).upper().split())
     return next((keyword for keyword, variants in KEYWORDS.items() if text in variants), None)

@@ -39,6 +39,7 @@ def test_stop_suppresses_sms_and_calls(twilio: Twilio, system: System) -> None:
         "STOP",
         "stop",
         " Stop. ",
+        "ＳＴＯＰ",
         "STOPALL",
         "stop all",
         "UNSUBSCRIBE",
