@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from twilio.twiml.messaging_response import MessagingResponse
 
 from notifier.core.db import rows, transaction
-from notifier.core.phone_numbers import e164
+from notifier.core.phone_numbers import e164, is_allowed
 from notifier.messages import links
 from notifier.web.signatures import Form, TwilioForm, twilio_signature
 from notifier.web.twilio_status import word
@@ -40,7 +40,7 @@ def sms_inbound(request: Request, form: TwilioForm) -> Response:
             with transaction() as cursor:
                 rows(cursor, f"web/sms_{keyword}", keys=_keys(request, form, keyword), number=sender)
         # If the form has OptOutType, Twilio has already answered the sender.
-        if not form.get("OptOutType") and _may_answer(form, keyword, sender):
+        if not form.get("OptOutType") and is_allowed(sender) and _may_answer(form, keyword, sender):
             answer.message(ANSWERS[keyword])
     return Response(str(answer), media_type="text/xml")
 

@@ -134,3 +134,16 @@ def test_a_start_from_another_country_does_not_lift_a_stop(twilio: Twilio, syste
     text(twilio, "STOP", "SM1", From="+13055554444")
     text(twilio, "START", "SM2", From="+393055554444")
     assert suppressed(system) == [("sms", "+13055554444"), ("voice", "+13055554444")]
+
+
+def test_a_number_of_a_country_that_is_not_allowed_gets_no_answer_but_its_stop_holds(
+    twilio: Twilio, system: System
+) -> None:
+    for number in ("+881612345678", "+442079460958", "+19005551234"):
+        for body in ("HELP", "STOP"):
+            answer = twilio.post(
+                "/twilio/sms/inbound", {"MessageSid": f"SM{number}{body}", "From": number, "Body": body}
+            )
+            assert answer.status_code == 200
+            assert "<Message>" not in answer.text
+        assert ("sms", number) in suppressed(system)
