@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import re
 import zipfile
 import zlib
@@ -16,6 +17,10 @@ from county.dates import parse_name
 from county.errors import DamagedFile, EmptyFile
 from county.limits import refuse_too_large
 
+#: Bytes. A directory entry takes about a hundred, and the county's zips have a few members.
+LARGEST_DIRECTORY = 1 << 20
+#: Bytes: the record at the end of a zip, with the longest possible comment.
+LARGEST_END_RECORD = 22 + 0xFFFF
 #: Compression methods that need only bounded memory to unpack.
 BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -38,6 +43,7 @@ def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
     Reading a member never yields more bytes than the zip's directory says, so the size is known before unpacking.
     """
     with readable_zip(name):
+        _refuse_large_directory(stream)
         members = zipfile.ZipFile(stream)
         texts = [name for name in members.namelist() if name.lower().endswith(".exp")]
         named = [name for name in texts if (parse_name(Path(name).name) or ("",))[0] == stem]
@@ -48,6 +54,25 @@ def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
             raise zipfile.BadZipFile(f"{member.filename} is packed by method {member.compress_type}, not by deflate")
         refuse_too_large(name, member.file_size)
         return cast(BinaryIO, members.open(member))
+
+
+def _refuse_large_directory(stream: BinaryIO) -> None:
+    """Raise BadZipFile for a zip whose directory of members is larger than a county's, because zipfile reads it whole.
+
+    The record at the end of the zip says the directory's size. In a zip64 file, which the county does not need, another
+    record would say the size.
+    """
+    start = max(stream.seek(0, io.SEEK_END) - LARGEST_END_RECORD, 0)
+    stream.seek(start)
+    end = stream.read(LARGEST_END_RECORD)
+    stream.seek(0)
+    at = end.rfind(b"PK\x05\x06")
+    if at < 0:
+        return  # zipfile says that it is no zip
+    if end[max(at - 20, 0) : at].startswith(b"PK\x06\x07"):
+        raise zipfile.BadZipFile("it is a zip64 file")
+    if int.from_bytes(end[at + 12 : at + 16], "little") > LARGEST_DIRECTORY:
+        raise zipfile.BadZipFile(f"its directory is larger than {LARGEST_DIRECTORY} bytes")
 
 
 @contextmanager

@@ -161,7 +161,7 @@ def decode(data: bytes, queue_name: str) -> Message[Any]:
             raise ValueError(f"the option {name} is not a number")
     if not 0 <= (message.options.get("retries") or 0) <= MAX_RETRIES:
         raise ValueError(f"the option retries is not between 0 and {MAX_RETRIES}")
-    if "throws" in message.options:
+    if "throws" in message.options or "time_limit" in message.options:
         raise ValueError("the message has the option throws, which is allowed only for an actor")
     if q_name(message.queue_name) != q_name(queue_name):
         raise ValueError("the message names another queue")

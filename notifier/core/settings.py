@@ -197,6 +197,12 @@ class SendingSettings(EnvironmentSettings):
     inbound_calls_per_hour: NonNegativeInt = setting(
         "Largest number of calls from one number that are answered in an hour.", 5, unit="calls"
     )
+    inbound_calls_per_subscriber: NonNegativeInt = setting(
+        "Largest number of calls to one subscriber that are answered in an hour, from all numbers together: a caller's "
+        "number may be forged.",
+        30,
+        unit="calls",
+    )
     inbound_free_seconds: NonNegativeInt = setting(
         "Duration below which an inbound call costs no tokens.", 10, unit="seconds"
     )

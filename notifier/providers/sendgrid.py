@@ -25,6 +25,8 @@ from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, r
 KIND_FIELDS = {"template_id", "from"}
 #: The pattern for the field in SendGrid's answer that names the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.([0-9]{1,4})(?![0-9])")
+#: SendGrid's ids have about 22 characters. A longer one would not fit into an index, and the outcome would be lost.
+MESSAGE_ID_LENGTH = 200
 #: The form of a time in seconds since 1970.
 _MOMENT = re.compile(r"[0-9]{1,12}")
 
@@ -66,7 +68,7 @@ def send(request: Any) -> str:
     timeout = (CONNECT_TIMEOUT, settings.provider_timeout_seconds)
     answer = exchange(session(), "POST", url, json=request, headers=headers, timeout=timeout)
     if answer.status_code in (200, 202):
-        return answer.headers.get("X-Message-Id", "")
+        return answer.headers.get("X-Message-Id", "")[:MESSAGE_ID_LENGTH]
     raise _error(answer, str(request.get("template_id")))
 
 

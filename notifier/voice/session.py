@@ -94,7 +94,12 @@ def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: Di
     longest, subscriber = pricing.longest_seconds(), owner["subscriber_id"]
     # Take a lock, so that calls that arrive at the same time are counted one after the other.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:inbound'))")
-    limits = {"lines": settings.inbound_lines, "calls": settings.inbound_calls_per_hour, "longest": longest}
+    limits = {
+        "lines": settings.inbound_lines,
+        "calls": settings.inbound_calls_per_hour,
+        "subscriber_calls": settings.inbound_calls_per_subscriber,
+        "longest": longest,
+    }
     (found,) = rows(cursor, "voice/inbound_refusal", **numbers, **limits, subscriber=subscriber)
     reason: str | None = found["reason"]
     delivery = {"sid": numbers["sid"], "subscriber": subscriber, "script": owner["script_id"]}

@@ -67,6 +67,8 @@ def _may_answer(form: Form, keyword: str, sender: str) -> bool:
 
 
 def _keyword(body: str) -> str | None:
+    """Return the keyword that is the whole SMS or its first line: some phones add a signature."""
     # Some phones write full-width letters.
-    text = " ".join(re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", body)).upper().split())
-    return next((keyword for keyword, variants in KEYWORDS.items() if text in variants), None)
+    written = re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", body)).upper().strip()
+    texts = (" ".join(part.split()) for part in (written, written.partition("\n")[0]))
+    return next((keyword for text in texts for keyword, variants in KEYWORDS.items() if text in variants), None)

@@ -161,6 +161,28 @@ def test_a_zip_with_a_malformed_directory_is_refused(tmp_path: Path, marker: byt
         zip_member(stream, "Cases.zip", "cases")
 
 
+@pytest.mark.parametrize("comment", [b"", b"x" * 65_535], ids=["no comment", "the longest comment"])
+def test_a_zip_with_a_very_large_directory_is_refused(tmp_path: Path, comment: bytes) -> None:
+    path = tmp_path / "Cases.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.comment = comment
+        zipped.writestr("Cases.exp", "2026")
+        for number in range(20_000):
+            zipped.writestr(f"{number:05}.txt", "")
+    with path.open("rb") as stream, pytest.raises(DamagedFile, match="directory is larger than 1048576 bytes"):
+        zip_member(stream, "Cases.zip", "cases")
+
+
+def test_a_zip64_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "Cases.zip"
+    write_zip(path, 1)
+    content = path.read_bytes()
+    at = content.rindex(b"PK\x05\x06")
+    path.write_bytes(content[:at] + b"PK\x06\x07" + bytes(16) + content[at:])
+    with path.open("rb") as stream, pytest.raises(DamagedFile, match="zip64"):
+        zip_member(stream, "Cases.zip", "cases")
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_packed_by_a_method_of_unbounded_memory_is_refused(tmp_path: Path, method: int) -> None:
     write_zip(tmp_path / "Cases.zip", 1, method=method)

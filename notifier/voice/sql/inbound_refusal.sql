@@ -13,4 +13,7 @@ SELECT CASE
     WHEN (SELECT count(*) FROM answered
           WHERE sender = %(caller)s AND (%(caller)s LIKE '+%%' OR subscriber_id = %(subscriber)s)
             AND accepted_at > now() - interval '1 hour') >= %(calls)s THEN 'caller_limit'
+    WHEN (SELECT count(*) FROM answered
+          WHERE subscriber_id = %(subscriber)s AND accepted_at > now() - interval '1 hour') >= %(subscriber_calls)s
+        THEN 'subscriber_limit'
 END AS reason

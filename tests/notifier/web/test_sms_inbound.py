@@ -42,6 +42,7 @@ def test_stop_suppresses_sms_and_calls(twilio: Twilio, system: System) -> None:
         "ＳＴＯＰ",
         "STOPALL",
         "stop all",
+        "Stop\n\nSent from my phone",
         "UNSUBSCRIBE",
         "Cancel",
         "END",

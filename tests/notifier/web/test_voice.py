@@ -302,6 +302,21 @@ def test_fifty_short_calls_cost_nothing_and_reach_the_callers_limit(twilio: Twil
     assert not refused(incoming(twilio, "CAlater"))
 
 
+def test_calls_from_many_numbers_reach_the_subscribers_limit(
+    twilio: Twilio, system: System, settings_of_web: pytest.MonkeyPatch
+) -> None:
+    """A caller's number may be forged, so a limit for each caller does not protect the balance."""
+    settings_of_web.setenv("INBOUND_CALLS_PER_SUBSCRIBER", "3")
+    user = subscriber_with(system, tokens=1000)
+    for n in range(10):
+        incoming(twilio, f"CA{n}", From=f"+1305555{2000 + n}")
+        ended(twilio, f"CA{n}", 11)
+    assert system.balance(user) == 1000 - 3 * 20
+    assert system.rows("SELECT error_code, count(*) FROM deliveries WHERE state = 'skipped' GROUP BY 1") == [
+        ("subscriber_limit", 7)
+    ]
+
+
 @pytest.mark.parametrize(("seconds", "cost"), [(9, 0), (10, 20), (181, 25)])
 def test_an_inbound_call_is_free_for_a_few_seconds(
     twilio: Twilio, system: System, settings_of_web: pytest.MonkeyPatch, seconds: int, cost: int
