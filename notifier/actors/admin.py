@@ -27,16 +27,17 @@ class AdminActor(dramatiq.Actor[Any, None]):
     """
 
     def message_with_options(self, *, args: Any = (), kwargs: Any = None, **options: Any) -> dramatiq.Message[None]:
-        """Return the message for an alert, with the alert's text encrypted; takes ``alert_on_call``'s arguments."""
+        """Return the message for an alert, with the alert's text encrypted. Takes ``alert_on_call``'s arguments."""
         texts = inspect.signature(alert_on_call).bind(*args, **(kwargs or {})).arguments
         severity = texts.pop("severity")
         encrypted = encryption.encrypt("alerts", json.dumps(texts))
         return super().message_with_options(kwargs={"severity": severity, "encrypted": encrypted}, **options)
 
     def send_with_options(self, *, args: Any = (), kwargs: Any = None, delay: Any = None, **options: Any) -> Any:
-        """Enqueue an alert, or alert on-call from this process if Redis is down. ``delay`` is a timedelta or in ms.
+        """Enqueue an alert, or alert on-call from this process if Redis is down.
 
-        Returns the Dramatiq message, or None if this process alerted on-call. Raises TypeError for wrong arguments.
+        ``delay`` is a timedelta or a number of milliseconds. Returns the Dramatiq message, or None if this process
+        alerted on-call. Raises TypeError for wrong arguments.
         """
         given = inspect.signature(alert_on_call).bind(*args, **(kwargs or {}))
         try:

@@ -25,7 +25,7 @@ def enqueue(
     requests: Iterable[DeliveryRequest],
     write: Callable[[Sequence[DeliveryRequest]], list[EnqueueResult]] = enqueue_deliveries,
 ) -> list[EnqueueResult]:
-    """Enqueue either all deliveries or none with ``write``, and wake each queue that has a delivery due now.
+    """Call ``write`` to enqueue either all deliveries or none, and wake each queue that has a delivery due now.
 
     Return one result for each request, in the same order. Raises the errors that ``DeliveryActor`` lists.
     """
@@ -45,10 +45,10 @@ class DeliveryActor(dramatiq.Actor[P, None]):
 
     ``send`` and ``send_with_options`` do not enqueue a Dramatiq message. In the caller's process these methods write
     the delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return the
-    EnqueueResult. Both methods succeed even while Redis is down. If the delivery already exists, both methods return
-    it. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise UnknownRecipient if
-    the subscriber or lead does not exist, TypeError or ValueError for wrong arguments, and psycopg.Error if the
-    database does not accept the row. After an error, nothing has been enqueued.
+    EnqueueResult. Both methods succeed even while Redis is down. If the delivery already exists, the result names the
+    existing delivery. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise
+    UnknownRecipient if the subscriber or lead does not exist, TypeError or ValueError for wrong arguments, and
+    psycopg.Error if the database does not accept the row. After an error, nothing has been enqueued.
 
     ``message`` and ``fn`` work as in Dramatiq: if a program puts a message for this actor into Redis, a worker runs the
     function, which enqueues the same delivery.
@@ -115,7 +115,7 @@ def delivery_actor(
 
 
 def send_many(actor: DeliveryActor[Any], rows: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-    """Enqueue many deliveries in one statement, either all or none.
+    """Enqueue many deliveries in one statement: either all of them or none.
 
     Each row contains keyword arguments for ``actor.send``.
 

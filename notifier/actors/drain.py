@@ -77,7 +77,7 @@ def drain_queue(queue: Queue) -> int:
 def _send(claim: Claim, queue: Queue) -> None:
     """Send a claim.
 
-    An error in our own code costs each delivery at most one attempt. A request that may have succeeded is never
+    An error in our own code counts as at most one attempt for each delivery. A request that may have succeeded is never
     repeated.
     """
     with bound_contextvars(kind=claim.kind, delivery_ids=claim.ids[:LOGGED_IDS]):
@@ -90,7 +90,7 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # No delivery caused the error and no request went out, so the deliveries lose no attempt.
+        # No delivery caused the error and no request went out, so no attempt is counted against the deliveries.
         lifecycle.defer(claim, claim.ids, "database", pause=PAUSE)
     except MissingSetting as error:
         # Only an operator can correct the settings. Treat the error as if the provider refused every request of this
@@ -99,12 +99,12 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
         log.error("send_failed", error=where(error))
-        # Store only the type of the error: its text may contain personal data.
+        # Store only the error's type, because the error's text may contain personal data.
         lifecycle.requeue(claim, claim.ids, queue, Refused(type(error).__name__, code="our_error"), before_request=True)
 
 
 def _drain(queue: Queue) -> None:
-    """Drain a queue. Returns early if the database is down, because the leader will wake the queue again."""
+    """Drain a queue. Returns early if the database is down. The leader then wakes the queue again later."""
     try:
         drain_queue(queue)
     except (psycopg.OperationalError, OutcomeNotRecorded) as error:

@@ -121,5 +121,5 @@ def _call(kind: str, subscriber_id: int, lead_id: int, script_id: int, request_i
 
 
 def _iso(day: str | date) -> str:
-    """Return ``day`` as an ISO date. Raises ValueError if a string is not an ISO date."""
+    """Return ``day`` as an ISO date. Raises ValueError if ``day`` is a string but not an ISO date."""
     return (day if isinstance(day, date) else date.fromisoformat(day)).isoformat()

@@ -42,7 +42,8 @@ class QueueConsumer(Consumer):
         self._queue_name = queue_name
         self._limit = limit
         self._fetched: deque[bytes] = deque()
-        #: The Redis id of each held message, with the time (s since the epoch) at which a delayed message is due.
+        #: The Redis id of each held message, mapped to the time (s since the epoch) at which the message is due, or to
+        #: 0 if the message is not delayed.
         self._held: dict[str, float] = {}
         self._freed = Event()
         self._connected = True
@@ -88,7 +89,7 @@ class QueueConsumer(Consumer):
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
             # This BLMOVE waits until the list has an element, and then moves the first element to the position that it
-            # already has. The command changes nothing, so a lost reply loses no message.
+            # already has. The command changes nothing, so no message is lost if the reply is lost.
             key = internals.waiting_key(self._broker, self._queue_name)
             self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 

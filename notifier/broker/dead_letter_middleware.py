@@ -25,7 +25,7 @@ from notifier.core.redaction import ids_of
 
 log = get_logger(__name__)
 
-#: How far back (s) to look for rejected messages that have no dead letter.
+#: How many seconds back to look for rejected messages that have no dead letter.
 LOOK_BACK = 3600
 
 

@@ -1,8 +1,9 @@
 """All of Dramatiq's undocumented internals that the notifier uses.
 
-Each function wraps one dependency and says why the notifier needs it. No other module uses these attributes, Redis keys
-or message options. ``tests/notifier/broker/test_dramatiq_internals.py`` checks each function against the installed
-version. After an upgrade of Dramatiq, review these functions, run that test, and change ``READ_VERSION``.
+Each function wraps one of these internals, and its docstring says why the notifier needs it. No other module uses these
+attributes, Redis keys or message options. ``tests/notifier/broker/test_dramatiq_internals.py`` checks each function
+against the installed version. After an upgrade of Dramatiq, review these functions, run that test, and change
+``READ_VERSION``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def dead_key(broker: RedisBroker, queue_name: str) -> str:
 
 
 def dead_messages_key(broker: RedisBroker, queue_name: str) -> str:
-    """Return the key of the hash that maps Redis ids to encoded messages, for a queue's rejected messages."""
+    """Return the key of the hash that maps the Redis ids of a queue's rejected messages to the encoded messages."""
     return f"{dead_key(broker, queue_name)}.msgs"
 
 
@@ -130,8 +131,8 @@ _PART_TYPES: dict[str, type | tuple[type, ...]] = {
 MAX_DELAY_SECONDS = 3600.0
 #: The upper limit for the times (ms) and counts in a message's options.
 MAX_NUMBER = 1e15
-#: The maximum length of a message's names and id, and its maximum number of retries. A dead letter stores them, in
-#: columns and an index that cannot hold larger values.
+#: The maximum length of a message's names and id, and its maximum number of retries. A dead letter stores these values
+#: in columns and an index that cannot hold larger values.
 MAX_NAME = 200
 MAX_RETRIES = 1_000_000
 #: The numeric options that the broker and the middleware use.

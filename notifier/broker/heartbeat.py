@@ -25,8 +25,8 @@ from notifier.core.db import rows
 
 log = get_logger(__name__)
 
-#: A consumer that has not polled for this time (s) counts as stuck. A consumer normally polls about once a second, and
-#: usually at least every 12 s while Redis does not answer.
+#: A consumer that has not polled for this many seconds counts as stuck. A consumer normally polls about once a second,
+#: and usually at least every 12 s while Redis does not answer.
 POLL_SECONDS = 30.0
 #: The maximum allowed difference (s) between a process's clock and the database's clock.
 CLOCK_TOLERANCE = 30.0

@@ -39,12 +39,12 @@ end
 return added
 """
 #: The actor that a wake-up runs begins no new work after this time (s). A request that the actor has already begun may
-#: take several more minutes. The broker's time limit of ten minutes must not interrupt a request, because its outcome
-#: would be unknown.
+#: take several more minutes. The broker's time limit of ten minutes must not interrupt a request, because the request's
+#: outcome would then be unknown.
 WAKEUP_SECONDS = 60.0
 #: The longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3
-#: If Redis did not answer, senders skip Redis for this time (s).
+#: If Redis did not answer, senders do not try Redis again for this many seconds.
 RETRY_AFTER_SECONDS = 1.0
 #: The number of connections for wake-ups. One process may have 50 connections in total.
 CONNECTIONS = 8
@@ -68,7 +68,7 @@ _turns = {name: _Turn() for name in QUEUES}
 
 
 def wake(queue: Queue, times: int = 1) -> None:
-    """Add up to ``times`` wake-ups to a queue, as long as at most ``queue.concurrency`` messages wait.
+    """Add up to ``times`` wake-ups to a queue, but stop as soon as ``queue.concurrency`` messages are waiting.
 
     Raises redis.RedisError if Redis does not answer.
     """
@@ -86,7 +86,7 @@ def wake_sms_reconciliation() -> None:
 def try_wake(queues: Iterable[Queue]) -> None:
     """Wake queues. If Redis does not answer, the leader wakes the queues later.
 
-    Threads that call this function at the same time share one wake-up, if the wake-up begins after their calls.
+    If another thread's wake-up of the same queue began after this call, this call does not wake the queue again.
     """
     for queue in queues:
         turn = _turns[queue.queue_name]

@@ -18,11 +18,11 @@ from notifier.deliveries.lifecycle import Claim
 
 log = get_logger(__name__)
 
-#: The form of e-mail addresses that SendGrid's package does not change. The package splits other addresses or drops
-#: parts of them.
+#: The pattern of e-mail addresses that SendGrid's Python package leaves unchanged. SendGrid's package splits other
+#: addresses or drops parts of them.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
-#: A composed delivery: the columns that the SQL statement of its kind selects.
+#: A composed delivery: the columns that its kind's SQL statement selects.
 Row = Mapping[str, Any]
 
 
@@ -34,7 +34,7 @@ class Rejection(NamedTuple):
 
 
 def lead_rejection(row: Row, preferences: Preferences) -> Rejection | None:
-    """Return why the lead must not be sent: it is closed, or its score is below the subscriber's minimum."""
+    """Return the reason not to send the lead if it is closed or its score is below the subscriber's minimum."""
     if row["lead_status"] in ("closed", "converted"):
         return Rejection(State.CANCELLED, "lead_closed")
     if row["lead_score"] < preferences.lead_score_threshold:
@@ -43,7 +43,7 @@ def lead_rejection(row: Row, preferences: Preferences) -> Rejection | None:
 
 
 def digest_rejection(row: Row, preferences: Preferences) -> Rejection | None:
-    """Return why the digest must not be sent: it has no leads, and the subscriber does not want empty digests."""
+    """Return the reason not to send the digest if it has no leads and the subscriber does not want empty ones."""
     if not row["total_leads"] and preferences.skip_empty_digests:
         return Rejection(State.SKIPPED, "no_new_leads")
     return None

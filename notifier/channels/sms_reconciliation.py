@@ -48,7 +48,7 @@ class UnconfirmedSms:
 def reconcile_sms(seconds: float = math.inf) -> int:
     """Ask Twilio about unconfirmed SMS until Twilio throttles us or ``seconds`` have passed.
 
-    Returns the number of SMS that Twilio found.
+    Returns the number of SMS for which Twilio had a record.
     """
     end = time.monotonic() + seconds
     with transaction() as cursor:
@@ -80,7 +80,7 @@ def reconcile_sms(seconds: float = math.inf) -> int:
 
 
 def _find(sms: UnconfirmedSms) -> SmsRecord | None:
-    """Return Twilio's record of the SMS, or None unless exactly one record matches."""
+    """Return Twilio's record of the SMS if exactly one record matches, and None otherwise."""
     if sms.provider_id:
         return twilio_sms.fetch_sms(sms.provider_id)
     recipient = e164(sms.recipient)

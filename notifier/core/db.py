@@ -29,7 +29,8 @@ def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow
     """Yield a cursor in a transaction that commits at the end of the block and rolls back on an exception.
 
     Waits ``timeout`` seconds (10 by default) for a free connection and then raises psycopg_pool.PoolTimeout. Raises
-    psycopg.OperationalError if the database is down, or has closed the connection because the process was frozen.
+    psycopg.OperationalError if the database is down, or if the database closed the connection because the process was
+    frozen.
     """
     try:
         with _pool().connection(timeout) as connection, connection.transaction():
@@ -77,7 +78,7 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
 
 
 def run(name: str, **parameters: Any) -> list[DictRow]:
-    """Run a package's ``.sql`` file (``deliveries/claim``) in its own transaction, in one round trip.
+    """Run a package's ``.sql`` file (such as ``deliveries/claim``) in its own transaction, in one round trip.
 
     Returns its rows.
     """
@@ -91,7 +92,7 @@ def statement(name: str) -> str:
 
 
 def rows(cursor: psycopg.Cursor[DictRow], name: str, **parameters: Any) -> list[DictRow]:
-    """Run a package's ``.sql`` file (``deliveries/claim``) and return its rows."""
+    """Run a package's ``.sql`` file (such as ``deliveries/claim``) and return its rows."""
     return cursor.execute(statement(name), parameters).fetchall()
 
 

@@ -63,20 +63,20 @@ def is_allowed(number: str) -> bool:
 
 
 def zones(number: str) -> tuple[str, ...]:
-    """Return the possible time zones of an E.164 number. A number outside the North American plan has none.
+    """Return the possible time zones of an E.164 number.
 
-    If an area code spans two zones, the result contains both zones. For toll-free and unknown codes, the result
-    contains all zones.
+    A number outside the North American Numbering Plan has no time zone. If an area code spans two zones, the result
+    contains both zones. For toll-free and unknown codes, the result contains all zones.
     """
     match = _NORTH_AMERICAN.fullmatch(number)
     return _area_codes().get(match[1], EVERYWHERE) if match else ()
 
 
 def next_opening(number: str, moment: datetime) -> datetime | None:
-    """Return the first time at or after ``moment`` when ``CALL_WINDOW`` is open in all of the time zones of ``number``.
+    """Return the first time at or after ``moment`` when ``CALL_WINDOW`` is open in all of ``number``'s time zones.
 
     Returns ``moment`` itself if the window is open, and None if the number is outside North America or the window never
-    opens. The closing time is outside the window. Raises ValueError if the setting is malformed.
+    opens. The window does not include its closing time. Raises ValueError if the setting is malformed.
     """
     opens, closes = settings.call_window
     local_zones = [ZoneInfo(zone) for zone in zones(number)]

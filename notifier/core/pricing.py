@@ -1,6 +1,6 @@
 """The longest duration of a call, and the number of tokens to hold for a call.
 
-Only the SQL function ``call_tokens`` declares the price.
+Only the SQL function ``call_tokens`` declares the price of a call.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 from notifier.core.db import run
 from notifier.core.settings import settings
 
-#: How long (s) a phone rings before the call counts as not answered.
+#: How many seconds a phone rings before the call counts as not answered.
 RING_SECONDS = 30
 
 

@@ -54,7 +54,7 @@ def _is_harmless(value: Any) -> bool:
 
 
 def hide_arguments(record: logging.LogRecord) -> bool:
-    """Replace each Dramatiq message among a log record's arguments with its actor name and id.
+    """Replace each Dramatiq message among a log record's arguments with the message's actor name and id.
 
     The arguments of a Dramatiq message may contain personal data.
     """

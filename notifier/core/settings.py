@@ -1,4 +1,4 @@
-"""The settings of the notifier. Each subject has a small class, and ``settings`` has all settings."""
+"""The notifier's settings. Each class declares the settings for one subject, and ``settings`` contains all settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leads.settings import EnvironmentSettings, SharedSettings, setting
 
 
 class CallWindow(NamedTuple):
-    """The time of day when leads may be called, in their own time zone. ``closes`` is exclusive."""
+    """The hours of the day in which a lead may be called, in the lead's own time zone. ``closes`` is exclusive."""
 
     opens: time
     closes: time

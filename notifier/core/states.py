@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """The state of a delivery, with the values of ``deliveries.state``."""
+    """A delivery's state, as the column ``deliveries.state`` stores it."""
 
     QUEUED = "queued"
     SENDING = "sending"

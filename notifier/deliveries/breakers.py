@@ -15,7 +15,7 @@ RESUMES = "Sending resumes automatically when a trial succeeds."
 
 
 def seconds_to_wait(error: Exception) -> float | None:
-    """Return how long (s) the queue or the kind waits after ``error``, or None if the retry delays apply."""
+    """Return how many seconds the queue or the kind waits after ``error``, or None if the retry delays apply."""
     if isinstance(error, Throttled):
         return error.retry_after
     return 60 * settings.notifier_time_scale if isinstance(error, ProviderUnavailable | KindUnavailable) else None
@@ -41,7 +41,7 @@ def close(cursor: Cursor, kind: str, queue: Queue, ids: Collection[int]) -> None
 
 
 def alert_when_unavailable(kind: str, queue: Queue, error: Exception) -> None:
-    """Alert on-call if ``error`` says that the provider refuses every request of the queue or of the kind."""
+    """Alert on-call if ``error`` says that the provider refuses every request for this queue or this kind."""
     if not isinstance(error, ProviderUnavailable | KindUnavailable):
         return
     is_kind = isinstance(error, KindUnavailable)

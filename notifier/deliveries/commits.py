@@ -16,8 +16,8 @@ from notifier.core.errors import OutcomeNotRecorded
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: How long (s) a worker tries to record an outcome while the database is down. After this time, the leader marks the
-#: deliveries as unknown.
+#: How many seconds a worker tries to record an outcome while the database is down. After this time, the leader marks
+#: the deliveries as unknown.
 RECORD_TIMEOUT = 30.0
 
 

@@ -54,7 +54,7 @@ class DeliveryRequest:
 
 @dataclass(eq=False)
 class _Pending:
-    """One thread's request, and its result after any thread has enqueued the request."""
+    """One thread's request. After a thread has enqueued the request, ``result`` contains the result."""
 
     request: DeliveryRequest
     result: EnqueueResult | None = None
@@ -70,10 +70,10 @@ _batching = Lock()
 
 
 def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
-    """Enqueue deliveries with their token holds, all or none. A request whose dedupe key already exists adds no row.
+    """Enqueue either all deliveries, with their token holds, or none.
 
-    Returns one result for each request, in the same order. Raises UnknownRecipient if a subscriber or lead does not
-    exist.
+    A request whose dedupe key already exists adds no row. Returns one result for each request, in the same order.
+    Raises UnknownRecipient if a subscriber or lead does not exist.
     """
     if len(requests) != 1:
         return _enqueue(requests) if requests else []

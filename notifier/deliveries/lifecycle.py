@@ -1,7 +1,8 @@
 """The state machine of an enqueued delivery: claim, send, finish. Each step is a conditional UPDATE statement.
 
-A worker commits a claim before the request goes out, and only the claim's holder may finish it. A delivery's state and
-tokens change in the same transaction. If another session has locked the subscriber, the leader moves the tokens later.
+A worker commits a claim before the request goes out, and only the claim's holder may finish the claim. A delivery's
+state and tokens change in the same transaction. If another session has locked the subscriber, the leader moves the
+tokens later.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ log = get_logger(__name__)
 
 #: This process's claims whose commit was not confirmed. The database may have committed these claims.
 _unconfirmed_claims: deque[UUID] = deque()
-#: If a claim is younger than this (s), a worker makes a request without checking the claim. The leader takes back only
-#: older claims.
+#: If a claim is younger than this many seconds, a worker makes a request without checking the claim. The leader takes
+#: back only older claims.
 FRESH_SECONDS = 2.0
-#: A worker makes no further request for a claim that is older than this (s), so that the actor ends before its time
-#: limit.
+#: A worker makes no further request for a claim that is older than this many seconds, so that the actor ends before its
+#: time limit.
 CLAIM_SECONDS = 120.0
 
 
@@ -56,7 +57,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class SentRecord:
-    """The address, sender and text that the delivery row stores for operators, until the retention period ends."""
+    """The recipient, sender and text that the delivery's row stores for operators until the retention period ends."""
 
     delivery_id: int
     recipient: str
@@ -154,12 +155,12 @@ def mark_unknown(claimed: Claim, sent: Sequence[SentRecord], error: ProviderErro
 def requeue(
     claimed: Claim, ids: Collection[int], queue: Queue, error: Exception, *, before_request: bool = False
 ) -> None:
-    """Requeue deliveries that were not sent. The kind's retry delays or the provider determine when they are due again.
+    """Requeue deliveries that were not sent.
 
-    After Throttled, ProviderUnavailable and KindUnavailable, the deliveries lose no attempt, and the breaker of the
-    queue or of the kind opens. After ProviderUnavailable and KindUnavailable, on-call is alerted. If ``before_request``
-    is true, no request went out. In this case, only deliveries that are still ``sending`` are requeued, and the other
-    deliveries in ``ids`` keep their outcome.
+    The kind's retry delays or the provider determine when the deliveries are due again. Throttled, ProviderUnavailable
+    and KindUnavailable do not count as attempts, and open the breaker of the queue or of the kind. ProviderUnavailable
+    and KindUnavailable also alert on-call. If ``before_request`` is true, no request went out. In this case, only
+    deliveries that are still ``sending`` are requeued, and the other deliveries in ``ids`` keep their outcome.
     """
     wait = breakers.seconds_to_wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__
@@ -187,7 +188,7 @@ def requeue(
 def keep(claimed: Claim, ids: Sequence[int]) -> bool:
     """Return whether this process still holds the claim on ``ids`` and may make a request for these deliveries.
 
-    A claim older than FRESH_SECONDS is renewed first, because the process may have been frozen. If one delivery is no
+    A claim older than FRESH_SECONDS is renewed first, because the process may have been frozen. If any delivery is no
     longer claimed, the other deliveries return to the queue.
     """
     if claimed.age < FRESH_SECONDS:
@@ -213,7 +214,7 @@ def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
 
 
 def release(claimed: Claim, ids: Sequence[int]) -> None:
-    """Requeue deliveries for which no request was sent. The deliveries are due now and lose no attempt.
+    """Requeue deliveries for which no request was sent. The deliveries are due now, and no attempt is counted.
 
     The deliveries are requeued even if the leader has marked them as unknown. Deliveries that an operator or another
     process has taken keep their state.
@@ -226,7 +227,7 @@ def defer(
 ) -> None:
     """Requeue deliveries that are still ``sending``, with the reason ``code``.
 
-    The deliveries are due at ``until`` or after ``pause``, and lose no attempt.
+    The deliveries are due at ``until`` or after ``pause``, and no attempt is counted.
     """
     _defer(claimed, ids, code, ["sending"], until, pause)
 

@@ -144,7 +144,7 @@ def _is_free(call: Change) -> bool:
 
 
 def _release_missed(cursor: psycopg.Cursor[DictRow], missed: Sequence[Change]) -> None:
-    """Release the tokens of calls that never connected, and notify their subscribers."""
+    """Release the tokens of calls that never connected, and notify the subscribers who requested the calls."""
     for reason in sorted({change.error_code or "" for change in missed}):
         ids = [change.delivery_id for change in missed if (change.error_code or "") == reason]
         cursor.execute("SELECT release_tokens(%s, %s)", (ids, reason))

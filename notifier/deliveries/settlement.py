@@ -24,7 +24,7 @@ def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: 
 
 
 def record_dead_letters(cursor: Cursor, ids: Sequence[int], reason: str) -> None:
-    """Release tokens, record a dead letter for each delivery, and notify the subscribers of failed calls."""
+    """Release tokens, record a dead letter for each delivery, and notify the subscribers whose calls failed."""
     if ids:
         cursor.execute("SELECT release_tokens(%s, %s)", (list(ids), reason))
         cursor.execute(statement("deliveries/record_dead_letters"), {"ids": list(ids)})

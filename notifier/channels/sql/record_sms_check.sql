@@ -1,5 +1,6 @@
 -- Record that Twilio was asked about an SMS, so that the next run asks about other SMS first. A parked SMS is checked
--- each hour for a day. The day begins at updated_at, so this statement does not change updated_at.
+-- once an hour for a day. This day begins at updated_at, so the statement does not change the updated_at of a parked
+-- SMS.
 UPDATE deliveries
 SET updated_at = CASE state WHEN 'parked' THEN updated_at ELSE now() END,
     check_at = CASE state WHEN 'parked' THEN now() + make_interval(hours => 1) * %(scale)s END
