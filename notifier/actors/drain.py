@@ -59,7 +59,7 @@ def drain_queue(queue: Queue) -> int:
     """Send deliveries from ``queue`` until none is due or the worker shuts down.
 
     Returns how many deliveries were claimed. After WAKEUP_SECONDS the worker makes no further claim and wakes the queue
-    again. Raises psycopg.OperationalError if the database does not answer before a claim.
+    again. Raises psycopg.OperationalError if the database does not answer when a claim begins.
     """
     claimed = 0
     end = time.monotonic() + wakeups.WAKEUP_SECONDS

@@ -65,8 +65,8 @@ def is_allowed(number: str) -> bool:
 def zones(number: str) -> tuple[str, ...]:
     """Return the possible time zones of an E.164 number.
 
-    A number outside the North American Numbering Plan has no time zone. If an area code spans two zones, the result
-    contains both zones. For toll-free and unknown codes, the result contains all zones.
+    For a number outside the North American Numbering Plan, the result is empty. If an area code spans two zones, the
+    result contains both zones. For toll-free and unknown codes, the result contains all zones.
     """
     match = _NORTH_AMERICAN.fullmatch(number)
     return _area_codes().get(match[1], EVERYWHERE) if match else ()

@@ -79,7 +79,7 @@ def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def requeue_unconfirmed_claims(cursor: Cursor) -> None:
-    """Requeue deliveries whose claim by this process was never confirmed, because the database connection was lost."""
+    """Requeue deliveries that this process tried to claim, if a lost connection left the claim unconfirmed."""
     if keys := list(_unconfirmed_claims):
         rows(cursor, "deliveries/requeue_unconfirmed_claims", keys=keys)
         for _ in keys:
