@@ -1,4 +1,4 @@
-"""Property lookups: the function for the app, the worker that calls the county's API, and the wait for the answer."""
+"""Property lookups: ``client`` is for the app, ``worker`` calls the county's API, and ``listener`` wakes callers."""
 
 from __future__ import annotations
 

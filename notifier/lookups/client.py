@@ -1,6 +1,6 @@
 """Looks up a parcel in the table ``properties`` if its row there is recent, and otherwise through the county's API.
 
-A request to the API is a row in ``lookups``. Each folio has at most one open request, which all callers share. A worker
+A request is a row in the table ``lookups``. Each folio has at most one open request, which all callers share. A worker
 answers the request (``notifier.lookups.worker``), and PostgreSQL wakes the callers (``notifier.lookups.listener``).
 """
 
@@ -31,7 +31,7 @@ from notifier.lookups import listener
 log = get_logger(__name__)
 
 ACTOR = "property_lookup"
-#: A lookup is answered from ``properties`` if the row there is younger than this.
+#: A lookup is answered from the table ``properties`` if the row there is less than this many days old.
 MAX_AGE_DAYS = 30
 #: The delay (s) before each retry. A call to the API takes at most 3 s, so a lookup ends within 26 s.
 RETRY_DELAYS = (2, 4, 8)
@@ -64,7 +64,7 @@ class LookupPending(Exception):
 class LookupFailed(Exception):
     """The lookup failed.
 
-    ``code`` is the reason for the failure. ``retry_after`` says how long (s) to wait before another try. If
+    ``code`` is the reason for the failure. ``retry_after`` is the number of seconds to wait before another try. If
     ``retry_after`` is None, no wait is needed.
     """
 
@@ -132,7 +132,7 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
     The answer contains ``property`` (a dict of the columns of ``properties``, or None if the county has no record),
     ``source`` (``cached`` or ``api``), ``age_days``, ``total_records`` (rows in the county's answer, None for a cached
     answer), ``units_consumed`` and ``remaining_balance`` (units). Raises MalformedFolio, UnknownRecipient,
-    LookupPending after the timeout, and LookupFailed if the county's API fails or may not be called.
+    LookupPending after the timeout, and LookupFailed if the county's API fails or must not be called.
     """
     wait = AnswerWait(folio_number, subscriber_id, timeout)
     if wait.answer is not None:
@@ -148,7 +148,7 @@ def lookup(folio_number: str, subscriber_id: int, timeout: float = 30) -> dict[s
 
 
 def request_lookup(folio_number: str, subscriber_id: int | None) -> RequestedLookup:
-    """Find the cached answer, or join the folio's open request. If neither exists, write a request and hold its price.
+    """Find the cached answer, or join the folio's open request. If neither exists, write a request and hold its tokens.
 
     Wakes no worker. Raises MalformedFolio, UnknownRecipient, and LookupFailed (``insufficient_tokens``).
     """

@@ -22,7 +22,8 @@ from notifier.providers.county_api import Denied
 from notifier.providers.http import sending_within
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
-#: The maximum time (s) between a claim and the beginning of its call. The leader takes a lookup back after 10 s.
+#: The maximum time (s) between a claim and the beginning of its call. The leader requeues a lookup 10 s after its
+#: claim.
 SEND_SECONDS = 5.0
 
 
@@ -38,7 +39,7 @@ class LookupRequest:
 def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) -> None:
     """Answer a lookup, unless another worker has answered or claimed it.
 
-    If there is no id yet, request the lookup first. Raises dramatiq's Retry if the API must be called again, and
+    If ``lookup_id`` is None, request the lookup first. Raises dramatiq's Retry if the API must be called again, and
     LookupFailed if the lookup failed.
     """
     if lookup_id is None:  # another program enqueued the message without a row
@@ -46,7 +47,7 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
         if requested.lookup_id is None:
             return
         lookup_id = requested.lookup_id
-    # After a longer pause, for example because the process was frozen, another worker may have claimed the lookup.
+    # Do not call the API later. If this process was frozen, another worker may have claimed the lookup.
     with sending_within(SEND_SECONDS):
         request = _claim(lookup_id)
         if request is not None:

@@ -22,7 +22,7 @@ CAUSE = "airflow is quiet"
 class AirflowWatchdog:
     """Checks Airflow once a minute.
 
-    A separate thread runs the check, so that a slow on-call address does not delay maintenance.
+    A separate thread runs the check, so that a slow alert does not delay maintenance.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The maintenance thread of a worker process.
 
-In every process the thread writes the heartbeat and requeues unconfirmed claims. In one process, the leader, the thread
-also runs the periodic tasks.
+In every process, the thread writes the heartbeat and requeues unconfirmed claims. In one process, the leader, the
+thread also runs the periodic tasks.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ APPLICATION_NAME = "maintenance"
 #: A working leader sends a statement every second. A leader that has sent no statement for this time (s) is frozen or
 #: cut off, and loses the lock.
 SILENT_SECONDS = 20.0
-#: The name of the leader's advisory lock. Do not change this name: during an upgrade, only one worker of the old and
-#: the new release may be the leader.
+#: The name of the leader's advisory lock. Do not change this name. During an upgrade, workers of the old release and of
+#: the new release run at the same time, and only one of them may be the leader.
 LEADER_LOCK = "notifier:sweeper"
 
 
@@ -92,7 +92,7 @@ class LeaderMiddleware(Middleware):
 
 
 def _take_lock(cursor: psycopg.Cursor[DictRow]) -> bool:
-    """Try to take the leader's lock, which a connection holds until it closes.
+    """Try to take the leader's lock, which a connection holds until the connection closes.
 
     Returns whether the connection now holds the lock. If the current leader has been silent for SILENT_SECONDS, closes
     the leader's connection. The next call can then take the lock, and a frozen leader that resumes no longer holds it.

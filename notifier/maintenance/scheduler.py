@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-#: Timeouts (ms) for periodic tasks: for a statement, for a wait for a lock, and for the open transaction of a frozen
+#: Timeouts (ms) for periodic tasks: for a statement, for waiting for a lock, and for the open transaction of a frozen
 #: process.
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000"
 
@@ -62,7 +62,7 @@ class Scheduler:
                 log.error("periodic_task_failed", task=task.name, error=where(error))
 
     def _start(self, task: PeriodicTask) -> None:
-        """Run a task in a separate thread with its own connection, unless its previous run has not ended."""
+        """Run a task in a separate thread with its own connection, unless its previous run is still in progress."""
         last = self._threads.get(task)
         if last is None or not last.is_alive():
             self._threads[task] = Thread(target=_run_alone, args=(task,), name=task.name, daemon=True)

@@ -1,4 +1,7 @@
-"""The sweep, which changes the state of deliveries after a certain time. The rules are in ``sql/sweep_*.sql``."""
+"""The sweep, which changes the state of deliveries that have waited too long.
+
+The rules are in ``sql/sweep_*.sql``.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def apply_events(connection: Connection) -> None:
 
 
 def write_ledger_backlog(connection: Connection) -> None:
-    """Write the entries of the token ledger that waited for a lock on their subscribers."""
+    """Write the ledger entries that had to wait because another session had locked their subscriber."""
     connection.execute(statement("deliveries/write_ledger_backlog"))
 
 
@@ -61,7 +61,7 @@ def sweep_lookups(connection: Connection) -> None:
 
 
 def refresh_after_merge(connection: Connection) -> None:
-    """Derive properties again if a merge and an answer from the county's API changed them at the same time."""
+    """Recompute rows in ``properties`` if a merge and an answer from the county's API changed them at the same time."""
     connection.execute("SELECT refresh_after_merge()")
 
 

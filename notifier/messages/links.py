@@ -9,7 +9,7 @@ from notifier.core.settings import settings
 
 
 def app(path: str) -> str:
-    """Return the address of a page in the app."""
+    """Return the URL of a page in the app."""
     return f"{settings.frontend_url}/{path}"
 
 
@@ -38,7 +38,7 @@ def signed_id(purpose: str, number: int) -> str:
 def id_of(purpose: str, text: str) -> int | None:
     """Return the id in a string that ``signed_id`` made for the same ``purpose``, or None for any other string."""
     number, _, _ = text.partition(".")
-    # Check first, because int() accepts non-ASCII digits, and numbers that are longer than an id.
+    # Check the string first, because int() also accepts non-ASCII digits and numbers that are too long for an id.
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         return None
     return int(number) if hmac.compare_digest(text.encode(), signed_id(purpose, int(number)).encode()) else None

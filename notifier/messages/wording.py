@@ -24,7 +24,7 @@ _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 
 
 def one_line(text: str | None, limit: int) -> str:
-    """Return text from outside as one line of at most ``limit`` characters, without invisible characters.
+    """Return untrusted text as one line of at most ``limit`` characters, without invisible characters.
 
     The function also removes control characters, which XML forbids, and marks that change the direction of text.
     """
@@ -46,7 +46,7 @@ def street_address(row: Mapping[str, Any]) -> str:
     written = one_line(row["address"], _STREET_LENGTH)
     street, unit = recorded(written, _STREET_LENGTH), recorded(row["unit"], _UNIT_LENGTH)
     line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
-    # An SMS omits letters such as Ø, and the digits around such a letter would become a phone number.
+    # An SMS omits letters such as Ø, so the digits on both sides of the letter could form a phone number.
     has_number = any(map(_PHONE_NUMBER.search, (line, gsm.plain(line))))
     return line if _STREET.fullmatch(written) and not has_number else ADDRESS_UNKNOWN
 

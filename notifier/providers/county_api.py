@@ -61,7 +61,7 @@ class Denied(PermanentFailure):
 class Answer:
     """The API's answer: one record with our field names for each party of each document, and the remaining units.
 
-    ``rows`` is the number of rows in the answer. Some parties have no row.
+    ``rows`` is the number of rows that identify a document. Some parties have a record but no row.
     """
 
     records: list[Record]
@@ -150,9 +150,9 @@ def _rows(listed: Any) -> list[Mapping[str, Any]]:
 
 @cache
 def _connections(address: str) -> urllib3.PoolManager:
-    """Return the connection pool for the county, which uses a proxy if the environment names one.
+    """Return the connection pool for the county, with a proxy if an environment variable names one.
 
-    The pool is urllib3's, because a ``requests`` session would double the duration of a call.
+    The pool comes from urllib3, because a call through a ``requests`` session would take twice as long.
     """
     options: dict[str, Any] = {
         "maxsize": LOOKUPS.concurrency,

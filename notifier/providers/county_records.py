@@ -16,7 +16,7 @@ NO_DATE = date(1900, 1, 1)
 #: The maximum number of characters in a name. The county's files have the same limit.
 LONGEST_NAME = 300
 LONGEST_CODE = 100
-#: Numbers below these limits fit their columns.
+#: The database's columns can store whole numbers and dollar amounts that are below these limits.
 LIMIT_OF_NUMBERS = 10**15
 LIMIT_OF_DOLLARS = 10**13
 
@@ -81,7 +81,7 @@ def _record(row: Mapping[str, Any], folio: str) -> Record | None:
 
 
 def text(value: Any, longest: int = LONGEST_NAME) -> str | None:
-    """Return the trimmed text that PostgreSQL can store.
+    """Return a value as trimmed text that PostgreSQL can store.
 
     Returns None for blank text, for text that is too long, and for a list or an object.
     """
@@ -89,7 +89,7 @@ def text(value: Any, longest: int = LONGEST_NAME) -> str | None:
         return None
     try:
         plain = str(value).replace("\0", "").encode(errors="ignore").decode().strip()
-    except ValueError:  # an integer with thousands of digits
+    except ValueError:  # the integer has too many digits for str()
         return None
     return plain if 0 < len(plain) <= longest else None
 

@@ -1,7 +1,7 @@
 """HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries.
 
-A request raises Refused if it fails before its first byte is sent: the name does not resolve, or the connection or TLS
-handshake fails. After the first byte, a request without an answer raises OutcomeUnknown.
+A request raises Refused if it fails before its first byte is sent: the host name does not resolve, or the connection or
+TLS handshake fails. If no answer comes back after the first byte, the request raises OutcomeUnknown.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CONNECT_TIMEOUT = 3.0
 MAX_IDLE_SECONDS = 10.0
 #: The longest wait (s) that a provider may ask for.
 MAX_WAIT_SECONDS = 3600.0
-#: The options that urllib3 sets by default, and keepalive probes on an idle connection. Not every operating system lets
+#: The socket options: urllib3's defaults, and keepalive probes on an idle connection. Not every operating system lets
 #: us choose when probes are sent.
 SOCKET_OPTIONS = [
     *HTTPConnection.default_socket_options,
@@ -202,7 +202,7 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
 
 
 def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
-    """Return the error for requests that came too fast.
+    """Return the error for requests that were sent too fast.
 
     ``retry_after`` is the header's value in seconds or as a date.
     """

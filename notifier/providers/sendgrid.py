@@ -23,17 +23,17 @@ from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, r
 
 #: The fields of a request that all e-mails of a kind share.
 KIND_FIELDS = {"template_id", "from"}
-#: The pattern for the field in SendGrid's answer that names the position of a rejected e-mail.
+#: The pattern for field names in SendGrid's answer that contain the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.([0-9]{1,4})(?![0-9])")
 #: SendGrid's ids have about 22 characters. A longer one would not fit into an index, and the outcome would be lost.
 MESSAGE_ID_LENGTH = 200
-#: The form of a time in seconds since 1970.
+#: The form of a Unix time.
 _MOMENT = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
 class Email:
-    """An e-mail in a batch. Every event about the e-mail returns its ``delivery_id``."""
+    """An e-mail in a batch. Every event about the e-mail contains the ``delivery_id``."""
 
     delivery_id: int
     recipient: str
@@ -104,7 +104,7 @@ def _listed_errors(answer: requests.Response) -> list[dict[str, Any]]:
 
 
 def _seconds_until(moment: str | None) -> str | None:
-    """Return the number of seconds until ``moment``, which SendGrid gives in seconds since 1970."""
+    """Return the number of seconds until ``moment`` (Unix time), or None if ``moment`` is malformed."""
     return str(max(int(moment) - time.time(), 0)) if moment and _MOMENT.fullmatch(moment) else None
 
 

@@ -27,8 +27,8 @@ OPTED_OUT = {21610}
 #: The error codes for a problem with the credentials, the sender or the account. Every request would fail.
 UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
 THROTTLED = {20429, 14107}
-#: The error codes for undelivered SMS whose sender is at fault, so that other SMS will fail too. The causes are a
-#: suspended account, a carrier's filter, or a number that is not verified or registered
+#: The error codes for undelivered SMS if the sender is at fault. Other SMS from this sender will fail too. The causes
+#: are a suspended account, a carrier's filter, or a number that is not verified or registered
 #: (https://www.twilio.com/docs/api/errors).
 SENDER_AT_FAULT = {30002, 30007, 30032, 30033, 30034, 30035}
 
@@ -50,7 +50,7 @@ def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None
 
 
 def sms_sender() -> str:
-    """Return the SID of the messaging service, or the number, that sends SMS.
+    """Return the SID of the messaging service that sends SMS, or the sender's number if there is no service.
 
     Raises MissingSetting if neither is set.
     """
@@ -117,7 +117,7 @@ class PooledHttpClient(HttpClient):  # type: ignore[misc]
     """
 
     def __init__(self, connections: int, timeout: float) -> None:
-        """Make a client. The whole answer must arrive within ``timeout`` (s)."""
+        """Make a client that waits at most ``timeout`` seconds for a complete answer."""
         super().__init__(logging.getLogger(__name__), is_async=False, timeout=timeout)
         self._session = pooled_session(connections)
 

@@ -35,7 +35,10 @@ def fetch_sms(sid: str) -> SmsRecord:
 
 
 def find_sms(recipient: str) -> list[SmsRecord]:
-    """Return the latest SMS to a number. Twilio's list may lag behind. Raises a ProviderError."""
+    """Return the latest SMS to a number.
+
+    Twilio may list a new SMS only after a delay. Raises a ProviderError.
+    """
     with _translated_errors():
         return [_record(found) for found in client().messages.list(to=recipient, limit=LIMIT)]
 

@@ -27,7 +27,7 @@ from notifier.providers import twilio
 
 @dataclass(frozen=True)
 class OutboundCall:
-    """An outbound call, with the data for the call and its eligibility.
+    """An outbound call, with the data that is needed to start it and to check its eligibility.
 
     ``as_of`` is the database's time when the data was read.
     """

@@ -54,7 +54,7 @@ class DueCheck:
 
 
 def check_due(seconds: float = math.inf) -> None:
-    """Ask Twilio about calls that should have ended or may never have started, for at most ``seconds``."""
+    """Ask Twilio about calls that should have ended or may never have started. Stops after ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and (due := _claim_check()):
         try:
@@ -69,13 +69,13 @@ def check_due(seconds: float = math.inf) -> None:
 
 
 def check_now(delivery_ids: Sequence[int]) -> None:
-    """Make the checks with Twilio due now for these calls."""
+    """Set the next check with Twilio to now for these calls."""
     with transaction() as cursor:
         rows(cursor, "voice/check_calls_now", ids=list(delivery_ids))
 
 
 def complete(claim: Claim) -> None:
-    """Complete the records of inbound calls that the webhook did not record."""
+    """Ask Twilio about inbound calls that the webhook did not record, and complete their deliveries."""
     with transaction() as cursor:
         cursor.execute(
             "SELECT id, params ->> 'call_sid' AS sid FROM deliveries WHERE id = ANY (%s)", (list(claim.ids),)
@@ -118,7 +118,7 @@ def _give_up(delivery_id: int) -> None:
 def event(status: str, sid: str, delivery_id: int | None, seconds: str) -> Event:
     """Return the event for a call's status.
 
-    The event has a code if the call never connected, and the call's duration if it ended.
+    The event contains a code if the call never connected, and otherwise the call's duration if it is known.
     """
     details: dict[str, str | int] = {}
     if status in NEVER_CONNECTED:
@@ -135,7 +135,7 @@ def _claim_check() -> DueCheck | None:
 
 
 def _find(due: DueCheck) -> CallRecord | None:
-    """Return the call that matches the delivery's numbers and time, unless another delivery has its SID.
+    """Return the call that matches the delivery's numbers and time, unless another delivery has the call's SID.
 
     Returns None unless exactly one such call exists.
     """

@@ -45,10 +45,10 @@ class Reply:
 
 
 class Responder(Protocol):
-    """The interface of responders. Many threads share one responder, and a reply may take up to ten seconds."""
+    """The interface that every responder implements. Many threads share one responder."""
 
     def reply(self, turn: Turn) -> Reply:
-        """Return the reply to ``turn``."""
+        """Return the reply to ``turn``. This method may take up to ten seconds."""
 
 
 class ScriptResponder:
@@ -77,7 +77,7 @@ def reply(turn: Turn) -> Reply:
 
 @cache
 def responder(name: str) -> Responder:
-    """Call ``module:name`` and return the responder that it creates. Raises ImportError or AttributeError."""
+    """Return the responder that calling ``module:name`` creates. Raises ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
     made: Responder = getattr(import_module(module), attribute)()
     return made

@@ -71,7 +71,7 @@ def find(delivery_id: int | None, sid: str) -> Call | None:
 
 
 def open_inbound(sid: str, caller: str, called: str) -> Call | None:
-    """Enqueue an inbound call with its token hold, in one transaction. The same SID gets the same call again.
+    """Enqueue an inbound call with its token hold, in one transaction. A repeated SID returns the same call.
 
     Returns None if the called number belongs to no subscriber, or if its subscriber has no active script or too few
     tokens. Raises CallRefused if the caller is suppressed or has reached a limit.
@@ -92,7 +92,7 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
 def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: DictRow) -> str | None:
     """Write the delivery of an inbound call. Returns the reason if the call is refused, and None otherwise."""
     longest, subscriber = pricing.longest_seconds(), owner["subscriber_id"]
-    # Take a lock, so that calls that arrive at the same time are counted one after the other.
+    # Take a lock, so that calls that arrive at the same time are counted one at a time.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:inbound'))")
     limits = {
         "lines": settings.inbound_lines,

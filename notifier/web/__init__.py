@@ -82,7 +82,7 @@ async def setting_is_missing(request: Request, error: Exception) -> JSONResponse
 
 
 async def client_is_gone(request: Request, error: Exception) -> Response:
-    """End a request whose client closed the connection before its body was complete. Nobody reads the response."""
+    """End a request whose client closed the connection before the body was complete. Nobody reads the response."""
     return Response(status_code=400)
 
 

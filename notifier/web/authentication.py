@@ -1,4 +1,4 @@
-"""Authentication of the app by its token."""
+"""Authenticates the app by its token."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from typing import Any
 
 #: The maximum size of a request's first line and headers. Twilio and SendGrid send less than two kilobytes.
 HEADER_BYTES = 8 * 1024
-#: The size of the parts in which headers are parsed, so that little of a body is parsed together with its headers.
+#: Headers are parsed in parts of this size (bytes), so that only the last part can contain data from the body.
 PART_BYTES = 512
-#: The data after the headers may have this many line ends, and one more for each LINE_BYTES bytes. Parsing a body in
-#: chunks of one byte would stop the event loop for seconds.
+#: The data after the headers may contain this many newline characters, and one more for each LINE_BYTES bytes. Without
+#: this limit, a body in chunks of one byte would block the event loop for seconds.
 FREE_LINES = 64
 LINE_BYTES = 64
 #: A request's headers must be complete within this time (s) after the connection opened or the previous answer ended.
@@ -27,11 +27,11 @@ MAX_CONNECTIONS = 500
 
 
 class LimitedConnection(asyncio.Protocol):
-    """Extends one of uvicorn's connections, and closes it if its client keeps the service waiting.
+    """Extends a protocol class from uvicorn. Closes a connection if its client keeps the service waiting.
 
     If there are too many connections, the service closes the connection whose client has kept it waiting longest. A
-    genuine client sends its request within milliseconds, so its connection stays open. The names below are uvicorn's:
-    ``cycle`` is the latest request on the connection, and None before the first request.
+    genuine client sends its request within milliseconds, so its connection stays open. The names below come from
+    uvicorn. ``cycle`` is the latest request on the connection, and None before the first request.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -83,7 +83,7 @@ class LimitedConnection(asyncio.Protocol):
         return b""
 
     def on_response_complete(self) -> None:
-        """Start the time limit for the next request's headers, or for the client to read the answer."""
+        """Start the time limit for reading the answer and for sending the next request's headers."""
         super().on_response_complete()  # type: ignore[misc]  # uvicorn's
         if not self._has_request():
             self._wait_for_headers()
@@ -113,7 +113,7 @@ class LimitedConnection(asyncio.Protocol):
 
 @cache
 def limit() -> None:
-    """Make uvicorn apply the limits to all further connections, whatever protocol it was started with.
+    """Make uvicorn apply the limits to all future connections, whichever protocol uvicorn was started with.
 
     uvicorn chooses its protocol class before it imports the app, so this function makes the chosen class return a
     subclass.

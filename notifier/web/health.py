@@ -1,4 +1,4 @@
-"""``GET /health`` reports whether each part that sending needs is up.
+"""``GET /health`` reports whether each part that is needed for sending is up.
 
 The page needs no token and shows only the names of parts.
 """

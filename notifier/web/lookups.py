@@ -1,8 +1,8 @@
 """``POST /api/properties/lookup`` and ``GET /api/properties/lookup/{id}``, for the app's search.
 
-The status is 200 with an answer, 202 with ``status_url`` if the answer takes longer, 402 if the balance is too low, 404
-for an unknown lookup, 422 for a malformed folio or unknown subscriber, 429 with Retry-After if the day's units are used
-up, and 502 if the lookup fails.
+The status is 200 with an answer, 202 with ``status_url`` if the lookup is still pending, 402 if the balance is too low,
+404 for an unknown lookup, 422 for a malformed folio or unknown subscriber, 429 with Retry-After if the day's units are
+used up, and 502 if the lookup fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STATUSES = {**dict.fromkeys(client.UNIT_CAPS, 429), "insufficient_tokens": 402}
 
 
 class LookupQuery(BaseModel):
-    """A parcel and the subscriber who looks it up. ``timeout`` (s) is the longest time that the caller waits."""
+    """A parcel and the subscriber who looks it up. The caller waits at most ``timeout`` seconds."""
 
     folio_number: str
     subscriber_id: Annotated[int, Field(ge=0, lt=2**63)]
@@ -42,19 +42,20 @@ class LookupQuery(BaseModel):
 async def lookup_query(request: Request) -> LookupQuery:
     """Return the query in the body. Responds with 422 to a malformed body.
 
-    FastAPI would read the body before it checks the token, and would respond with 400 or 500 to some malformed bodies.
+    FastAPI would read a body parameter before the token is checked, and would respond with 400 or 500 to some malformed
+    bodies.
     """
     try:
         return LookupQuery.model_validate_json(await request.body())
     except ValidationError as error:
-        # Do not quote the input, because the response cannot contain a surrogate or NaN.
+        # Do not quote the input, because it may contain a surrogate or NaN, which the response cannot contain.
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise HTTPException(422, problems) from None
 
 
 @router.post("")
 async def look_up(query: Annotated[LookupQuery, Depends(lookup_query)]) -> JSONResponse:
-    """Respond as soon as the lookup has an answer or the timeout is over. The wait occupies no thread."""
+    """Respond as soon as the lookup has an answer or the timeout has passed. The wait occupies no thread."""
     try:
         return _answered(await _lookup(query))
     except LookupPending as error:

@@ -1,4 +1,4 @@
-"""Adds a request's id to every line that is logged while the request is answered."""
+"""Adds a request's id to every line that is logged while the request is being answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class RequestContext:
-    """Binds ``request_id``, which is the proxy's id or a new id, and returns the id in the header ``X-Request-ID``."""
+    """Uses the proxy's id or a new id, logs it as ``request_id``, and returns it in the header ``X-Request-ID``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

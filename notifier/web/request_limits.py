@@ -1,4 +1,4 @@
-"""Limits for request bodies: the size by route, the time, and the memory of all large bodies together.
+"""Limits request bodies: their size for each route, their duration, and the memory of all large bodies together.
 
 The limits apply before routing. A body is read only when the route asks for it, which is after the route has checked
 the token or the signature header.
@@ -98,7 +98,7 @@ class Body:
             self._make_room()
 
     def _make_room(self) -> None:
-        """If the large bodies need too much memory, end the large body that has been read for the longest time."""
+        """If the large bodies use too much memory, stop reading the oldest large body that is incomplete."""
         large = [body for body in self._bodies if body._size > LARGE_BYTES and body._deadline > self._clock()]
         if sum(body._size for body in large) > MEMORY_BYTES:
             oldest = next((body for body in large if not body.is_complete), self)

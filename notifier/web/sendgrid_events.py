@@ -45,7 +45,7 @@ def sendgrid_events(body: SendGridBody, background: BackgroundTasks) -> Response
 
 
 def _event(item: Any) -> Event | None:
-    """Return the event from an element of the batch, or None if the element is malformed."""
+    """Return an element of the batch as an event, or None if the element is malformed."""
     try:
         name, moment = str(item["event"]), int(item["timestamp"])
         message, unique = str(item.get("sg_message_id") or ""), str(item.get("sg_event_id") or "")
@@ -67,6 +67,6 @@ def _event(item: Any) -> Event | None:
 
 
 def _details(item: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code of a failure, without SendGrid's message, which may quote the address."""
+    """Return the code for a failure. SendGrid's message is left out, because it may quote the address."""
     code = str(item.get("status") or item.get("type") or "")
     return {"code": code} if re.fullmatch(r"[\w.-]{1,20}", code) else {}

@@ -1,7 +1,8 @@
 """Checks the signatures of callbacks. A body is verified before any part of it is stored or logged.
 
 A wrong, malformed or missing signature always gets a 403. If a signature header cannot be the provider's, the request
-is refused before the body is read. The verification runs in a thread, and takes time in proportion to the body's size.
+is refused before the body is read. The verification runs in a thread, and its duration is proportional to the body's
+size.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TWILIO_FIELDS = 250
 _TWILIO_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{27}=")
 #: The form of SendGrid's signature: an ECDSA signature in base64.
 _SENDGRID_SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/]{4}){2,49}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-#: How long (s) a signed request is valid. This limit prevents a later replay of a recorded request.
+#: A signed request is valid for this many seconds. This limit prevents a later replay of a recorded request.
 SENDGRID_AGE = 300
 
 FORGED = HTTPException(403, "the signature is not the provider's")
@@ -37,7 +38,7 @@ Form = ImmutableMultiDict[str, str]
 
 
 class _Fields(dict[str, list[str]]):
-    """The fields by name, in a form that RequestValidator reads in linear time."""
+    """The fields by name, in a structure that RequestValidator reads in linear time."""
 
     getlist = dict.__getitem__
 
@@ -55,7 +56,7 @@ def twilio_signature(request: Request) -> str:
 
 
 def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) -> Form:
-    """Return the form fields if Twilio signed the request for our public address. Otherwise, responds with 403."""
+    """Return the form fields if Twilio signed the request for our public URL. Otherwise, responds with 403."""
     try:
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=TWILIO_FIELDS)
     except ValueError:
@@ -63,8 +64,8 @@ def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) 
     fields = _Fields()
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
-    # Twilio signs the address and the fields as one string. If every field name starts with a letter, the end of the
-    # address cannot be read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
+    # Twilio signs the URL and the fields as one string. If every field name starts with a letter, the end of the URL
+    # cannot be read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
     if not all(name[:1].isalpha() for name in fields):
         raise FORGED
     validator = RequestValidator(settings.twilio_auth_token.get_secret_value())
@@ -76,7 +77,7 @@ def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) 
 
 
 def _signed_address(request: Request) -> str:
-    """Return the address that Twilio signed: our public address, with the request's path and query unchanged.
+    """Return the URL that Twilio signed: our public URL, with the request's path and query unchanged.
 
     A proxy may have changed the host and the scheme of this request.
     """
@@ -86,9 +87,9 @@ def _signed_address(request: Request) -> str:
 
 
 async def sendgrid_timestamp(request: Request) -> str:
-    """Return the time of a request.
+    """Return the timestamp of a request from SendGrid.
 
-    Responds with 403 unless SendGrid may have sent these headers within the last five minutes.
+    Responds with 403 if SendGrid cannot have sent these headers within the last five minutes.
     """
     _sendgrid_verifier(settings.sendgrid_webhook_public_key.get_secret_value())
     timestamp = request.headers.get(EventWebhookHeader.TIMESTAMP, "")

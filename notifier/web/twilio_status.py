@@ -51,7 +51,7 @@ def voice_status(form: TwilioForm, background: BackgroundTasks, delivery_id: Del
 
 @router.post("/voice/recording")
 def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Store the recording's SID. The recording itself stays with Twilio, and only the account's key opens it."""
+    """Store the recording's SID. The recording stays with Twilio, and can be opened only with the account's key."""
     recording, status = word(form, "RecordingSid"), word(form, "RecordingStatus")
     if not (recording and status):
         return Response(status_code=204)
@@ -71,7 +71,7 @@ def voice_recording(form: TwilioForm, background: BackgroundTasks, delivery_id: 
 def _store(
     background: BackgroundTasks, form: Form, sid: str, status: str, delivery_id: str, details: Mapping[str, str | int]
 ) -> Response:
-    """Store the event once, and apply it after the answer."""
+    """Store the event once, and apply it after the response."""
     if sid and status:
         event = Event(status, f"{sid}:{status}", delivery(delivery_id), sid, _moment(form), details)
         if provider_events.store("twilio", [event]):

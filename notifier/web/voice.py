@@ -1,4 +1,4 @@
-"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: the assistant's words on a call, as TwiML."""
+"""``POST /twilio/voice/outbound``, ``/inbound`` and ``/process``: return the assistant's words on a call as TwiML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_AVAILABLE = "We are sorry, nobody is available to take your call. Please try
 OPTED_OUT = "I am sorry to have disturbed you. We will not call you again. Goodbye."
 OUT_OF_TIME = "I am afraid our time is up. Somebody will get back to you. Goodbye."
 RECORDED = "This call is recorded."
-#: How long (s) to wait for the beep after Twilio has recognized an answering machine.
+#: The number of seconds to wait for the beep after Twilio has recognized an answering machine.
 SECONDS_UNTIL_BEEP = 8
 #: The maximum number of turns in a call, for any responder.
 MAX_TURNS = 40

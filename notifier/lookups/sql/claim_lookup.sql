@@ -10,8 +10,8 @@ WITH target AS MATERIALIZED (
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
     FOR UPDATE
 ), known AS (
-    -- Find a lookup of the same folio that was answered while request_lookup inserted this row and could not see the
-    -- answer.
+    -- Find an answer for the same folio that request_lookup did not see, because another lookup finished while this row
+    -- was inserted.
     SELECT k.id FROM target t
     JOIN lookups k ON k.folio_number = t.folio_number AND k.state = 'answered'
                   AND k.finished_at > t.created_at - interval '1 second'

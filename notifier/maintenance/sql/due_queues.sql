@@ -1,6 +1,6 @@
--- Return the number of due deliveries in each queue, and separately the number that must be claimed alone. Queues and
--- kinds whose breaker is open are left out. Together, all calls that are due for a check with Twilio count as one
--- delivery.
+-- Return the number of due deliveries in each queue. Deliveries that must be claimed alone are counted separately.
+-- Queues and kinds whose breaker is open are left out. All calls that are due for a check with Twilio count together as
+-- one delivery.
 SELECT due.queue_name, sum(due.due) AS due, sum(due.alone) AS alone
 FROM (
     SELECT k.queue_name, count(*) FILTER (WHERE d.resends = 0) AS due, count(*) FILTER (WHERE d.resends > 0) AS alone

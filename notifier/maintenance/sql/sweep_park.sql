@@ -1,5 +1,5 @@
 -- Park deliveries whose outcome stays unknown, so that an operator decides. SMS and calls are parked after an hour. An
--- e-mail is parked ten minutes after it was resent. Rows that another session has locked are left to a later sweep.
+-- e-mail is parked ten minutes after it was resent. Rows that another session has locked are left for a later sweep.
 WITH doubtful AS MATERIALIZED (
     SELECT id FROM deliveries
     WHERE state = 'unknown'

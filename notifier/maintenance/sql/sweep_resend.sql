@@ -1,5 +1,5 @@
 -- Resend an e-mail once if its outcome is still unknown after ten minutes. A second copy of an e-mail does little harm.
--- Rows that another session has locked are left to a later sweep.
+-- Rows that another session has locked are left for a later sweep.
 WITH doubtful AS MATERIALIZED (
     SELECT id FROM deliveries
     WHERE state = 'unknown' AND channel = 'email' AND resends = 0

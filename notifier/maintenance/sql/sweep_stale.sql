@@ -1,5 +1,5 @@
 -- Mark deliveries as unknown if their worker has died or has taken longer than any request can take. The worker may
--- have sent these deliveries. Rows that another session has locked are left to a later sweep.
+-- have sent these deliveries. Rows that another session has locked are left for a later sweep.
 WITH stale AS MATERIALIZED (
     SELECT id FROM deliveries
     WHERE state = 'sending' AND claimed_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)

@@ -1,5 +1,5 @@
--- Return why an inbound call must not be answered, or null if it may be answered. All withheld numbers that call one
--- subscriber count as one caller.
+-- Return why an inbound call must not be answered, or null if it may be answered. For each subscriber, all callers who
+-- withhold their numbers count as one caller.
 WITH answered AS (
     SELECT subscriber_id, sender, state, accepted_at FROM deliveries
     WHERE kind = 'inbound_call' AND dedupe_key <> 'inbound:' || %(sid)s

@@ -1,5 +1,5 @@
--- Reserve the next start time for a call, and return the number of seconds until that time. A check with Twilio becomes
--- due when the call should be over.
+-- Reserve the next start time for a call, and return the number of seconds until that time. Also schedule a check with
+-- Twilio for the time when the call should be over.
 WITH turn AS (
     UPDATE call_pace
     SET next_start_at = greatest(next_start_at, clock_timestamp()) + make_interval(secs => %(pause)s)

@@ -1,5 +1,5 @@
--- Return one row for each sample: the metric, its labels' values, and its value. Every part uses an index or reads only
--- the last day, so that the query stays fast as the tables grow.
+-- Return one row for each sample: the metric, its labels' values, and its value. Every part of the query uses an index
+-- or reads only rows from the last day, so that the query stays fast as the tables grow.
 WITH recent AS MATERIALIZED (
     SELECT channel, kind, state, attempts, due_at, claimed_at, accepted_at
     FROM deliveries WHERE created_at > now() - interval '24 hours'

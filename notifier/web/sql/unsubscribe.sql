@@ -1,5 +1,5 @@
--- Suppress a subscriber's e-mail address. If a bounce or complaint has already suppressed the address, that reason
--- stays.
+-- Suppress a subscriber's e-mail address. If the address is already suppressed because of a bounce or complaint, keep
+-- that reason.
 WITH subscriber AS (
     SELECT u.email FROM users u WHERE u.id = %(subscriber)s AND u.email IS NOT NULL
 ), suppressed AS (
