@@ -2,7 +2,8 @@
 
 An object's address is ``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name
 only when it is complete, and it is never overwritten with different content. A corrected file is stored next to the
-first file as ``{name}.r2``. Objects contain personal data, so only their owner may read them.
+first file as ``{name}.r2``. Objects contain personal data: only the user who stored a file may read it, and a bucket's
+access rules protect its objects.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from county.errors import (
     not_archived,
 )
 
-#: A partial file older than this number of seconds belongs to a killed task: no task runs that long.
+#: A partial file older than this number of seconds belongs to a killed task, because no task runs that long.
 ABANDONED_AFTER = 7200
 
 

@@ -1,6 +1,7 @@
-"""Limits for the size of the county's files and lines. ``layouts.csv`` has the maximum length of each column.
+"""Limits on the size of a county file, on the length of a line, and on the number of rejected lines that are kept.
 
-The limits for the county's API are in ``notifier/providers/county_api.py``.
+The maximum length of each column is in ``layouts.csv``. The limits for the county's API are in
+``notifier/providers/county_api.py``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from county.settings import settings
 LONGEST_LINE = 1 << 20
 #: The number of bytes that are kept from a line longer than ``LONGEST_LINE``.
 SHOWN_OF_LONG_LINE = 1000
-#: The maximum number of a file's rejected lines that are kept. A rejected line of one character takes 140 bytes in the
-#: database, so that a large file of short lines would fill the disk.
+#: The maximum number of a file's rejected lines that are kept. Even a rejected line of one character takes 140 bytes in
+#: the database, so without this limit a large file of short lines could fill the disk.
 MOST_REJECTS = 100_000
 
 

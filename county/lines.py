@@ -31,8 +31,8 @@ _PADDING = re.compile(rb" (?<!  ) *+(?=[\^\n])")
 #: PostgreSQL cannot store a NUL byte. This symbol replaces NUL bytes, so that the line can be rejected and shown.
 _NUL_PICTURE = "␀".encode()
 
-#: Bytes that never occur inside a multibyte UTF-8 character. A block that contains only such bytes, and is not pure
-#: ASCII, cannot be UTF-8, so all of it is read as Windows-1252.
+#: All bytes except UTF-8's continuation bytes. A block without continuation bytes that is not pure ASCII cannot be
+#: UTF-8, so the whole block is read as Windows-1252.
 _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
 
 
@@ -60,7 +60,7 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
             else:
                 end = lines.index(b"\n", at)
                 rows.append(nothing)
-                if lines[at:end].strip():  # a blank line is no record
+                if lines[at:end].strip():  # a blank line is not a record
                     odd.write(_odd_row(number, lines[at:end]))
                 number += 1
                 at = end + 1
@@ -70,7 +70,7 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
 def whole_lines(stream: BinaryIO) -> Iterator[bytes]:
     """Yield blocks of whole lines.
 
-    A line longer than ``LONGEST_LINE`` loses its middle, but stays longer than ``LONGEST_LINE``.
+    The middle of a line longer than ``LONGEST_LINE`` is dropped, but the line stays longer than ``LONGEST_LINE``.
     """
     rest = b""
     first = True

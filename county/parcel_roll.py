@@ -24,8 +24,8 @@ from county.limits import LONGEST_LINE, refuse_too_large
 from county.lines import as_text, bounded_lines
 from county.staging import Staged, stage_file
 
-#: ``PARCEL_ROLL_URL`` offers only the newest roll. This many days after the business date, the address may already
-#: offer the next month's roll.
+#: ``PARCEL_ROLL_URL`` offers only the newest roll. Starting this many days after the business date, ``PARCEL_ROLL_URL``
+#: may already offer the next month's roll.
 DAYS_PUBLISHED = 28
 TIMEOUT = 120.0
 

@@ -101,10 +101,10 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
 
 
 def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Callable[[str], str | None]) -> list[str]:
-    """Mark ``running`` rows as ``failed`` if their run in Airflow has finished or is gone; return the run ids.
+    """Mark ``running`` rows as ``failed`` if Airflow has ended or no longer has the run; return the ids of the runs.
 
-    ``state_of`` returns a run's state in Airflow, ``GONE`` for a run that Airflow does not have, and None when Airflow
-    does not answer.
+    ``state_of`` returns a run's state in Airflow, ``GONE`` if Airflow does not have the run, or None if Airflow does
+    not answer.
     """
     ended = {run_id: state for run_id in open_runs(connection, feed) if (state := state_of(run_id)) in _ENDS}
     for run_id, state in ended.items():

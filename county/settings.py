@@ -86,7 +86,9 @@ class IngestionSettings(EnvironmentSettings):
         "Share of malformed lines in one file above which the run fails.", 1, unit="percent"
     )
     alert_max_age_days: NonNegativeInt = setting(
-        "Age of a business date up to which its leads are announced.", 3, unit="business days"
+        "Leads are announced only if their business date is at most this many business days old.",
+        3,
+        unit="business days",
     )
 
 

@@ -12,8 +12,8 @@ from airflow.sdk import Asset
 
 def table(name: str) -> Asset:
     """Return the asset for a table of the leads database."""
-    # The asset has no URI, because Airflow would load every provider to check a URI's scheme: half a second for each
-    # DAG file.
+    # The asset has no URI, because Airflow would load every provider to check a URI's scheme, which takes half a
+    # second for each DAG file.
     return Asset(name=name, group="leads_db")
 
 

@@ -1,7 +1,7 @@
 """# Trial reminders: 7, 3 and 1 days before a trial ends
 
 Runs every day at 9:00 (New York). Enqueues one delivery for each trialing subscriber whose trial ends in 7, 3 or 1
-days, counted in New York dates. The e-mail costs nothing; the notifier sends it at once.
+days, counted in New York dates. The e-mail costs no tokens. The notifier sends it at once.
 
 **The business date** decides who is reminded: the days until a trial ends are counted from it. The delivery's key
 consists of the subscriber, the end of the trial and the number of days, so a rerun enqueues nothing twice. A run for a

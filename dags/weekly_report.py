@@ -4,9 +4,9 @@ Runs every Monday at 9:00 (New York). Enqueues one delivery, about the previous 
 or trialing subscriber who was subscribed in that week and has not turned the report off. The DAG only writes rows: the
 notifier composes each e-mail when the e-mail is due.
 
-**The business date** decides which week the report is about: the last week that had ended by then. The week is part of
-the delivery's key, so a rerun enqueues nothing twice. A run can be repeated until the next week has ended; a run for an
-older week enqueues nothing.
+**The business date** decides which week the report is about: the last week that ended before that date. The week is
+part of the delivery's key, so a rerun enqueues nothing twice. A run can be repeated until the next week has ended; a
+run for an older week enqueues nothing.
 
 **When it fails** no subscriber gets a report until the DAG has run. Read the task's log, correct the cause, and clear
 the task in the same week.

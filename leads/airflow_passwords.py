@@ -1,4 +1,4 @@
-"""Creates the passwords of Airflow's users, because Airflow would print the passwords that it creates to its log.
+"""Creates the passwords of Airflow's users. If Airflow created the passwords itself, it would print them to its log.
 
 ``python -m leads.airflow_passwords`` creates a random password for each user in
 AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS who has none, and writes it to the file

@@ -74,7 +74,7 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Close the alert for ``cause``, and each alert whose only DAG or feed still affected is ``affected``.
+    """Close the alert for ``cause``, and each alert that no longer affects any DAG or date other than ``affected``.
 
     Notifies on-call of the recovery.
 

@@ -1,6 +1,6 @@
 """Settings that Airflow and docker compose read, but this project's other code does not.
 
-``python -m leads.deployment_settings`` checks the settings of its environment. The command exits with 1 and names each
+``python -m leads.deployment_settings`` checks the settings in its environment. The command exits with 1 and names each
 setting that is a placeholder or too short. The compose file runs the command before any other service starts.
 """
 
@@ -49,7 +49,7 @@ class ComposeSettings(EnvironmentSettings):
 
 
 class ImageSettings(EnvironmentSettings):
-    """The images that docker compose takes from a registry."""
+    """The images that docker compose pulls from a registry."""
 
     model_config = SettingsConfigDict(title="Images of the compose file")
 

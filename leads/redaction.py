@@ -1,6 +1,6 @@
-"""Masks secrets and personal data in every text that leaves the system: alerts, logs, dead letters.
+"""Masks secrets and personal data in alerts, logs and dead letters.
 
-Error messages may quote the addresses of servers, and these addresses may contain passwords.
+Error messages may quote the URLs of servers, and these URLs may contain passwords.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 _SECRET_SETTING = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
-#: The last ``@`` ends the password, because people write passwords that contain one.
+#: A password may contain ``@``, so the password ends at the last ``@`` in the URL.
 _IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s\"'<>]{1,300})(@)")
 #: A value in quotes ends at the same quote, because a password may contain blanks and punctuation.
 _IN_ASSIGNMENT = re.compile(
@@ -29,9 +29,9 @@ _SHORTEST = 5
 def redact(text: str, secrets: Sequence[str] | None = None) -> str:
     """Return ``text`` with its secrets masked.
 
-    Passwords in addresses, values whose name suggests a secret, and the values of secret settings are masked.
-    ``secrets`` are the values of secret settings. A caller that masks many texts passes ``secrets``; otherwise the
-    environment is searched for each text.
+    Passwords in URLs, values whose name suggests a secret, and the values of secret settings are masked. ``secrets``
+    are the values of secret settings. If ``secrets`` is None, the environment is searched for secrets on each call, so
+    a caller that masks many strings passes ``secrets``.
     """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
     text = _IN_ASSIGNMENT.sub(r"\1\2\3***", text)

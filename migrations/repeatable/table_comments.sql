@@ -15,7 +15,7 @@ COMMENT ON TABLE call_consents IS
     'Consents to calls: a phone number and the time until which it may be called. '
     'The notifier calls only numbers whose consent is not revoked.';
 COMMENT ON TABLE suppressions IS
-    'Addresses that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
+    'E-mail addresses and phone numbers that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
 
 -- ── Properties and documents ───────────────────────────────────────────────────────────────────────────────────────
 

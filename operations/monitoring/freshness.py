@@ -78,7 +78,7 @@ def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
 def end_abandoned_runs(
     connection: psycopg.Connection, state_of: Callable[[str, str], str | None]
 ) -> dict[str, list[str]]:
-    """Mark rows as failed if their run in Airflow ended without updating them; return the run ids by DAG id.
+    """Mark a row as failed if its run ended in Airflow without updating the row; return the run ids by DAG id.
 
     ``state_of(dag_id, run_id)`` returns a run's state in Airflow (see ``county.runs.end_abandoned``).
     """
@@ -90,7 +90,7 @@ def end_abandoned_runs(
 
 
 def missing_days(feed: Feed, seen: list[date], first_day: date | None, now: datetime) -> list[date]:
-    """Return the due dates of a feed that have no run: dates of the last week, and the latest due date, however old.
+    """Return the feed's due dates in the last week that have no run, and the latest due date if it has no run.
 
     Dates before the feed's first run ever (``first_day``) do not count, except the latest due date.
     """

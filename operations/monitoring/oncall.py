@@ -72,7 +72,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
             f"{dag.dag_id} failed" + (f" for {day}" if day else ""),
             _lines(facts),
             _what_to_do(dag.doc_md),
-            # Digits are masked, so that the same reason on another date is the same cause.
+            # Mask digits, so that reasons that differ only in a date or number count as the same cause.
             cause=f"failed:{dag.dag_id}:{task}:{re.sub(r'[0-9]+', '#', reason)}",
             affects=[_affected(dag.dag_id, day)],
             connection=connection,
@@ -80,7 +80,10 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
 
 def run_succeeded(context: Mapping[str, Any]) -> None:
-    """Close the alerts for this DAG (for a feed: for this date) after a success; Airflow calls this for DAGs."""
+    """Close the DAG's alerts after a success, but only the alerts for the run's date if the DAG ingests a feed.
+
+    Airflow calls this for DAGs.
+    """
     from leads.alert import recovered
 
     dag_id = context["dag"].dag_id

@@ -19,9 +19,10 @@ _FINISHED = (
 class Rule:
     """A rule that removes the rows of ``table`` (alias ``d``) that are older than ``days`` and meet ``condition``.
 
-    ``age`` names the column with a row's time. ``archived`` is the SQL expression for a row's JSON in the archive; None
-    means that the rows are not archived. ``removal`` names the ``.sql`` file that removes a batch; without it, rows are
-    deleted in the order of their ids. ``emptied`` lists columns that ``empty_old`` sets to NULL in rows that stay.
+    ``age`` names the column with the time from which a row's age is counted. ``archived`` is the SQL expression for a
+    row's JSON in the archive; None means that the rows are not archived. ``removal`` names the ``.sql`` file that
+    removes a batch; without it, rows are deleted in the order of their ids. ``emptied`` lists columns that
+    ``empty_old`` sets to NULL in rows that stay.
     """
 
     name: str
@@ -70,9 +71,9 @@ RULES = (
     Rule("task_failures", "task_failures", "failed_at"),
     # An alert is kept if the alert or its recovery message has not been sent yet.
     Rule("alerts", "oncall_alerts", "last_sent_at", condition="d.recovery IS NULL AND d.sending_since IS NULL"),
-    # Steps compare contacts with the tenants' names, because a tenant is never the contact of a lead. The newest file
-    # with a case lists its tenants again, so older names are no longer needed. A replay of an old file restores the
-    # names, and the next night's clean-up empties them again.
+    # The ingestion runs compare each lead's contact with the tenants' names, because a tenant must never be the contact
+    # of a lead. The newest file that lists a case also lists its tenants, so older names are no longer needed. If an
+    # old file is ingested again, its tenants' names are stored again, and the next clean-up empties them.
     Rule(
         "tenants",
         "court_records",
@@ -101,7 +102,7 @@ AIRFLOW_DAYS = 90
 #: How many days the archived rows below ``logs/`` in the archive are kept. In a bucket, a lifecycle rule
 #: removes these rows.
 ARCHIVED_LOG_DAYS = 730
-#: The tables of STAGING_DAYS.
+#: The staging tables, to which ``STAGING_DAYS`` applies.
 STAGING = frozenset(
     {
         "matched_records",

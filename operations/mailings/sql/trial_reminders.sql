@@ -17,7 +17,7 @@ WITH noted AS (
     FROM before b, trials t, unnest('{7,3,1}'::integer[]) AS r (days)
     WHERE t.ends - r.days = %(day)s
        OR t.ends - r.days > b.last_day AND t.ends - r.days < %(day)s AND t.trial_ends_at > %(now)s
-      -- A subscriber has not missed a reminder that was due before the subscriber was created.
+      -- A reminder does not count as missed if it was due before the subscriber was created.
       AND t.created_at < (t.ends - r.days + time '09:00') AT TIME ZONE 'America/New_York'
     GROUP BY t.id, t.ends
 )
