@@ -38,7 +38,7 @@ class FeedFile:
 
 
 class Period(Enum):
-    """The period that a set of files covers; it decides the dates in file names and how the age of data is counted."""
+    """The period that files cover, which decides the dates in file names and how the age of data is counted."""
 
     BUSINESS_DAY = "business day"
     WEEK = "week"
@@ -52,9 +52,9 @@ class Feed:
     ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
     ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
     changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it has not finished within
-    ``late_after`` of its slot (None: no deadline). Data older than ``stale_days`` is stale (business days for a daily
-    feed; None: not watched). If ``may_be_empty`` is true, the run accepts files without records and files that are
-    identical to the previous files.
+    ``late_after`` of its slot (None: no deadline). Data older than ``stale_days`` is stale (counted in business days
+    for a daily feed; None: data never counts as stale). If ``may_be_empty`` is true, the run accepts files without
+    records and files that are identical to the previous files.
     """
 
     name: str

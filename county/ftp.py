@@ -37,9 +37,9 @@ class CountyFtp:
     Airflow's own FTP hook has no timeouts, cannot resume a download, and does not notice an incomplete download. The
     connection's extra may contain ``tls`` (FTPS: login and files encrypted), ``ca_file`` (the certificate of the
     authority that signed the server's certificate) or ``verify`` (check against the system's authorities), ``passive``
-    and ``encoding``. ``timeout`` (s) limits how long connecting, each reply and each block of data may take.
-    ``resumptions`` is how many times one download may resume after a lost connection. Raises the errors of
-    ``county.errors``.
+    and ``encoding``. ``timeout`` is the maximum number of seconds for connecting, for each reply and for each block of
+    data. ``resumptions`` is the maximum number of times that one download resumes after a lost connection. Raises the
+    errors of ``county.errors``.
     """
 
     def __init__(self, conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:

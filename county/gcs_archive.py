@@ -101,7 +101,7 @@ class GcsArchive:
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
 
     def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
-        """Return 0 and remove nothing: the bucket's lifecycle rule removes objects, and the account cannot."""
+        """Return 0: the account has no right to remove objects, and the bucket's lifecycle rule removes them."""
         return 0
 
     def _storage(self) -> Any:

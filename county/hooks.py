@@ -14,9 +14,9 @@ from leads.database import KEEPALIVES
 
 LEADS_DB = "leads_db"
 
-#: Settings of the database session. The intervals and timeouts release the locks of a task that was killed or whose
-#: machine went down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with PostgreSQL's
-#: default of 4 MB, the rows would spill to disk.
+#: Settings of the database session. Because of the intervals and timeouts, PostgreSQL releases the locks of a task that
+#: was killed or whose machine went down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with
+#: PostgreSQL's default of 4 MB, the rows would spill to disk.
 _SESSION = {
     "application_name": "ingestion",
     "work_mem": "64MB",

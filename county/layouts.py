@@ -112,7 +112,8 @@ _PLAIN = {
     "text": Plain(f"(?! |\\^|\\n){_TEXT}"),
 }
 #: type -> the pattern of an empty value that a plain line may have. None of these patterns matches an empty string. If
-#: an empty field could match in two ways, each empty field would double the time for a line that is not plain.
+#: an empty string could match in two ways, each empty field would double the time that it takes to recognize a line
+#: that is not plain.
 _NOTHING = {"date": "00000000", "text": " ++"}
 
 

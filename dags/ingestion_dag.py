@@ -121,8 +121,8 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
 
 
 def _deadline(feed: Feed) -> DeadlineAlert | None:
-    # After a successful run, `airflow dags test` (3.3) looks up the DAG's deadlines in the database, although it has
-    # not stored the DAG there.
+    # Set no deadline for `airflow dags test` (3.3): after a successful run, the command looks up the DAG's deadlines in
+    # the database, but it has not stored the DAG there.
     if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))

@@ -40,10 +40,10 @@ def alert(
 ) -> bool:
     """Alert on-call through the addresses of ``ONCALL_URLS`` and ``ADMIN_ALERT_EMAIL``; return whether it was sent.
 
-    ``severity`` is ``info``, ``warning`` or ``critical``. One ``cause`` (default: the subject) is sent at most once an
-    hour, however often it is reported. ``affects`` names the DAGs or runs that must recover before ``recovered`` closes
-    the alert. ``connection`` (autocommit) is used instead of a new connection. Secrets are masked. Never raises,
-    because the caller is already handling a failure.
+    ``severity`` is ``info``, ``warning`` or ``critical``. An alert for the same ``cause`` (default: the subject) is
+    sent at most once an hour, however often it is reported. ``affects`` names the DAGs or runs that must recover before
+    ``recovered`` closes the alert. If ``connection`` (autocommit) is given, no new connection is opened. Secrets are
+    masked. Never raises, because the caller is already handling a failure.
     """
     fingerprint = redact(cause or subject)[:200]
     subject, body = redact(subject), redact(f"{message}\n\nWhat to do: {action_required}")
@@ -74,11 +74,9 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Close the alert for ``cause``, and each alert that no longer affects any DAG or date other than ``affected``.
+    """Close the alert for ``cause``, remove ``affected`` from other alerts, and close those that affect nothing else.
 
-    Notifies on-call of the recovery.
-
-    Returns how many alerts were closed. Never raises.
+    Notifies on-call of the recovery, and returns how many alerts were closed. Never raises.
     """
     try:
         with _database(connection) as database:

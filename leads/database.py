@@ -42,8 +42,8 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
         min_size=1,
         max_size=max_size,
         timeout=10,
-        # The pool doubles the time between its attempts to connect. When it gives up, the next borrower makes it try
-        # again, so the pool works within seconds after an outage of any length.
+        # The pool doubles the time between its attempts to connect. After the pool has given up, the next borrower
+        # makes it try again, so the pool works within seconds after an outage of any length.
         reconnect_timeout=5,
         check=_check_idle,
         kwargs={
@@ -62,8 +62,8 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
 def _check_idle(connection: psycopg.Connection) -> None:
     """Check a connection that has been idle for a while; raise psycopg's error if it is dead.
 
-    The time is recorded when a connection is lent, not when it is returned: a callback on its return would run in
-    another thread and keep the connection out of the pool for that time.
+    The time is recorded when a connection is lent, not when it is returned, because the pool would run a callback for
+    the return in another thread and could not lend the connection meanwhile.
     """
     now = time.monotonic()
     if now - _lent.get(connection, 0.0) > IDLE_SECONDS:

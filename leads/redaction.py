@@ -19,7 +19,7 @@ _IN_ASSIGNMENT = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|auth[_-]?key|authorization)[\"']?\s*[=:]\s*)"
     r"((?:bearer|basic)\s+)?(?:([\"'])((?:\\.|(?!\3)[^\\\n])+)|([^\s\"',;&]+))"
 )
-#: The lengths are limited, because a stranger's request is logged: without limits, 8 KB of "a.a.a." take 0.2 s.
+#: The length is limited, because strangers' requests are logged: without a limit, masking 8 KB of "a.a.a." takes 0.2 s.
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE_NUMBER = re.compile(r"\+\d{8,15}\b")
 #: Masking a shorter secret would mask ordinary words.

@@ -39,7 +39,7 @@ def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return libpq's environment variables for ``url``; other users could read a password in a process's arguments."""
+    """Return ``url`` as libpq's environment variables, because other users can read a command's arguments."""
     variables = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME"}
     return {variables.get(name, f"PG{name.upper()}"): str(value) for name, value in conninfo_to_dict(url).items()}
 

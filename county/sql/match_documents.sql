@@ -16,7 +16,7 @@ SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
 FROM newest n
 LEFT JOIN document_types t ON t.code = n.document_code
 -- LATERAL with LIMIT makes the planner use one index lookup for each document. In a plain join, the planner would
--- expect only one matched document as long as the statistics contain no matches.
+-- expect only one matched document while its statistics contain no matches.
 LEFT JOIN LATERAL (
     SELECT true AS found FROM document_versions v
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)

@@ -98,8 +98,9 @@ SET matched_folio = f.folio
 FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
--- Find the documents to reclassify. Most of a day's documents need no reclassification. A document whose file number is
--- higher than all file numbers from other days has only one version, from this file, and no older parties.
+-- Find the documents to reclassify. Most of a day's documents need no reclassification. If a document's file number is
+-- higher than all file numbers from other days, the document has only one version, from this file, and no older
+-- parties.
 CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
@@ -111,8 +112,8 @@ WITH newest AS (
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 )
--- Use three separate joins, because each of them joins with a table that is usually almost empty. A combined join would
--- read all rows.
+-- Use three separate joins, because each joins a table that is usually almost empty. A combined join would read all
+-- rows.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
 FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION
@@ -168,7 +169,7 @@ WITH said AS (
 )
 SELECT folio, bool_or(makes_leads) AS makes_leads
 FROM (
-    -- A release affects the leads on the folio of the released document, not on its own folio.
+    -- A release affects the leads on the released document's folio, not the leads on the release's own folio.
     SELECT s.folio, coalesce(t.is_conveyance OR t.transaction = 'lis_pendens', false) AS makes_leads
     FROM said s LEFT JOIN document_types t ON t.code = s.document_code
     UNION ALL
@@ -217,7 +218,7 @@ DELETE FROM unmatched_records u
 USING (
     SELECT w.id FROM waiting_documents w JOIN matched_documents USING (cfn_year, cfn_seq, group_id)
     UNION
-    -- Records whose document was deleted, or has a folio from a later file, are no longer unmatched.
+    -- A record is no longer unmatched if its document was deleted or got a folio from a later file.
     SELECT w.id
     FROM waiting_documents w
     JOIN (

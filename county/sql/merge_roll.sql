@@ -58,7 +58,7 @@ WITH wanted AS (
 )
 SELECT count(*) AS updated FROM changed;
 
--- Find the new parcels before inserting any: while a table is being filled, each lookup in it may read the whole table.
+-- Find the new parcels before inserting any, because a lookup in a table that is being filled may read the whole table.
 CREATE TEMP TABLE new_parcels ON COMMIT DROP AS
 SELECT * FROM roll r WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = r.folio);
 

@@ -9,7 +9,7 @@ WITH batches AS (
     SELECT coalesce(sum(r.created), 0)::bigint AS created, coalesce(sum(r.updated), 0)::bigint AS updated
     FROM batches b CROSS JOIN LATERAL refresh_properties(b.folios) r
 ), logged AS (
-    -- The counts are added, not set, because the retry of a task that was killed after its commit finds nothing new to
+    -- Add to the counts instead of setting them: if a task was killed after its commit, its retry finds nothing new to
     -- count.
     UPDATE data_ingestion_logs
     SET new_properties = new_properties + r.created, updated_properties = updated_properties + r.updated

@@ -31,7 +31,7 @@ CREATE OR REPLACE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_b
     FOR EACH ROW EXECUTE FUNCTION users_record_balance();
 
 -- These functions handle one delivery or thousands with the same query plan, which must use indexes. A plan made while
--- the tables were small would scan whole tables, and slow down as they grow.
+-- the tables were small would scan whole tables and slow down as the tables grow.
 
 CREATE OR REPLACE FUNCTION token_entries_move_balance() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
