@@ -1,8 +1,8 @@
 """Fixtures for all tests. Each server is real and starts only when a test needs it.
 
 ``database`` is a new, migrated leads database for each test, which takes about 50 ms to create. ``redis_url`` is the
-address of an empty Redis. ``sandbox`` stands in for the county and the providers, and has forgotten the requests from
-earlier tests. ``object_storage`` is an empty bucket. Each pytest process, such as a pytest-xdist worker, has its own
+address of an empty Redis. ``sandbox`` stands in for the county and the providers, and starts each test without recorded
+requests. ``object_storage`` is an empty bucket. Each pytest process, such as a pytest-xdist worker, has its own
 servers.
 """
 

@@ -1,4 +1,4 @@
-"""In tests, write rows with sensible defaults, and read single values."""
+"""Helpers for tests that write rows with sensible defaults and read single values."""
 
 from __future__ import annotations
 

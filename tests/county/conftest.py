@@ -27,14 +27,14 @@ def clerk(database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
 
 @pytest.fixture(params=["cases_parties", "official_records"])
 def either(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
-    """Return a pipeline on an empty leads database. The test runs once for each format of the daily files."""
+    """Return a pipeline on an empty leads database. Each test runs once for each format of the daily files."""
     monkeypatch.setenv("MIAMI_DADE_DAILY_FORMAT", request.param)
     return Pipeline(database.connection)
 
 
 @pytest.fixture(params=["file", "gs"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
-    """Return an empty archive. The test runs once with a folder and once with a bucket."""
+    """Return an empty archive. Each test runs once with a folder and once with a bucket."""
     if request.param == "file":
         return open_archive((tmp_path / "archive").as_uri())
     return open_archive(request.getfixturevalue("object_storage").environment["ARCHIVE_URL"])

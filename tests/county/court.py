@@ -86,7 +86,10 @@ class Court(Pipeline):
     """Runs court files through the pipeline on the test's own database."""
 
     def file(self, kind: Kind, day: date, *lines: str, announce_on: date | None = None, **alerts: Any) -> int:
-        """Complete a run for ``day`` with ``lines`` in the file that ``kind`` names. The feed's other file is empty."""
+        """Run all steps for ``day``; return the run's ``ingestion_id``.
+
+        The file of this kind contains ``lines``, and the feed's other file is empty.
+        """
         self.feed_name = kind.feed
         files = {other.file: b"" for other in KINDS if other.feed == kind.feed}
         files[kind.file] = "\n".join(lines).encode()
@@ -98,7 +101,7 @@ class Court(Pipeline):
         self.connection.execute(f"INSERT INTO properties ({names}) VALUES ({marks})", list(values.values()))
 
     def outcome(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows that must be the same for every order of the files, without generated ids and clock times."""
+        """Return the rows that must not depend on the order of the files, without generated ids and clock times."""
         records = (
             "record_type, case_number, business_date, entry, filed_on, party_name, counterparty_name, disposition,"
             " address, zip, is_disposed, is_live"

@@ -43,7 +43,7 @@ _run_numbers = itertools.count(1)
 class Pipeline:
     """Runs the pipeline on the test's own database.
 
-    ``counts`` maps each step of the latest run to the step's counts.
+    ``counts`` maps each step's name, and each staged file's name, to the counts from the latest run.
     """
 
     connection: psycopg.Connection[Any]
@@ -51,7 +51,7 @@ class Pipeline:
     counts: dict[str, Any] = field(default_factory=dict)
 
     def run(self, day: date, documents: Sequence[Document], *, announce_on: date | None = None, **alerts: Any) -> int:
-        """Complete a run for ``day``.
+        """Run all steps for ``day``; return the run's ``ingestion_id``.
 
         Alerts are written as if today were ``announce_on``, which defaults to ``day``.
         """
@@ -114,7 +114,7 @@ class Pipeline:
         )
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows that must be the same for every order of the days, without generated ids and clock times."""
+        """Return the rows that must not depend on the order of the days, without generated ids and clock times."""
         facts = (
             "folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type, last_document_code,"
             " mortgage_balance, address, city, zip, data_source, last_updated"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_file_longer_than(size: int) -> Iterator[None]:
-    """Until the block ends, let no file grow beyond ``size`` bytes. Further writes fail, as on a full disk."""
+    """Limit every file to ``size`` bytes until the block ends. Writes beyond the limit fail, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

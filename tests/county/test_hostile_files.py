@@ -62,7 +62,7 @@ FILES = {"daily": ["Cases.exp", "Parties.exp", "Dockets.exp", "Docktext.exp"], "
     "roll": ["parcel_roll.csv"],
 }
 DOCUMENT_CODES = (b"DEE", b"LIS", b"MOR", b"SMO")
-#: Addresses of known properties to compare with. Some addresses have nearly the same street name as a hostile address.
+#: Addresses of properties that exist before the run. Some have nearly the same street name as a hostile address.
 STREETS = ("77 BRICKELL AVE", "1 NW 1 ST", "7 " + "ABCDEFGH" * 24 + " ST", "12 CALLE OCHO", "1 " + "A" * 190 + " ST")
 
 Record = tuple[str, list[bytes]]
@@ -70,7 +70,7 @@ Record = tuple[str, list[bytes]]
 
 
 def records(files: Sequence[str], values: Sequence[bytes]) -> Iterator[Record]:
-    """Yield four good lines for each file, and one line for each combination of a column and one of ``values``."""
+    """Yield four good lines for each file, then one line for each of ``values`` in each of the file's columns."""
     for file in files:
         columns = layout(file)
         for number in range(1, 5):
@@ -85,7 +85,7 @@ def records(files: Sequence[str], values: Sequence[bytes]) -> Iterator[Record]:
 
 
 def good_line(columns: Sequence[Column], number: int, *, has_folio: bool) -> list[bytes]:
-    """Return the values of a line about document, case or parcel number ``number``."""
+    """Return the values of a line about the document, case or parcel that has the number ``number``."""
     numbered = {
         "cfn_seq": b"%d" % number,
         "key": b"%d" % number,

@@ -1,4 +1,7 @@
-"""A lead's score is base times freshness, plus points for equity and engagement. Scoring writes only changed scores."""
+"""A lead's score is its base score times its freshness, plus points for equity and engagement.
+
+Scoring writes only changed scores.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tests.servers.postgres import Database
 
 MIB = 1 << 20
 
-#: A program that stages a file the way the task does, then prints how much its process's memory grew.
+#: A program that stages a file the way the task does, then prints by how many MiB the program's memory grew.
 STAGE = """
 import resource, sys
 from datetime import date
@@ -58,7 +58,7 @@ with psycopg.connect(url, autocommit=True) as connection:
 
 
 def stage_in_a_child(database: Database, folder: Path, name: str, feed: str = "daily") -> tuple[int, int, int]:
-    """Stage the file in a child process; return its memory growth (MiB) and how many lines it read and rejected."""
+    """Stage the file in a child process; return its memory growth (MiB), read lines and rejected lines."""
     child = subprocess.run(
         [sys.executable, "-c", STAGE, database.url, str(folder), name, feed],
         capture_output=True,
@@ -73,7 +73,7 @@ def stage_in_a_child(database: Database, folder: Path, name: str, feed: str = "d
 
 
 def write_zip(path: Path, size: int, member: str = "Cases.exp", method: int = zipfile.ZIP_DEFLATED) -> None:
-    """Write a zip file whose only member has ``size`` MiB and no line end."""
+    """Write a zip file whose only member has ``size`` MiB and no line ending."""
     with zipfile.ZipFile(path, "w", method) as packed, packed.open(member, "w", force_zip64=True) as content:
         for _ in range(size):
             content.write(b"A" * MIB)

@@ -32,7 +32,7 @@ PARTY = "2026^0000000077^00001^00001^R^DOE JANE^I"
 with LAYOUTS.open(encoding="utf-8", newline="") as _rows:
     FILES = sorted({row["file"] for row in csv.DictReader(_rows)})
 
-#: The test runs with a file whose values are converted during staging, and with a file that COPY stages unchanged.
+#: Run the test twice: with a file whose values staging converts, and with a file that COPY stages unchanged.
 EITHER_FILE = pytest.mark.parametrize(
     ("file", "good", "table"),
     [("Cases.exp", GOOD, "staging_official_records"), ("Parties.exp", PARTY, "staging_parties")],
@@ -40,7 +40,7 @@ EITHER_FILE = pytest.mark.parametrize(
 
 
 def line(**changes: str) -> str:
-    """Return GOOD after replacing the values of the columns in ``changes``."""
+    """Return the line GOOD with new values in the columns that ``changes`` names."""
     return changed("Cases.exp", GOOD, changes)
 
 
@@ -223,7 +223,7 @@ def test_a_bad_line_with_many_empty_fields_costs_no_more_than_another() -> None:
 
 @pytest.mark.parametrize("written", ["{}", "\t{}"], ids=["plain", "odd"])
 def test_a_record_of_the_far_future_is_rejected(county: Pipeline, written: str) -> None:
-    """If a record of the far future were staged, it would always be its property's latest record."""
+    """A staged record with a date in the far future would always be its property's latest record."""
     dates = ["12312026", "01012027", "11202099", "02302026", "12319999"]
     lines = [line(cfn_seq=str(number), file_date=written.format(date)) for number, date in enumerate(dates, start=1)]
     county.stage(FRIDAY, {"Cases.exp": "\n".join(lines).encode()}, max_rejected_percent=100)
@@ -379,7 +379,7 @@ def test_a_plain_line_gives_the_same_row_as_the_field_by_field_parser(
 
 
 class Endless(RawIOBase):
-    """A large file of ``lines`` identical lines, each generated when it is read."""
+    """A large file with ``lines`` identical lines. Each line is generated when it is read."""
 
     def __init__(self, text: bytes, lines: int) -> None:
         self.text, self.left, self.reads = text, lines, 0

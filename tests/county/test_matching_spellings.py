@@ -55,7 +55,7 @@ def folio(number: int) -> str:
 def found(
     connection: psycopg.Connection, records: list[tuple[str, str | None]], cities: dict[str, str] | None = None
 ) -> list[str | None]:
-    """Match pairs of address and ZIP code; return the matching parcel's address and unit, or None, for each pair."""
+    """For each pair of address and ZIP code, return the matching parcel's address and unit, or None."""
     with connection.transaction():
         connection.execute(
             "CREATE TEMP TABLE addresses_to_match (reference text, address text, unit text, city text, zip text)"

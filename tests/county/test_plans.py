@@ -77,7 +77,7 @@ def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
 
 
 def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
-    """Fail if any plan node reads or compares a total of more than ``ROW_LIMIT`` rows in all of its loops."""
+    """Fail if any plan node reads or compares more than ``ROW_LIMIT`` rows in all of its loops together."""
     # A plan that reads ROW_LIMIT rows takes at least 5 ms, so faster plans can be left out. Most of the 70,000 plans in
     # a test take less than 1 ms.
     with explained(county.connection, at_least=1) as plans:

@@ -1,4 +1,4 @@
-"""The DAG's first steps wait, continue or fail depending on the time of day. The tests simulate Airflow's calls."""
+"""The DAG's first steps wait, continue or fail depending on the time of day. The tests stand in for Airflow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 
 @dataclass
 class Run:
-    """A run of the daily DAG. Each call of ``open`` or ``fetch`` executes the tasks of that step once."""
+    """A run of the daily DAG, executed by the test instead of Airflow.
+
+    ``open`` executes the task open_run once. ``fetch`` executes the task wait_for_files once and, if that task is done,
+    executes the task fetch once for each file.
+    """
 
     monkeypatch: pytest.MonkeyPatch
     database: Database

@@ -19,8 +19,8 @@ from tests.servers.airflow_stack import AirflowStack, wait_for
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5
 
-#: Step → a table that the step uses in the middle of its work. No earlier step uses the table, except perhaps the
-#: previous step.
+#: Step → the table that a drill locks to make the step wait in the middle of its work. The previous step may use the
+#: same table, but steps before the previous step do not.
 HOLDS = {
     "open_run": "data_ingestion_logs",
     "wait_for_files": "data_ingestion_logs",
@@ -38,7 +38,10 @@ _folios = iter(range(1, 1_000_000))
 
 @dataclass
 class Ingestion:
-    """Drives the daily ingestion in a stack. Each published day has DEEDS sales, each of a different property."""
+    """Controls the daily ingestion in a running Airflow.
+
+    Each published day has DEEDS sales, each of a different property.
+    """
 
     stack: AirflowStack
     published: list[date] = field(default_factory=list)
@@ -110,7 +113,7 @@ class Ingestion:
         return closing(self.hold(step))
 
     def wait_until_held(self, tasks: int = 1, but: frozenset[int] = frozenset()) -> set[int]:
-        """Wait until ``tasks`` task processes wait inside a step; return their pids. Pids in ``but`` do not count."""
+        """Wait until ``tasks`` task processes wait inside a step; return their pids. Ignore the pids in ``but``."""
         return wait_for(f"{tasks} held tasks", lambda: self._held(tasks, but))
 
     def _held(self, tasks: int, but: frozenset[int]) -> set[int] | None:
@@ -162,6 +165,6 @@ class Ingestion:
         assert self.rows("SELECT count(*) FROM party_versions WHERE business_date = %s", day) == [(2 * DEEDS,)]
 
     def said(self, run_id: str, task_id: str) -> str:
-        """Return the logs of all of a task's tries."""
+        """Return the log text from all tries of a task."""
         folder = self.stack.logs / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "".join(path.read_text("utf-8", "replace") for path in sorted(folder.glob("**/*.log")))

@@ -40,8 +40,8 @@ class Checkout:
 
     @contextmanager
     def make(self, target: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-        # Skip `install`, because the copy links to this checkout's .venv, and a .venv does not work at a different
-        # path.
+        # Skip `install`, because the copy uses a link to this checkout's .venv. A copied .venv would not work at a
+        # different path.
         command = ["make", "-o", "install", target]
         process = subprocess.Popen(
             command,

@@ -24,7 +24,7 @@ Function = tuple[str, list[str]]
 
 
 def functions_of_text(connection: psycopg.Connection) -> list[Function]:
-    """Return the name and argument types of each of this project's functions that has a text argument."""
+    """Find this project's functions that have a text argument; return each function's name and argument types."""
     return connection.execute(
         "SELECT p.proname, array_agg(format_type(a.type, NULL) ORDER BY a.place)"
         " FROM pg_proc p CROSS JOIN unnest(p.proargtypes) WITH ORDINALITY AS a (type, place)"

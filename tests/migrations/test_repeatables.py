@@ -138,7 +138,7 @@ def test_the_next_migration_finishes_an_interrupted_recalculation(
 def test_no_index_constraint_or_generated_column_uses_a_repeatable_function(
     database: Database,
 ) -> None:
-    """After a function changes, PostgreSQL would keep the values that the old function computed.
+    """If an index, constraint or generated column used such a function, its values would not change with the function.
 
     Computed values belong in an ordinary column that migrations recalculate, such as address_key.
     """

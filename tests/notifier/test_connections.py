@@ -1,4 +1,4 @@
-"""A request that never reached the provider costs one try and is sent when the provider is reachable again."""
+"""A request that never reached the provider uses up one try, and is sent when the provider is reachable again."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_another_process_takes_over_from_a_frozen_leader(system: System) -> None
 def frozen_before_its_request(system: System) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a worker that was frozen after it claimed a text and before it made the request.
 
-    Another process is the leader. In that process, an hour takes 3.6 s.
+    Another process is the leader. The leader's time runs a thousand times faster, so an hour takes 3.6 s.
     """
     system.start_worker(ADMIN.queue_name, NOTIFIER_TIME_SCALE="0.001")
     system.wait_until(lambda: system.rows(HOLDER), "a leader")

@@ -1,4 +1,4 @@
-"""Settings for Airflow, whether a test starts it or imports it."""
+"""Settings for tests that start Airflow or import it."""
 
 from __future__ import annotations
 

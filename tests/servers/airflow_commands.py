@@ -84,10 +84,7 @@ def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[Airflow
 
 
 def main() -> None:
-    """Import Airflow.
-
-    Then, for each program named on standard input, fork, run the program, and print its exit code.
-    """
+    """Import Airflow, then run each program named on standard input in a fork and print the program's exit code."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for name in PRELOADED:

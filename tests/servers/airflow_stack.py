@@ -68,7 +68,7 @@ class DrillApi(AirflowApi):
 
 @dataclass
 class AirflowStack:
-    """A running Airflow. ``leads`` is the leads database's own server. ``county`` is the FTP server."""
+    """A running Airflow. ``leads`` is the leads database's server. ``county`` is the FTP server."""
 
     places: Paths
     metadata: PostgresServer

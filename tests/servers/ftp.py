@@ -27,9 +27,10 @@ USER, PASSWORD = "county", "secret"
 class CountyServer:
     """The running server, and the faults that a test sets.
 
-    ``cut_after`` and ``stop_after`` each list numbers of bytes, one for each future transfer. After ``cut_after``
-    bytes, the server drops the connection. After ``stop_after`` bytes, the server stops sending but reports a complete
-    transfer. Each item in ``grow`` is appended to the file of one future download.
+    Each number in ``cut_after`` or ``stop_after`` is a number of bytes and applies to one future transfer. After the
+    number of bytes from ``cut_after``, the server drops the connection. After the number of bytes from ``stop_after``,
+    the server stops sending but reports a complete transfer. Each item in ``grow`` is appended to the file of one
+    future download.
     """
 
     folder: Path

@@ -29,7 +29,7 @@ HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", 
 
 @dataclass
 class ObjectStorage:
-    """The running service and its faults. If ``status`` is not 0, every request gets this HTTP status.
+    """The running service and its faults. If ``status`` is not 0, every response has this HTTP status.
 
     ``damage`` alters uploads.
     """

@@ -20,7 +20,7 @@ from tests.notifier.system import System
 
 
 def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
-    """Put a message for an actor into Redis the way a worker of any release does."""
+    """Put a message for an actor into Redis, in the form that workers of every release use."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=queue.queue_name,
         actor_name=actor_name,
@@ -36,7 +36,7 @@ def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
 @pytest.mark.parametrize("queue", [EMAIL, SMS], ids=lambda queue: queue.queue_name)
 @pytest.mark.parametrize("prefix", ["drain", "ring"])
 def test_a_wake_up_drains_its_queue_and_leaves_no_dead_letter(system: System, queue: Queue, prefix: str) -> None:
-    """Workers of the previous release send ``ring_…``.
+    """The previous release's workers send messages to actors whose names begin with ``ring_``.
 
     The test holds the leader's lock, so no leader can wake the queue.
     """

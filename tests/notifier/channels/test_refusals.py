@@ -1,4 +1,7 @@
-"""After a provider's refusal, retries follow the kind's schedule. Throttling costs no attempt. A rejection is final."""
+"""After a provider's refusal, retries follow the kind's schedule.
+
+A throttled request does not count as an attempt. A rejection is final.
+"""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ ANSWERS = {
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Delays in minutes. In this order, the delays cause a retry, a resend, parking, an SMS's expiry and an e-mail's
-#: expiry.
+#: Delays in minutes. Each delay is long enough for one event: a retry, a resend, parking, the expiry of an SMS, and
+#: the expiry of an e-mail.
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers,"

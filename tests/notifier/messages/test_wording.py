@@ -1,4 +1,4 @@
-"""Text and scripts that strangers may have written become one line of limited length.
+"""Recorded text and call scripts, which strangers may have written, become one line of limited length.
 
 In a message, recorded text contains no links.
 """

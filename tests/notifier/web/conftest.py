@@ -74,7 +74,7 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
 
 @dataclass(frozen=True)
 class Service:
-    """The service in a process of its own."""
+    """The web service, running in a separate process."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -109,13 +109,13 @@ def start_service(command: Sequence[str], log: Path) -> Iterator[Service]:
         yield started
     finally:
         process.terminate()
-        # uvicorn finishes its requests and then ends itself with the same signal.
+        # After SIGTERM, uvicorn finishes its requests and then sends itself SIGTERM again.
         assert process.wait(timeout=30) in (0, -signal.SIGTERM), log.read_text()
         assert "Application shutdown complete" in log.read_text()
 
 
 def compose_command() -> list[str]:
-    """Return the command that docker-compose.yaml starts the service with."""
+    """Return the command with which docker-compose.yaml starts the service."""
     compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
     command: list[str] = compose["services"]["notifier-web"]["command"]
     return command
@@ -123,7 +123,7 @@ def compose_command() -> list[str]:
 
 @pytest.fixture
 def service(settings_of_web: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Service]:
-    """Yield the service, started with compose's command."""
+    """Start the service with the command in docker-compose.yaml, and yield the service."""
     with start_service(compose_command(), tmp_path / "web.log") as started:
         yield started
 

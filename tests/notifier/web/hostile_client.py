@@ -1,6 +1,6 @@
-"""A hostile client: ``python -m tests.notifier.web.hostile_client KIND PORT CONNECTIONS`` attacks until it is killed.
+"""Attack the web service with ``python -m tests.notifier.web.hostile_client KIND PORT CONNECTIONS``.
 
-One second after the service closes a connection, the client opens a new one.
+The client continues until it is killed. One second after the service closes a connection, the client opens a new one.
 """
 
 from __future__ import annotations

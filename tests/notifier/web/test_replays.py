@@ -1,4 +1,7 @@
-"""A recorded request has no effect on another delivery, and no effect when repeated, however its fields are split."""
+"""An attacker cannot use a recorded request to change another delivery or to repeat the request's effect.
+
+The signature of a request also fits other requests, in which the same text is split into different fields.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def assert_forged_is_refused(twilio: Twilio, path: str) -> None:
     wrong = ["", "x", "AAAA", genuine[:-2], genuine.swapcase(), "\xff\xfe", genuine + " ", "="]
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL + path, fields | {"From": "+13055550199"}))
     wrong.append(twilio._validator.compute_signature(f"{PUBLIC_URL}{path}?delivery_id=1", fields))
-    # The first signature is for the internal address; the second is for http instead of https.
+    # The first signature is for the service's internal address. The second signature is for an http URL, not https.
     wrong.append(twilio._validator.compute_signature(twilio.url + path, fields))
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL.replace("https", "http") + path, fields))
     # Another account.

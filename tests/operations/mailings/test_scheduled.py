@@ -68,7 +68,7 @@ def test_a_digest_is_due_at_the_subscribers_own_time(
 
 @pytest.mark.parametrize("first", [date(2026, 3, 1), date(2026, 10, 15)])
 def test_each_day_has_one_digest_at_the_same_local_time(rows: Rows, first: date) -> None:
-    """The days include the clock changes in New York and the clock changes in the subscriber's time zone."""
+    """During these days, the clocks change both in New York and in the subscriber's time zone."""
     rows.user(email_preferences={"digest_time": "02:15", "digest_timezone": "Europe/Madrid"})
     for n in range(35):
         digests(rows, first + timedelta(days=n))
@@ -201,7 +201,7 @@ def test_only_trials_get_reminders_and_an_extended_trial_gets_new_ones(rows: Row
 def test_a_missed_reminder_is_sent_later_once_while_the_trial_lasts(
     rows: Rows, left: int, slept: int, reminders: list[tuple[int, int]]
 ) -> None:
-    """The DAG runs ``left`` days before the trial ends. The DAG does not run on the next ``slept`` days."""
+    """The DAG runs ``left`` days before the trial ends, then misses ``slept`` days, and then runs twice."""
     remind_after_sleep(rows, left, slept, created_at=at(DAY, 8))
     assert reminded(rows) == reminders
 
@@ -220,7 +220,7 @@ def remind_after_sleep(rows: Rows, left: int, slept: int, created_at: datetime) 
 
 
 def reminded(rows: Rows) -> list[tuple[int, int]]:
-    """For each reminder, return the number of days in its key and the number of days that it shows."""
+    """For each reminder, return the number of days in its key and the number of days that its e-mail shows."""
     return rows.all(
         "SELECT split_part(dedupe_key, ':', -1)::integer, (params ->> 'days_remaining')::integer FROM deliveries"
     )
