@@ -88,7 +88,7 @@ class Court(Pipeline):
     def file(self, kind: Kind, day: date, *lines: str, announce_on: date | None = None, **alerts: Any) -> int:
         """Run all steps for ``day``; return the run's ``ingestion_id``.
 
-        The file of this kind contains ``lines``, and the feed's other file is empty.
+        The file for ``kind`` contains ``lines``, and the feed's other file is empty.
         """
         self.feed_name = kind.feed
         files = {other.file: b"" for other in KINDS if other.feed == kind.feed}

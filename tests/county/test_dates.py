@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
         (
             datetime(2026, 11, 20, 5, tzinfo=UTC),
             date(2026, 11, 20),
-        ),  # Backfills and `dags test` use midnight.
+        ),  # Backfills and `dags test` use midnight as the logical date.
         (datetime(2026, 11, 20, 4, 59, tzinfo=UTC), date(2026, 11, 19)),  # This is 23:59 in New York.
         (datetime(2026, 3, 8, 5, tzinfo=UTC), date(2026, 3, 8)),  # This is midnight before the clocks go forward.
         (datetime(2026, 3, 9, 4, tzinfo=UTC), date(2026, 3, 9)),  # This is midnight after the clocks go forward.

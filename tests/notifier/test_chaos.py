@@ -159,7 +159,7 @@ def test_queued_deliveries_are_sent_once_whichever_server_restarts(own_system: S
 
 @pytest.mark.drill
 def test_every_queue_recovers_after_the_database_had_no_connections(own_system: System) -> None:
-    """The test closes the workers' database connections and takes all of the database's connections for 40 seconds."""
+    """For 40 seconds, the test keeps closing the workers' database connections and taking all free connections."""
     system = own_system
     for queue in QUEUES:
         system.start_worker(queue, CALL_WINDOW="00:00-23:59")

@@ -1,4 +1,4 @@
-"""Leads are called only between 8 a.m. and 8 p.m. in their numbers' time zones, on every day of the year."""
+"""On every day of the year, leads are called only between 8 a.m. and 8 p.m. in their phone numbers' time zones."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """STOP suppresses a number, START ends the suppression, and HELP gets an answer.
 
-An SMS counts once, even if Twilio repeats the callback.
+Each inbound SMS has its effect only once, even if Twilio repeats the callback.
 """
 
 from __future__ import annotations
