@@ -179,7 +179,7 @@ def _is_alias(address: str) -> bool:
 
 
 def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool:
-    """Return whether the record is ambiguous because it could also mean a parcel other than its label's."""
+    """Return whether the record could also mean a parcel other than the one that it is labeled with."""
     twins = [other for other in at[place.address] if other.unit == place.unit]
     if record.kind == "alias" and place.address.split(" ", 1)[1] in ("SW 24 ST",):
         return any(other.zip == place.zip for other in at.get(place.address.replace("SW 24 ST", "SW 22 ST"), ()))
@@ -187,7 +187,7 @@ def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool
 
 
 def run(scale: float) -> None:
-    """Measure the matching; print its speed, and compare its quality with that of usaddress."""
+    """Match the records by SQL and print the speed; print the precision and recall of both the SQL and usaddress."""
     chance = Random(20261120)
     everywhere = list(places(int(PARCELS * scale), chance))
     asked = list(records(everywhere, int(RECORDS * scale), chance))

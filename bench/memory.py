@@ -16,9 +16,10 @@ def own_peak() -> int:
 
 
 class BackendPeak:
-    """Measures the peak private memory of all of a server's backends together. Shared buffers do not count.
+    """Measures how much private memory a server's backends use together, and keeps the peak.
 
-    Parallel workers count as backends. The server's other processes (checkpointer, …) do not count.
+    Parallel workers count as backends. The server's other processes (checkpointer, …) do not count, nor do shared
+    buffers.
     """
 
     def __init__(self, server_pid: int, interval: float = 0.02) -> None:

@@ -24,7 +24,7 @@ FROM generate_series(1, %(count)s) AS n
 
 
 def run(scale: float) -> None:
-    """Print how many seconds the plain UPDATE takes, and scoring when all, none or some of the scores change."""
+    """Print the seconds for the plain UPDATE, and for scoring when all, none or some of the scores change."""
     count = int(LEADS_COUNT * scale)
     with leads_server() as server, psycopg.connect(server.url(LEADS), autocommit=True) as connection:
         connection.execute(LOAD, {"count": count})

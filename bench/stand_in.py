@@ -1,8 +1,8 @@
 """Serve a fast stand-in for SendGrid and the county's API: ``python -m bench.stand_in --latency 0.02``.
 
 The stand-in waits, then answers; it checks and stores nothing. Benchmarks do not use the sandbox, because checking and
-storing a request takes longer than sending it. The stand-in runs in a separate process and prints its port. Of
-SendGrid's API, the stand-in serves only ``/v3/mail/send``.
+storing a request takes longer than sending it. The stand-in runs in a separate process and prints its port. The only
+path of SendGrid's API that the stand-in serves is ``/v3/mail/send``.
 """
 
 from __future__ import annotations

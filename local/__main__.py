@@ -83,8 +83,8 @@ def up(progress: Progress) -> None:
 def migrate(progress: Progress) -> None:
     """Migrate the database at DATABASE_URL.
 
-    Without DATABASE_URL, migrate the database of the running stack or of `make up`. If no stack is running, start the
-    local PostgreSQL for the migration and stop it afterwards.
+    If DATABASE_URL is not set, migrate the running stack's database. If no stack is running, start the local
+    PostgreSQL, migrate the database of `make up`, and stop PostgreSQL.
     """
     places = Paths()
     places.prepare()

@@ -40,7 +40,7 @@ def hold(places: Paths) -> Iterator[None]:
 
 
 def end_holder(places: Paths, timeout: float = 90.0) -> bool:
-    """Ask the process that holds the lock to stop its stack, and wait up to ``timeout`` seconds for the free lock.
+    """Ask the process that holds the lock to stop its stack, and wait up to ``timeout`` seconds until the lock is free.
 
     Return False if no process held the lock.
     """

@@ -70,7 +70,7 @@ class SendGrid:
 
         ``Signature`` and ``Timestamp`` in ``headers`` replace the correct values.
         """
-        # Like SendGrid, end the body with CRLF. The signature covers every byte.
+        # Append CRLF to the body, the way SendGrid does. The signature covers every byte.
         body = events if isinstance(events, bytes) else (json.dumps(list(events)) + "\r\n").encode()
         timestamp = headers.get("Timestamp", str(int(time.time() - age)))
         signature = base64.b64encode(self._key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))).decode()
