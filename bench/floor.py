@@ -51,7 +51,7 @@ def _copy_file(url: str, path: Path) -> float:
 
 
 def insert_rows(url: str, day: date) -> dict[str, tuple[int, float]]:
-    """Insert the day's rows into empty tables with the same indexes; return each table's row count and time (s)."""
+    """Insert the day's rows into empty copies of the tables and indexes; return each table's row count and time (s)."""
     with psycopg.connect(url, autocommit=True) as connection:
         return {table: _insert_rows(connection, table, day) for table in _ROWS}
 

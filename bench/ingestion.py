@@ -46,7 +46,7 @@ TASKS = get_context("forkserver")
 
 @dataclass(frozen=True)
 class Step:
-    """How many seconds one step takes, and the peak memory in bytes of its process and of PostgreSQL's backends."""
+    """The seconds that one step takes, and the peak memory in bytes of its process and of PostgreSQL's backends."""
 
     seconds: float
     process: int
