@@ -13,7 +13,7 @@ from county.settings import settings
 LONGEST_LINE = 1 << 20
 #: The number of bytes that are kept from a line longer than ``LONGEST_LINE``.
 SHOWN_OF_LONG_LINE = 1000
-#: The maximum number of a file's rejected lines that are kept. Even a rejected line of one character takes 140 bytes in
+#: The maximum number of rejected lines to keep for each file. Even a rejected line of one character takes 140 bytes in
 #: the database, so without this limit a large file of short lines could fill the disk.
 MOST_REJECTS = 100_000
 

@@ -1,4 +1,4 @@
-"""Converts the bytes of a county file into rows for PostgreSQL's COPY; handles many plain lines at a time.
+"""Converts the bytes of a county file into rows for PostgreSQL's COPY; processes plain lines in bulk.
 
 The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF line ends. If a block is not
 valid UTF-8 as a whole, each of its lines is decoded separately, so that one Windows-1252 line does not garble the
@@ -96,7 +96,7 @@ def _odd_row(number: int, line: bytes) -> bytes:
 
 
 def _escape(line: bytes) -> bytes:
-    """Escape COPY's special characters; an empty line becomes a blank, because COPY reads an empty line as NULL."""
+    """Escape COPY's special characters; an empty line becomes a single space, because COPY reads an empty line as NULL."""
     line = line.replace(b"\0", _NUL_PICTURE).replace(b"\\", b"\\\\").replace(b"^", b"\\^").replace(b"\r", b"\\r")
     return line or b" "
 

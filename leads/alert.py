@@ -151,7 +151,7 @@ def _send_and_note(
 
 
 def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) -> bool:
-    """Send an alert without the database; a file on this machine limits each cause to one alert an hour."""
+    """Send an alert without using the database; a file on this machine limits each cause to one alert per hour."""
     stamp = Path(tempfile.gettempdir()) / f"oncall-{os.getuid()}-{sha256(fingerprint.encode()).hexdigest()[:24]}"
     try:
         if stamp.exists() and time.time() - stamp.lstat().st_mtime < _HOUR:

@@ -1270,7 +1270,7 @@ CREATE TABLE ingestion_files (
     lines_rejected bigint
 );
 
-COMMENT ON TABLE ingestion_files IS 'The archived files that each run read, with their numbers of lines.';
+COMMENT ON TABLE ingestion_files IS 'The archived files that each run has read, with their line counts.';
 
 CREATE TABLE kind_breakers (
     kind text NOT NULL,

@@ -1,4 +1,4 @@
-"""An Airflow plugin: deadlines that are counted from a scheduled run's slot.
+"""An Airflow plugin: deadlines that are measured from a scheduled run's slot.
 
 With Airflow's own deadline references, either all runs of a backfill are late at once, or *Clear run* breaks (Airflow
 3.3). Airflow stores the module's name with a deadline, so DAG files must also import the module under this name.

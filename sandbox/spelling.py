@@ -109,7 +109,7 @@ def with_noise(address: str, chance: Random) -> str | None:
     return chance.choice(noises)
 
 
-#: Ways in which clerks spell an address. A function returns None if it does not apply to the address.
+#: Ways in which clerks spell an address. Each function returns None if it does not apply to the address.
 STYLES: Mapping[str, Callable[[str, Random], str | None]] = {
     "alias": with_alias,
     "ordinal": with_ordinal,

@@ -73,7 +73,7 @@ COMMENT ON TABLE land_uses IS
 COMMENT ON TABLE data_ingestion_logs IS
     'Runs of the feeds'' DAGs. A row is inserted when a run begins, and updated when the run ends.';
 COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of lines staged from all files of the run.';
-COMMENT ON TABLE ingestion_files IS 'The archived files that each run read, with their numbers of lines.';
+COMMENT ON TABLE ingestion_files IS 'The archived files that each run has read, with their line counts.';
 COMMENT ON TABLE rejected_records IS
     'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
 COMMENT ON TABLE unmatched_records IS

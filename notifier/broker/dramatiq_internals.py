@@ -210,7 +210,7 @@ def queue_name_of(message: AnyMessage) -> str:
 def failures_of(message: AnyMessage) -> int:
     """Return the number of failures that Retries has counted.
 
-    Retries does not count exceptions that the actor lists in ``throws``.
+    The ``Retries`` middleware does not count exceptions that the actor lists in ``throws``.
     """
     return int(message.options.get("retries") or 0)
 

@@ -50,7 +50,7 @@ RETRY_AFTER_SECONDS = 1.0
 CONNECTIONS = 8
 #: The queue limit for messages that are not wake-ups. All of these messages must be enqueued.
 UNLIMITED = 1_000_000
-#: The actor that asks Twilio about SMS whose outcome is unknown (see ``notifier.actors.drain``).
+#: The actor that asks Twilio about SMS messages whose outcome is unknown (see ``notifier.actors.drain``).
 RECONCILE_SMS = "reconcile_sms"
 
 _retry_at = 0.0
@@ -76,7 +76,7 @@ def wake(queue: Queue, times: int = 1) -> None:
 
 
 def wake_sms_reconciliation() -> None:
-    """Wake a worker of the SMS queue to ask Twilio about SMS whose outcome is unknown.
+    """Wake a worker of the SMS queue to ask Twilio about SMS messages whose outcome is unknown.
 
     Raises redis.RedisError if Redis does not answer.
     """

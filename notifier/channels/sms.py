@@ -77,7 +77,7 @@ def _within_limits(claim: Claim, batch: Sequence[Row]) -> list[Row]:
     Finishes the other codes as skipped, with the limit as the reason.
     """
     with transaction() as cursor:
-        # Take a lock, so that processes count their codes one after the other.
+        # Take a lock, so that only one process at a time counts codes.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:codes'))")
         found = rows(
             cursor,

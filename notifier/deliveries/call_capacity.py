@@ -1,4 +1,4 @@
-"""Limits the outbound calls in progress. The database counts the calls across all processes."""
+"""Limits the number of outbound calls in progress. The database counts the calls across all processes."""
 
 from __future__ import annotations
 

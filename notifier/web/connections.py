@@ -31,7 +31,7 @@ class LimitedConnection(asyncio.Protocol):
 
     If there are too many connections, the service closes the connection whose client has kept it waiting longest. A
     genuine client sends its request within milliseconds, so its connection stays open. The names below come from
-    uvicorn. ``cycle`` is the latest request on the connection, and None before the first request.
+    uvicorn. ``cycle`` is the latest request on the connection, or None before the first request.
     """
 
     loop: asyncio.AbstractEventLoop

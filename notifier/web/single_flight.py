@@ -37,6 +37,6 @@ class SingleFlight(Generic[T]):
 
 
 def _ignore_error(reading: asyncio.Task[T]) -> None:
-    """Mark a read's error as seen, because all callers may have stopped waiting."""
+    """Mark the task's exception as retrieved, so that asyncio does not log it when every caller has stopped waiting."""
     if not reading.cancelled():
         reading.exception()

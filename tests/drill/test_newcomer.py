@@ -75,7 +75,9 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def processes(self) -> list[str]:
-        """Return the commands of all running processes whose command, folder or environment names this copy."""
+        """Return the commands of all running processes that mention this copy's path.
+
+        The path may be in the command, the working directory or the environment."""
         found = []
         for process in psutil.process_iter():
             try:
