@@ -17,10 +17,10 @@ CLOSING_TIME = time(18)
 def business_date(logical_date: datetime | None, *, asked: str | None, manual: bool, now: datetime) -> date:
     """Return the New York date that a run is for.
 
-    ``asked`` is the run's parameter ``business_date`` (an ISO date). If given, it takes precedence over the logical date. For a manual run without
-    the parameter, Airflow passes either no logical date or the time at which the run was triggered. In both cases the
-    run is for today if today is a business day, or else for the last business day. Raises ValueError for a parameter
-    that is not a date.
+    ``asked`` is the run's parameter ``business_date`` (an ISO date). If given, it takes precedence over the logical
+    date. For a manual run without the parameter, Airflow passes either no logical date or the time at which the run was
+    triggered. In both cases the run is for today if today is a business day, or else for the last business day. Raises
+    ValueError for a parameter that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)

@@ -96,7 +96,7 @@ def _odd_row(number: int, line: bytes) -> bytes:
 
 
 def _escape(line: bytes) -> bytes:
-    """Escape COPY's special characters; an empty line becomes a single space, because COPY reads an empty line as NULL."""
+    """Escape COPY's special characters; an empty line becomes one space, because COPY reads an empty line as NULL."""
     line = line.replace(b"\0", _NUL_PICTURE).replace(b"\\", b"\\\\").replace(b"^", b"\\^").replace(b"\r", b"\\r")
     return line or b" "
 
