@@ -10,7 +10,7 @@ import dramatiq
 
 from notifier.broker.redis_broker import make_broker, redis_url
 
-# Set the broker before the imports: an actor registers with the broker that is set when its module is imported.
+# Set the broker before the imports, because an actor registers with the broker that is set when its module is imported.
 _broker = make_broker(redis_url)
 dramatiq.set_broker(_broker)
 

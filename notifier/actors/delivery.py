@@ -1,4 +1,4 @@
-"""The class of actors that send deliveries. ``send`` writes a row and then wakes a worker."""
+"""The class of actors that enqueue deliveries. ``send`` writes a row and then wakes a worker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def enqueue(
 ) -> list[EnqueueResult]:
     """Call ``write`` to enqueue either all deliveries or none, and wake each queue that has a delivery due now.
 
-    Return one result for each request, in the same order. Raises the errors that ``DeliveryActor`` lists.
+    Return one result for each request, in the same order. Raises the errors that the docstring of ``DeliveryActor``
+    lists.
     """
     wanted = list(requests)
     results = write(wanted)
@@ -41,14 +42,14 @@ def enqueue(
 
 
 class DeliveryActor(dramatiq.Actor[P, None]):
-    """An actor that sends a delivery to a subscriber.
+    """An actor that enqueues a delivery to a subscriber.
 
     ``send`` and ``send_with_options`` do not enqueue a Dramatiq message. In the caller's process these methods write
-    the delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return the
-    EnqueueResult. Both methods succeed even while Redis is down. If the delivery already exists, the result names the
-    existing delivery. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise
+    the delivery (row, token hold and ledger entry in one transaction), wake the workers of its queue, and return an
+    ``EnqueueResult``. Both methods succeed even while Redis is down. If the delivery already exists, the result names
+    the existing delivery. If the subscriber has too few tokens, the new delivery is ``skipped``. Both methods raise
     UnknownRecipient if the subscriber or lead does not exist, TypeError or ValueError for wrong arguments, and
-    psycopg.Error if the database does not accept the row. After an error, nothing has been enqueued.
+    psycopg.Error if the database does not accept the row. If a method raises an error, nothing has been enqueued.
 
     ``message`` and ``fn`` work as in Dramatiq: if a program puts a message for this actor into Redis, a worker runs the
     function, which enqueues the same delivery.
@@ -96,7 +97,7 @@ class DeliveryActor(dramatiq.Actor[P, None]):
 def delivery_actor(
     build_request: Callable[P, DeliveryRequest], *, enqueue: Enqueue = enqueue
 ) -> Callable[[Callable[P, None]], DeliveryActor[P]]:
-    """Declare a function as the actor for the delivery kind of the same name (see ``core.queues.KINDS``).
+    """Declare a function as the actor for the delivery kind that has the function's name (see ``core.queues.KINDS``).
 
     A worker runs the function when it receives a message for the actor. The function enqueues the delivery that
     ``build_request`` returns.
@@ -115,7 +116,7 @@ def delivery_actor(
 
 
 def send_many(actor: DeliveryActor[Any], rows: Iterable[Mapping[str, Any]]) -> list[EnqueueResult]:
-    """Enqueue many deliveries in one statement: either all of them or none.
+    """Enqueue many deliveries in one SQL statement, which enqueues either all of them or none.
 
     Each row contains keyword arguments for ``actor.send``.
 

@@ -1,4 +1,7 @@
-"""The drain actors. A wake-up runs its queue's drain actor, which claims and sends deliveries until none is due."""
+"""The drain actors.
+
+A wake-up runs its queue's drain actor, which claims and sends deliveries until no delivery is due.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ from notifier.voice import outbound, reconciliation
 
 log = get_logger(__name__)
 
-#: How long deliveries wait after a worker could not reach the database.
+#: How long deliveries wait if a worker cannot reach the database.
 PAUSE = timedelta(seconds=1)
 #: The maximum number of delivery ids that are logged for a batch.
 LOGGED_IDS = 10
 
-#: For each kind, the function that sends the claimed deliveries.
+#: Maps each delivery kind to the function that sends claimed deliveries of that kind.
 SENDERS: Mapping[str, Callable[[Claim], None]] = {
     **{kind.name: partial(email.send, kind) for kind in email.EMAIL_KINDS},
     **{kind.name: partial(sms.send, kind) for kind in sms.SMS_KINDS},
@@ -43,20 +46,20 @@ SENDERS: Mapping[str, Callable[[Claim], None]] = {
     "inbound_call": reconciliation.complete,
 }
 
-#: Set when the worker shuts down. After that, the drain actors finish their current claims and make no new claim.
+#: Set when the worker shuts down. After that, each drain actor finishes its current claim and makes no new claim.
 stopping = Event()
 
 
 class StopDraining(Middleware):
-    """Stops the drain actors after their current claims when the worker shuts down."""
+    """Stops each drain actor after its current claim when the worker shuts down."""
 
     def before_worker_shutdown(self, broker: Any, worker: Worker) -> None:
-        """Make the drain actors return after their current claims."""
+        """Make each drain actor return after its current claim."""
         stopping.set()
 
 
 def drain_queue(queue: Queue) -> int:
-    """Send deliveries from ``queue`` until none is due or the worker shuts down.
+    """Send deliveries from ``queue`` until no delivery is due or the worker shuts down.
 
     Returns how many deliveries were claimed. After WAKEUP_SECONDS the worker makes no further claim and wakes the queue
     again. Raises psycopg.OperationalError if the database does not answer when a claim begins.
@@ -90,11 +93,12 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
     except OutcomeNotRecorded as error:
         log.error("outcome_not_recorded", reason=str(error), consequence="the leader marks the deliveries as unknown")
     except psycopg.OperationalError:
-        # No delivery caused the error and no request went out, so no attempt is counted against the deliveries.
+        # None of the deliveries caused the error and no request went out, so no attempt is counted against the
+        # deliveries.
         lifecycle.defer(claim, claim.ids, "database", pause=PAUSE)
     except MissingSetting as error:
-        # Only an operator can correct the settings. Treat the error as if the provider refused every request of this
-        # kind.
+        # Only an operator can correct the settings. Treat the error as if the provider had refused every request of
+        # this kind.
         unavailable = KindUnavailable(str(error), code="missing_setting")
         lifecycle.requeue(claim, claim.ids, queue, unavailable, before_request=True)
     except Exception as error:
@@ -119,7 +123,7 @@ def drain_email_workflows() -> None:
 
 @dramatiq.actor(queue_name=SMS.queue_name, max_retries=0)
 def drain_sms_notifications() -> None:
-    """Send the SMS that are due."""
+    """Send the SMS messages that are due."""
     _drain(SMS)
 
 
@@ -131,7 +135,7 @@ def drain_voice_assistant() -> None:
 
 @dramatiq.actor(actor_name=RECONCILE_SMS, queue_name=SMS.queue_name, max_retries=0)
 def reconcile_sms() -> None:
-    """Ask Twilio about SMS whose outcome is unknown."""
+    """Ask Twilio about SMS messages whose outcome is unknown."""
     try:
         sms_reconciliation.reconcile_sms(wakeups.WAKEUP_SECONDS)
     except psycopg.OperationalError as error:

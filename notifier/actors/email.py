@@ -1,4 +1,4 @@
-"""The actors that deliver e-mails through the queue ``email-workflows``."""
+"""The actors that enqueue e-mails in the queue ``email-workflows``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def low_token_balance(subscriber_id: int) -> None:
 
 @delivery_actor(requests.call_failed)
 def call_failed(subscriber_id: int, delivery_id: int) -> None:
-    """Enqueue an e-mail that reports that the call ``delivery_id`` could not be made. Costs nothing.
+    """Enqueue an e-mail about the call ``delivery_id``, which could not be made. Costs nothing.
 
     The notifier also enqueues this e-mail when the state of a call becomes failed, dead or parked.
     """

@@ -1,4 +1,4 @@
-"""The actor on the queue ``api-property-lookup``, which looks up a parcel through the county's API."""
+"""The actor that looks up a parcel through the county's API. Its queue is ``api-property-lookup``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class LookupActor(dramatiq.Actor[Any, None]):
     """An actor that looks up a property.
 
     ``send`` does not return a Dramatiq message. ``send`` writes the request to the database, wakes a worker if the
-    request is new, and returns the RequestedLookup. ``send`` succeeds even while Redis is down. If the stored property
-    is recent, the result contains the answer and no request is written. ``send`` raises the same errors as
+    request is new, and returns a ``RequestedLookup``. ``send`` succeeds even while Redis is down. If the stored
+    property is recent, the result contains the answer and no request is written. ``send`` raises the same errors as
     ``notifier.lookups.client.request_lookup``.
     """
 
@@ -33,9 +33,10 @@ class LookupActor(dramatiq.Actor[Any, None]):
 
 
 def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
-    """Declare a function as a LookupActor.
+    """Declare a function as a ``LookupActor``.
 
-    The annotations of ``dramatiq.actor`` do not name LookupActor, so this function casts the actor to that class.
+    The type annotations of ``dramatiq.actor`` do not mention ``LookupActor``, so this function casts the actor to that
+    class.
     """
     declare = dramatiq.actor(
         actor_class=LookupActor,

@@ -61,7 +61,7 @@ def low_token_balance(subscriber_id: int) -> DeliveryRequest:
 
 
 def call_failed(subscriber_id: int, delivery_id: int) -> DeliveryRequest:
-    """Return the request for an e-mail that reports that the call ``delivery_id`` failed."""
+    """Return the request for an e-mail about the failed call ``delivery_id``."""
     key, params = f"call_failed:{delivery_id}", {"delivery_id": int(delivery_id)}
     return DeliveryRequest("call_failed", key, int(subscriber_id), params=params)
 
@@ -73,7 +73,7 @@ def expiring_trial(subscriber_id: int, days_remaining: int) -> DeliveryRequest:
 
 
 def payment_receipt(subscriber_id: int, stripe_charge_id: str, amount: int, tokens_purchased: int) -> DeliveryRequest:
-    """Return the request for a receipt for ``amount`` cents. Each charge gets one receipt."""
+    """Return the request for a receipt for ``amount`` cents. Each charge gets only one receipt."""
     params = {"stripe_charge_id": stripe_charge_id, "amount": int(amount), "tokens_purchased": int(tokens_purchased)}
     return DeliveryRequest("payment_receipt", f"receipt:{stripe_charge_id}", int(subscriber_id), params=params)
 

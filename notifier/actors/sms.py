@@ -1,4 +1,4 @@
-"""The actors that deliver SMS through the queue ``sms-notifications``."""
+"""The actors that enqueue SMS messages in the queue ``sms-notifications``."""
 
 from __future__ import annotations
 

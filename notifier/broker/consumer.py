@@ -27,7 +27,8 @@ IDLE_SECONDS = 1
 #: While the consumer holds a delayed message, it looks for new delayed messages at this interval (s).
 HOLDING_SECONDS = 0.25
 RECONNECT_SECONDS = 0.5
-#: The actor name given to bytes that cannot be decoded. No such actor exists, so Dramatiq rejects the message.
+#: The actor name in the placeholder message for bytes that cannot be decoded. No such actor exists, so Dramatiq rejects
+#: the message.
 UNDECODABLE = "undecodable"
 
 
@@ -42,8 +43,8 @@ class QueueConsumer(Consumer):
         self._queue_name = queue_name
         self._limit = limit
         self._fetched: deque[bytes] = deque()
-        #: The Redis id of each held message, mapped to the time (s since the epoch) at which the message is due, or to
-        #: 0 if the message is not delayed.
+        #: Maps the Redis id of each held message to the time (s since the epoch) at which the message is due, or to 0
+        #: if the message is not delayed.
         self._held: dict[str, float] = {}
         self._freed = Event()
         self._connected = True
@@ -74,7 +75,7 @@ class QueueConsumer(Consumer):
             return None
         if not self._fetch(free):
             self._wait()
-            # Fetch now instead of in the next call, because a message may have ended the wait.
+            # The wait may have ended because a message arrived, so fetch now instead of in the next call.
             self._fetch(free)
         return self._take(self._fetched.popleft()) if self._fetched else None
 
@@ -83,7 +84,7 @@ class QueueConsumer(Consumer):
         return bool(self._fetched)
 
     def _wait(self) -> None:
-        """Wait until a message arrives or the first delayed message is due, but at most ``IDLE_SECONDS``."""
+        """Wait until a message arrives or the first delayed message is due, but for at most ``IDLE_SECONDS``."""
         due = min((until for until in list(self._held.values()) if until), default=0.0)
         if due:
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
@@ -120,7 +121,7 @@ class QueueConsumer(Consumer):
         )
 
     def _id_of(self, data: bytes) -> str:
-        """Return the Redis id of a malformed message that was fetched.
+        """Return the Redis id of a fetched message that is malformed.
 
         The bytes of a malformed message may contain a wrong id.
         """
@@ -138,7 +139,7 @@ class QueueConsumer(Consumer):
         self._end(message, internals.acknowledge)
 
     def nack(self, message: MessageProxy) -> None:
-        """Move a failed message to the rejected messages. Raises ConnectionClosed if Redis is down."""
+        """Move a failed message to the queue's rejected messages. Raises ConnectionClosed if Redis is down."""
         self._end(message, internals.reject)
 
     def _end(self, message: MessageProxy, command: Callable[[RedisBroker, str, str], None]) -> None:
@@ -148,18 +149,19 @@ class QueueConsumer(Consumer):
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
         finally:
-            # The message has been processed, so free its slot even if the command must be tried again.
+            # The message has been processed, so free its slot even if the Redis command must be tried again.
             self._held.pop(redis_id, None)
             self._freed.set()
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Move messages that no thread has started to process back to the end of their queue."""
+        """Move messages back to the end of their queue if no thread has started to process them."""
         internals.return_to_queue(self._broker, self._queue_name, map(internals.redis_id_of, messages))
 
     def close(self) -> None:
-        """Give back to Redis the fetched messages that no thread received. Never raises.
+        """Return fetched messages to Redis if no thread has received them. Never raises.
 
-        A message that cannot be given back stays unacknowledged. After this process has ended, another worker takes it.
+        A message that cannot be returned stays unacknowledged. After this process has ended, another worker takes the
+        message.
         """
         fetched, self._fetched = list(self._fetched), deque()
         try:

@@ -45,7 +45,7 @@ class DeadLetterMiddleware(Middleware):
 
 
 def record_dead_letter(message: internals.AnyMessage, error: BaseException | None) -> None:
-    """Write a dead letter for the message, unless one exists."""
+    """Write a dead letter for the message, unless the message already has a dead letter."""
     with transaction() as cursor:
         cursor.execute(
             "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, traceback, retry_count, job_key)"

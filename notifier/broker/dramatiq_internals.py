@@ -30,8 +30,8 @@ AnyMessage = Message[Any] | MessageProxy
 def waiting_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the list that contains the Redis ids of the messages waiting in a queue.
 
-    The notifier's consumer blocks on this list instead of polling as Dramatiq's own consumer does. The broker counts
-    the list's elements.
+    The notifier's consumer blocks on this list instead of polling as Dramatiq's own consumer does.
+    ``NotifierBroker.waiting`` counts the list's elements.
     """
     return f"{broker.namespace}:{queue_name}"
 
@@ -40,7 +40,7 @@ def messages_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the hash that maps Redis ids to encoded messages.
 
     The hash contains a queue's waiting and unacknowledged messages. The notifier writes wake-ups directly to this hash
-    and the list, to avoid the long timeouts of the broker's script.
+    and to the list of waiting messages, because calls through the broker have long timeouts.
     """
     return f"{waiting_key(broker, queue_name)}.msgs"
 
@@ -48,8 +48,8 @@ def messages_key(broker: RedisBroker, queue_name: str) -> str:
 def dead_key(broker: RedisBroker, queue_name: str) -> str:
     """Return the key of the sorted set that contains the Redis ids of a queue's rejected messages.
 
-    The score is the time of rejection (ms). ``recover_dead_letters`` searches this set for messages whose dead letter
-    was not written.
+    Each id's score is the time (ms) at which the message was rejected. ``recover_dead_letters`` searches this set for
+    messages whose dead letter was not written.
     """
     return f"{waiting_key(broker, queue_name)}.XQ"
 
@@ -60,7 +60,7 @@ def dead_messages_key(broker: RedisBroker, queue_name: str) -> str:
 
 
 def unacknowledged_key(broker: RedisBroker, queue_name: str) -> str:
-    """Return the key of the set of Redis ids that this process has fetched and not acknowledged.
+    """Return the key of the set that contains the Redis ids of this process's unacknowledged messages.
 
     If a message cannot be decoded, its bytes do not show its Redis id. The consumer finds the id in this set and can
     then reject the message.
@@ -86,7 +86,7 @@ def acknowledge(broker: RedisBroker, queue_name: str, redis_id: str) -> None:
 
 
 def reject(broker: RedisBroker, queue_name: str, redis_id: str) -> None:
-    """Move a fetched message to the rejected messages of its queue."""
+    """Move a fetched message to its queue's rejected messages."""
     broker.do_nack(queue_name, redis_id)
 
 
@@ -131,8 +131,8 @@ _PART_TYPES: dict[str, type | tuple[type, ...]] = {
 MAX_DELAY_SECONDS = 3600.0
 #: The upper limit for the times (ms) and counts in a message's options.
 MAX_NUMBER = 1e15
-#: The maximum length of a message's names and id, and its maximum number of retries. A dead letter stores these values
-#: in columns and an index that cannot hold larger values.
+#: The maximum length of a message's id, queue name and actor name, and the maximum number of its retries. A dead letter
+#: stores these values in columns and an index that cannot hold larger values.
 MAX_NAME = 200
 MAX_RETRIES = 1_000_000
 #: The numeric options that the broker and the middleware use.
@@ -178,7 +178,7 @@ def claimed_redis_id(data: bytes) -> str | None:
     """Return the Redis id that the bytes contain, or None if they contain no id."""
     try:
         claimed = json.loads(data)["options"]["redis_message_id"]
-        claimed.encode()  # fails for a lone surrogate, because Redis commands cannot contain one
+        claimed.encode()  # raises an error for a lone surrogate, which a Redis command cannot contain
     except Exception:
         return None
     return str(claimed)
@@ -203,12 +203,12 @@ def is_queue_of_delayed(queue_name: str) -> bool:
 
 
 def queue_name_of(message: AnyMessage) -> str:
-    """Return the name of the message's queue, without the suffix ``.DQ`` that a delayed message has."""
+    """Return the name of the message's queue, without the suffix ``.DQ``, which marks a queue of delayed messages."""
     return str(q_name(message.queue_name))
 
 
 def failures_of(message: AnyMessage) -> int:
-    """Return the number of failures that Retries has counted.
+    """Return the number of failures that the ``Retries`` middleware has counted.
 
     The ``Retries`` middleware does not count exceptions that the actor lists in ``throws``.
     """
@@ -216,12 +216,15 @@ def failures_of(message: AnyMessage) -> int:
 
 
 def forget_traceback(message: AnyMessage) -> None:
-    """Remove the traceback that Retries adds. Redis would store the traceback, which may contain personal data."""
+    """Remove the traceback that the ``Retries`` middleware adds.
+
+    Redis would store the traceback, which may contain personal data.
+    """
     message.options.pop("traceback", None)
 
 
 def exception_of(message: MessageProxy) -> BaseException | None:
-    """Return the exception with which a message failed.
+    """Return the exception that made a message fail.
 
     ``before_nack`` is the only hook that runs for every rejected message, and Dramatiq does not pass the exception to
     it.
@@ -231,13 +234,16 @@ def exception_of(message: MessageProxy) -> BaseException | None:
 
 
 def final_exceptions(broker: Broker, actor_name: str) -> tuple[type[BaseException], ...]:
-    """Return the exceptions after which an actor is not retried. Returns an empty tuple if the actor does not exist."""
+    """Return the exception types after which an actor is not retried.
+
+    Returns an empty tuple if the actor does not exist.
+    """
     actor = broker.actors.get(actor_name)
     throws = actor.options.get("throws", ()) if actor is not None else ()
     return throws if isinstance(throws, tuple) else (throws,)
 
 
-# ── Worker: the command line configures a worker before the worker knows which queues it serves ──
+# ── Worker: attributes that Dramatiq's command line sets before the notifier's middleware runs ──
 
 
 def served_queues(worker: Worker, queue_names: Iterable[str]) -> list[str]:

@@ -1,7 +1,8 @@
-"""A worker process's heartbeat, which records the due deliveries in each queue and the messages being processed.
+"""A worker process's heartbeat.
 
-If a queue's consumer has stopped polling, the process writes no heartbeat for that queue, and ``/health`` reports the
-queue as down. With each heartbeat, the process compares its clock with the database's clock.
+For each queue, a heartbeat records how many deliveries are due and how many messages are being processed. If a queue's
+consumer has stopped polling, the process writes no heartbeat for that queue, and ``/health`` reports the queue as down.
+With each heartbeat, the process compares its clock with the database's clock.
 """
 
 from __future__ import annotations
@@ -71,9 +72,10 @@ activity = Activity()
 
 
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
-    """Write this process's rows for ``queues`` in ``lane_status``, and delete rows that are a day old.
+    """Write this process's rows for ``queues`` in ``lane_status``, and delete rows that are over a day old.
 
-    A queue whose consumer does not poll gets no row. Alerts on-call if this process's clock is wrong.
+    If a queue's consumer is not polling, no row is written for the queue. Alerts on-call if this process's clock is
+    wrong.
     """
     polled = [name for name in queues if activity.is_polled(name)]
     for name in set(queues) - set(polled):
@@ -85,7 +87,7 @@ def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
 
 
 class _Clock:
-    """Compares this process's clock with the database's clock, and alerts on-call once if they differ."""
+    """Compares this process's clock with the database's clock, and alerts on-call once if the clocks differ."""
 
     def __init__(self) -> None:
         self._is_right: bool | None = None

@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 
 class LogContext(Middleware):
-    """Configures a worker process's logs, and binds the queue, actor and message id while a message is processed."""
+    """Configures a worker process's logs, and adds the queue, actor and message id to its log lines."""
 
     def after_process_boot(self, broker: Any) -> None:
         """Replace the log format that Dramatiq configured. Ends the process if its settings are not safe."""
@@ -24,7 +24,7 @@ class LogContext(Middleware):
             configure_logs()
         except InvalidSetting as unsafe:
             log.critical("worker_refused", problem=str(unsafe))
-            raise SystemExit(1) from unsafe  # Dramatiq only logs other exceptions from this hook
+            raise SystemExit(1) from unsafe  # Dramatiq would catch other exceptions and only log them
 
     def before_process_message(self, broker: Any, message: MessageProxy) -> None:
         """Bind the message's ids in the worker's thread."""

@@ -63,7 +63,7 @@ class ThreadsPerQueue(Middleware):
     """Gives a worker as many threads and database connections as its queues need, even if ``--threads`` is lower."""
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
-        """Raise the worker's number of threads and connections to what its queues need."""
+        """Let the worker start enough threads and open enough database connections for its queues."""
         queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
         require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))
@@ -75,8 +75,8 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
         address,
         heartbeat_timeout=30_000,
         maintenance_chance=20_000,
-        # Dramatiq runs the after-hooks in reverse order. The middleware TimeLimit is near the end of the list, so that
-        # it cannot interrupt Retries.
+        # Dramatiq runs the after-hooks in reverse order. The ``TimeLimit`` middleware is near the end of the list, so
+        # that it cannot interrupt the ``Retries`` middleware.
         middleware=[
             LogContext(),
             DeadLetterMiddleware(),

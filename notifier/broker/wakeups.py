@@ -1,4 +1,4 @@
-"""Wake-ups: messages that tell the workers of a queue that deliveries may be due. A wake-up does not name a delivery.
+"""Wake-ups: messages that tell a queue's workers that deliveries may be due. A wake-up does not name a delivery.
 
 If a wake-up is lost, deliveries are sent about a second late. Each second, the leader wakes every queue that has due
 deliveries.
@@ -38,17 +38,18 @@ for i = 2, #ARGV, 2 do
 end
 return added
 """
-#: The actor that a wake-up runs begins no new work after this time (s). A request that the actor has already begun may
-#: take several more minutes. The broker's time limit of ten minutes must not interrupt a request, because the request's
-#: outcome would then be unknown.
+#: After this many seconds, an actor that a wake-up started begins no new work. A request that the actor has already
+#: begun may take several more minutes. The broker's time limit of ten minutes must not interrupt a request, because the
+#: request's outcome would then be unknown.
 WAKEUP_SECONDS = 60.0
 #: The longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3
 #: If Redis did not answer, senders do not try Redis again for this many seconds.
 RETRY_AFTER_SECONDS = 1.0
-#: The number of connections for wake-ups. One process may have 50 connections in total.
+#: The maximum number of connections to Redis for wake-ups. One process may have 50 connections to Redis in total.
 CONNECTIONS = 8
-#: The queue limit for messages that are not wake-ups. All of these messages must be enqueued.
+#: The maximum length of the queue for messages that are not wake-ups. The value is so high that these messages are
+#: always enqueued.
 UNLIMITED = 1_000_000
 #: The actor that asks Twilio about SMS messages whose outcome is unknown (see ``notifier.actors.drain``).
 RECONCILE_SMS = "reconcile_sms"
@@ -108,7 +109,7 @@ def push(message: dramatiq.Message[Any]) -> None:
 def _message(queue: Queue, actor_name: str) -> dramatiq.Message[Any]:
     """Return a message for the actor with this name.
 
-    This package may not import the actors, which are in a higher layer.
+    This package must not import the actors, which are in a higher layer.
     """
     return dramatiq.Message(queue_name=queue.queue_name, actor_name=actor_name, args=(), kwargs={}, options={})
 

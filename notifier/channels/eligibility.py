@@ -34,7 +34,7 @@ class Rejection(NamedTuple):
 
 
 def lead_rejection(row: Row, preferences: Preferences) -> Rejection | None:
-    """Return the reason not to send the lead if it is closed or its score is below the subscriber's minimum."""
+    """Return a rejection if the lead is closed or its score is below the subscriber's minimum."""
     if row["lead_status"] in ("closed", "converted"):
         return Rejection(State.CANCELLED, "lead_closed")
     if row["lead_score"] < preferences.lead_score_threshold:
@@ -43,7 +43,7 @@ def lead_rejection(row: Row, preferences: Preferences) -> Rejection | None:
 
 
 def digest_rejection(row: Row, preferences: Preferences) -> Rejection | None:
-    """Return the reason not to send the digest if it has no leads and the subscriber does not want empty ones."""
+    """Return a rejection if the digest has no leads and the subscriber does not want empty digests."""
     if not row["total_leads"] and preferences.skip_empty_digests:
         return Rejection(State.SKIPPED, "no_new_leads")
     return None
@@ -91,7 +91,10 @@ def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
 
 
 def _rejection(row: Row, policy: EligibilityPolicy, sending: int) -> Rejection | None:
-    """Return why a delivery must not be sent. ``sending`` counts the subscriber's other e-mails in the same claim."""
+    """Return why a delivery must not be sent, or None if it may be sent.
+
+    ``sending`` counts the subscriber's other e-mails in the same claim.
+    """
     preferences = Preferences.of(row["preferences"])
     if not row[policy.address]:
         return Rejection(State.FAILED, f"no_{policy.address}")

@@ -1,6 +1,7 @@
-"""Asks Twilio for the outcomes of SMS.
+"""Asks Twilio for the outcomes of SMS messages.
 
-A matching record proves that an SMS was sent. A missing record proves nothing, because Twilio's lists lag behind.
+A matching record proves that an SMS was sent. A missing record proves nothing, because a new record may be missing from
+Twilio's lists for a while.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from notifier.providers.twilio_sms import SmsRecord
 
 log = get_logger(__name__)
 
-#: The maximum number of SMS that one run asks about.
+#: The maximum number of SMS messages that one run asks about.
 LIMIT = 50
 #: The largest difference that we expect between Twilio's clock and ours.
 TOLERANCE = timedelta(seconds=30)
@@ -46,9 +47,9 @@ class UnconfirmedSms:
 
 
 def reconcile_sms(seconds: float = math.inf) -> int:
-    """Ask Twilio about unconfirmed SMS until Twilio throttles us or ``seconds`` have passed.
+    """Ask Twilio about unconfirmed SMS messages until Twilio throttles us or ``seconds`` have passed.
 
-    Returns the number of SMS for which Twilio had a record.
+    Returns the number of SMS messages for which Twilio had a record.
     """
     end = time.monotonic() + seconds
     with transaction() as cursor:

@@ -71,7 +71,8 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
             time.sleep(0.05)
         except psycopg.OperationalError:  # including PoolTimeout
             failures += 1
-            # A process that was frozen for longer than ``timeout`` has lost only its connection, so it tries once more.
+            # If the process was frozen for longer than ``timeout``, perhaps only its connection was lost, so try once
+            # more.
             if time.monotonic() >= end and (failures > 1 or not timeout):
                 raise
             time.sleep(0.5)

@@ -12,7 +12,7 @@ class UnknownRecipient(ValueError):
 class ProviderError(Exception):
     """A request to a provider failed.
 
-    ``code`` is the provider's own code. The error's text contains no personal data.
+    ``code`` is the provider's own error code. The error's text contains no personal data.
     """
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
@@ -29,9 +29,9 @@ class TooLate(Refused):
 
 
 class Throttled(ProviderError):
-    """Nothing was sent, because requests came too fast. The queue waits, and the request does not count as an attempt.
+    """Nothing was sent, because requests were made too fast.
 
-    ``retry_after`` is in seconds.
+    The queue waits, and the request does not count as an attempt. ``retry_after`` is in seconds.
     """
 
     def __init__(self, message: str, *, code: str | None = None, retry_after: float = 1.0) -> None:
@@ -43,7 +43,7 @@ class PermanentFailure(ProviderError):
     """Nothing was sent, and no later attempt can succeed.
 
     ``suppress`` is true when the recipient has opted out. ``positions`` maps each rejected position in a batch to the
-    reason, and is empty if the provider names no position.
+    reason for the rejection, and is empty if the provider names no position.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class PermanentFailure(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider refuses every request, because of a wrong key, a suspended account or an unregistered sender."""
+    """The provider refuses every request because of a wrong key, a suspended account or an unregistered sender."""
 
 
 class KindUnavailable(ProviderError):
-    """The provider refuses every request of one kind, because the kind's template or sender is missing."""
+    """The provider refuses every request of one kind because the kind's template or sender is missing."""
 
 
 class OutcomeUnknown(ProviderError):

@@ -1,4 +1,4 @@
-"""Phone numbers in E.164 form, and the time zones in which a number may be."""
+"""Phone numbers in E.164 form, and the time zones to which a number may belong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from notifier.core.settings import settings
 #: Characters between digits: spaces, punctuation, dashes, and the invisible marks that phones add to copied numbers.
 #: The SQL function ``e164`` removes the same characters.
 _SEPARATORS = re.compile(r"[ \t\r\n().\-/\u00a0\u200b-\u200f\u2010-\u2015\u202a-\u202f\u2060-\u2069\u2212\ufeff]+")
-#: The digits of a North American number, with or without 1, or of an international number after ``+`` or ``011``.
+#: Matches the digits of a North American number with or without a leading 1, or of an international number after ``+``
+#: or ``011``.
 _WRITTEN = re.compile(r"(?:(?:\+|011)?1)?([2-9][0-9]{2}[2-9][0-9]{6})|(?:\+|011)([2-9][0-9]{6,13})")
 _NORTH_AMERICAN = re.compile(r"\+1([2-9]\d\d)[2-9]\d{6}")
 #: The time zones to assume if the area code shows only that a number is North American. The call window must be open in
@@ -34,7 +35,7 @@ _DAY = timedelta(days=1)
 
 
 def e164(text: str | None) -> str | None:
-    """Return a phone number in E.164 (``+13055550123``), or None if the text is not exactly one phone number.
+    """Return a phone number in E.164 form (``+13055550123``), or None if the text is not exactly one phone number.
 
     Accepts the usual punctuation. A number with ten digits counts as North American. Rejects letters, extensions, and
     lengths that do not exist in the country. If the result is not None, the SQL function ``e164`` returns the same

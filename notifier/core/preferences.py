@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preferences:
-    """A subscriber's preferences. A default replaces a stored value that is missing or has the wrong type."""
+    """A subscriber's preferences. If a stored value is missing or has the wrong type, the default applies."""
 
     lead_alerts: bool = True
     daily_digest: bool = True

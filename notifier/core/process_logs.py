@@ -1,4 +1,7 @@
-"""Prepares a process: sets the log format, replaces messages in logs with their ids, and checks the settings."""
+"""Prepares a process.
+
+Sets the log format, replaces Dramatiq messages in logs with their ids, and checks the settings.
+"""
 
 from __future__ import annotations
 

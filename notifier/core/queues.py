@@ -55,7 +55,7 @@ QUEUES: Mapping[str, Queue] = MappingProxyType(
     {queue.queue_name: queue for queue in (LOOKUPS, VOICE, SMS, EMAIL, ADMIN)}
 )
 
-#: The queue for each delivery kind. A kind and the actor that enqueues it have the same name.
+#: Maps each delivery kind to its queue. A delivery kind has the same name as the actor that enqueues it.
 KINDS: Mapping[str, Queue] = {
     "new_lead_alert": EMAIL,
     "daily_digest": EMAIL,

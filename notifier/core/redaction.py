@@ -1,4 +1,4 @@
-"""Redaction for logs and dead letters: only ids of messages and code locations of exceptions remain."""
+"""Redaction for logs and dead letters: messages are reduced to ids, and exceptions to code locations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import dramatiq
 from dramatiq import Message, MessageProxy
 
-#: Names of arguments that are ids and contain no personal data.
+#: The names of arguments, mostly ids, that contain no personal data.
 IDS = frozenset(
     {
         "subscriber_id",
@@ -34,7 +34,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_:-]{1,40}")
 
 
 def ids_of(message: Message[Any] | MessageProxy) -> dict[str, Any]:
-    """Return the message's arguments that are ids, by name. ``hidden`` is the number of other arguments."""
+    """Return the message's arguments that are ids, by name. The result's ``hidden`` counts the other arguments."""
     given = _by_name(message)
     known = {name: value for name, value in given.items() if name in IDS and _is_harmless(value)}
     hidden = len(message.args) + len(message.kwargs) - len(known)

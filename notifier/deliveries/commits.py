@@ -16,13 +16,13 @@ from notifier.core.errors import OutcomeNotRecorded
 Cursor = psycopg.Cursor[DictRow]
 T = TypeVar("T")
 
-#: How many seconds a worker tries to record an outcome while the database is down. After this time, the leader marks
-#: the deliveries as unknown.
+#: How many seconds a worker keeps trying to record an outcome while the database is down. After this time, the leader
+#: marks the deliveries as unknown.
 RECORD_TIMEOUT = 30.0
 
 
 class _RowLocked(Exception):
-    """Another session has locked a row that an outcome changes."""
+    """Another session has locked a row that must change when an outcome is recorded."""
 
 
 def commit(transact: Callable[[Cursor], T]) -> T:

@@ -34,7 +34,7 @@ def dispatch(
     """
     ids = [one.delivery_id for one in sent]
     try:
-        # Start to measure the time before the claim is checked, because a process may be frozen at any point.
+        # Start the timer before the claim is checked, because the process may be frozen at any point.
         with sending_within(SEND_SECONDS):
             if not lifecycle.keep(claim, ids):
                 return

@@ -1,7 +1,7 @@
 """Enqueues deliveries: writes their rows, token holds and ledger entries in one transaction.
 
 Threads that enqueue single deliveries at the same time share a transaction, because a transaction with eight rows takes
-little longer than a transaction with one row.
+only slightly longer than a transaction with one row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DeliveryRequest:
     """A delivery to enqueue.
 
     ``params`` are the actor's arguments by name, except the subscriber and the lead. ``priority`` orders deliveries of
-    one kind. The default of ``priority`` is the lead's score. The default of ``tokens`` is the kind's price. The
+    one kind. The default for ``priority`` is the lead's score. The default for ``tokens`` is the kind's price. The
     delivery is due ``delay`` after ``not_before``, which defaults to now. The SQL function ``delivery_key`` completes
     the dedupe keys ``trial:{days}`` and ``low``.
     """

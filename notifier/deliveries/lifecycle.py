@@ -79,7 +79,7 @@ def claim(queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 
 def requeue_unconfirmed_claims(cursor: Cursor) -> None:
-    """Requeue deliveries that this process tried to claim, if a lost connection left the claim unconfirmed."""
+    """Requeue deliveries that this process tried to claim before it lost the connection to the database."""
     if keys := list(_unconfirmed_claims):
         rows(cursor, "deliveries/requeue_unconfirmed_claims", keys=keys)
         for _ in keys:
@@ -109,7 +109,7 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:
     """Record that the provider accepted ``sent``: settle the tokens and close the breakers.
 
-    While the database is down, functions that finish a claim retry for RECORD_TIMEOUT seconds and then raise
+    While the database is down, each function that finishes a claim retries for RECORD_TIMEOUT seconds and then raises
     OutcomeNotRecorded.
     """
 
@@ -157,10 +157,11 @@ def requeue(
 ) -> None:
     """Requeue deliveries that were not sent.
 
-    The kind's retry delays or the provider determine when the deliveries are due again. Throttled, ProviderUnavailable
-    and KindUnavailable do not count as attempts, and open the breaker of the queue or of the kind. ProviderUnavailable
-    and KindUnavailable also alert on-call. If ``before_request`` is true, no request went out. In this case, only
-    deliveries that are still ``sending`` are requeued, and the other deliveries in ``ids`` keep their outcome.
+    The kind's retry delays or the provider determine when the deliveries are due again. The errors ``Throttled``,
+    ``ProviderUnavailable`` and ``KindUnavailable`` do not count as attempts, and open the queue's breaker or the kind's
+    breaker. If ``error`` is ``ProviderUnavailable`` or ``KindUnavailable``, on-call is alerted. If ``before_request``
+    is true, no request went out. In this case, only deliveries that are still ``sending`` are requeued, and the other
+    deliveries in ``ids`` keep their outcome.
     """
     wait = breakers.seconds_to_wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__

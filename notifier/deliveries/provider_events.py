@@ -1,7 +1,8 @@
 """Events from providers. Each event is stored once and then applied to its delivery. Events may arrive in any order.
 
-The web process stores a callback's event before it answers, and applies the event after the answer. If the web process
-ends before it applies the event, the leader applies it. The table ``event_meanings`` says what each event means.
+The web process stores a callback's event before it responds to the provider, and applies the event after the response.
+If the web process ends before it applies the event, the leader applies it. The table ``event_meanings`` says what each
+event means.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from notifier.core.states import ACCEPTED_STATES, State, transitions
 
 log = get_logger(__name__)
 
-#: If a provider reports within this time that an SMS or e-mail was not delivered, its tokens are refunded.
+#: If a provider reports within this time that an SMS or e-mail was not delivered, the message's tokens are refunded.
 REFUND_WITHIN = timedelta(hours=72)
 #: The maximum number of deliveries that one transaction changes.
 BATCH = 2_000

@@ -1,4 +1,4 @@
-"""Carries out what a delivery's final state requires: settles or releases its tokens, and records dead letters."""
+"""Settles or releases a delivery's tokens, and records dead letters, depending on the delivery's final state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from notifier.deliveries.commits import Cursor
 
 
 def settle_or_release(cursor: Cursor, ids: Sequence[int], state: State, reason: str | None) -> None:
-    """Settle or release the tokens of deliveries, as ``state`` requires, and record dead letters for operators."""
+    """Settle or release the deliveries' tokens, depending on ``state``, and record dead letters for operators."""
     if state in ACCEPTED_STATES:
         # Do not settle calls here. When a call ends, its duration determines how many tokens are settled.
         cursor.execute(

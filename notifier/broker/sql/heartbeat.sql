@@ -1,5 +1,5 @@
--- Record a heartbeat for each queue, with the number of waiting deliveries. This number comes from the due rows,
--- because the wake-ups in Redis do not show it.
+-- Record a heartbeat for each queue, with the number of waiting deliveries. The statement counts the due rows, because
+-- the wake-ups in Redis do not show how many deliveries wait.
 WITH silent AS (
     DELETE FROM lane_status WHERE heartbeat_at < now() - interval '1 day'
 ), due AS (

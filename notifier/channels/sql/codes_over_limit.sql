@@ -1,6 +1,6 @@
--- Return the verification codes that exceed an hourly limit, with the limit's name. Store the phone numbers of the
--- other codes, so that the limits count these codes before they are sent. The caller holds a lock until its transaction
--- ends.
+-- Return the verification codes that exceed an hourly limit, with the limit's name. For the other codes, store the
+-- recipients' phone numbers, so that the limits count these codes before they are sent. The caller holds a lock until
+-- its transaction ends.
 WITH requested AS (
     SELECT d.id, d.subscriber_id, r.number
     FROM unnest(%(ids)s::bigint[], %(numbers)s::text[]) AS r (id, number)

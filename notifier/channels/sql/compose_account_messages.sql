@@ -1,5 +1,5 @@
--- Select the content of account e-mails and SMS. tokens_used is the number of settled tokens minus the number of
--- refunded tokens.
+-- Select the content of account e-mails and account SMS messages. tokens_used is the number of settled tokens minus the
+-- number of refunded tokens.
 SELECT r.*,
        CASE WHEN r.kind = 'expiring_trial' THEN (
            SELECT coalesce(sum(CASE e.entry WHEN 'settle' THEN e.tokens ELSE -e.tokens END), 0)

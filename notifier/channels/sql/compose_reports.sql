@@ -1,5 +1,5 @@
--- Select the content of weekly reports: the leads that the subscriber was notified about that week, and each lead's
--- status.
+-- Select the content of weekly reports: the leads that the subscriber was notified about in the report's week, and each
+-- lead's status.
 WITH report AS MATERIALIZED (
     SELECT r.*, (r.params ->> 'week_start')::date AS first_day
     FROM delivery_recipients r

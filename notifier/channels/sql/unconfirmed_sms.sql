@@ -1,5 +1,5 @@
--- Select the SMS to ask Twilio about: SMS whose outcome is unknown, SMS that have had no final status for an hour, and
--- parked SMS. A parked SMS is checked once an hour for a day.
+-- Select the SMS messages to ask Twilio about: messages whose outcome is unknown, messages that have had no final
+-- status for an hour, and parked messages. A parked SMS is checked once an hour for a day.
 SELECT d.id, d.kind, d.state, d.lead_id, d.provider_id, d.body, d.claimed_at,
        coalesce(d.recipient, u.phone_number) AS recipient
 FROM deliveries d

@@ -1,6 +1,6 @@
--- Apply stored events to their deliveries, and suppress addresses. All events of a delivery together determine its new
--- state, so the order of the events and repeated events do not matter. Deliveries that another transaction has locked
--- wait for the next run.
+-- Apply stored events to their deliveries, and suppress addresses. A delivery's new state depends on all of its events
+-- together, so the order of the events does not matter, and repeated events change nothing. Deliveries that another
+-- transaction has locked wait for the next run.
 WITH locked AS MATERIALIZED (
     SELECT d.id, d.state, d.channel, d.recipient, d.subscriber_id
     FROM deliveries d

@@ -1,7 +1,7 @@
--- Claim due deliveries of one kind, by priority and age. Kinds that people wait for come first. While the breaker of
--- the queue or of the kind is open, claim only one trial in each trial interval. An e-mail that is sent again is
--- claimed alone, because another e-mail in its batch may have made the outcome unknown. Rows that another transaction
--- has locked are skipped.
+-- Claim due deliveries of one kind, by priority and age. Kinds that a person is waiting for come first. While the
+-- queue's breaker or the kind's breaker is open, claim only one delivery, as a trial, in each trial interval. An e-mail
+-- that is sent again is claimed alone, because another e-mail in its batch may have made the outcome unknown. Rows that
+-- another transaction has locked are skipped.
 WITH first AS MATERIALIZED (
     SELECT d.id, d.kind, d.resends
     FROM (SELECT kind, claim_order FROM delivery_kinds

@@ -1,5 +1,5 @@
--- Enqueue the requested deliveries, and return the new or existing delivery for each request. The database fills in the
--- dedupe keys and priorities that depend on stored rows.
+-- Enqueue the requested deliveries, and return the new or existing delivery for each request. The statement fills in
+-- the dedupe keys and priorities that depend on stored rows.
 WITH requested AS MATERIALIZED (
     SELECT r.position, r.kind, r.subscriber_id, r.lead_id, r.params::jsonb AS params, r.tokens,
            coalesce(r.priority, l.lead_score, 0) AS priority,

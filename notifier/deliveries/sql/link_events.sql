@@ -1,4 +1,4 @@
--- Link events to deliveries by the provider's id, for events that arrived before the delivery stored this id. E-mails
+-- Use the provider's id to link events to deliveries, if the events arrived before the delivery stored this id. E-mails
 -- are left out, because all e-mails in a request share one id.
 UPDATE delivery_events e
 SET delivery_id = d.id

@@ -1,4 +1,5 @@
--- Return one row for each queue: deliveries by state, the age of the oldest due delivery, workers and dead letters.
+-- Return one row for each queue: the number of deliveries by state, the age of the oldest due delivery, and the numbers
+-- of workers and dead letters.
 SELECT q.queue_name,
        coalesce(d.due, 0) AS due, coalesce(d.later, 0) AS later, coalesce(d.sending, 0) AS sending,
        coalesce(d.unknown, 0) AS unknown, coalesce(d.parked, 0) AS parked,

@@ -1,6 +1,6 @@
 -- Requeue claimed deliveries. A refusal counts as an attempt, and the kind's retry delays determine the wait. When the
--- delays are used up, the delivery becomes dead. A request does not count as an attempt if the provider throttled it
--- (429) or was unavailable.
+-- delays are used up, the delivery becomes dead. If the provider throttled the request (429) or was unavailable, the
+-- request does not count as an attempt.
 UPDATE deliveries d
 SET state = CASE WHEN %(is_attempt)s AND d.attempts > cardinality(k.retry_delays) THEN 'dead' ELSE 'queued' END,
     attempts = d.attempts - CASE WHEN %(is_attempt)s THEN 0 ELSE 1 END,
