@@ -1,4 +1,4 @@
-"""Property lookups: ``client`` is for the app, ``worker`` calls the county's API, and ``listener`` wakes callers."""
+"""Property lookups. The app calls ``client``, ``worker`` calls the county's API, and ``listener`` wakes callers."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ MAX_AGE_DAYS = 30
 #: The delay (s) before each retry. A call to the API takes at most 3 s, so a lookup ends within 26 s.
 RETRY_DELAYS = (2, 4, 8)
 CALLS_SECONDS = 16
-#: The interval (s) at which a waiting caller looks for the answer without a wake-up, in case a wake-up is lost.
+#: A waiting caller also looks for the answer at this interval (s), in case a wake-up is lost.
 LOOK_AGAIN_SECONDS = 2.0
 #: The error codes of lookups that failed because no unit was left for the day.
 UNIT_CAPS = frozenset({"unit_cap", "subscriber_unit_cap"})
@@ -54,7 +54,7 @@ class MalformedFolio(ValueError):
 
 
 class LookupPending(Exception):
-    """The lookup has no answer yet. Ask again with ``notifier.lookups.result(lookup_id)``, or over HTTP."""
+    """The lookup has no answer yet. Ask again later with ``notifier.lookups.result(lookup_id)`` or over HTTP."""
 
     def __init__(self, lookup_id: int) -> None:
         super().__init__(f"lookup {lookup_id} has no answer yet: ask again with this id")
@@ -92,7 +92,7 @@ class AnswerWait:
     """
 
     def __init__(self, folio_number: str, subscriber_id: int, timeout: float) -> None:
-        """Find the cached answer or request a lookup, like ``request_lookup``. ``timeout`` is in seconds."""
+        """Find the cached answer or request a lookup, as ``request_lookup`` does. ``timeout`` is in seconds."""
         self._deadline = time.monotonic() + timeout
         self._subscriber_id = subscriber_id
         self._request = request_lookup(folio_number, subscriber_id)

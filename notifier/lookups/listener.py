@@ -20,7 +20,7 @@ RECONNECT_SECONDS = 0.5
 
 
 class Listener:
-    """Calls the functions that are registered for a folio when a lookup of the folio ends. Thread-safe."""
+    """When a lookup of a folio ends, calls the functions that are registered for the folio. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -32,7 +32,8 @@ class Listener:
     def registered(self, folio: str, wake: Callable[[], object]) -> Iterator[None]:
         """During the block, call ``wake`` from the listener's thread whenever a lookup of ``folio`` ends.
 
-        The listener also calls ``wake`` each time it connects, because PostgreSQL does not keep earlier notifications.
+        The listener also calls ``wake`` each time it connects, because PostgreSQL does not deliver notifications that
+        were sent before the connection listened.
         """
         self._start()
         with self._lock:

@@ -22,14 +22,14 @@ from notifier.providers.county_api import Denied
 from notifier.providers.http import sending_within
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
-#: The maximum time (s) between a claim and the beginning of its call. The leader requeues a lookup 10 s after its
-#: claim.
+#: The maximum time (s) from the claim of a lookup to the start of its API call. The leader requeues a lookup 10 s after
+#: its claim.
 SEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class LookupRequest:
-    """A lookup that only this process may send to the API now. ``attempt`` counts from 1."""
+    """A lookup that this process has claimed and may send to the API. ``attempt`` counts from 1."""
 
     lookup_id: int
     folio: str
@@ -42,12 +42,12 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
     If ``lookup_id`` is None, request the lookup first. Raises dramatiq's Retry if the API must be called again, and
     LookupFailed if the lookup failed.
     """
-    if lookup_id is None:  # another program enqueued the message without a row
+    if lookup_id is None:  # another program enqueued the message without inserting a row
         requested = client.request_lookup(folio_number, subscriber_id)
         if requested.lookup_id is None:
             return
         lookup_id = requested.lookup_id
-    # Do not call the API later. If this process was frozen, another worker may have claimed the lookup.
+    # After this time, do not call the API. If this process was frozen, another worker may have claimed the lookup.
     with sending_within(SEND_SECONDS):
         request = _claim(lookup_id)
         if request is not None:
@@ -149,7 +149,7 @@ def _fail(request: LookupRequest, error: ProviderError) -> None:
 
 
 def _costs_nothing(error: ProviderError) -> bool:
-    """Return whether the reserved unit goes back to the budget.
+    """Return whether the reserved unit is returned to the budget.
 
     If the outcome of the call is unknown, the unit counts as used.
     """

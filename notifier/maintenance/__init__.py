@@ -1,1 +1,1 @@
-"""The work of the leader, which is one worker process: periodic tasks and the Airflow watchdog."""
+"""The leader's work: periodic tasks and the Airflow watchdog. The leader is one of the worker processes."""

@@ -1,4 +1,4 @@
-"""Alerts on-call when Airflow has stopped, because a stopped Airflow cannot send alerts."""
+"""Alerts on-call when Airflow has stopped, because Airflow itself cannot send alerts then."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class AirflowWatchdog:
 
 
 def alert_when_quiet(connection: psycopg.Connection, *, since: datetime) -> bool:
-    """Alert on-call once an hour while the latest row in ``queue_metrics`` is older than 15 minutes.
+    """Alert on-call once per hour while the latest row in ``queue_metrics`` is older than 15 minutes.
 
-    Reports the recovery when there is a new row. If the table has no row, the 15 minutes are counted from ``since``.
-    Returns whether Airflow is quiet.
+    Reports the recovery when a new row appears. If the table is empty, the 15 minutes are counted from ``since``.
+    Returns whether Airflow seems to have stopped.
     """
     row = connection.execute(
         "SELECT coalesce(max(recorded_at), %(since)s) AS last,"

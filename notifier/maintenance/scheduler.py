@@ -19,14 +19,14 @@ log = get_logger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-#: Timeouts (ms) for periodic tasks: for a statement, for waiting for a lock, and for the open transaction of a frozen
-#: process.
+#: Timeouts (ms) for periodic tasks. They limit how long a statement may run, how long a statement may wait for a lock,
+#: and how long a frozen process may keep a transaction open.
 LIMITS = "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=20000"
 
 
 @dataclass(frozen=True)
 class PeriodicTask:
-    """A task that runs every ``seconds``. If ``seconds`` is 0, the task runs in each round of the scheduler."""
+    """A task that runs every ``seconds`` seconds. If ``seconds`` is 0, the task runs in each round of the scheduler."""
 
     name: str
     run: Callable[[Connection], object]
@@ -34,7 +34,7 @@ class PeriodicTask:
     is_scaled: bool = False
     """True if ``NOTIFIER_TIME_SCALE`` multiplies the interval."""
     has_own_thread: bool = False
-    """True for a task that may take long, so that it does not delay the other tasks."""
+    """True for a task that may take a long time and would otherwise delay the other tasks."""
 
 
 class Scheduler:

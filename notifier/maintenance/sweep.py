@@ -27,7 +27,7 @@ STATEMENTS = (
 
 
 def sweep(connection: Connection) -> dict[str, int]:
-    """Run each statement in its own transaction. Returns how many deliveries changed to each state."""
+    """Run each statement in its own transaction. Returns the number of deliveries that changed to each state."""
     moved = {}
     for name, state in STATEMENTS:
         try:

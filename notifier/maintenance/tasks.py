@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 PARKED_ALERT_SECONDS = 10.0
 REPORTS_SECONDS = 10.0
-#: The number of SMS that must end with the same sender error before the queue stops.
+#: The number of SMS messages that must end with the same sender error before the queue stops.
 FAILED_REPORTS = 5
 REPORTS_CAUSE = "undelivered SMS"
 
@@ -34,12 +34,12 @@ def apply_events(connection: Connection) -> None:
 
 
 def write_ledger_backlog(connection: Connection) -> None:
-    """Write the ledger entries that had to wait because another session had locked their subscriber."""
+    """Write the ledger entries that had to wait because another session had locked the subscriber's row."""
     connection.execute(statement("deliveries/write_ledger_backlog"))
 
 
 def wake_due_queues(connection: Connection) -> None:
-    """Wake each queue that has due deliveries. Each batch gets one wake-up."""
+    """Wake each queue that has due deliveries. Sends one wake-up for each batch."""
     with connection.cursor(row_factory=dict_row) as cursor:
         due = rows(cursor, "maintenance/due_queues", kinds=list(KINDS))
     for row in due:
@@ -52,7 +52,7 @@ def wake_due_queues(connection: Connection) -> None:
 
 
 def sweep_lookups(connection: Connection) -> None:
-    """Wake a worker again for lookups whose message was lost.
+    """Wake a worker again for lookups whose messages were lost.
 
     If no worker claimed a lookup in time, mark the lookup as failed.
     """
@@ -66,7 +66,7 @@ def refresh_after_merge(connection: Connection) -> None:
 
 
 def reconcile_sms(connection: Connection) -> None:
-    """Wake a worker to ask Twilio about SMS whose outcome is unknown or overdue."""
+    """Wake a worker to ask Twilio about SMS messages whose outcome is unknown or overdue."""
     with connection.cursor(row_factory=dict_row) as cursor:
         unconfirmed = rows(cursor, "channels/unconfirmed_sms", scale=settings.notifier_time_scale, limit=1)
     if unconfirmed:
@@ -98,7 +98,7 @@ def recover_dead_letters(connection: Connection) -> None:
 
 
 def watch_sms_reports(connection: Connection) -> None:
-    """Stop the SMS queue and alert on-call while reports say that the sender's SMS are not delivered.
+    """Stop the SMS queue and alert on-call while reports say that the sender's SMS messages are not delivered.
 
     Twilio accepts an SMS even if its sender is not registered or a carrier will filter it, and reports the failure
     later.

@@ -1,1 +1,1 @@
-"""The wording of messages: functions that turn composed rows into template fields and SMS texts."""
+"""The wording of messages. The functions turn rows from ``compose_*.sql`` into template fields and SMS texts."""

@@ -72,7 +72,7 @@ def low_balance(row: Row) -> dict[str, Any]:
 
 
 def call_failed(row: Row) -> dict[str, Any]:
-    """Return the fields of ``call_failed``: the call, why it was not made, and the number of tokens returned."""
+    """Return the fields of ``call_failed``: the call, the reason why it was not made, and the returned tokens."""
     return {
         "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "property_address": street_address(row),

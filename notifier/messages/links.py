@@ -20,7 +20,7 @@ def mark(purpose: str, text: str) -> str:
 
 
 def unsubscribe_url(subscriber_id: int) -> str:
-    """Return a subscriber's unsubscribe link, which is signed."""
+    """Return a subscriber's signed unsubscribe link."""
     address = settings.api_url if settings.is_set("api_url") else "http://localhost:8000"
     return f"{address}/unsubscribe?token={unsubscribe_token(subscriber_id)}"
 
@@ -36,7 +36,7 @@ def signed_id(purpose: str, number: int) -> str:
 
 
 def id_of(purpose: str, text: str) -> int | None:
-    """Return the id in a string that ``signed_id`` made for the same ``purpose``, or None for any other string."""
+    """Return the id from a string that ``signed_id`` made for the same ``purpose``, or None for any other string."""
     number, _, _ = text.partition(".")
     # Check the string first, because int() also accepts non-ASCII digits and numbers that are too long for an id.
     if not (number.isascii() and number.isdigit() and len(number) < 19):

@@ -1,4 +1,4 @@
-"""Verification codes: encrypted until they are sent, and masked in stored texts."""
+"""Encrypts verification codes until they are sent, and masks them in stored texts."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 def one_line(text: str | None, limit: int) -> str:
     """Return untrusted text as one line of at most ``limit`` characters, without invisible characters.
 
-    The function also removes control characters, which XML forbids, and marks that change the direction of text.
+    The function also removes control characters, which XML forbids, and the marks that change the direction of text.
     """
     shown = "".join(_shown(character) for character in unicodedata.normalize("NFKC", text or ""))
     return " ".join(shown.split())[:limit].rstrip()
@@ -46,7 +46,7 @@ def street_address(row: Mapping[str, Any]) -> str:
     written = one_line(row["address"], _STREET_LENGTH)
     street, unit = recorded(written, _STREET_LENGTH), recorded(row["unit"], _UNIT_LENGTH)
     line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
-    # An SMS omits letters such as Ø, so the digits on both sides of the letter could form a phone number.
+    # An SMS omits letters such as Ø, so the digits before and after an omitted letter could form a phone number.
     has_number = any(map(_PHONE_NUMBER.search, (line, gsm.plain(line))))
     return line if _STREET.fullmatch(written) and not has_number else ADDRESS_UNKNOWN
 
@@ -64,7 +64,7 @@ def long_date(day: date) -> str:
 
 
 def _shown(character: str) -> str:
-    """Return a character as shown on one line: a space for a line break, and nothing for an invisible character."""
+    """Return a character, a space in place of a line break, or an empty string in place of an invisible character."""
     category = unicodedata.category(character)
     if category[0] == "Z" or character in "\t\n\v\f\r\x85":
         return " "

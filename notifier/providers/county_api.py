@@ -38,8 +38,8 @@ CALL_SECONDS = 3.0
 SUCCESS = {"SUCCESSFUL", "OK"}
 #: A refusal with one of these words is about the account (its key or units), not about the folio.
 ACCOUNT_WORDS = ("authkey", "auth key", "unit")
-#: The maximum size (bytes) of an unpacked answer, and the size of one read. The largest known answer is smaller than a
-#: megabyte.
+#: The maximum size (bytes) of a decompressed answer, and the size of one read. The largest known answer is smaller than
+#: a megabyte.
 LARGEST_ANSWER = 16_000_000
 READ_BYTES = 1 << 16
 #: The database stores the number of remaining units as an integer.
@@ -59,9 +59,11 @@ class Denied(PermanentFailure):
 
 @dataclass(frozen=True)
 class Answer:
-    """The API's answer: one record with our field names for each party of each document, and the remaining units.
+    """The API's answer.
 
-    ``rows`` is the number of rows that identify a document. Some parties have a record but no row.
+    ``records`` contains one record, with our field names, for each party to each document. ``balance`` is the number of
+    remaining units, if known. ``rows`` is the number of rows that identify a document. Some records are for parties
+    that have no row.
     """
 
     records: list[Record]
@@ -138,7 +140,7 @@ def _rows(listed: Any) -> list[Mapping[str, Any]]:
     """Return the rows in ``OfficialRecordList``.
 
     The value is null, a list of rows, or an object that contains one row or a list of rows. Raises OutcomeUnknown for
-    anything else.
+    any other value.
     """
     if isinstance(listed, Mapping):
         listed = listed.get("OfficialRecords")
@@ -150,7 +152,7 @@ def _rows(listed: Any) -> list[Mapping[str, Any]]:
 
 @cache
 def _connections(address: str) -> urllib3.PoolManager:
-    """Return the connection pool for the county, with a proxy if an environment variable names one.
+    """Return the connection pool for the county's API, with a proxy if an environment variable names one.
 
     The pool comes from urllib3, because a call through a ``requests`` session would take twice as long.
     """

@@ -34,7 +34,7 @@ def records_of(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
 def other_parties(rows: Iterable[Mapping[str, Any]], folio: str) -> list[Record]:
     """Return records for parties that have no row.
 
-    If all rows for a document are for one side, their ``SECOND_PARTY`` values name the other side.
+    If all rows for a document are for parties on one side, the rows' ``SECOND_PARTY`` values name the other side.
     """
     named = [(record, text(row.get("SECOND_PARTY"))) for row in rows if (record := _record(row, folio))]
     named.sort(key=lambda pair: _document(pair[0]))

@@ -1,7 +1,7 @@
 """HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries.
 
-A request raises Refused if it fails before its first byte is sent: the host name does not resolve, or the connection or
-TLS handshake fails. If no answer comes back after the first byte, the request raises OutcomeUnknown.
+A request raises Refused if it fails before its first byte is sent, because the host name does not resolve or the
+connection or TLS handshake fails. If no answer comes back after the first byte, the request raises OutcomeUnknown.
 """
 
 from __future__ import annotations
@@ -85,7 +85,10 @@ class _TimelyResponse(HTTPResponse):
 
 
 class _CarefulConnection(HTTPConnection):
-    """A connection that raises Refused for any error before a request is sent, and is not reused after a long pause."""
+    """A connection that raises Refused for any error before a request is sent.
+
+    A pool does not reuse the connection after a long pause.
+    """
 
     response_class = _TimelyResponse
 
@@ -106,7 +109,10 @@ class _CarefulConnection(HTTPConnection):
             raise Refused(f"no connection to the provider ({type(error).__name__})", code="connect") from None
 
     def send(self, data: Any) -> None:
-        """Send part of a request. Raises TooLate after the time limit. No provider accepts an incomplete request."""
+        """Send part of a request.
+
+        Raises TooLate after the time limit, because no provider acts on an incomplete request.
+        """
         if self.sock is None:
             self.connect()
         if time.monotonic() > _send_before.get():

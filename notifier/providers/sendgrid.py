@@ -23,9 +23,10 @@ from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, r
 
 #: The fields of a request that all e-mails of a kind share.
 KIND_FIELDS = {"template_id", "from"}
-#: The pattern for field names in SendGrid's answer that contain the position of a rejected e-mail.
+#: The field names in SendGrid's answer that match this pattern contain the position of a rejected e-mail.
 _POSITION = re.compile(r"personalizations\.([0-9]{1,4})(?![0-9])")
-#: SendGrid's ids have about 22 characters. A longer one would not fit into an index, and the outcome would be lost.
+#: SendGrid's ids have about 22 characters. A longer id would not fit into an index, so the outcome of the request could
+#: not be stored.
 MESSAGE_ID_LENGTH = 200
 #: The form of a Unix time.
 _MOMENT = re.compile(r"[0-9]{1,12}")

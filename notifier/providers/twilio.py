@@ -1,6 +1,6 @@
-"""Sends SMS and starts calls through Twilio.
+"""Sends SMS messages and starts calls through Twilio.
 
-The meanings of some error codes are declared as data. For other codes, the HTTP status determines the meaning.
+This module declares the meanings of some error codes as data. For other codes, the HTTP status determines the meaning.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from notifier.providers.http import CONNECT_TIMEOUT, exchange, pooled_session, r
 
 #: The error codes for a recipient who has opted out (https://www.twilio.com/docs/api/errors).
 OPTED_OUT = {21610}
-#: The error codes for a problem with the credentials, the sender or the account. Every request would fail.
+#: The error codes for a problem with the credentials, the sender or the account. Until the problem is solved, every
+#: request fails.
 UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
 THROTTLED = {20429, 14107}
-#: The error codes for undelivered SMS if the sender is at fault. Other SMS from this sender will fail too. The causes
-#: are a suspended account, a carrier's filter, or a number that is not verified or registered
+#: The error codes for an SMS that was not delivered because of its sender. Other SMS messages from the same sender will
+#: also fail. The causes are a suspended account, a carrier's filter, or a number that is not verified or registered
 #: (https://www.twilio.com/docs/api/errors).
 SENDER_AT_FAULT = {30002, 30007, 30032, 30033, 30034, 30035}
 
@@ -50,7 +51,7 @@ def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None
 
 
 def sms_sender() -> str:
-    """Return the SID of the messaging service that sends SMS, or the sender's number if there is no service.
+    """Return the SID of the messaging service that sends SMS messages, or the sender's number if there is no service.
 
     Raises MissingSetting if neither is set.
     """

@@ -11,7 +11,7 @@ from notifier.core.errors import PermanentFailure
 from notifier.core.phone_numbers import e164
 from notifier.providers.twilio import client, translated_errors
 
-#: The maximum number of recent calls between two numbers that a search reads.
+#: The maximum number of calls that a search reads. A search finds recent calls between two numbers.
 LIMIT = 50
 
 
@@ -39,7 +39,7 @@ def fetch_call(sid: str) -> CallRecord | None:
 
 def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]:
     """Return the calls between two numbers since ``since``. An empty list does not prove that there was no call."""
-    # Twilio compares only the day, so search from the day before.
+    # Twilio compares only dates, so search from the previous day.
     day_before = since - timedelta(days=1)
     with translated_errors():
         found = client().calls.list(to=recipient, from_=sender, start_time_after=day_before, limit=LIMIT)
@@ -48,7 +48,7 @@ def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]
 
 
 def _record(call: CallInstance) -> CallRecord:
-    # The package exposes the caller's number publicly only in its display format.
+    # The package's only public attribute for the caller's number returns it in a display format.
     caller = str(call.from_formatted or "")
     return CallRecord(
         str(call.sid),

@@ -1,4 +1,4 @@
-"""Reads Twilio's records of SMS."""
+"""Reads Twilio's records of SMS messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from notifier.core.errors import Refused
 from notifier.providers.twilio import client, translated_errors
 
-#: The maximum number of recent SMS to a number that a search reads.
+#: The maximum number of SMS messages that a search reads. A search finds recent SMS messages to one number.
 LIMIT = 50
 
 
@@ -35,7 +35,7 @@ def fetch_sms(sid: str) -> SmsRecord:
 
 
 def find_sms(recipient: str) -> list[SmsRecord]:
-    """Return the latest SMS to a number.
+    """Return the latest SMS messages to a number.
 
     Twilio may list a new SMS only after a delay. Raises a ProviderError.
     """

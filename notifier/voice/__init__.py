@@ -1,1 +1,1 @@
-"""Calls: starts calls, answers Twilio during a call, and reconciles calls with Twilio's records."""
+"""Starts calls, tells Twilio what to say during a call, and reconciles calls with Twilio's records."""

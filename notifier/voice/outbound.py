@@ -1,6 +1,6 @@
 """Enqueues and starts outbound calls.
 
-A call's eligibility is decided when the call starts. A call starts at most once.
+A call's eligibility is checked when the call is about to start. A call starts at most once.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class OutboundCall:
 
 @dataclass(frozen=True)
 class Objection:
-    """The reason why a call must not start now. Either ``until`` defers the call, or ``state`` finishes it."""
+    """The reason why a call must not start now.
+
+    If ``state`` is set, the call ends in this state. Otherwise, the call is deferred until the time in ``until``.
+    """
 
     code: str
     state: State | None = None
@@ -73,13 +76,13 @@ def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
 
 
 def send(claim: Claim) -> None:
-    """Start the claim's eligible calls at the configured pace. Defers or finishes the other calls."""
+    """Start the claim's eligible calls at the configured rate. Defers or finishes the other calls."""
     for call in _compose(claim.ids):
         if found := objection(call):
             _apply(claim, call, found)
             continue
         time.sleep(_seconds_until_start(call.id))
-        # Consent, script and call window may have changed during the wait.
+        # The consent, the script or the call window may have changed during the wait.
         for current in _compose([call.id]):
             if found := objection(current):
                 _apply(claim, current, found)

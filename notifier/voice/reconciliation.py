@@ -69,7 +69,7 @@ def check_due(seconds: float = math.inf) -> None:
 
 
 def check_now(delivery_ids: Sequence[int]) -> None:
-    """Set the next check with Twilio to now for these calls."""
+    """Make these calls due now for a check with Twilio."""
     with transaction() as cursor:
         rows(cursor, "voice/check_calls_now", ids=list(delivery_ids))
 

@@ -1,4 +1,4 @@
-"""Responders choose the assistant's replies on a call after the greeting.
+"""Responders choose what the assistant says after the greeting of a call.
 
 The setting ``CALL_RESPONDER`` names the responder.
 """
@@ -27,7 +27,10 @@ class Script:
 
 @dataclass(frozen=True)
 class Turn:
-    """The words that the other person said in a turn. ``number`` counts turns from 1. ``said`` is empty for silence."""
+    """The words that the other person said in a turn.
+
+    ``number`` is the turn's number, counted from 1. ``said`` is empty if the person was silent.
+    """
 
     call_sid: str
     number: int
@@ -77,7 +80,10 @@ def reply(turn: Turn) -> Reply:
 
 @cache
 def responder(name: str) -> Responder:
-    """Return the responder that calling ``module:name`` creates. Raises ImportError or AttributeError."""
+    """Import ``module:name``, call it without arguments, and return the responder.
+
+    Raises ImportError or AttributeError.
+    """
     module, _, attribute = name.partition(":")
     made: Responder = getattr(import_module(module), attribute)()
     return made

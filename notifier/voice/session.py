@@ -28,7 +28,10 @@ _OPT_OUT = re.compile(
 
 
 class CallRefused(Exception):
-    """An inbound call that is not answered. The message is the reason: suppressed, lines_busy or caller_limit."""
+    """An inbound call that is not answered.
+
+    The exception's message is the reason: suppressed, lines_busy or caller_limit.
+    """
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,9 @@ def open_inbound(sid: str, caller: str, called: str) -> Call | None:
 
 
 def _open(cursor: psycopg.Cursor[DictRow], numbers: Mapping[str, str], owner: DictRow) -> str | None:
-    """Write the delivery of an inbound call. Returns the reason if the call is refused, and None otherwise."""
+    """Write the delivery for an inbound call. Returns the reason if the call is refused, and None otherwise."""
     longest, subscriber = pricing.longest_seconds(), owner["subscriber_id"]
-    # Take a lock, so that calls that arrive at the same time are counted one at a time.
+    # Take a lock, so that only one process at a time counts calls.
     cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:inbound'))")
     limits = {
         "lines": settings.inbound_lines,

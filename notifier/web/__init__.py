@@ -1,8 +1,8 @@
 """The notifier's web service, which ``uvicorn notifier.web:app`` runs.
 
-Each module with routes has one router: for provider callbacks, lookups, unsubscribing, health or metrics. Importing the
-package opens no connection. While the database is down, the service responds with 503, so that providers retry their
-callbacks.
+Each module that defines routes has one router. The routes are for provider callbacks, lookups, unsubscribing, health
+and metrics. Importing the package does not open any connection. While the database is down, the service responds with
+503, so that providers retry their callbacks.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def without_query(record: logging.LogRecord) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Configure the logs and the connections at startup, and close the listener and the pool at shutdown."""
+    """Configure logging and the connections at startup, and close the listener and the pool at shutdown."""
     configure_logs()
     connections.limit()
     logging.getLogger("uvicorn.access").addFilter(without_query)
@@ -88,8 +88,8 @@ async def client_is_gone(request: Request, error: Exception) -> Response:
 
 def make_app() -> FastAPI:
     """Return the app with all routers and error handlers."""
-    # Serve no API documentation, because this service is on the public internet. Do not redirect, because a redirect
-    # would contain the host from the request's Host header.
+    # Serve no API documentation, because this service is on the public internet. Do not redirect, because the
+    # redirect's URL would contain the host from the request's Host header.
     made = FastAPI(title="Miami-Dade leads: notifier", lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     made.add_middleware(RequestLimits)
     made.add_middleware(RequestContext)  # added after the limits, so that a refused request has an id too

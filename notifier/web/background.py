@@ -1,4 +1,4 @@
-"""Applies events in the background, after the answer to a callback.
+"""Applies events in the background, after the web service has answered the callback.
 
 If the process dies before it applies the events, the leader applies them.
 """

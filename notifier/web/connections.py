@@ -1,4 +1,4 @@
-"""Limits for connections: the size of the headers, the time for the headers, and the number of connections.
+"""Limits the size of headers, the time for receiving headers, and the number of open connections.
 
 uvicorn's own protocols wait for headers without a time limit, and httptools accepts headers of any size. ``limit`` adds
 the limits to both protocols, so that ``uvicorn notifier.web:app`` is safe with any options.
@@ -30,8 +30,8 @@ class LimitedConnection(asyncio.Protocol):
     """Extends a protocol class from uvicorn. Closes a connection if its client keeps the service waiting.
 
     If there are too many connections, the service closes the connection whose client has kept it waiting longest. A
-    genuine client sends its request within milliseconds, so its connection stays open. The names below come from
-    uvicorn. ``cycle`` is the latest request on the connection, or None before the first request.
+    genuine client sends its request within milliseconds, so its connection stays open. uvicorn defines the attributes
+    below. ``cycle`` is the latest request on the connection, or None before the first request.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -83,7 +83,7 @@ class LimitedConnection(asyncio.Protocol):
         return b""
 
     def on_response_complete(self) -> None:
-        """Start the time limit for reading the answer and for sending the next request's headers."""
+        """Start the time limit within which the client must read the answer and send the next request's headers."""
         super().on_response_complete()  # type: ignore[misc]  # uvicorn's
         if not self._has_request():
             self._wait_for_headers()
@@ -115,8 +115,8 @@ class LimitedConnection(asyncio.Protocol):
 def limit() -> None:
     """Make uvicorn apply the limits to all future connections, whichever protocol uvicorn was started with.
 
-    uvicorn chooses its protocol class before it imports the app, so this function makes the chosen class return a
-    subclass.
+    uvicorn chooses its protocol class before it imports the app, so this function makes the chosen class create
+    instances of a limited subclass.
     """
     for module, name in (("h11_impl", "H11Protocol"), ("httptools_impl", "HttpToolsProtocol")):
         if loaded := sys.modules.get(f"uvicorn.protocols.http.{module}"):

@@ -23,7 +23,7 @@ from notifier.web.single_flight import SingleFlight
 log = get_logger(__name__)
 router = APIRouter()
 
-#: Workers send a heartbeat every five seconds. A queue without a heartbeat for this time (s) counts as down.
+#: Workers send a heartbeat every five seconds. A queue counts as down after this time (s) without a heartbeat.
 HEARTBEAT_SECONDS = 30
 #: Each part must answer within this time (s).
 TIMEOUT = 2.0

@@ -85,7 +85,7 @@ def look_again(lookup_id: str) -> JSONResponse:
 
 
 async def _lookup(query: LookupQuery) -> dict[str, Any]:
-    """Look up a parcel like ``notifier.lookup``, but wait on the event loop."""
+    """Look up a parcel as ``notifier.lookup`` does, but wait on the event loop."""
     wait = await run_in_threadpool(AnswerWait, query.folio_number, query.subscriber_id, query.timeout)
     if wait.answer is not None:
         return wait.answer

@@ -1,7 +1,7 @@
 """``GET /metrics`` for Prometheus.
 
 The metrics come from PostgreSQL, so every web process gives the same answer. Like ``/health``, this page needs no
-token: it shows counts and the names of kinds, but no personal data.
+token: it shows counts and the names of delivery kinds, but no personal data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from notifier.web.single_flight import SingleFlight
 
 router = APIRouter()
 
-#: The description and the labels of each metric. The SQL returns label values in the same order.
+#: The description and the labels of each metric. The SQL queries return the values of the labels in the same order.
 METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_deliveries": (
         "Deliveries enqueued within 24 hours, and older deliveries that are not finished",
@@ -76,7 +76,7 @@ class Sample:
 
 @dataclass
 class CachedSamples:
-    """Keeps the samples from ``read`` for ``seconds``. Concurrent callers share one read."""
+    """Caches the samples from ``read`` for ``seconds`` seconds. Concurrent callers share one read."""
 
     read: Callable[[], list[Sample]]
     seconds: float

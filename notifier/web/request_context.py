@@ -14,7 +14,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class RequestContext:
-    """Uses the proxy's id or a new id, logs it as ``request_id``, and returns it in the header ``X-Request-ID``."""
+    """Logs the proxy's id, or a new id, as ``request_id``, and returns the id in the header ``X-Request-ID``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""Limits request bodies: their size for each route, their duration, and the memory of all large bodies together.
+"""Limits the size of a request body, the time for receiving it, and the memory for all large bodies together.
 
-The limits apply before routing. A body is read only when the route asks for it, which is after the route has checked
-the token or the signature header.
+The limits apply before routing. A body is read only when the route asks for it. A route first checks the token or the
+signature header.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OTHER_BYTES = 8 * 1024
 BODY_SECONDS = 10.0
 #: A body above this size counts as large.
 LARGE_BYTES = 64 * 1024
-#: The maximum size of all large bodies together.
+#: The maximum total size of all large bodies.
 MEMORY_BYTES = 16 * 1024 * 1024
 
 

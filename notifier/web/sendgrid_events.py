@@ -67,6 +67,9 @@ def _event(item: Any) -> Event | None:
 
 
 def _details(item: Mapping[str, Any]) -> dict[str, str]:
-    """Return the code for a failure. SendGrid's message is left out, because it may quote the address."""
+    """Return the code for a failure.
+
+    The code omits SendGrid's message, because the message may quote the e-mail address.
+    """
     code = str(item.get("status") or item.get("type") or "")
     return {"code": code} if re.fullmatch(r"[\w.-]{1,20}", code) else {}

@@ -1,8 +1,8 @@
 """Checks the signatures of callbacks. A body is verified before any part of it is stored or logged.
 
-A wrong, malformed or missing signature always gets a 403. If a signature header cannot be the provider's, the request
-is refused before the body is read. The verification runs in a thread, and its duration is proportional to the body's
-size.
+A wrong, malformed or missing signature always gets a 403. If a signature header cannot have come from the provider, the
+request is refused before the body is read. The verification runs in a thread, and its duration is proportional to the
+body's size.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class _Fields(dict[str, list[str]]):
 
 
 async def twilio_body(request: Request) -> bytes:
-    """Return the raw body. Responds with 403 without reading the body if the signature header cannot be Twilio's."""
+    """Return the raw body.
+
+    Responds with 403 without reading the body if the signature header cannot have come from Twilio.
+    """
     if not _TWILIO_SIGNATURE.fullmatch(twilio_signature(request)):
         raise FORGED
     return await request.body()
@@ -65,7 +68,8 @@ def twilio_form(request: Request, body: Annotated[bytes, Depends(twilio_body)]) 
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     # Twilio signs the URL and the fields as one string. If every field name starts with a letter, the end of the URL
-    # cannot be read as the start of a field: ?delivery_id=11 is not ?delivery_id=1 followed by a field "1...".
+    # cannot be read as the start of a field. For example, ?delivery_id=11 cannot be read as ?delivery_id=1 followed by
+    # a field whose name starts with "1".
     if not all(name[:1].isalpha() for name in fields):
         raise FORGED
     validator = RequestValidator(settings.twilio_auth_token.get_secret_value())

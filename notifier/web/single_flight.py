@@ -15,8 +15,8 @@ T = TypeVar("T")
 class SingleFlight(Generic[T]):
     """Runs ``read`` in a thread. All callers that ask while ``read`` is running share the result.
 
-    Anybody can request the pages that need no token. Even while the database stalls, such a page occupies only one
-    thread, however many requests arrive.
+    Anybody can request the pages that need no token. Even while the database stalls, each page that uses this class
+    occupies only one thread, however many requests arrive.
     """
 
     def __init__(self, read: Callable[[], T], timeout: float) -> None:
@@ -25,7 +25,7 @@ class SingleFlight(Generic[T]):
         self._reading: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return what ``read`` returns. Responds with 503 after ``timeout`` seconds, while the read continues."""
+        """Return what ``read`` returns. Responds with 503 after ``timeout`` seconds, but lets the read continue."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.ensure_future(run_in_threadpool(self._read))
             self._reading.add_done_callback(_ignore_error)

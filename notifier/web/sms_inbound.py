@@ -32,7 +32,10 @@ ANSWERS = {
 
 @router.post("/inbound")
 def sms_inbound(request: Request, form: TwilioForm) -> Response:
-    """Suppress SMS and calls to the sender's number on STOP, and allow them on START, once for each inbound SMS."""
+    """On STOP, suppress SMS messages and calls to the sender's number.
+
+    On START, allow them again. Each inbound SMS has an effect only once.
+    """
     keyword, sender = _keyword(form.get("Body", "")), e164(word(form, "From"))
     answer = MessagingResponse()
     if keyword and sender:
@@ -49,7 +52,7 @@ def _keys(request: Request, form: Form, keyword: str) -> list[str]:
     """Return the keys that identify an inbound SMS: its signature, and its SID if it has one.
 
     An attacker can divide a recorded request into different fields, for example without the SID, and the signature
-    stays valid. The signature therefore identifies the request, however it is divided.
+    stays valid. The signature therefore identifies the request, however the request is divided.
     """
     signature = hashlib.sha256(twilio_signature(request).encode()).hexdigest()
     sid = word(form, "MessageSid", "SmsSid")
@@ -59,7 +62,7 @@ def _keys(request: Request, form: Form, keyword: str) -> list[str]:
 def _may_answer(form: Form, keyword: str, sender: str) -> bool:
     """Return whether the sender gets an answer.
 
-    Each answer costs money, so a sender gets at most one answer an hour for the same keyword.
+    Each answer costs money, so a sender gets at most one answer per hour for the same keyword.
     """
     mark = links.mark("sms_answer", f"{sender}:{keyword}")
     with transaction() as cursor:
@@ -67,7 +70,7 @@ def _may_answer(form: Form, keyword: str, sender: str) -> bool:
 
 
 def _keyword(body: str) -> str | None:
-    """Return the keyword that is the whole SMS or its first line: some phones add a signature."""
+    """Return the keyword if the whole SMS or its first line is a keyword. Some phones add a signature below it."""
     # Some phones write full-width letters.
     written = re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", body)).upper().strip()
     texts = (" ".join(part.split()) for part in (written, written.partition("\n")[0]))

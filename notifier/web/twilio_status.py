@@ -1,4 +1,6 @@
-"""``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/recording`` receive Twilio's reports on SMS and calls.
+"""Receives Twilio's reports on SMS messages and calls.
+
+The routes are ``POST /twilio/sms/status``, ``/twilio/voice/status`` and ``/twilio/voice/recording``.
 
 The callback URL contains the delivery's id. A callback therefore identifies its delivery even if it arrives before our
 own commit, or if our commit was lost.
@@ -87,8 +89,8 @@ def delivery(text: str) -> int | None:
 def word(form: Form, *names: str) -> str:
     """Return the first of these fields that is not empty.
 
-    Returns an empty string if the field cannot be an id or a word. A string above the limit is not one of Twilio's
-    ids, and would be too long for an index.
+    Returns an empty string if the field cannot be an id or a word. A string that is longer than the limit is not one of
+    Twilio's ids, and would be too long for an index.
     """
     text = next((form[name] for name in names if form.get(name)), "")
     return text if len(text) <= MAX_WORD and text.isascii() and text.isprintable() else ""

@@ -1,7 +1,7 @@
 """``/unsubscribe``: GET shows a page with a button, and POST unsubscribes the subscriber.
 
-The button and mail programs (RFC 8058) send the POST. GET changes nothing, because mail scanners and previews follow
-every link in an e-mail.
+The button sends the POST, and so do mail programs (RFC 8058). GET changes nothing, because mail scanners and previews
+follow every link in an e-mail.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _settings_link(words: str) -> str:
 
 
 def _masked(email: str) -> str:
-    """Return an e-mail address that is masked so that only its owner recognizes it."""
+    """Return a masked e-mail address that only its owner recognizes."""
     name, _, domain = email.partition("@")
     return escape(f"{name[:1]}…@{domain}")
 

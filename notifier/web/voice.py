@@ -34,7 +34,10 @@ MAX_WORDS = 3_000
 
 @router.post("/outbound")
 def outbound(form: TwilioForm, background: BackgroundTasks, delivery_id: DeliveryId = "") -> Response:
-    """Answer when somebody picks up an outbound call. Greets a person, or leaves a voicemail after a machine's beep."""
+    """Answer when somebody picks up an outbound call.
+
+    Greets a person, or leaves a voicemail after an answering machine's beep.
+    """
     sid, answered_by = word(form, "CallSid"), form.get("AnsweredBy", "")
     # The request from Twilio proves that the call was made.
     if sid and provider_events.store(

@@ -1,17 +1,17 @@
 -- Claim a lookup and reserve a unit for its call, in one statement, so that either both happen or neither does. If the
 -- day's cap and the setting differ, the lower value applies. Concurrent claims wait for the locks on the subscriber's
 -- row and on the day's row, and then see the remaining units. If another claim takes the day's last unit at the same
--- moment, the subscriber's row counts one unit too many. This has no effect, because no units are left for anybody that
--- day.
+-- moment, the subscriber's row counts one unit too many. The extra unit has no effect, because no units are left for
+-- anybody that day.
 WITH target AS MATERIALIZED (
-    -- Allow a difference of 250 ms, because the worker's clock decides when a delayed message is due and may run ahead
-    -- of the database's clock.
+    -- Accept a lookup up to 250 ms before it is due, because the worker's clock decides when a delayed message is due
+    -- and may run ahead of the database's clock.
     SELECT l.id, l.folio_number, l.subscriber_id, l.created_at, l.expires_at FROM lookups l
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
     FOR UPDATE
 ), known AS (
-    -- Find an answer for the same folio that request_lookup did not see, because another lookup finished while this row
-    -- was inserted.
+    -- If another lookup of the same folio finished while request_lookup inserted this row, use that lookup's answer.
+    -- request_lookup did not see the answer.
     SELECT k.id FROM target t
     JOIN lookups k ON k.folio_number = t.folio_number AND k.state = 'answered'
                   AND k.finished_at > t.created_at - interval '1 second'

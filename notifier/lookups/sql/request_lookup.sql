@@ -1,8 +1,8 @@
 -- Return the cached property if it is recent. Otherwise return the lookup to wait for: an open lookup, a lookup that
 -- was answered within the last minute, or a new lookup. A caller that joins an open lookup extends the lookup's
--- lifetime. This commit does not wait for the disk. The later commit that reserves the unit does wait, and flushes this
--- commit to the disk too. The API is not called before the reservation. If the database crashes before the reservation,
--- the lookup is lost, but its caller gets an error.
+-- lifetime. This transaction commits without waiting for the disk. The later commit that reserves the unit waits for
+-- the disk, and flushes this transaction's commit as well. The API is not called before the reservation. If the
+-- database crashes before the reservation, the lookup is lost and its caller gets an error.
 WITH cached AS (
     SELECT p.* FROM properties p
     WHERE p.folio_number = %(folio)s AND p.last_updated > now() - make_interval(days => %(days)s)

@@ -1,5 +1,5 @@
--- Find lookups that no worker is handling. The worker died during the call, the message was lost, or no worker claimed
--- the lookup in time.
+-- Find lookups that no worker is handling. There are three possible causes: the worker died during the call, the
+-- message was lost, or no worker claimed the lookup in time.
 WITH stale AS (
     UPDATE lookups SET state = 'queued', not_before = now(), error_code = 'worker_died'
     WHERE state = 'asking' AND asked_at < now() - interval '10 seconds'

@@ -1,6 +1,6 @@
--- Close a breaker that was opened because of failed SMS, if a later SMS was reported as delivered. Some carriers do not
--- report deliveries, so an SMS also counts as delivered if it was sent at least five minutes ago and no failure has
--- been reported since.
+-- Close a breaker that was opened because of failed SMS messages, if a later SMS was reported as delivered. Some
+-- carriers do not report deliveries, so an SMS also counts as delivered if it was sent at least five minutes ago and no
+-- failure has been reported since.
 DELETE FROM lane_breakers b
 WHERE b.queue_name = %(queue)s AND b.needs_report AND EXISTS (
     SELECT FROM deliveries d

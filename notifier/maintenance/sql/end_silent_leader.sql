@@ -1,5 +1,5 @@
--- Close the connection that holds the leader's lock if it has been silent for too long by the database's clock. While a
--- statement runs, 30 more seconds are allowed.
+-- If the connection that holds the leader's lock has been silent for too long by the database's clock, close the
+-- connection. While the connection runs a statement, allow 30 more seconds.
 SELECT pg_terminate_backend(a.pid) AS is_ended
 FROM pg_locks l
 JOIN pg_stat_activity a ON a.pid = l.pid

@@ -1,6 +1,6 @@
--- Open the queue's breaker if most SMS in the last ten minutes, including the latest SMS, ended with the same error,
--- and the sender is responsible for this error. Twilio still accepts requests, so only a report of a delivered SMS
--- closes the breaker.
+-- Open the queue's breaker if most SMS messages from the last ten minutes, including the latest SMS, ended with the
+-- same error, and the sender is responsible for this error. Twilio still accepts requests for such a sender, so an
+-- accepted request does not close the breaker.
 WITH ended AS MATERIALIZED (
     SELECT d.state, d.error_code, d.claimed_at FROM deliveries d
     WHERE d.kind = ANY (%(kinds)s) AND d.accepted_at > now() - interval '10 minutes'

@@ -1,5 +1,6 @@
--- Park deliveries whose outcome stays unknown, so that an operator decides. SMS and calls are parked after an hour. An
--- e-mail is parked ten minutes after it was resent. Rows that another session has locked are left for a later sweep.
+-- Park deliveries whose outcome stays unknown, so that an operator can decide what to do. SMS messages and calls are
+-- parked after an hour. An e-mail is parked ten minutes after it was resent. Rows that another session has locked are
+-- left for a later sweep.
 WITH doubtful AS MATERIALIZED (
     SELECT id FROM deliveries
     WHERE state = 'unknown'

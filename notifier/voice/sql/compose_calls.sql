@@ -1,4 +1,4 @@
--- Select the data for starting calls and for checking their eligibility, and the database's time.
+-- Select the database's time, and the data that is needed to start calls and to check their eligibility.
 SELECT now() AS as_of, d.id, u.twilio_phone_number, l.phone_number, l.status AS lead_status,
        coalesce(s.outbound_greeting, s.greeting_message) AS greeting,
        EXISTS (SELECT FROM suppressions x

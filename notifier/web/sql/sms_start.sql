@@ -1,6 +1,6 @@
--- Delete suppressions that a STOP caused, whether the reason is ours (stop) or Twilio's (21610). Suppressions for other
--- reasons stay. A START with a known key is a repetition and changes nothing. Rows with the key of an inbound SMS are
--- never removed.
+-- Delete suppressions that a STOP caused, whether the recorded reason is our code (stop) or Twilio's code (21610).
+-- Suppressions for other reasons stay. A START with a known key is a repetition and changes nothing. Rows with the key
+-- of an inbound SMS are never removed.
 WITH recorded AS (
     INSERT INTO delivery_events (provider, event, event_key, applied_at)
     SELECT 'twilio', 'start', key, now() FROM unnest(%(keys)s::text[]) AS key ORDER BY key

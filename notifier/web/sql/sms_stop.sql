@@ -1,5 +1,5 @@
--- Suppress SMS and calls to a number. A STOP with a known key is a repetition and changes nothing. Rows with the key of
--- an inbound SMS are never removed.
+-- Suppress SMS messages and calls to a number. A STOP with a known key is a repetition and changes nothing. Rows with
+-- the key of an inbound SMS are never removed.
 WITH recorded AS (
     INSERT INTO delivery_events (provider, event, event_key, applied_at)
     SELECT 'twilio', 'stop', key, now() FROM unnest(%(keys)s::text[]) AS key ORDER BY key
