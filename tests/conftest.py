@@ -1,9 +1,9 @@
 """Fixtures for all tests. Each server is real and starts only when a test needs it.
 
-``database`` is a new, migrated leads database for each test, which takes about 50 ms to create. ``redis_url`` is the
-address of an empty Redis. ``sandbox`` stands in for the county and the providers, and starts each test without recorded
-requests. ``object_storage`` is an empty bucket. Each pytest process, such as a pytest-xdist worker, has its own
-servers.
+Each test that uses ``database`` gets a new, migrated leads database. Creating the database takes about 50 ms.
+``redis_url`` is the URL of an empty Redis. ``sandbox`` stands in for the county and the providers, and has no recorded
+requests when a test starts. ``object_storage`` is an empty bucket. Each pytest process, such as a pytest-xdist worker,
+has its own servers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.servers.postgres import Database, fresh_database, make_template, runn
 from tests.servers.sandbox import reset_sandbox, running_sandbox
 
 _declared_settings = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
-# Remove the caller's exported settings, which may belong to production. Each test sets the settings that it needs.
+# Remove the settings exported in the caller's shell, which may be for production. Each test sets what it needs.
 for _name in [*_declared_settings, *(name for name in os.environ if name.startswith("AIRFLOW"))]:
     os.environ.pop(_name, None)
 # Airflow reads these variables when it is first imported, which may happen in any test. Without these variables,
@@ -90,7 +90,7 @@ def object_storage_server() -> Iterator[ObjectStorage]:
 
 @pytest.fixture
 def object_storage(object_storage_server: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> ObjectStorage:
-    """Return an empty bucket, and set ``ARCHIVE_URL`` to the bucket's address."""
+    """Return an empty bucket, and set ``ARCHIVE_URL`` to the bucket's URL."""
     object_storage_server.reset()
     for name, value in object_storage_server.environment.items():
         monkeypatch.setenv(name, value)

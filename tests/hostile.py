@@ -1,4 +1,4 @@
-"""Hostile values, which nobody would send by mistake."""
+"""Values that only an attacker would send, never a user by mistake."""
 
 from __future__ import annotations
 

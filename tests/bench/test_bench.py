@@ -18,7 +18,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_ingestion_is_measured_beside_its_floor() -> None:
-    """At this scale, the benchmark measures one day with 400 documents and one with 2,000."""
+    """At a scale of 0.002, the benchmark measures one day with 400 documents and one day with 2,000 documents."""
     done = bench("ingestion", "--scale", "0.002")
     assert done.returncode == 0, done.stderr
     for line in ("2,000 documents, 4,000 parties", "both at once, as in the DAG", "all steps", "slowest statement 3"):
@@ -41,7 +41,7 @@ def test_the_notifier_benchmarks_run_one_after_another_in_one_process() -> None:
 def test_each_kind_of_dag_is_measured_through_the_scheduler(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The test runs the parcel roll, one FTP feed, and the clean-up both with and without expired rows."""
+    """The benchmark runs the parcel roll, one FTP feed, and the clean-up (with and without expired rows)."""
     monkeypatch.setattr(dags, "FEEDS", ("weekly",))
     monkeypatch.setattr(dags, "OPERATIONS", ("data_cleanup",))
     dags.run(0.01)

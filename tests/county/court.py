@@ -101,7 +101,7 @@ class Court(Pipeline):
         self.connection.execute(f"INSERT INTO properties ({names}) VALUES ({marks})", list(values.values()))
 
     def outcome(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows that must not depend on the order of the files, without generated ids and clock times."""
+        """Return the rows that must be the same for any order of the files. Omit generated ids and clock times."""
         records = (
             "record_type, case_number, business_date, entry, filed_on, party_name, counterparty_name, disposition,"
             " address, zip, is_disposed, is_live"

@@ -43,7 +43,7 @@ _run_numbers = itertools.count(1)
 class Pipeline:
     """Runs the pipeline on the test's own database.
 
-    ``counts`` maps each step's name, and each staged file's name, to the counts from the latest run.
+    The keys of ``counts`` are the names of steps and of staged files. The values are the counts from the latest run.
     """
 
     connection: psycopg.Connection[Any]
@@ -114,7 +114,7 @@ class Pipeline:
         )
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return the rows that must not depend on the order of the days, without generated ids and clock times."""
+        """Return the rows that must be the same for any order of the days. Omit generated ids and clock times."""
         facts = (
             "folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type, last_document_code,"
             " mortgage_balance, address, city, zip, data_source, last_updated"
@@ -131,7 +131,7 @@ class Pipeline:
         }
 
     def row_versions(self) -> list[tuple[Any, ...]]:
-        """Return the physical version of each row. Any write to a row changes its version."""
+        """Return the physical version of each row. Any write to a row changes the row's version."""
         tables = ("properties", "document_versions", "party_versions", "court_records", "leads", "deliveries")
         return [
             row for table in tables for row in self.rows(f"SELECT %s, ctid, xmin FROM {table} ORDER BY ctid", table)
@@ -153,7 +153,7 @@ _sequences = itertools.count(1001)
 
 
 def document(code: str, recorded: date = THURSDAY, *parties: tuple[str, str], **fields: Any) -> Document:
-    """Return a document about FOLIO with a new file number. Each of ``parties`` is a pair of code and name."""
+    """Return a document about FOLIO with a new file number. Each of ``parties`` is a party code and a name."""
     values: dict[str, Any] = {"sequence": next(_sequences), "group": 1, "folio": FOLIO} | fields
     made = tuple(Party(*party) for party in parties)
     return Document(year=recorded.year, code=code, recorded=recorded, parties=made, **values)
@@ -178,7 +178,7 @@ def lis_pendens(recorded: date = THURSDAY, **fields: Any) -> Document:
 
 
 def subscriber(pipeline: Pipeline, tokens: int = 100, status: str = "active", **criteria: Any) -> int:
-    """Add a user and a row of ``subscriber_lead_criteria`` with the columns ``criteria``; return the user's id."""
+    """Add a user and a row in ``subscriber_lead_criteria`` with the values ``criteria``; return the user's id."""
     (user,) = pipeline.one(
         "INSERT INTO users (email, token_balance, subscription_status)"
         " VALUES (gen_random_uuid() || '@example.test', %s, %s) RETURNING id",

@@ -39,7 +39,7 @@ EMAIL = ("new_lead_alert", "new_homeowner", "queued")
         ({}, [EMAIL]),
         ({"lead_types": ["foreclosure"]}, []),
         ({"cities": []}, [EMAIL]),
-        ({"cities": ["mIaMi", "Doral"]}, [EMAIL]),  # The municipality in the folio matches.
+        ({"cities": ["mIaMi", "Doral"]}, [EMAIL]),  # The folio's municipality matches.
         ({"cities": ["Little Havana"]}, [EMAIL]),  # The city in the property's address matches.
         ({"cities": ["Hialeah"]}, []),
         ({"min_score": 85}, [EMAIL]),

@@ -1,4 +1,4 @@
-"""Both kinds of archive keep objects unchanged, and only the archive's owner can read the objects."""
+"""Both kinds of archive keep objects unchanged, and only the archive's owner can read its objects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_other_content_never_replaces_an_archived_object(archive: Archive, tmp_p
 
 
 def test_what_is_archived_is_what_was_given(archive: Archive, tmp_path: Path) -> None:
-    content = os.urandom(9 << 20)  # This content is too large for one request.
+    content = os.urandom(9 << 20)  # More bytes than fit in one upload request.
     source = file(tmp_path, content)
     archive.put(CASES, source)
     assert archive.facts(CASES) == (len(content), archive.checksum(source))

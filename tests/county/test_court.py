@@ -345,7 +345,8 @@ def test_two_feeds_of_one_date_do_not_touch_each_others_cases(court: Court) -> N
     for kind in KINDS:
         court.file(kind, WEEK, *[k.line() for k in KINDS if k is kind])
     counts = [court.one(f"SELECT count(*) FROM {kind.table}")[0] for kind in (EVICTION, DEBT, PROBATE, VERDICT)]
-    # For each feed, the second run replaced the first run's file with an empty file, which removed that file's cases.
+    # Each feed ran twice for the same day. The second run replaced the first run's file with an empty file, so the
+    # first run's cases were removed.
     assert counts == [0, 1, 0, 1]
 
 

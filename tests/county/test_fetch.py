@@ -203,7 +203,7 @@ def test_a_file_that_is_still_written_is_not_archived(server: CountyServer, arch
 def test_the_size_of_a_recently_written_file_is_checked_twice(
     server: CountyServer, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """During a slow upload, the server reports the partial file's size, so a partial download would look complete."""
+    """During a slow upload, the server reports the file's size so far, so a partial download would look complete."""
 
     def the_county_writes_on(seconds: float) -> None:
         publish(server, b"first part, second part", suffix="_20261120")

@@ -21,7 +21,7 @@ from county.staging import Staged
 from tests.county.days import FRIDAY, Pipeline, subscriber
 from tests.hostile import HOSTILE_TEXTS
 
-#: Bytes that a PostgreSQL text value cannot contain, or that are not valid text at all.
+#: Hostile values. Some contain bytes that PostgreSQL does not allow in text, or bytes that are not valid text.
 HOSTILE_BYTES = [
     *(text.encode() for text in HOSTILE_TEXTS if "\n" not in text),
     b"1 NW\x001 ST",
@@ -36,7 +36,7 @@ HOSTILE_BYTES = [
     b"A" * 2_000_000,
 ]
 
-#: For each column, a value that allows a record to become a lead.
+#: Column → a value with which a record can become a lead.
 GOOD_VALUES = {
     "party_code": "R",
     "first_party_code": "R",
@@ -70,7 +70,7 @@ Record = tuple[str, list[bytes]]
 
 
 def records(files: Sequence[str], values: Sequence[bytes]) -> Iterator[Record]:
-    """Yield four good lines for each file, then one line for each of ``values`` in each of the file's columns."""
+    """For each file, yield four good lines, then one line for each combination of a column and a hostile value."""
     for file in files:
         columns = layout(file)
         for number in range(1, 5):
@@ -85,7 +85,7 @@ def records(files: Sequence[str], values: Sequence[bytes]) -> Iterator[Record]:
 
 
 def good_line(columns: Sequence[Column], number: int, *, has_folio: bool) -> list[bytes]:
-    """Return the values of a line about the document, case or parcel that has the number ``number``."""
+    """Return the values in a line about document, case or parcel number ``number``."""
     numbered = {
         "cfn_seq": b"%d" % number,
         "key": b"%d" % number,

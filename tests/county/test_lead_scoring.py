@@ -52,7 +52,7 @@ def test_a_score_is_base_times_freshness_and_more_for_equity_and_engagement(
 
 
 def test_ages_are_counted_in_new_york_days(rows: Rows) -> None:
-    """An age in UTC days would be wrong: at 10 p.m. in New York, the next UTC day has already begun."""
+    """Counting in UTC days would be wrong, because at 10 p.m. in New York the next UTC day has already begun."""
     day = local_day(rows.one("SELECT now()"))
     assert rows.one("SELECT calculate_lead_score('probate', %(d)s, NULL, 0)", d=day - timedelta(days=30)) == 95
     assert rows.one("SELECT new_york_day('2026-11-25 03:00+00')") == date(2026, 11, 24)

@@ -24,7 +24,7 @@ from tests.servers.postgres import Database
 
 MIB = 1 << 20
 
-#: A program that stages a file the way the task does, then prints by how many MiB the program's memory grew.
+#: A program that stages a file the way the task does, then prints how many MiB its memory use grew.
 STAGE = """
 import resource, sys
 from datetime import date
@@ -58,7 +58,7 @@ with psycopg.connect(url, autocommit=True) as connection:
 
 
 def stage_in_a_child(database: Database, folder: Path, name: str, feed: str = "daily") -> tuple[int, int, int]:
-    """Stage the file in a child process; return its memory growth (MiB), read lines and rejected lines."""
+    """Stage the file in a child process; return its memory growth (MiB) and its counts of read and rejected lines."""
     child = subprocess.run(
         [sys.executable, "-c", STAGE, database.url, str(folder), name, feed],
         capture_output=True,

@@ -32,7 +32,7 @@ PARTY = "2026^0000000077^00001^00001^R^DOE JANE^I"
 with LAYOUTS.open(encoding="utf-8", newline="") as _rows:
     FILES = sorted({row["file"] for row in csv.DictReader(_rows)})
 
-#: Run the test twice: with a file whose values staging converts, and with a file that COPY stages unchanged.
+#: Run the test once with a file whose values staging converts, and once with a file that COPY loads unchanged.
 EITHER_FILE = pytest.mark.parametrize(
     ("file", "good", "table"),
     [("Cases.exp", GOOD, "staging_official_records"), ("Parties.exp", PARTY, "staging_parties")],
@@ -223,7 +223,7 @@ def test_a_bad_line_with_many_empty_fields_costs_no_more_than_another() -> None:
 
 @pytest.mark.parametrize("written", ["{}", "\t{}"], ids=["plain", "odd"])
 def test_a_record_of_the_far_future_is_rejected(county: Pipeline, written: str) -> None:
-    """A staged record with a date in the far future would always be its property's latest record."""
+    """If a record with a date in the far future were staged, it would remain its property's latest record for years."""
     dates = ["12312026", "01012027", "11202099", "02302026", "12319999"]
     lines = [line(cfn_seq=str(number), file_date=written.format(date)) for number, date in enumerate(dates, start=1)]
     county.stage(FRIDAY, {"Cases.exp": "\n".join(lines).encode()}, max_rejected_percent=100)
@@ -370,7 +370,7 @@ def test_a_plain_line_gives_the_same_row_as_the_field_by_field_parser(
     lines = [changed(file, good, change) for change in changes]
     county.stage(FRIDAY, {file: "\n".join(lines).encode()}, max_rejected_percent=100, run_id="all examples")
     rows = county.rows(f"SELECT * FROM {table} ORDER BY line_number")
-    # A tab before the last field is trimmed like a space, but a line with a tab is not plain.
+    # Staging trims the tab before the last field, like a space. A line with a tab is not plain, so staging parses it.
     odd = "\n".join("^".join([*one.split("^")[:-1], "\t" + one.split("^")[-1]]) for one in lines)
     assert not any(is_plain(one, file) for one in odd.split("\n"))
     county.stage(FRIDAY, {file: odd.encode()}, max_rejected_percent=100, run_id="all examples")

@@ -1,4 +1,4 @@
-"""A year of days can run in a row, and several days can run at the same time."""
+"""The pipeline can run a year of days one after another, and several days at the same time."""
 
 from __future__ import annotations
 

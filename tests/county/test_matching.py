@@ -1,4 +1,4 @@
-"""Records without a folio are matched to properties by address. No match is better than a wrong match."""
+"""Records without a folio are matched to properties by address. If a match is uncertain, the record stays unmatched."""
 
 from __future__ import annotations
 

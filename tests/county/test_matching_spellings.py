@@ -142,17 +142,17 @@ ANOTHER_PLACE = (
     "341-8 NW 3 ST",
     "200 SW 129 AVE",
     "210 SW 129 AVE RD",
-    "1500 MARIDIEN AVE",  # This name differs too much from every street's name.
+    "1500 MARIDIEN AVE",  # This name is not close enough to any street's name.
     "1500 MERIDIAN CT",
     "3800 E PALM AVE",
     "3800 PALM DR",
     "1000 WEST AVE UNIT 62",
     "1000 WEST AVE",
-    "200 SHORE DR",  # North Shore Drive and South Shore Drive are two streets.
+    "200 SHORE DR",  # North Shore Drive and South Shore Drive are different streets.
     "100 S SHORE DR",
     "88 W 8 ST",
     "88 8 ST",
-    "4100 WILLIAM AVE",  # William Avenue and Williams Avenue are two streets.
+    "4100 WILLIAM AVE",  # William Avenue and Williams Avenue are different streets.
     "4000 WILLIAMS AVE",
     "PO BOX 1234",
     "P.O. BOX 1234 SW 8 ST",

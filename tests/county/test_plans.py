@@ -77,9 +77,9 @@ def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
 
 
 def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
-    """Fail if any plan node reads or compares more than ``ROW_LIMIT`` rows in all of its loops together."""
-    # A plan that reads ROW_LIMIT rows takes at least 5 ms, so faster plans can be left out. Most of the 70,000 plans in
-    # a test take less than 1 ms.
+    """Fail if any plan node reads or compares more than ``ROW_LIMIT`` rows, added up across the node's loops."""
+    # Ignore plans that take less than 1 ms, because reading ROW_LIMIT rows takes at least 5 ms. A test has 70,000
+    # plans, and most of them take less than 1 ms.
     with explained(county.connection, at_least=1) as plans:
         run()
     for plan in plans:
@@ -150,7 +150,7 @@ def test_releases_and_sales(believing: Pipeline) -> None:
     )
     since = "SELECT count(*) FROM leads l LEFT JOIN deliveries d ON d.lead_id = l.id WHERE l.business_date >= %s"
     assert believing.one(f"{since} AND l.lead_type = 'foreclosure' AND l.status = 'new'", MONDAY) == (0,)
-    # Each lis pendens causes an e-mail and a text; each sale causes an e-mail.
+    # Each lis pendens causes an e-mail and a text. Each sale causes only an e-mail.
     assert believing.one(since, MONDAY) == (3 * ROWS,)
 
 

@@ -1,4 +1,7 @@
-"""The DAG's first steps wait, continue or fail depending on the time of day. The tests stand in for Airflow."""
+"""The DAG's first steps wait, continue or fail depending on the time of day.
+
+The tests call the tasks directly, without a running Airflow.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,8 @@ EVENING = datetime(2026, 11, 19, 21, 30, tzinfo=NEW_YORK)
 class Run:
     """A run of the daily DAG, executed by the test instead of Airflow.
 
-    ``open`` executes the task open_run once. ``fetch`` executes the task wait_for_files once and, if that task is done,
-    executes the task fetch once for each file.
+    ``open`` executes the task open_run once. ``fetch`` executes the task wait_for_files once. If wait_for_files does
+    not ask to be called again, ``fetch`` then executes the task fetch once for each file.
     """
 
     monkeypatch: pytest.MonkeyPatch

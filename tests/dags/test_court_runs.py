@@ -20,8 +20,8 @@ def test_the_roll_becomes_properties_to_which_court_cases_are_matched(
     airflow: RunAirflow, database: Database, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     day = local_day(datetime.now(UTC))
-    # Pass the business date. A manual run ignores a logical date within the last hour, because a logical date that
-    # recent may only be the time of a click in the UI.
+    # Pass the business date. A manual run ignores a logical date within the last hour, because Airflow's UI may have
+    # set it to the time of the click.
     asked = conf(business_date=day.isoformat())
     url = f"{sandbox.url}/parcel_roll.csv"
     roll = airflow("dags", "test", "property_roll", *asked, PARCEL_ROLL_URL=url)

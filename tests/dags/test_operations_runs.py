@@ -49,7 +49,7 @@ def test_each_dag_does_its_work_and_a_manual_clean_up_only_counts(
     variables = airflow_environment | {
         "AIRFLOW_CONN_LEADS_DB": postgres_connection(database.url),
         "ARCHIVE_URL": (tmp_path / "archive").as_uri(),
-        # Nothing listens at on-call's address. A run must not fail because an alert cannot be sent.
+        # Nothing listens at on-call's URL. A run must not fail because an alert cannot be sent.
         "ONCALL_URLS": f"json://127.0.0.1:{free_port()}/",
     }
     script = tmp_path / "runs.py"

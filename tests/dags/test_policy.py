@@ -35,7 +35,7 @@ OTHERS = {
     "trial_reminders": "0 9 * * *",
 }
 EXPECTED = FEEDS | OTHERS
-#: DAG id → the number of retries, and the minutes between retries.
+#: DAG id → the number of retries, and the number of minutes between retries.
 RETRIES = {
     "daily_ftp_ingestion": (3, 5),
     "weekly_ftp_ingestion": (3, 10),
@@ -114,9 +114,9 @@ WRITES = {
 
 
 def test_a_task_names_the_tables_that_it_changes_as_assets(dags: dict[str, Any], database: Database) -> None:
-    """Other teams can schedule DAGs on these assets.
+    """Other teams can schedule DAGs to run when these assets change.
 
-    This project schedules no DAGs on assets, because backfills also emit asset events.
+    This project's own DAGs do not run on asset changes, because backfills also emit asset events.
     """
     found = {
         (dag_id, task.task_id): {asset.name for asset in task.outlets}
@@ -167,7 +167,7 @@ def test_only_scheduled_runs_of_feeds_can_be_late(dags: dict[str, Any], dag_id: 
     deadlines = dags[dag_id].deadline or []
     late_after = {d.interval for d in deadlines}
     assert late_after == ({LATE_AFTER[dag_id]} if dag_id in LATE_AFTER else set())
-    # With Airflow's own deadline references, every backfill run would alert on-call, or "Clear run" would fail.
+    # With Airflow's own deadline references, either every backfill run would alert on-call or "Clear run" would fail.
     assert all(type(d.reference).__name__ == "ScheduledSlot" for d in deadlines)
 
 

@@ -19,8 +19,8 @@ from tests.servers.airflow_stack import AirflowStack, wait_for
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5
 
-#: Step → the table that a drill locks to make the step wait in the middle of its work. The previous step may use the
-#: same table, but steps before the previous step do not.
+#: Step → the table that a drill locks to make the step wait in the middle of its work. The step just before may also
+#: use this table, but earlier steps do not.
 HOLDS = {
     "open_run": "data_ingestion_logs",
     "wait_for_files": "data_ingestion_logs",
@@ -104,7 +104,7 @@ class Ingestion:
     def hold(self, step: str) -> psycopg.Connection[Any]:
         """Make the step wait in the middle of its work until the caller closes the returned connection."""
         holder = psycopg.connect(self.stack.leads.url("leads"), application_name="holder")
-        # The step write_alerts only reads its table, so only the strongest lock stops that step.
+        # The step write_alerts only reads the table. Only an ACCESS EXCLUSIVE lock makes a reader wait.
         mode = "ACCESS EXCLUSIVE" if step == "write_alerts" else "SHARE ROW EXCLUSIVE"
         holder.execute(sql.SQL(f"LOCK TABLE {{}} IN {mode} MODE").format(sql.Identifier(HOLDS[step])))
         return holder
@@ -113,7 +113,7 @@ class Ingestion:
         return closing(self.hold(step))
 
     def wait_until_held(self, tasks: int = 1, but: frozenset[int] = frozenset()) -> set[int]:
-        """Wait until ``tasks`` task processes wait inside a step; return their pids. Ignore the pids in ``but``."""
+        """Wait until ``tasks`` processes are waiting inside a step; return their pids. Ignore the pids in ``but``."""
         return wait_for(f"{tasks} held tasks", lambda: self._held(tasks, but))
 
     def _held(self, tasks: int, but: frozenset[int]) -> set[int] | None:
@@ -151,7 +151,7 @@ class Ingestion:
         return rows if status in (row[1] for row in rows) else None
 
     def assert_whole(self, run_id: str, day: date, alerts: int = DEEDS) -> None:
-        """Check that the day was ingested once and completely, and that the run's only log row says so."""
+        """Check that the day was ingested once and completely, and that the run's log row has the right counts."""
         counts = "records_processed, records_rejected, new_properties, new_leads_generated, alerts_written"
         assert self.rows(
             f"SELECT ingestion_date, status, error_message, {counts} FROM data_ingestion_logs WHERE run_id = %s", run_id
@@ -165,6 +165,6 @@ class Ingestion:
         assert self.rows("SELECT count(*) FROM party_versions WHERE business_date = %s", day) == [(2 * DEEDS,)]
 
     def said(self, run_id: str, task_id: str) -> str:
-        """Return the log text from all tries of a task."""
+        """Return the text that all tries of a task have logged."""
         folder = self.stack.logs / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "".join(path.read_text("utf-8", "replace") for path in sorted(folder.glob("**/*.log")))

@@ -201,7 +201,7 @@ def test_tasks_of_one_run_share_nothing_but_the_servers_and_the_archive(
     with machines(ingestion, broker, ("one", "two")) as workers:
         with ingestion.held("stage"):
             run_id = ingestion.start(SPREAD)
-            ingestion.wait_until_held(tasks=2)  # Each machine runs one task at a time, so each machine stages one file.
+            ingestion.wait_until_held(tasks=2)  # Each machine runs one task at a time, so each stages one file.
         ingestion.wait_until(run_id, "success")
         ingestion.assert_whole(run_id, SPREAD)
         for worker in workers:

@@ -104,7 +104,7 @@ def checkout() -> Iterator[Checkout]:
 
 
 def figures(output: str) -> dict[str, int]:
-    """Return the first number in each line of the summary, by the line's label."""
+    """Return the first number in each line of the summary. Each key is a line's label."""
     summary = output.partition("\nSummary\n")[2]
     return {
         found[1].strip(): int(found[2].replace(",", ""))
@@ -188,7 +188,7 @@ def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checko
         password = re.search(r"op / (\S+)", said)
         assert password, said
         with psycopg.connect(checkout.setting("DATABASE_URL"), autocommit=True) as database:
-            # The DAGs are not paused, so the scheduler at once creates a run for the latest slot.
+            # The DAGs are not paused, so the scheduler immediately creates a run for the latest slot.
             wait_for_run(database, "scheduled__")
             wait_for_callbacks(database)
             trigger_in_the_browser(address[1], password[1], "2026-11-19")

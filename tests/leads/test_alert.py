@@ -1,4 +1,4 @@
-"""On-call gets at most one alert an hour for each cause, and one more alert when the cause is gone.
+"""On-call gets at most one alert per hour for each cause, and one more alert when the cause is gone.
 
 An alert that nobody received is resent.
 """

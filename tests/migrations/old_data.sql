@@ -55,8 +55,8 @@ INSERT INTO miami_dade_api_logs (query_type, query_params, units_consumed, respo
 VALUES ('FOLIO', '{"FOLIO_NUMBER": "3040010010010"}', 1, 'success', 1);
 UPDATE api_balance_levels SET is_below = true, crossings = 3 WHERE below = 1000;
 
--- Insert six deliveries, one in each of these states: queued, sending, delivered with settled tokens, failed with
--- released tokens, skipped, and unknown. The text to Ben is skipped because Ben has only five tokens.
+-- Insert six deliveries: one queued, one sending, one delivered (its tokens are settled), one failed (its tokens are
+-- released), one skipped, and one unknown. The text to Ben is skipped because Ben has only five tokens.
 SELECT open_deliveries(ARRAY[
     ('new_lead_alert', 1, 1, 'lead:1:user:1:new_lead_alert', 95, NULL, NULL, NULL)::delivery_request,
     ('urgent_lead_sms', 1, 1, 'lead:1:user:1:urgent_lead_sms', 95, NULL, NULL, NULL)::delivery_request,

@@ -1,4 +1,4 @@
-"""No text from outside makes one of the database's functions raise an error or run for long."""
+"""No text from outside makes any of the database's functions raise an error or run for a long time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg import sql
 from tests.hostile import HOSTILE_TEXTS
 from tests.servers.postgres import Database
 
-#: For each argument type other than text, the values to try, such as NULL, the smallest and the largest value.
+#: Argument type → the values to try, such as NULL, the smallest and the largest value. The type text is not listed.
 OTHERS = {
     "integer": [None, 0, -(2**31), 2**31 - 1],
     "bigint": [None, 0, -(2**63), 2**63 - 1],

@@ -138,9 +138,9 @@ def test_the_next_migration_finishes_an_interrupted_recalculation(
 def test_no_index_constraint_or_generated_column_uses_a_repeatable_function(
     database: Database,
 ) -> None:
-    """If an index, constraint or generated column used such a function, its values would not change with the function.
+    """When a function changes, PostgreSQL does not update the indexes, constraints and columns that use the function.
 
-    Computed values belong in an ordinary column that migrations recalculate, such as address_key.
+    Store a computed value in an ordinary column that migrations recalculate, such as address_key.
     """
     users = database.connection.execute(
         "SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)"

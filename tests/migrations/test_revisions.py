@@ -36,7 +36,7 @@ def squawk(*paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_released_revisions_never_change() -> None:
-    """Instead of changing a released revision, write a new one, and add its checksums to the list when it is merged."""
+    """Do not change a released revision. Write a new one, and add its checksums to the list when you merge it."""
     pairs = (line.split("  ") for line in FROZEN.read_text("utf-8").splitlines())
     frozen = {name: checksum for checksum, name in pairs}
     now = checksums()

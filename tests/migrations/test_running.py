@@ -40,7 +40,7 @@ def upgrade():
 def with_revision(url: str, folder: Path, step: str, *statements: str) -> Config:
     """Return a configuration with one more revision.
 
-    The revision runs ``statements`` with ``migrations.steps.<step>``.
+    The new revision runs ``statements`` by calling ``migrations.steps.<step>``.
     """
     config = configuration(url)
     head = ScriptDirectory.from_config(config).get_current_head()
@@ -99,7 +99,7 @@ def test_two_concurrent_migrations_of_a_new_database_run_one_after_the_other(dat
 
 @pytest.mark.drill
 def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: MakeDatabase, tmp_path: Path) -> None:
-    """A migration that waited inside PostgreSQL would hold a snapshot, and the index build would never end."""
+    """If the other migration waited in an SQL statement, the index build would wait for that statement forever."""
     url = database_at("head")
     config = with_revision(
         url,
@@ -116,7 +116,7 @@ def test_a_concurrent_index_is_built_while_another_migration_waits(database_at: 
             waits = "EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE {} AND pid <> pg_backend_pid())"
             wait_until(waits.format("'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"), url)
             wait_until(waits.format("'%pg_try_advisory_lock%' OR query = 'ROLLBACK'"), url)
-            time.sleep(6)  # Wait longer than other statements' lock timeout.
+            time.sleep(6)  # This is longer than the lock timeout of other statements.
             busy.commit()
     with psycopg.connect(url, row_factory=scalar_row) as connection:
         assert connection.execute(

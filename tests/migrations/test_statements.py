@@ -1,4 +1,4 @@
-"""Every statement in a package's ``sql/`` folder fits the migrated schema: its tables, columns, functions and types."""
+"""Every statement in a package's ``sql/`` folder fits the migrated schema's tables, columns, functions and types."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def statements(text: str) -> Iterator[str]:
 
 
 def numbered(statement: str) -> tuple[str, list[int]]:
-    """Replace named parameters with numbers, so that each parameter has one type; return the statement and the types.
+    """Replace named parameters with numbered parameters; return the statement and the parameters' types.
 
     A type of 0 means that PostgreSQL infers the type.
     """

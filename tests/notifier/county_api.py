@@ -1,4 +1,4 @@
-"""Set the answers and faults of the county's API, and read the calls that it received."""
+"""Set how the county's API in the sandbox answers or fails, and read the calls that this API received."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CountyApi:
 
 
 def answer(*documents: Any, balance: int = 4_000, status: str = "Successful", why: str = "") -> dict[str, Any]:
-    """Return an API answer with ``documents``. Each document is a list of rows, like the list that ``deed`` returns."""
+    """Return an API answer with ``documents``. Each document is a list of rows, such as ``deed`` returns."""
     rows = [row for document in documents for row in document]
     return {
         "Status": status,

@@ -1,6 +1,6 @@
 """A gateway between the notifier and a provider.
 
-The gateway can be closed and, like a firewall, forgets quiet connections.
+A test can close the gateway. Like a firewall, the gateway stops forwarding connections that were idle.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from threading import Thread
 class Gateway:
     """Listens on its own port and forwards connections to the port ``target``.
 
-    If a connection was quiet for ``forgets_after`` seconds, the gateway silently drops all later bytes.
+    If a connection is idle for ``forgets_after`` seconds, the gateway silently drops everything sent on it afterwards.
     """
 
     def __init__(self, target: int, forgets_after: float = 3600.0) -> None:

@@ -64,7 +64,7 @@ def check_that_it_adds_up(system: System) -> None:
         times = (emails if channel == "email" else texts)[delivery]
         if state == "accepted":
             assert times >= 1, f"{channel} {delivery} is accepted in the database only"
-            # If a delivery is parked before proof arrives that it was sent, its tokens stay released.
+            # Parking a delivery releases its tokens, even if proof that the delivery was sent arrives later.
             assert ended[delivery] in (["settle"], ["release"]), f"{channel} {delivery}: {ended[delivery]}"
         else:
             assert ended[delivery] == ["release"], f"{channel} {delivery} is {state}: {ended[delivery]}"

@@ -1,4 +1,4 @@
-"""A request that never reached the provider uses up one try, and is sent when the provider is reachable again."""
+"""A request that never reached the provider uses up one attempt, and is sent when the provider is reachable again."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_what_never_left_is_retried_by_the_table(
 
 
 def test_what_waited_for_the_provider_is_sent_when_it_is_back(system: System) -> None:
-    """The test shortens delays to a tenth, so the tries to send a code are half a second apart."""
+    """The test shortens delays to a tenth, so the attempts to send a code are half a second apart."""
     gateway = Gateway(system.sandbox.http_port)
     system.start_worker(SENDGRID_API_URL=gateway.url, TWILIO_API_URL=gateway.url, NOTIFIER_TIME_SCALE="0.1")
     system.wait_until(lambda: system.rows("SELECT FROM lane_status"), "a heartbeat")

@@ -131,9 +131,9 @@ def test_a_heartbeat_reports_what_waits_and_what_is_being_sent(system: System) -
 
 
 def test_all_workers_wait_when_the_provider_asks_for_it(system: System) -> None:
-    """Two processes, each with 20 threads, get the response "429, wait 2 s".
+    """Twilio's response to two processes, each with 20 threads, is status 429 with "Retry-After: 2".
 
-    When their requests in progress have ended, the two processes together make only one trial every 2 s.
+    After the current requests have ended, the two processes together make only one trial every 2 s.
     """
     system.fault("twilio", status=429, headers={"Retry-After": "2"})
     user, leads = system.subscriber(tokens=5000), [system.lead() for _ in range(100)]

@@ -60,7 +60,7 @@ def request(subscriber_id: int, cents: int) -> DeliveryRequest:
 
 
 def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register the entries above the way importing the notifier and migrating the database would."""
+    """Register ROW, PRICE_CHANGE and the kind's queue. In a real change, the import and a migration do this."""
     columns, marks = ", ".join(ROW), ", ".join(["%s"] * len(ROW))
     insert = f"INSERT INTO delivery_kinds ({columns}) VALUES ({marks})"
     system.database.connection.execute(insert, list(ROW.values()))
@@ -68,8 +68,8 @@ def declare(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     # from EMAIL_KINDS.
     monkeypatch.setitem(KINDS, "price_change", EMAIL)
     monkeypatch.setitem(SENDERS, "price_change", partial(email.send, PRICE_CHANGE))
-    # In the repository, notifier/core/settings.py declares sendgrid_template_price_change, the template's id at
-    # SendGrid.
+    # In the repository, notifier/core/settings.py declares the setting sendgrid_template_price_change, which holds the
+    # template's id at SendGrid.
     templates = {"price_change": "d-price-change"}
     monkeypatch.setattr(SendGridSettings, "template", lambda _, kind: templates[kind])
 

@@ -1,7 +1,7 @@
 """Run Python programs that use Airflow, without spending 15 s of CPU time to start each program.
 
 One process imports Airflow and builds Airflow's API once, then forks for each program. A fork gets its own environment,
-folder and output files. Before the fork, the process imports no module of this project and opens no connection.
+folder and output files. The parent process imports none of this project's modules and opens no connections.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class AirflowCommands:
 def running_airflow_commands(environment: Mapping[str, str]) -> Iterator[AirflowCommands]:
     """Start a process that imports Airflow with the settings in ``environment``. Yield without waiting for the imports.
 
-    The settings include the metadata database's address. The process exits when its standard input is closed.
+    The settings include the metadata database's URL. The process exits when its standard input is closed.
     """
     command = [sys.executable, "-m", __name__]
     with subprocess.Popen(

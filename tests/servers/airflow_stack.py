@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 def wait_for(what: str, look: Callable[[], _T | None], timeout: float = 120, pause: float = 0.2) -> _T:
     """Call ``look`` until its result is true; return the result.
 
-    Fail after ``timeout`` seconds with a message about ``what``.
+    Raises AssertionError with ``what`` in its message if this takes more than ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
     while not (found := look()):

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def make_certificate(folder: Path, name: str = "server", address: str = "127.0.0.1") -> Path:
-    """Write a self-signed certificate for ``address`` and the certificate's key to one file; return the file's path."""
+    """Write a self-signed certificate for ``address``, and its key, to one file; return the file's path."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name} of a test")])
     now = datetime.now(UTC)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 PREFIX = "leads-tests-"
 MEMORY = Path("/dev/shm")
-#: The number of bytes that must be free in an in-memory file system. PostgreSQL writes up to 1 GB per test process.
+#: Use the in-memory file system only if this many bytes are free. PostgreSQL writes up to 1 GB per test process.
 ENOUGH = 4 << 30
 
 

@@ -27,10 +27,10 @@ USER, PASSWORD = "county", "secret"
 class CountyServer:
     """The running server, and the faults that a test sets.
 
-    Each number in ``cut_after`` or ``stop_after`` is a number of bytes and applies to one future transfer. After the
-    number of bytes from ``cut_after``, the server drops the connection. After the number of bytes from ``stop_after``,
-    the server stops sending but reports a complete transfer. Each item in ``grow`` is appended to the file of one
-    future download.
+    ``cut_after`` and ``stop_after`` contain byte counts, and each count applies to one transfer. When the server has
+    sent the number of bytes in ``cut_after``, it drops the connection. When the server has sent the number of bytes in
+    ``stop_after``, it stops but reports a complete transfer. ``grow`` contains text. The server appends one item of
+    ``grow`` to the file in each of the next downloads.
     """
 
     folder: Path

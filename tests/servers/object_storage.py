@@ -106,7 +106,7 @@ def _running_proxy(port: int) -> Iterator[ObjectStorage]:
 
     class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # Buffer each answer, so that it is sent in one packet.
+        wbufsize = -1  # Buffer each answer, so that the proxy sends it in one packet.
 
         def answer(self) -> None:
             storage.requests.append(f"{self.command} {self.path}")

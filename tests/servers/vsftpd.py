@@ -28,8 +28,8 @@ PLAIN = {
     "xferlog_enable": "NO",
     "idle_session_timeout": "60",
 }
-#: The settings that a careful operator chooses: encrypt everything, and require data connections to reuse the login's
-#: TLS session.
+#: The settings that a careful operator chooses. Everything is encrypted, and a data connection must reuse the TLS
+#: session of its login.
 TLS = {
     "ssl_enable": "YES",
     "allow_anon_ssl": "YES",

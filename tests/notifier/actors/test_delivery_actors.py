@@ -120,7 +120,7 @@ def test_the_leader_wakes_the_queue_of_a_row_written_in_sql(system: System) -> N
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_delivery_actor_is_an_actor_like_any_other(kind: str) -> None:
-    """A delivery actor has the function, options and messages that Dramatiq's code expects."""
+    """A delivery actor has the function and options that Dramatiq expects, and builds the same kind of messages."""
     actor = getattr(notifier, kind)
     assert isinstance(actor, DeliveryActor)
     assert (actor.fn.__name__, actor.actor_name, actor.__doc__) == (kind, kind, actor.fn.__doc__)

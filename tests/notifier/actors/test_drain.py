@@ -1,4 +1,4 @@
-"""A message that names a drain actor, by its current or previous name, makes the worker send all due deliveries."""
+"""A message for a drain actor makes the worker send all due deliveries. The actor's previous name also works."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.notifier.system import System
 
 
 def put_into_redis(system: System, queue: Queue, actor_name: str) -> None:
-    """Put a message for an actor into Redis, in the form that workers of every release use."""
+    """Put a message for an actor into Redis in the format that every release's workers use."""
     message: dramatiq.Message[Any] = dramatiq.Message(
         queue_name=queue.queue_name,
         actor_name=actor_name,

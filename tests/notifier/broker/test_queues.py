@@ -64,7 +64,7 @@ def own_redis(notifier_settings: pytest.MonkeyPatch, system: System) -> Iterator
 
 
 def in_flight(county_api: CountyApi, seconds: float) -> int:
-    """Return the largest number of concurrent calls to the county's API, if each call took ``seconds`` seconds."""
+    """Return the largest number of concurrent calls to the county's API. Each call took ``seconds`` seconds."""
     ends = [call["at"] for call in county_api.calls()]
     return max(sum(1 for end in ends if end - seconds < moment <= end) for moment in ends)
 
@@ -212,7 +212,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
     user = system.subscriber()
     with redis.Redis.from_url(redis_url) as client:
         for number, data in enumerate(MALFORMED):
-            # In Redis, a well-formed message's key is the message's own id.
+            # Redis stores a well-formed message under the id that the message contains.
             name = f"bad{number - len(MALFORMED) + 50}" if number >= len(MALFORMED) - 50 else f"odd{number}"
             data = data.replace(b'"bad"', f'"odd{number}"'.encode())
             client.hset(f"{KEY}.msgs", name, data)
@@ -235,7 +235,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
 def test_a_message_delayed_until_2100_does_not_hold_up_retries(
     county_api: CountyApi, system: System, redis_url: str
 ) -> None:
-    """A worker holds up to MAX_DELAYED delayed messages in memory, so it must reject messages for the far future."""
+    """A worker keeps at most MAX_DELAYED delayed messages in memory, so it rejects messages for the far future."""
     delayed = f"{QUEUE}.DQ"
     with redis.Redis.from_url(redis_url) as client:
         for number in range(MAX_DELAYED):

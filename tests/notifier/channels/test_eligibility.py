@@ -209,5 +209,5 @@ def test_all_codes_together_are_limited_and_on_call_is_alerted(
         (None, 3),
     ]
     system.wait_until(lambda: system.received("oncall"), "an alert")
-    # Only SMS with verification codes are limited.
+    # The limit applies only to texts with verification codes.
     assert system.outcome(notifier.urgent_lead_sms.send(users[0], system.lead())) == ("accepted", None)

@@ -36,8 +36,8 @@ ANSWERS = {
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Delays in minutes. Each delay is long enough for one event: a retry, a resend, parking, the expiry of an SMS, and
-#: the expiry of an e-mail.
+#: Delays in minutes. After these delays, in this order, a delivery is retried, a delivery is resent, a delivery is
+#: parked, an SMS expires, and an e-mail expires.
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers,"
@@ -187,7 +187,7 @@ class Deliveries(RuleBasedStateMachine):
         assert self.system.rows(letters) == sorted(dead)
 
     def teardown(self) -> None:
-        """Check that every delivery reaches a final state if there are no more faults."""
+        """Check that every delivery reaches a final state after all faults are removed."""
         self.system.heal()
         for _ in range(12):
             if not set(OPEN) & set(self.system.states()):

@@ -172,7 +172,7 @@ def test_an_answer_creates_no_lead(files: Pipeline, api: Api) -> None:
 
 
 def test_storing_an_answer_reads_no_more_rows_as_the_tables_grow(database: Database) -> None:
-    """Even if the session planned its statements while the tables were empty, the plans must use indexes."""
+    """The plans must use indexes, even if the session made the plans while the tables were empty."""
     names = ("cfn_year", "cfn_seq", "group_id", "party_sequence", "folio", "document_code", "party_code")
 
     def keep(number: int) -> None:

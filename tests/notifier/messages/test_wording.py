@@ -1,6 +1,6 @@
-"""Recorded text and call scripts, which strangers may have written, become one line of limited length.
+"""Text from county records and call scripts is shortened to one line, because strangers may have written it.
 
-In a message, recorded text contains no links.
+Text from county records contains no links when it appears in a message.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls need consent, start at a limited rate within the call window, and are charged once, by length.
+"""Calls need consent, start at a limited rate within the call window, and are charged once for their length.
 
 At most five calls run at a time.
 """
@@ -478,7 +478,7 @@ def test_without_the_public_address_no_call_starts_and_on_call_is_alerted(
 
 
 def test_an_inbound_call_that_the_webhook_missed_is_completed_from_twilio(caller: Caller) -> None:
-    """The webhook was down during the call, so the call has no delivery."""
+    """The webhook was down during the inbound call, so the call has no delivery."""
     outbound = caller.order()
     work()
     sid = caller.made()[0]["made"]["sid"]

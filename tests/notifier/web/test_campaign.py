@@ -1,4 +1,4 @@
-"""With two workers, a campaign is settled correctly even if Twilio's callbacks come late and more than once."""
+"""Two workers charge a campaign's calls correctly even if Twilio's callbacks come late and more than once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_campaign_calls_five_at_a_time_and_pays_for_connected_calls(
         made = [r for r in system.received("twilio") if r["made"] and r["path"].endswith("/Calls.json")]
         waiting = [call for call in made if call["made"]["sid"] not in played]
         most = max(most, len(waiting))
-        # End a call only while five calls, or all the remaining calls, are in progress.
+        # Before ending a call, wait until five calls, or all the remaining calls, are in progress.
         if len(waiting) >= min(5, CALLS - len(played)):
             call = dice.choice(waiting)
             played[call["made"]["sid"]] = play(twilio, call, dice)

@@ -21,10 +21,10 @@ from tests.notifier.web.hostile_client import KINDS
 from tests.servers.postgres import Database
 
 CONNECTIONS = 200
-#: Time (s) within which the service must answer a genuine callback.
+#: The service must answer a genuine callback within this many seconds.
 ANSWER_SECONDS = 1.0
 MEMORY_BYTES = 250_000_000
-#: Time (s) for which each attack is measured.
+#: Each attack is measured for this many seconds.
 ATTACK_SECONDS = 1.2
 
 
@@ -69,7 +69,7 @@ def measure(service: Service, label: str) -> tuple[float, int]:
 
 @contextmanager
 def stalled_metrics(database: Database) -> Iterator[None]:
-    """Lock a table that only the metrics read."""
+    """Lock a table that only the requests for metrics read."""
     with psycopg.connect(database.url) as connection:
         connection.execute("LOCK TABLE lane_breakers")
         yield

@@ -1,4 +1,4 @@
-"""An odd request that is authorized or genuine gets a specific response, and never a 500 or a 503."""
+"""An unusual request with a valid token or signature gets a specific response, never a 500 or a 503."""
 
 from __future__ import annotations
 

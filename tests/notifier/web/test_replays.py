@@ -1,6 +1,6 @@
 """An attacker cannot use a recorded request to change another delivery or to repeat the request's effect.
 
-The signature of a request also fits other requests, in which the same text is split into different fields.
+A request's signature is also valid for other requests that split the same text into different fields.
 """
 
 from __future__ import annotations

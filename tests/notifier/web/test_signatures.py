@@ -45,10 +45,10 @@ def assert_forged_is_refused(twilio: Twilio, path: str) -> None:
     wrong = ["", "x", "AAAA", genuine[:-2], genuine.swapcase(), "\xff\xfe", genuine + " ", "="]
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL + path, fields | {"From": "+13055550199"}))
     wrong.append(twilio._validator.compute_signature(f"{PUBLIC_URL}{path}?delivery_id=1", fields))
-    # The first signature is for the service's internal address. The second signature is for an http URL, not https.
+    # These two signatures are for the service's internal URL, and for the public URL with http instead of https.
     wrong.append(twilio._validator.compute_signature(twilio.url + path, fields))
     wrong.append(twilio._validator.compute_signature(PUBLIC_URL.replace("https", "http") + path, fields))
-    # Another account.
+    # This signature is from another account.
     wrong.append(Twilio(twilio.url, PUBLIC_URL, TWILIO_TOKEN[::-1])._validator.compute_signature(PUBLIC_URL, fields))
     for signature in wrong:
         assert twilio.post(path, fields, signature.encode("latin-1")).status_code == 403, signature
@@ -124,7 +124,7 @@ def test_too_large_a_body_is_a_413_before_its_signature_is_checked(
         for _ in range(200):
             yield b"a" * 1_000
 
-    # The service cuts off a request without Content-Length at the size limit.
+    # If a request has no Content-Length, the service stops reading its body at the size limit.
     headers = {"X-Twilio-Signature": twilio._validator.compute_signature(PUBLIC_URL, {})}
     answer = web.post("/twilio/sms/status", content=endless(), headers=headers)  # type: ignore[arg-type]
     assert answer.status_code == 413

@@ -201,7 +201,7 @@ def test_a_call_is_recorded_only_after_an_announcement(
 def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     twilio: Twilio, subscriber: int, system: System, applied: Callable[[], None]
 ) -> None:
-    for _ in range(2):  # Twilio repeats a request if the answer was lost.
+    for _ in range(2):  # Twilio repeats a request if it did not receive the answer.
         assert said(incoming(twilio)) == [("Gather", ""), ("Say", SCRIPT["greeting_message"])]
     rows = "SELECT dedupe_key, state, subscriber_id, provider_id FROM deliveries"
     assert system.rows(rows) == [("inbound:CAin", "accepted", subscriber, "CAin")]
@@ -215,7 +215,7 @@ def test_an_inbound_call_holds_tokens_is_answered_and_settles_at_its_end(
     assert system.rows("SELECT direction, from_number, to_number FROM voice_call_logs") == [
         ("inbound", NUMBER, OWN_NUMBER)
     ]
-    # The app enqueues the same call again and gets the existing delivery.
+    # When the app enqueues the same call again, the app gets the existing delivery.
     made = notifier.inbound_call.send(call_sid="CAin")
     assert (made.is_new, made.state) == (False, "delivered")
 
@@ -305,7 +305,7 @@ def test_fifty_short_calls_cost_nothing_and_reach_the_callers_limit(twilio: Twil
 def test_calls_from_many_numbers_reach_the_subscribers_limit(
     twilio: Twilio, system: System, settings_of_web: pytest.MonkeyPatch
 ) -> None:
-    """A caller's number may be forged, so a limit for each caller does not protect the balance."""
+    """A caller's number may be forged, so a limit per caller's number does not protect the subscriber's balance."""
     settings_of_web.setenv("INBOUND_CALLS_PER_SUBSCRIBER", "3")
     user = subscriber_with(system, tokens=1000)
     for n in range(10):
@@ -352,7 +352,7 @@ def test_a_suppressed_caller_is_not_answered(twilio: Twilio, system: System, sub
     assert refused(incoming(twilio))
     assert system.rows("SELECT state, error_code FROM deliveries") == [("suppressed", "suppressed")]
     assert system.balance(subscriber) == 100
-    # The app reports the refused call and gets the call's existing delivery.
+    # When the app enqueues the refused call, the app gets the existing delivery.
     assert notifier.inbound_call.send(call_sid="CAin").state == "suppressed"
 
 

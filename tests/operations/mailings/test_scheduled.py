@@ -43,8 +43,8 @@ def due(rows: Rows, zone: str = "America/New_York") -> str:
         (DAY, {"digest_timezone": "America/Los_Angeles"}, "2026-11-24 11:00 EST"),
         (DAY, {"digest_timezone": "Europe/Madrid"}, "2026-11-25 02:00 EST"),
         (DAY, {"digest_timezone": "Asia/Tokyo", "digest_time": "07:00"}, "2026-11-24 17:00 EST"),
-        # On days with a clock change, a digest is due at the local time. If that time does not exist, the digest is due
-        # an hour later.
+        # On days with a clock change, a digest is still due at the subscriber's local time. If that time does not
+        # exist, the digest is due an hour later.
         (date(2026, 3, 7), {"digest_time": "02:30"}, "2026-03-08 03:30 EDT"),
         (date(2026, 3, 8), {}, "2026-03-08 08:00 EDT"),
         (date(2026, 3, 8), {"digest_time": "02:30"}, "2026-03-09 02:30 EDT"),
@@ -220,7 +220,7 @@ def remind_after_sleep(rows: Rows, left: int, slept: int, created_at: datetime) 
 
 
 def reminded(rows: Rows) -> list[tuple[int, int]]:
-    """For each reminder, return the number of days in its key and the number of days that its e-mail shows."""
+    """Return, for each reminder, the days left according to its key and the days left according to its e-mail."""
     return rows.all(
         "SELECT split_part(dedupe_key, ':', -1)::integer, (params ->> 'days_remaining')::integer FROM deliveries"
     )

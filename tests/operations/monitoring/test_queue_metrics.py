@@ -93,7 +93,7 @@ def test_waiting_and_active_lookups_are_counted(rows: Rows) -> None:
 def test_a_sent_alert_counts_as_completed(rows: Rows, mailbox: Mailbox) -> None:
     record_queue_metrics(rows.database.connection)
     alert("warning", "the disk is full", "of pg1", "make room")
-    alert("warning", "the disk is full", "of pg1", "make room")  # An alert repeated within the hour is not sent.
+    alert("warning", "the disk is full", "of pg1", "make room")  # An alert that is repeated within an hour is not sent.
     rows.insert("oncall_alerts", fingerprint="not sent yet")
     record_queue_metrics(rows.database.connection)
     record_queue_metrics(rows.database.connection)

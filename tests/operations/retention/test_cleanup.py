@@ -449,7 +449,7 @@ def test_staging_of_failed_runs_is_dropped_after_two_weeks_without_waiting(rows:
 
 
 def test_no_statement_has_a_placeholder_inside_quotes() -> None:
-    """Psycopg would turn ``interval '%s days'`` into ``interval '$1 days'``, which PostgreSQL reads as 1 day."""
+    """Psycopg turns ``interval '%s days'`` into ``interval '$1 days'``, which PostgreSQL reads as 1 day."""
     root = Path(__file__).parents[3]
     for path in [p for package in ("county", "operations", "notifier") for p in root.glob(f"{package}/**/*.sql")]:
         for line in path.read_text("utf-8").splitlines():
