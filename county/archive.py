@@ -1,9 +1,9 @@
 """The archive: permanent copies of the county's files, stored by business date.
 
-An object's address is ``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name
-only when it is complete, and it is never overwritten with different content. A corrected file is stored next to the
-first file as ``{name}.r2``. Objects contain personal data: only the user who stored a file may read it, and a bucket's
-access rules protect its objects.
+An object's URL is ``{ARCHIVE_URL}/{feed}/{business date}/{name on the server}``. An object appears under its name only
+when it is complete, and it is never overwritten with different content. A corrected file is stored next to the first
+file as ``{name}.r2``. Objects contain personal data. In a local archive, only the user who stored a file may read it;
+in a bucket, access rules protect the objects.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Archive(Protocol):
     def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
         """Remove old objects below ``folder``, named ``{folder}/{rule}/{YYYY-MM-DD}/…``; return their number.
 
-        Objects of ``day`` and later stay. With ``dry_run`` the objects are only counted.
+        Objects dated ``day`` or later are kept. If ``dry_run`` is true, the old objects are counted but not removed.
         """
 
 
 def open_archive(url: str) -> Archive:
     """Return the archive at ``url`` (``file:///folder``, ``gs://bucket/folder``).
 
-    Raises PermanentIngestionError for an address in any other form.
+    Raises PermanentIngestionError for a URL in any other form.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path and not parts.netloc:
@@ -85,7 +85,7 @@ class FileArchive:
         self.root = root
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the files in ``folder``, sorted."""
+        """Return the sorted names of the files in ``folder``."""
         with self._explained(f"list {folder}"):
             try:
                 with os.scandir(self.root / folder) as entries:
@@ -102,7 +102,7 @@ class FileArchive:
             try:
                 with _partial_file(target.parent) as partial:
                     _copy_durably(source, partial)
-                    # A hard link fails if the name is taken, but a rename would overwrite the file.
+                    # A hard link fails if the name is taken; a rename would overwrite the existing file.
                     os.link(partial, target)
                 _sync_folder(target.parent)
             except FileExistsError:
@@ -189,7 +189,7 @@ def _copy_durably(source: BinaryIO, target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the folder to disk, so that the name of a new file survives a crash."""
+    """Sync the folder to disk, so that a new file's name survives a crash."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -19,8 +19,8 @@ def business_date(logical_date: datetime | None, *, asked: str | None, manual: b
 
     ``asked`` is the run's parameter ``business_date`` (an ISO date). If given, it takes precedence over the logical
     date. For a manual run without the parameter, Airflow passes either no logical date or the time at which the run was
-    triggered. In both cases the run is for today if today is a business day, or else for the last business day. Raises
-    ValueError for a parameter that is not a date.
+    triggered. In both cases the run is for today, or for the previous business day if today is not a business day.
+    Raises ValueError for a parameter that is not a date.
     """
     if asked:
         return date.fromisoformat(asked)
@@ -31,10 +31,10 @@ def business_date(logical_date: datetime | None, *, asked: str | None, manual: b
 
 
 def file_date(feed: Feed, day: date, lag_days: int = 0) -> str:
-    """Return the date in the name of a dated file for business date ``day``.
+    """Return the date that appears in the name of a dated file for the business date ``day``.
 
-    A weekly file carries ``day`` as YYYYMMDD. A daily file carries the date ``lag_days`` business days before ``day``.
-    A monthly file carries the previous month as YYYYMM.
+    A weekly file's name contains ``day`` as YYYYMMDD. A daily file's name contains the date ``lag_days`` business days
+    before ``day``. A monthly file's name contains the previous month as YYYYMM.
     """
     match feed.period:
         case Period.MONTH:

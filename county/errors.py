@@ -1,10 +1,10 @@
-"""The errors of the batch side; the type of an error says what the caller may do."""
+"""The errors that the batch side raises. An error's type tells the caller whether a retry can help."""
 
 from __future__ import annotations
 
 import errno
 
-#: Error numbers for a full disk or a used-up quota; a step may succeed as soon as there is space again.
+#: Error numbers for a full disk or a used-up quota; the failed step can succeed after space has been freed.
 STORAGE_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -13,7 +13,7 @@ class IngestionError(Exception):
 
 
 class PermanentIngestionError(IngestionError):
-    """A step failed, and a retry cannot help: a person has to change something first."""
+    """A step failed, and a retry cannot succeed until a person has changed something."""
 
 
 class MissingFile(PermanentIngestionError):

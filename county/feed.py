@@ -26,8 +26,8 @@ class Target:
 class FeedFile:
     """One file of a feed: its name on the server, and the staging tables that its lines go to.
 
-    ``stem`` is the name without date and extension, in lower case; ``other_stems`` are alternative stems of the same
-    file. A file that is not ``required`` may be missing: the run continues with a warning.
+    ``stem`` is the file's name in lower case, without the date and the extension; ``other_stems`` are other stems that
+    the file may have. A file that is not ``required`` may be missing: the run continues with a warning.
     """
 
     name: str
@@ -38,7 +38,7 @@ class FeedFile:
 
 
 class Period(Enum):
-    """The period that files cover, which decides the dates in file names and how the age of data is counted."""
+    """The period that a file covers. It determines the dates in file names and how the age of data is counted."""
 
     BUSINESS_DAY = "business day"
     WEEK = "week"
@@ -52,9 +52,9 @@ class Feed:
     ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
     ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
     changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it has not finished within
-    ``late_after`` of its slot (None: no deadline). Data older than ``stale_days`` is stale (counted in business days
-    for a daily feed; None: data never counts as stale). If ``may_be_empty`` is true, the run accepts files without
-    records and files that are identical to the previous files.
+    ``late_after`` of its slot; None means that there is no deadline. Data older than ``stale_days`` is stale; a daily
+    feed counts business days, and None means that data never becomes stale. If ``may_be_empty`` is true, the run
+    accepts files without records and files that are identical to the previous files.
     """
 
     name: str

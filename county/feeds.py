@@ -106,7 +106,7 @@ OFFICIAL_RECORDS = FeedFile(
             },
         ),
     ),
-    other_stems=("",),  # inside a zip, the file's name may be just a date
+    other_stems=("",),  # inside a zip, the file's name may consist of only a date
 )
 
 _DAILY_FILES = {
@@ -122,7 +122,7 @@ _DOCUMENT_STEPS = {
 
 
 def _court_file(name: str) -> FeedFile:
-    """Return the declaration of a court file, whose staging table has the columns of its layout."""
+    """Return the declaration of a court file; its staging table has the same columns as its layout."""
     stem = name.removesuffix(".exp").lower()
     return FeedFile(name, stem, (Target(f"staging_{stem}", {c.name: c.name for c in layout(name)}),))
 

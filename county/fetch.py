@@ -34,8 +34,8 @@ from leads.logs import get_logger
 
 log = get_logger(__name__)
 
-#: The county may still be writing a file that was changed less than ``FRESH`` ago. A task waits ``PAUSE`` seconds
-#: before it downloads a file that is younger than ``FRESH``.
+#: The county may still be writing a file that was changed less than ``FRESH`` ago. Before a task downloads a file that
+#: was changed less than ``FRESH`` ago, it waits ``PAUSE`` seconds.
 FRESH = timedelta(minutes=2)
 PAUSE = 5.0
 
@@ -91,9 +91,9 @@ def files_to_fetch(
 ) -> list[FeedFile] | None:
     """Return the run's files in the feed's order, or None while a missing required file may still be published today.
 
-    A file counts as present if it is archived, or if it is on the server and was not written in the last two minutes. A
-    run of the daily feed does not wait on a holiday. Raises SkipRun on a holiday without files, and MissingFile if a
-    required file is neither in the archive nor on the server. An optional file may be missing.
+    A file counts as present if it is archived, or if it is on the server and was not written in the last two minutes.
+    On a holiday, a run of the daily feed does not wait for files. Raises SkipRun on a holiday without files, and
+    MissingFile if a required file is neither in the archive nor on the server. An optional file may be missing.
     """
     archived = [file for file in request.feed.files if _archived(request, file, archive) is not None]
     found = archived + _published(request, archived, server, now)
@@ -161,7 +161,7 @@ def _is_published(request: FetchRequest, file: FeedFile, server: FileServer, now
 
 
 def _revisions(request: FetchRequest, file: FeedFile, archive: Archive) -> list[tuple[int, str]]:
-    """Return the pair (revision, name) for each version of the file in the archive, oldest first."""
+    """Return a pair (revision, name) for each archived version of the file, oldest first."""
     found = []
     for name in archive.names(request.folder):
         match = re.fullmatch(r"(?P<base>.+?)(?:\.r(?P<revision>\d+))?", name)
@@ -185,7 +185,7 @@ def _fetched(archive: Archive, file: FeedFile, object_name: str) -> Fetched:
 def _on_server(request: FetchRequest, file: FeedFile, server: FileServer) -> str | None:
     """Return the name of the day's file on the server.
 
-    A dated file takes precedence over an undated file that was written in the day's window.
+    A dated file takes precedence over an undated file that was written within the day's window.
     """
     wanted = file_date(request.feed, request.day, request.lag_days)
     undated = []

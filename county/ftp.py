@@ -35,11 +35,11 @@ class CountyFtp:
     """The ``FileServer`` for Airflow's connection ``miami_dade_ftp``; connects on first use.
 
     Airflow's own FTP hook has no timeouts, cannot resume a download, and does not notice an incomplete download. The
-    connection's extra may contain ``tls`` (FTPS: login and files encrypted), ``ca_file`` (the certificate of the
-    authority that signed the server's certificate) or ``verify`` (check against the system's authorities), ``passive``
-    and ``encoding``. ``timeout`` is the maximum number of seconds for connecting, for each reply and for each block of
-    data. ``resumptions`` is the maximum number of times that one download resumes after a lost connection. Raises the
-    errors of ``county.errors``.
+    connection's extra may contain ``tls`` (FTPS: login and files encrypted), ``passive`` and ``encoding``. It may also
+    contain ``ca_file`` (the certificate of the authority that signed the server's certificate) or ``verify`` (check the
+    server's certificate against the system's authorities). ``timeout`` is the maximum number of seconds to wait for a
+    connection, for each reply and for each block of data. ``resumptions`` is the maximum number of times that one
+    download resumes after a lost connection. Raises the errors of ``county.errors``.
     """
 
     def __init__(self, conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:
@@ -114,7 +114,7 @@ class CountyFtp:
         return size or 0, datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
     def download(self, path: str, target: BinaryIO, size: int) -> None:
-        """Write the file to ``target``; after a lost connection, resume where it broke off."""
+        """Write the file to ``target``; after a lost connection, resume where the download stopped."""
         for attempt in range(self.resumptions + 1):
             try:
                 self._receive(path, target)
@@ -124,7 +124,7 @@ class CountyFtp:
                 ) from error
             except (*_BROKEN, ftplib.error_temp) as error:
                 if isinstance(error, OSError) and error.errno in STORAGE_FULL_ERRNOS:
-                    raise  # this machine's disk is full; the network is not the cause
+                    raise  # the disk of this machine is full; the connection is not the cause
                 self._forget()
                 if attempt == self.resumptions:
                     raise ServerUnreachable(
@@ -146,7 +146,7 @@ class CountyFtp:
         conn.retrbinary(f"RETR {path}", target.write, blocksize=1 << 16, rest=target.tell() or None)
 
     def _ask(self, question: Callable[[Any], _T]) -> _T:
-        """Run ``question`` on the connection; if the connection is dead (421: idle for too long), reconnect once."""
+        """Run ``question`` on the connection; if the connection is dead (e.g. reply 421), reconnect once."""
         for last in (False, True):
             conn = self._connected()
             try:

@@ -22,15 +22,15 @@ from county.errors import ArchiveUnavailable, IngestionError, PermanentIngestion
 GOOGLE_CLOUD = "google_cloud_default"
 #: The number of bytes that one request uploads or downloads. Google requires a multiple of 256 KiB.
 CHUNK = 8 << 20
-#: The number of bytes that a reader takes at a time from a downloaded chunk.
+#: The number of bytes that a reader reads at a time from a downloaded chunk.
 READ_AHEAD = 1 << 20
 
 
 class GcsArchive:
     """The archive at ``gs://bucket/folder``; the client honors ``STORAGE_EMULATOR_HOST``.
 
-    An object is written only on the precondition that its name is free. Only the bucket's access rules apply to the
-    object. If the service does not answer, a request is retried for up to ``timeout`` seconds.
+    An object is written only if no object with its name exists. Access to an object is controlled only by the bucket's
+    access rules. If the service does not answer, a request is retried for up to ``timeout`` seconds.
     """
 
     def __init__(self, bucket: str, folder: str, *, timeout: float = 60) -> None:
@@ -41,7 +41,7 @@ class GcsArchive:
         self._client: Any = None
 
     def names(self, folder: str) -> list[str]:
-        """Return the names of the objects in ``folder``, sorted."""
+        """Return the sorted names of the objects in ``folder``."""
         prefix = self._path(folder) + "/"
         with self._explained(f"list {folder}"):
             found = self._storage().list_blobs(self.bucket, prefix=prefix, delimiter="/", retry=self._retry)
@@ -59,7 +59,7 @@ class GcsArchive:
                     source, size=expected[0], if_generation_match=0, checksum="crc32c", retry=self._retry
                 )
             except api.PreconditionFailed:
-                # A retried upload also gets this error if the first try succeeded.
+                # A retried upload gets this error if the first attempt succeeded, although its response was lost.
                 if self.facts(name) != expected:
                     raise archive_conflict(name) from None
                 return
@@ -94,14 +94,15 @@ class GcsArchive:
                 self._need_bucket()
                 raise not_archived(name, self.url)
             blob.chunk_size = CHUNK
-            # All blocks come from the same generation, even if the object is replaced in the meantime.
+            # All blocks come from the same generation of the object, even if the object is replaced during the
+            # download.
             stream = blob.open("rb", if_generation_match=blob.generation, retry=self._retry)
         reader = _Reader(stream, lambda: self._explained(f"read {name}"))
-        # Without this buffer, reading a line would search for its end byte by byte.
+        # Without this buffer, the stream would read one byte at a time to find the end of a line.
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
 
     def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
-        """Return 0: the account has no right to remove objects, and the bucket's lifecycle rule removes them."""
+        """Return 0, because the bucket's lifecycle rule removes objects; the account is not allowed to."""
         return 0
 
     def _storage(self) -> Any:

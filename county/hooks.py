@@ -14,8 +14,8 @@ from leads.database import KEEPALIVES
 
 LEADS_DB = "leads_db"
 
-#: Settings of the database session. Because of the intervals and timeouts, PostgreSQL releases the locks of a task that
-#: was killed or whose machine went down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with
+#: Settings of the database session. The intervals and timeouts make PostgreSQL release a task's locks after the task is
+#: killed or its machine goes down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with
 #: PostgreSQL's default of 4 MB, the rows would spill to disk.
 _SESSION = {
     "application_name": "ingestion",

@@ -1,9 +1,9 @@
 """The columns of the county's files, and the checks and conversions of their values.
 
-``layouts.csv`` lists the columns; if a real file has a different layout, correct ``layouts.csv``. Checks and
-conversions are SQL expressions over ``f``, the array of a line's fields, and work for any line. Nearly all lines are
-*plain*: a regular expression proves that they pass every check, COPY splits them, and few of their values need a
-conversion.
+``layouts.csv`` lists the columns; if a file from the county has a different layout, correct ``layouts.csv``. Checks and
+conversions are SQL expressions that work for any line; in these expressions, ``f`` is the array of the line's fields.
+Nearly all lines are *plain*: a regular expression proves that they pass every check, COPY splits them, and few of their
+values need a conversion.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _DATE = (
 
 
 def _no_later_than(latest: date) -> str:
-    """Return a regular expression that does not match a date MMDDYYYY in a month after the month of ``latest``."""
+    """Return a regular expression for dates (MMDDYYYY) that matches no date in a later month than ``latest``."""
     century, year = divmod(latest.year, 100)
     tens, ones = divmod(year, 10)
     years = [f"{century}{tens}[{ones + 1}-9]"] if ones < 9 else []
@@ -84,7 +84,7 @@ def _no_later_than(latest: date) -> str:
 
 @dataclass(frozen=True)
 class Plain:
-    """The usual form of a type's values: a value that matches ``pattern`` passes the check.
+    """The usual form of the values of one type. A value that matches ``pattern`` passes the type's check.
 
     COPY reads a plain field, without its padding, as ``sql_type``. The SQL expression ``value`` gives the same result
     as the conversion in ``_VALUES``. Values in other forms may also pass the check.
@@ -121,8 +121,8 @@ _NOTHING = {"date": "00000000", "text": " ++"}
 class Column:
     """One field of a line.
 
-    ``position`` counts from 0. ``length`` is the maximum number of characters, without padding blanks. ``codes`` lists
-    the allowed values; if ``codes`` is empty, every value is allowed. A date may not be later than ``latest``.
+    ``position`` counts from 0. ``length`` is the maximum number of characters, without padding spaces. ``codes`` lists
+    the allowed values; if ``codes`` is empty, every value is allowed. A date must not be later than ``latest``.
     """
 
     name: str
@@ -223,8 +223,8 @@ def layout(file: str) -> tuple[Column, ...]:
 def layout_on(file: str, day: date) -> tuple[Column, ...]:
     """Return the columns of ``file`` for business date ``day``; raises KeyError for an unknown file.
 
-    A required date, such as the date of recording, may not be later than the end of the next month: the latest document
-    decides who owns a property, so a date in the far future would decide ownership forever.
+    A required date, such as the date of recording, must not be later than the end of the next month. The latest
+    document determines who owns a property, so a document dated in the far future would determine the owner forever.
     """
     first = (day.replace(day=1) + timedelta(days=62)).replace(day=1)
     latest = first - timedelta(days=1)
@@ -235,12 +235,12 @@ def layout_on(file: str, day: date) -> tuple[Column, ...]:
 
 
 def plain_line(columns: tuple[Column, ...]) -> str:
-    """Return a regular expression (UTF-8 bytes, without the line end) that only lines of this layout match."""
+    """Return a regular expression (UTF-8 bytes, without the line ending) that only lines with this layout match."""
     return r"\^".join(column.plain_pattern for column in columns)
 
 
 def is_good(columns: tuple[Column, ...]) -> str:
-    """Return an SQL condition that is true when ``line``, split into ``f``, has the layout."""
+    """Return an SQL condition that is true if ``line`` has the layout; ``f`` is the array of the line's fields."""
     checks = [f"({column.fits}) IS NOT FALSE" for column in columns]
     checks += [column.check for column in columns if column.check]
     late = [f" WHEN {column.is_late} THEN false" for column in columns if column.latest]
@@ -251,7 +251,7 @@ def is_good(columns: tuple[Column, ...]) -> str:
 
 
 def first_fault(columns: tuple[Column, ...]) -> str:
-    """Return an SQL expression that names the first error in ``line``, split into ``f``."""
+    """Return an SQL expression for the first error in ``line``; ``f`` is the array of the line's fields."""
     faults = "".join(
         f" WHEN {column.fits} IS FALSE THEN '{column.name} is longer than {column.length} characters'"
         for column in columns

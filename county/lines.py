@@ -1,12 +1,12 @@
 """Converts the bytes of a county file into rows for PostgreSQL's COPY; processes plain lines in bulk.
 
-The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF line ends. If a block is not
+The files are UTF-8 (with or without a byte order mark) or Windows-1252, with LF or CRLF line endings. If a block is not
 valid UTF-8 as a whole, each of its lines is decoded separately, so that one Windows-1252 line does not garble the
 accents in the other lines.
 
 A *plain* line matches the regular expression ``layouts.plain_line``, which proves that it has the layout. COPY splits
-a plain line into its fields. Any other line is *odd*: it is set aside with its number so that PostgreSQL can check
-it, and COPY reads an empty row in its place.
+a plain line into its fields. Any other line is *odd*: the line is set aside with its line number so that PostgreSQL can
+check it, and COPY reads an empty row in its place.
 """
 
 from __future__ import annotations
@@ -23,28 +23,29 @@ BLOCK = 1 << 20
 #: The options with which COPY must read the rows from ``copy_blocks``.
 COPY_OPTIONS = "(DELIMITER '^', NULL '', ENCODING 'UTF8')"
 
-#: The pattern starts with a literal blank, because the search for a literal byte is fast. A pattern that starts with a
-#: repetition would be tried at every position. A match starts only at the first blank of a run, so that a long run
-#: takes linear time.
+#: The pattern starts with a literal space, because the search for a literal byte is fast. A pattern that starts with a
+#: repetition would be tried at every position. A match starts only at the first of several consecutive spaces, so the
+#: time grows only linearly with the number of spaces.
 _PADDING = re.compile(rb" (?<!  ) *+(?=[\^\n])")
 
-#: PostgreSQL cannot store a NUL byte. This symbol replaces NUL bytes, so that the line can be rejected and shown.
+#: PostgreSQL cannot store a NUL byte. This symbol replaces NUL bytes, so that the rejected line can be stored and
+#: shown.
 _NUL_PICTURE = "␀".encode()
 
-#: All bytes except UTF-8's continuation bytes. A block without continuation bytes that is not pure ASCII cannot be
+#: All bytes except UTF-8's continuation bytes. A block that is not pure ASCII and has no continuation bytes cannot be
 #: UTF-8, so the whole block is read as Windows-1252.
 _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
 
 
 def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> Iterator[bytes]:
-    """Yield one COPY row of ``fields`` columns for each line of ``stream``, without the blanks that pad values.
+    """Yield one COPY row of ``fields`` columns for each line of ``stream``, without the spaces that pad values.
 
-    ``plain`` is the regular expression of a plain line, without the line end. For each odd line, a COPY row is written
-    to ``odd``: the line's number (from 1), whether the line was cut because it is longer than ``LONGEST_LINE``, and its
-    text. The function holds only a few blocks in memory.
+    ``plain`` is the regular expression that a plain line matches, without its line ending. For each odd line, a COPY
+    row is written to ``odd``: the line's number (from 1), whether the line was cut because it is longer than
+    ``LONGEST_LINE``, and its text. The function holds only a few blocks in memory.
     """
-    # The possessive pattern matches many plain lines at once and never backtracks; matching line by line takes ten
-    # times as long.
+    # The possessive pattern never backtracks. It matches many plain lines at once, because matching line by line takes
+    # ten times as long.
     run = re.compile(b"(?:" + plain.encode() + rb"\n)++")
     nothing = b"^" * (fields - 1) + b"\n"
     number = 1
@@ -102,7 +103,7 @@ def _escape(line: bytes) -> bytes:
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of ``stream`` with their line ends; cut a longer line to its first ``LONGEST_LINE`` + 1 bytes."""
+    """Yield the lines of ``stream`` with their line endings; cut longer lines to ``LONGEST_LINE`` + 1 bytes."""
     while line := stream.readline(LONGEST_LINE + 1):
         yield line
         while len(line) > LONGEST_LINE and not line.endswith(b"\n"):
@@ -110,7 +111,7 @@ def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def as_text(line: bytes) -> str:
-    """Return a line without its line end, decoded as in ``copy_blocks``, for a person to read."""
+    """Return a line as text for a person to read, decoded as in ``copy_blocks`` and without its line ending."""
     return _line_to_utf8(line.rstrip(b"\r\n")).replace(b"\0", _NUL_PICTURE).decode()
 
 

@@ -24,17 +24,17 @@ from county.limits import LONGEST_LINE, refuse_too_large
 from county.lines import as_text, bounded_lines
 from county.staging import Staged, stage_file
 
-#: ``PARCEL_ROLL_URL`` offers only the newest roll. Starting this many days after the business date, ``PARCEL_ROLL_URL``
-#: may already offer the next month's roll.
+#: ``PARCEL_ROLL_URL`` offers only the newest roll. As early as this number of days after the business date,
+#: ``PARCEL_ROLL_URL`` may offer the next month's roll.
 DAYS_PUBLISHED = 28
 TIMEOUT = 120.0
 
 
 class _SameScheme(HTTPRedirectHandler):
-    """Follows redirects within a scheme and from http to https, but never to a file, to FTP or from https to http."""
+    """Follows redirects from http to http or https, and from https to https, but no other redirects."""
 
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
-        """Return the next request; raise ValueError if the server redirects to another scheme."""
+        """Return the next request; raise ValueError if the redirect is not allowed."""
         _check_scheme(newurl)
         if urlsplit(newurl).scheme not in (req.type, "https"):
             raise ValueError("the server redirects from https to http, which is not encrypted")
@@ -79,7 +79,7 @@ def stage_roll(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Stage the CSV ``stream`` (seekable), with the arguments, result and errors of ``county.staging.stage_file``."""
+    """Stage the CSV ``stream`` (seekable); takes, returns and raises what ``county.staging.stage_file`` does."""
     (file,) = feed.files
     try:
         return stage_file(
@@ -97,7 +97,7 @@ def stage_roll(
 
 
 def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO, feed: Feed, day: date) -> None:
-    """Store the CSV's original lines in the rejected records of ``day``; if there are none, do nothing."""
+    """Replace the converted lines in the rejected records of ``day`` with the CSV's original lines."""
     of_the_day = (feed.name, day)
     rejects = connection.execute(
         "SELECT line_number FROM rejected_records WHERE feed = %s AND business_date = %s", of_the_day
@@ -120,7 +120,7 @@ def _show_rejects_as_they_were(connection: psycopg.Connection, stream: BinaryIO,
 
 
 class RollLines:
-    """A stream of the CSV's lines in the form of a county file: the columns of the layout, separated by ``^``.
+    """A stream that converts the CSV's lines to the format of a county file: the layout's columns, separated by ``^``.
 
     Each line keeps its line number in the CSV. A malformed CSV line is passed on unchanged, so that staging rejects it
     with a reason. Raises PermanentIngestionError if the header lacks a column.
@@ -208,7 +208,7 @@ def _download(url: str, target: BinaryIO) -> None:
 
 
 def _check_scheme(url: str) -> None:
-    """Raise ValueError if ``url`` is neither an http nor an https address with a host."""
+    """Raise ValueError if ``url`` is not an http or https URL with a host."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url} is neither an http:// nor an https:// address")
@@ -232,7 +232,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _fields(line: bytes) -> list[bytes]:
-    """Return the fields of a CSV line; a blank line has none, and a line with an unclosed quote is one field."""
+    """Return the fields of a CSV line: none for a blank line, and one for a line with an unclosed quote."""
     line = line.rstrip(b"\r\n")
     if b'"' not in line:
         return line.split(b",") if line.strip() else []

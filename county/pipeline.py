@@ -68,7 +68,10 @@ def merge(connection: psycopg.Connection, run: Run) -> Counts:
 
 
 def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
-    """Create the day's leads and close leads whose reason has ended; return counts by lead type and ``closed``."""
+    """Create the day's leads, and close leads whose reason has ended.
+
+    Return the number of new leads by lead type, and the number of closed leads under ``closed``.
+    """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
         return _run_step(connection, run, "make_leads")
@@ -79,8 +82,9 @@ def write_alerts(
 ) -> Counts:
     """Enqueue a delivery for each of the day's new leads and each subscriber who wants it; the notifier sends it.
 
-    Leads are announced if the day is at most ``max_age_days`` business days old; ``notify``, True or False, overrides
-    this rule. Return the counts ``leads``, ``alerts`` and ``unpaid`` (too few tokens).
+    Leads are announced if the day is at most ``max_age_days`` business days old. If ``notify`` is True or False, it
+    overrides this rule. Return the counts ``leads``, ``alerts`` and ``unpaid``; an alert is unpaid if its subscriber
+    has too few tokens.
     """
     announces = business_days_between(run.day, today) <= max_age_days if notify is None else notify
     if not announces:

@@ -1,4 +1,4 @@
-"""The run log ``data_ingestion_logs``: one row for each run, correct even if a task is killed."""
+"""The run log ``data_ingestion_logs``: one row for each run. A row is correct even if a task is killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDS: dict[str | None, str] = {
 
 
 class RunKey(TypedDict):
-    """A run as JSON values, the form in which tasks pass the run on through XCom."""
+    """A run as JSON values. Tasks pass a run to each other in this form through XCom."""
 
     feed: str
     ingestion_id: int
@@ -58,8 +58,7 @@ class Run:
 def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date) -> Run:
     """Insert the run's row as ``running``, or reset the row of a cleared run to ``running``; return the run.
 
-    Also drops staging partitions that are no longer needed, because their runs succeeded, were skipped, or failed more
-    than a week ago.
+    Also drops the staging partitions of runs that succeeded, were skipped, or failed more than a week ago.
     """
     with connection.transaction():
         row = connection.execute(
@@ -101,7 +100,7 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
 
 
 def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Callable[[str], str | None]) -> list[str]:
-    """Mark ``running`` rows as ``failed`` if Airflow has ended or no longer has the run; return the ids of the runs.
+    """Mark a ``running`` row as ``failed`` if Airflow has ended its run or no longer has it; return the run ids.
 
     ``state_of`` returns a run's state in Airflow, ``GONE`` if Airflow does not have the run, or None if Airflow does
     not answer.
@@ -202,7 +201,8 @@ def fail_run(connection: psycopg.Connection, feed: Feed, run_id: str, *, reason:
     """Mark the run's row as ``failed`` and write a dead letter.
 
     ``reason`` is written if no step could write its own error, for example because its process was killed. If the run
-    failed before it opened its row, a row for the business date ``day`` is inserted. Secrets in ``reason`` are masked.
+    failed before its row was inserted, a row for the business date ``day`` is inserted. Secrets in ``reason`` are
+    masked.
     """
     with connection.transaction():
         row = connection.execute(

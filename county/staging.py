@@ -26,7 +26,7 @@ log = get_logger(__name__)
 #: An advisory lock that allows only one session at a time to drop a staging partition.
 DROP_LOCK = "leads:drop-staging"
 
-#: A file with at most this many malformed lines is accepted, however small the file is.
+#: A file with at most this number of malformed lines is accepted, even if the file is very small.
 FORGIVEN_LINES = 3
 
 
@@ -84,9 +84,9 @@ def partition(table: str, ingestion_id: int) -> str:
 def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> bool:
     """Drop a run's partition of a staging table; return False if it does not exist or is locked.
 
-    Dropping a partition locks the whole staging table for a moment, so it waits for runs that read the table. Sessions
-    drop partitions one at a time, because PostgreSQL raises an internal error if two sessions drop the same partition.
-    ``timeout`` limits each wait, in the format of ``lock_timeout``.
+    Dropping a partition briefly locks the whole staging table, so the session first waits for runs that are reading the
+    table. Sessions drop partitions one at a time, because PostgreSQL raises an internal error if two sessions drop the
+    same partition. ``timeout`` limits each wait for a lock; its format is that of PostgreSQL's ``lock_timeout``.
     """
     with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable), connection.transaction():
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (timeout,))
@@ -99,7 +99,10 @@ def drop_part(connection: psycopg.Connection, part: str, *, timeout: str) -> boo
 def _stage_lines(
     cursor: psycopg.Cursor, file: FeedFile, columns: tuple[Column, ...], stream: BinaryIO, ingestion_id: int
 ) -> int:
-    """Insert the good lines into the run's partition of each staging table; return their number. Creates odd_lines."""
+    """Insert the well-formed lines into the run's partition of each staging table; return the number of lines.
+
+    Creates odd_lines.
+    """
     new = [target.table for target in file.targets if _make_part(cursor, target.table, ingestion_id)]
     if names := _copied_columns(file, columns):
         plain = _copy_lines(cursor, stream, columns, partition(file.targets[0].table, ingestion_id), names)
@@ -136,7 +139,7 @@ def _finish_part(cursor: psycopg.Cursor, table: str, ingestion_id: int, *, is_ne
     if is_new:
         attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})")
         cursor.execute(attach.format(sql.Identifier(table), part, sql.Literal(ingestion_id)))
-    # Every later step reads the whole partition, so the planner needs only the number of rows: a small sample is
+    # Every later step reads the whole partition, so the planner needs only the number of rows, and a small sample is
     # enough.
     cursor.execute("SET LOCAL default_statistics_target = 10")
     cursor.execute(sql.SQL("ANALYZE {}").format(part))
@@ -160,8 +163,8 @@ def _copy_lines(
     """Copy plain lines into the columns ``names`` of ``table``, and odd lines into odd_lines.
 
     Return the number of plain lines.
-    Both tables get each line's number in the file, because COPY also numbers the empty rows before its WHERE clause
-    drops them.
+    In both tables, each line has its line number in the file: COPY numbers every row, including the empty rows that its
+    WHERE clause then drops.
     """
     parts = {
         "table": sql.Identifier(table),

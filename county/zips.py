@@ -17,11 +17,11 @@ from county.dates import parse_name
 from county.errors import DamagedFile, EmptyFile
 from county.limits import refuse_too_large
 
-#: Bytes. A directory entry takes about a hundred, and the county's zips have a few members.
+#: In bytes. A directory entry takes about a hundred bytes, and the county's zips have only a few members.
 LARGEST_DIRECTORY = 1 << 20
-#: Bytes: the record at the end of a zip, with the longest possible comment.
+#: The maximum size (bytes) of the record at the end of a zip, including the longest possible comment.
 LARGEST_END_RECORD = 22 + 0xFFFF
-#: Compression methods that need only bounded memory to unpack.
+#: Compression methods whose unpacking needs only a bounded amount of memory.
 BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -38,9 +38,9 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 
 
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    """Open a zip's text file with the stem ``stem``, or else the first text file; raise the errors of ``open_lines``.
+    """Open the zip's text file with the stem ``stem``, or else its first text file; raises as ``open_lines`` does.
 
-    Reading a member never yields more bytes than the zip's directory says, so the size is known before unpacking.
+    Reading a member never yields more bytes than the zip's directory states, so the size is known before unpacking.
     """
     with readable_zip(name):
         _refuse_large_directory(stream)
@@ -57,10 +57,10 @@ def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
 
 
 def _refuse_large_directory(stream: BinaryIO) -> None:
-    """Raise BadZipFile for a zip whose directory of members is larger than a county's, because zipfile reads it whole.
+    """Raise BadZipFile if the zip's directory is too large, because zipfile reads the whole directory into memory.
 
-    The record at the end of the zip says the directory's size. In a zip64 file, which the county does not need, another
-    record would say the size.
+    The record at the end of the zip states the directory's size. Zip64 files, which state the size in another record,
+    are refused, because the county does not need them.
     """
     start = max(stream.seek(0, io.SEEK_END) - LARGEST_END_RECORD, 0)
     stream.seek(start)
@@ -68,7 +68,7 @@ def _refuse_large_directory(stream: BinaryIO) -> None:
     stream.seek(0)
     at = end.rfind(b"PK\x05\x06")
     if at < 0:
-        return  # zipfile says that it is no zip
+        return  # zipfile reports that the file is not a zip
     if end[max(at - 20, 0) : at].startswith(b"PK\x06\x07"):
         raise zipfile.BadZipFile("it is a zip64 file")
     if int.from_bytes(end[at + 12 : at + 16], "little") > LARGEST_DIRECTORY:
@@ -77,7 +77,7 @@ def _refuse_large_directory(stream: BinaryIO) -> None:
 
 @contextmanager
 def readable_zip(name: str) -> Iterator[None]:
-    """Raise DamagedFile, with the remedy, if the code in the ``with`` block cannot read the zip."""
+    """Raise DamagedFile with a remedy in its message if the code in the ``with`` block cannot read the zip."""
     try:
         yield
     # zipfile raises ValueError or OSError (EINVAL) for a negative offset, and ValueError for a name that is not UTF-8.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Write the file of passwords, and keep existing passwords."""
+    """Write the password file; keep the passwords that it already contains."""
     path = Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
     users = [pair.partition(":")[0] for pair in os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")]
     path.touch(mode=0o600)

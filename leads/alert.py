@@ -38,12 +38,12 @@ def alert(
     affects: Sequence[str] = (),
     connection: psycopg.Connection[Any] | None = None,
 ) -> bool:
-    """Alert on-call through the addresses of ``ONCALL_URLS`` and ``ADMIN_ALERT_EMAIL``; return whether it was sent.
+    """Alert on-call through ``ONCALL_URLS`` and ``ADMIN_ALERT_EMAIL``; return whether the alert was sent.
 
     ``severity`` is ``info``, ``warning`` or ``critical``. An alert for the same ``cause`` (default: the subject) is
-    sent at most once an hour, however often it is reported. ``affects`` names the DAGs or runs that must recover before
-    ``recovered`` closes the alert. If ``connection`` (autocommit) is given, no new connection is opened. Secrets are
-    masked. Never raises, because the caller is already handling a failure.
+    sent at most once an hour, no matter how often the cause is reported. ``affects`` names the DAGs or runs that must
+    recover before ``recovered`` closes the alert. If ``connection`` (autocommit) is given, no new connection is opened.
+    Secrets are masked. Never raises, because the caller is already handling a failure.
     """
     fingerprint = redact(cause or subject)[:200]
     subject, body = redact(subject), redact(f"{message}\n\nWhat to do: {action_required}")
@@ -74,9 +74,9 @@ def recovered(
     affected: str | None = None,
     connection: psycopg.Connection[Any] | None = None,
 ) -> int:
-    """Close the alert for ``cause``, remove ``affected`` from other alerts, and close those that affect nothing else.
+    """Close the alert for ``cause`` and the alerts that affect only ``affected``; notify on-call of the recovery.
 
-    Notifies on-call of the recovery, and returns how many alerts were closed. Never raises.
+    Also removes ``affected`` from other alerts. Returns how many alerts were closed. Never raises.
     """
     try:
         with _database(connection) as database:
@@ -167,7 +167,7 @@ def _send_ungrouped(fingerprint: str, severity: str, subject: str, body: str) ->
 
 def _send(severity: str, subject: str, body: str) -> bool | None:
     """Send an alert; return whether at least one address accepted it, or None if no address is set."""
-    import apprise  # a slow import, and most processes never send an alert
+    import apprise  # imported here because the import is slow and most processes never send an alert
 
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING}
     channel = apprise.Apprise()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @cache
 def holidays() -> frozenset[date]:
-    """Return the county's holidays from ``holidays.csv``; each new year needs new lines there."""
+    """Return the county's holidays from ``holidays.csv``; the file needs new lines for each new year."""
     with (Path(__file__).parent / "holidays.csv").open(encoding="utf-8", newline="") as rows:
         return frozenset(date.fromisoformat(row["date"]) for row in csv.DictReader(rows))
 
@@ -21,7 +21,7 @@ def is_business_day(day: date) -> bool:
 
 
 def add_business_days(day: date, count: int) -> date:
-    """Return the ``count``-th business day after ``day`` (before it, for a negative count); ``day`` itself for 0."""
+    """Return the day ``count`` business days after ``day`` (before it if negative); return ``day`` itself for 0."""
     step = timedelta(days=1 if count > 0 else -1)
     for _ in range(abs(count)):
         day += step

@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from leads.settings import settings
 
-#: With these options, a client notices within about half a minute that the server has gone away without closing the
+#: With these options, a client notices within about half a minute if the server has disappeared without closing the
 #: connection.
 KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -35,7 +35,7 @@ def connect(application_name: str, **options: Any) -> psycopg.Connection:
 def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30_000) -> ConnectionPool:
     """Return an open pool of at most ``max_size`` autocommit connections, which connects when needed.
 
-    Borrowing a connection waits up to 10 s for a free one, then raises psycopg_pool.PoolTimeout.
+    A borrower waits up to 10 s for a free connection; then the pool raises psycopg_pool.PoolTimeout.
     """
     return ConnectionPool(
         settings.database_url.get_secret_value(),
@@ -43,14 +43,14 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
         max_size=max_size,
         timeout=10,
         # The pool doubles the time between its attempts to connect. After the pool has given up, the next borrower
-        # makes it try again, so the pool works within seconds after an outage of any length.
+        # makes the pool try again, so the pool recovers within seconds even after a long outage.
         reconnect_timeout=5,
         check=_check_idle,
         kwargs={
             "autocommit": True,
             "application_name": application_name,
             "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout=10000"
-            # A frozen process must not keep its locks.
+            # A process that hangs must not keep its locks.
             " -c idle_in_transaction_session_timeout=10000",
             **KEEPALIVES,
         },
@@ -62,8 +62,8 @@ def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30
 def _check_idle(connection: psycopg.Connection) -> None:
     """Check a connection that has been idle for a while; raise psycopg's error if it is dead.
 
-    The time is recorded when a connection is lent, not when it is returned, because the pool would run a callback for
-    the return in another thread and could not lend the connection meanwhile.
+    The time is recorded when a connection is lent, not when it is returned. To record the return, the pool would have
+    to run a callback in another thread, and it could not lend the connection until the callback ended.
     """
     now = time.monotonic()
     if now - _lent.get(connection, 0.0) > IDLE_SECONDS:

@@ -1,4 +1,4 @@
-"""Settings that Airflow and docker compose read, but this project's other code does not.
+"""Settings that are read by Airflow and docker compose but not by this project's other code.
 
 ``python -m leads.deployment_settings`` checks the settings in its environment. The command exits with 1 and names each
 setting that is a placeholder or too short. The compose file runs the command before any other service starts.

@@ -3,9 +3,10 @@
 An event is a constant name and its fields: ``log.warning("delivery_requeued", delivery_id=7, code="503")``. Ids that
 belong to all events of a thread's current work, such as a request's id, are bound once with ``structlog.contextvars``.
 
-Events go through the standard library's loggers, so a program that only imports ``notifier`` decides what happens to
-them. Our own programs call ``configure``: it gives the same format to our events and to the events of the libraries
-that we use. In an Airflow task, Airflow has already configured structlog, and the events appear in the task's log.
+The events go through the standard library's loggers, so a program that imports ``notifier`` as a library decides how
+its events are logged. Our own programs call ``configure``, which formats our events and the events of the libraries
+that we use in the same way. In an Airflow task, Airflow has already configured structlog, and the events appear in the
+task's log.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def formatter(*, is_terminal: bool) -> logging.Formatter:
 
 
 def _place_of_exception(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Replace an exception with its type and place, because its message may contain personal data."""
+    """Replace an exception with its type and its place in the code, because its message may contain personal data."""
     found = event.pop("exc_info", None)
     error = found[1] if isinstance(found, tuple) else found if isinstance(found, BaseException) else None
     if error is not None:
@@ -125,7 +126,7 @@ class _Masked:
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """A handler that looks up ``sys.stderr`` for each record, because a test or a supervisor may replace it."""
+    """A handler that looks up ``sys.stderr`` for each record, because tests and supervisors may replace the stream."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)

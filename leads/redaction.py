@@ -14,24 +14,25 @@ from urllib.parse import unquote
 _SECRET_SETTING = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 #: A password may contain ``@``, so the password ends at the last ``@`` in the URL.
 _IN_ADDRESS = re.compile(r"(://[^\s:/@]*:)([^\s\"'<>]{1,300})(@)")
-#: A value in quotes ends at the same quote, because a password may contain blanks and punctuation.
+#: A quoted value ends at the next quote of the same kind, because a password may contain spaces and punctuation.
 _IN_ASSIGNMENT = re.compile(
     r"(?i)((?:password|passwd|pwd|secret|token|api[_-]?key|auth[_-]?key|authorization)[\"']?\s*[=:]\s*)"
     r"((?:bearer|basic)\s+)?(?:([\"'])((?:\\.|(?!\3)[^\\\n])+)|([^\s\"',;&]+))"
 )
-#: The length is limited, because strangers' requests are logged: without a limit, masking 8 KB of "a.a.a." takes 0.2 s.
+#: The length is limited because strangers can put long strings into the logs. Without a limit, masking 8 KB of "a.a.a."
+#: takes 0.2 s.
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE_NUMBER = re.compile(r"\+\d{8,15}\b")
-#: Masking a shorter secret would mask ordinary words.
+#: Shorter secrets are not masked, because masking them would also mask ordinary words.
 _SHORTEST = 5
 
 
 def redact(text: str, secrets: Sequence[str] | None = None) -> str:
     """Return ``text`` with its secrets masked.
 
-    Passwords in URLs, values whose name suggests a secret, and the values of secret settings are masked. ``secrets``
-    are the values of secret settings. If ``secrets`` is None, the environment is searched for secrets on each call, so
-    a caller that masks many strings passes ``secrets``.
+    The masked values are passwords in URLs, values whose names suggest a secret, and the values of secret settings.
+    ``secrets`` are the values of secret settings. If ``secrets`` is None, the environment is searched for secrets on
+    each call, so a caller that masks many strings passes ``secrets``.
     """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
     text = _IN_ASSIGNMENT.sub(r"\1\2\3***", text)
@@ -46,7 +47,7 @@ def mask_personal_data(text: str) -> str:
 
 
 def where(error: BaseException) -> str:
-    """Return the type and place of an exception, without its message, which may contain personal data."""
+    """Return an exception's type and its place in the code, but not its message, which may contain personal data."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
 

@@ -1,11 +1,11 @@
 """The settings that both sides share, and how all settings are declared and read.
 
-A setting is a typed field of a settings class and is declared once: its name in lower case, its type, default, unit
-and description. ``.env.example`` and the reference page are generated from these classes
-(``make settings-reference``).
+A setting is a typed field of a settings class. The field declares the setting's name (in lower case), type, default,
+unit and description in one place. ``.env.example`` and the reference page are generated from these classes (``make
+settings-reference``).
 
-The environment is read when a setting is used. So a process needs only the settings that it uses, and a malformed
-setting stops only the code that uses it.
+A setting is read from the environment each time it is used. Therefore a process needs only the settings that it uses,
+and a malformed setting stops only the code that uses the setting.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-#: ``.env.example`` shows this text for values that every deployment must replace. In a URL, the
-#: placeholder is only a part of the value.
+#: ``.env.example`` shows this text for values that every deployment must replace. In a URL, the placeholder is only
+#: part of the value.
 PLACEHOLDER = "change-me"
 
 
@@ -27,7 +27,7 @@ class MissingSetting(RuntimeError):
 
 
 class InvalidSetting(ValueError):
-    """The text of a setting is malformed, a placeholder, or too short for a secret."""
+    """A setting's value is malformed, a placeholder, or too short for a secret."""
 
 
 def setting(
@@ -71,7 +71,7 @@ class EnvironmentSettings(BaseSettings):
     def lazily(cls) -> Self:
         """Return settings that are read from the environment each time they are used.
 
-        Using a setting raises MissingSetting if it is required and not set, and InvalidSetting if its text is
+        Using a setting raises MissingSetting if it is required and not set, and InvalidSetting if its value is
         malformed.
         """
         readers: dict[str, Any] = {name: _Reader(name, field) for name, field in cls.model_fields.items()}
@@ -98,13 +98,13 @@ class EnvironmentSettings(BaseSettings):
     def refuse_unsafe(cls) -> None:
         """Raise InvalidSetting if a setting of this process is a placeholder or shorter than its kind needs.
 
-        Programs call this function when they start. The message names every such setting and never its value.
+        Programs call this function when they start. The message names every such setting but contains no values.
         """
         texts = ((name, field, os.environ.get(name.upper(), "").strip()) for name, field in cls.model_fields.items())
         if found := [problem for name, field, text in texts if (problem := _unsafe(name, field, text))]:
             raise InvalidSetting("; ".join(found))
 
-    if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name as a setting
+    if not TYPE_CHECKING:  # hidden from type checkers, because with this method they would accept any setting name
 
         def __getattribute__(self, name: str) -> Any:
             value = super().__getattribute__(name)
@@ -112,7 +112,7 @@ class EnvironmentSettings(BaseSettings):
 
 
 class _Reader:
-    """Reads one field, and parses its text again only when the text has changed."""
+    """Reads one field from the environment, and parses the value again only if it has changed."""
 
     __slots__ = ("_field", "_name", "_parsed", "_variable")
 
@@ -147,12 +147,12 @@ class _Reader:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether the value of a field must not be shown."""
+    """Return whether the field's value is secret and must not be shown."""
     return "SecretStr" in str(field.annotation)
 
 
 def _unsafe(name: str, field: FieldInfo, text: str) -> str | None:
-    """Return what is wrong with a placeholder or a secret that is too short, and the remedy; None if it is safe."""
+    """Return the problem and its remedy if the value is a placeholder or too short for a secret, else None."""
     notes = field.json_schema_extra
     shortest, command = (notes["shortest"], notes["command"]) if isinstance(notes, dict) else (0, "")
     remedy = f"make one with: {command}" if command else "replace it with your own value"

@@ -1,7 +1,8 @@
 """An Airflow plugin: deadlines that are measured from a scheduled run's slot.
 
-With Airflow's own deadline references, either all runs of a backfill are late at once, or *Clear run* breaks (Airflow
-3.3). Airflow stores the module's name with a deadline, so DAG files must also import the module under this name.
+Airflow 3.3's own deadline references do not work here: with some of them, all runs of a backfill are late at once, and
+with the others, *Clear run* breaks. Airflow stores the module's name with a deadline, so DAG files must also import the
+module under this name.
 """
 
 from __future__ import annotations

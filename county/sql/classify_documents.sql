@@ -1,11 +1,12 @@
--- Classify the documents of the day's pending folios based on what was known on the business date. A backfill thus
--- creates the same leads as a run on that day. Reads pending_folios; creates candidate_folios and classified_documents.
+-- Classify the documents of the day's pending folios based on what was known on the business date. A backfill therefore
+-- creates the same leads that a run on the business date would have created. Reads pending_folios; creates
+-- candidate_folios and classified_documents.
 CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
 ANALYZE candidate_folios;
 
--- The conveyances and lis pendens of these folios create, keep or close leads. OFFSET 0 makes the planner look up one
--- folio after another, so that the cost does not grow with the history.
+-- The conveyances and lis pendens for these folios determine which leads are created, kept or closed. OFFSET 0 makes
+-- the planner look up each folio separately, so that the cost does not grow with the number of stored documents.
 CREATE TEMP TABLE classified_documents ON COMMIT DROP AS
 SELECT v.cfn_year, v.cfn_seq, v.group_id, v.folio, v.recorded_on, v.case_number, t.transaction, t.is_conveyance,
        sale_price(v.consideration_1, v.deed_doc_tax) AS price

@@ -9,11 +9,12 @@ WITH watched_leads AS MATERIALIZED (
     JOIN properties p ON p.folio_number = f.folio
     CROSS JOIN LATERAL (SELECT * FROM leads o WHERE o.property_id = p.id OFFSET 0) l
     WHERE (l.status IN ('new', 'contacted') OR l.status = 'closed' AND l.reopens_as IS NOT NULL)
-      -- A lead that this transaction created can have ended only if data from later days is already known.
+      -- The reason for a lead that this transaction created can have ended only if data from later days is already
+      -- known.
       AND (l.created_at < now() OR EXISTS (SELECT FROM document_versions WHERE business_date > %(day)s::date))
       AND (l.lead_source <> %(ingestion_type)s OR l.source_reference ~ '^\d{1,15}-\d{1,15}-\d{1,15}$')
 )
--- A lead from a document ends when the document is deleted, changed or released, or when the property is sold again.
+-- A lead from a document ends if the document is deleted, changed or released, or if the property is sold again.
 SELECT l.id, l.status,
        (d.cfn_year IS NULL OR sold.found
         OR l.lead_type = 'new_homeowner'
@@ -41,8 +42,8 @@ LEFT JOIN LATERAL (
     LIMIT 1) released ON true
 WHERE l.ours
 UNION ALL
--- A lead from a court file ends when the property is sold after the lead's date. A closed lead from a court file is
--- opened again only if the property was not sold and the case has not ended.
+-- A lead from a court file ends if the property is sold after the lead's date. A closed lead from a court file is
+-- reopened only if the property was not sold and the case has not ended.
 SELECT l.id, l.status,
        was_sold(l.folio, l.lead_date, 'infinity')
        OR l.status = 'closed' AND EXISTS (SELECT FROM court_files c WHERE c.record_type = l.lead_type) AND (

@@ -1,5 +1,5 @@
--- Store the matches for the merge step. Store the records without a match for later runs and for a person to look at.
--- Reads addresses_to_match and address_matches; writes matched_records and unmatched_records.
+-- Store the matches for the merge step. Store the records without a match, so that later runs can match them and a
+-- person can review them. Reads addresses_to_match and address_matches; writes matched_records and unmatched_records.
 DELETE FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 INSERT INTO matched_records (ingestion_id, source_reference, address, folio)
 SELECT %(ingestion_id)s, reference, a.address, m.folio

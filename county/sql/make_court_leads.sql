@@ -9,8 +9,8 @@ CROSS JOIN LATERAL (
     WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
     ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
 JOIN properties p ON p.id = v.property_id
--- A case that was ever disposed of stays disposed of. Compare the date in bool_or: a comparison in WHERE would make the
--- planner choose the index on business_date.
+-- A case that has once been disposed of counts as disposed of forever. The date is compared inside bool_or, because a
+-- comparison in WHERE would make the planner choose the index on business_date.
 CROSS JOIN LATERAL (
     SELECT bool_or(d.is_disposed AND d.business_date <= %(day)s::date) AS is_over
     FROM court_records d
@@ -18,7 +18,7 @@ CROSS JOIN LATERAL (
 WHERE c.business_date = %(day)s::date AND v.filed_on <= %(day)s::date AND d.is_over IS NOT TRUE;
 ANALYZE classified_cases;
 
--- A tenant who is evicted is never the contact of a lead, even if the file or the roll names the tenant as the owner.
+-- The tenant in an eviction case is never a lead's contact, even if the file or the roll names the tenant as the owner.
 CREATE TEMP TABLE tenants ON COMMIT DROP AS
 SELECT DISTINCT j.case_number, name_key(v.party_name) AS name
 FROM (SELECT DISTINCT case_number FROM classified_cases WHERE record_type = 'eviction') j

@@ -1,6 +1,6 @@
 -- Find the folio for each address. Reads addresses_to_match(reference, address, unit, city, zip); creates
--- address_matches(reference, folio, reason, candidates). A wrong match is worse than no match, so number, direction,
--- street and type must be equal, and only one folio may fit.
+-- address_matches(reference, folio, reason, candidates). A wrong match is worse than no match, so the house number,
+-- direction, street name and street type must all be equal, and exactly one folio must fit.
 CREATE TEMP TABLE parsed ON COMMIT DROP AS
 SELECT a.reference, a.address, p.address_key, p.range_key, p.unit_key,
        substr(p.address_key, strpos(p.address_key, '|')) AS street,
@@ -9,7 +9,7 @@ FROM addresses_to_match a CROSS JOIN LATERAL parse_address(a.address, a.unit) p;
 ANALYZE parsed;
 
 -- Pairs of names for the same street: aliases and the roll's names. An alias that two streets share may be replaced by
--- either street name, but no name is replaced by that alias.
+-- either street's name, but neither street's name is replaced by the alias.
 CREATE TEMP TABLE synonyms ON COMMIT DROP AS
 SELECT '|' || alias AS street, '|' || street AS other FROM street_aliases
 UNION
@@ -37,7 +37,7 @@ WHERE w.zip IS NULL OR c.zip IS NULL OR left(c.zip, 5) = w.zip;
 ANALYZE candidates;
 
 -- Find the records without candidates. Their street names may be misspelled or incomplete. A misspelled street name is
--- accepted if no street in the county has the name as written; a wrong house number is never accepted.
+-- accepted if no street in the county has the name as written. A wrong house number is never accepted.
 CREATE TEMP TABLE strays ON COMMIT DROP AS
 SELECT p.reference, p.zip, p.street, split_part(p.address_key, '|', 1) AS house,
        split_part(p.street, '|', 2) AS direction, split_part(p.street, '|', 3) AS name,
@@ -96,7 +96,7 @@ CREATE TEMP TABLE address_matches ON COMMIT DROP AS
 WITH fitting AS (
     SELECT c.reference, c.folio_number, c.unit_key,
            c.unit_key IS NOT DISTINCT FROM p.unit_key AS same_unit,
-           -- Postal addresses say Miami for a dozen cities, but not for cities that have their own post office.
+           -- Postal addresses use "Miami" for about a dozen cities, but not for cities that have their own post office.
            CASE p.city
                WHEN 'MIAMI' THEN NOT coalesce(m.has_post_office, false)
                ELSE p.city IN (plain_upper(c.city), plain_upper(m.municipality))

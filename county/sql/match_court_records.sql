@@ -15,7 +15,7 @@ LEFT JOIN LATERAL (
       AND (v.address, v.zip) IS NOT DISTINCT FROM (l.address, l.zip)
     LIMIT 1) matched ON true
 WHERE l.ingestion_id = %(ingestion_id)s
-  -- An earlier match is kept, unless the record's address was corrected.
+  -- A record that is already matched is left out, unless its address was corrected.
   AND matched.found IS NULL;
 
 -- Waiting records get their own references, because this file and a newer file may give different addresses for the

@@ -15,8 +15,8 @@ SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
        NULL::bigint AS waiting_id, true AS is_newest
 FROM newest n
 LEFT JOIN document_types t ON t.code = n.document_code
--- LATERAL with LIMIT makes the planner use one index lookup for each document. In a plain join, the planner would
--- expect only one matched document while its statistics contain no matches.
+-- LATERAL with LIMIT makes the planner use one index lookup for each document. For a plain join, the planner would
+-- expect only one matched document as long as its statistics contain no matches.
 LEFT JOIN LATERAL (
     SELECT true AS found FROM document_versions v
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)
@@ -25,7 +25,7 @@ LEFT JOIN LATERAL (
 WHERE n.transaction_type <> 'D'
   -- A document that concerns no property and has no address is left out, because a person could not match it either.
   AND (n.property_address IS NOT NULL OR t.is_conveyance OR t.transaction IN ('lis_pendens', 'mortgage'))
-  -- An earlier match is kept, unless the record's address was corrected.
+  -- A document that is already matched is left out, unless its address was corrected.
   AND matched.found IS NULL;
 
 INSERT INTO addresses_to_match

@@ -1,11 +1,11 @@
--- The table matched_records has the matches of all runs. Copy this run's matches into a separate table, so that the
--- planner knows how many there are.
+-- The table matched_records contains the matches from all runs. Copy this run's matches into a separate table, so that
+-- the planner knows how many matches there are.
 CREATE TEMP TABLE found_matches ON COMMIT DROP AS
 SELECT source_reference, folio FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
 ANALYZE found_matches;
 
 -- A day's files contain one version of each case. A corrected file replaces the day's earlier file, so records that
--- only the earlier file has are deleted.
+-- appear only in the earlier file are deleted.
 CREATE TEMP TABLE incoming_records ON COMMIT DROP AS
 SELECT l.record_type, l.case_number, l.entry, l.filed_on, l.case_type, l.description, l.judge_section, l.party_name,
        l.counterparty_name, l.amount, l.date_of_death, l.case_status, l.disposition, l.disposition_code,
@@ -80,7 +80,7 @@ CREATE TEMP TABLE waiting_cases ON COMMIT DROP AS
 SELECT id, record_type, source_reference, entry, address, zip FROM unmatched_records WHERE feed = %(feed)s;
 ANALYZE waiting_cases;
 
--- Set the property of earlier records whose address now matches a property.
+-- Set the property in records from earlier files if their address now matches a property.
 WITH matched AS (
     UPDATE court_records v
     SET property_id = p.id
@@ -121,7 +121,7 @@ LEFT JOIN LATERAL (
     LIMIT 1) still ON true
 WHERE u.id = w.id AND still.found IS NULL;
 
--- A court file without a record is unusual, so it causes a warning, but it is not an error.
+-- A court file without records is unusual but not an error, so it causes a warning.
 UPDATE data_ingestion_logs l
 SET warnings = l.warnings || e.warning
 FROM (

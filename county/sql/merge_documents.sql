@@ -1,13 +1,13 @@
 -- Merge the day's documents the way merge_parties.sql merges the parties. In the Clerk's own file, a row marked as
--- deleted removes one party. The document is removed only with its last party, so deleted rows are not versions of the
--- document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios, incoming_documents and
--- other temporary tables; writes pending_folios.
+-- deleted removes one party. The document is removed only when its last party is removed, so rows marked as deleted are
+-- not versions of the document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios,
+-- incoming_documents and other temporary tables; writes pending_folios.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
 SELECT * FROM document_versions WHERE business_date = %(day)s::date;
 ANALYZE day_documents;
 
--- The table matched_records has the matches of all runs. Copy this run's matches into a separate table, so that the
--- planner knows how many there are.
+-- The table matched_records contains the matches from all runs. Copy this run's matches into a separate table, so that
+-- the planner knows how many matches there are.
 CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
 SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
        split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
@@ -99,7 +99,7 @@ FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
 -- Find the documents to reclassify. Most of a day's documents need no reclassification. If a document's file number is
--- higher than all file numbers from other days, the document has only one version, from this file, and no older
+-- higher than all file numbers from other days, the document's only version is from this file, and it has no older
 -- parties.
 CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
 WITH newest AS (
@@ -112,8 +112,8 @@ WITH newest AS (
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 )
--- Use three separate joins, because each joins a table that is usually almost empty. A combined join would read all
--- rows.
+-- Use three separate joins: each of them can use a table that is usually almost empty, but a combined join would read
+-- all rows.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
 FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION
@@ -156,8 +156,9 @@ WHERE w.is_live <> w.was_live
   AND (v.cfn_year, v.cfn_seq, v.group_id, v.business_date)
       = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date);
 
--- The table touched_folios has every folio that the changed documents name or named before, and the folios of lis
--- pendens that the changed documents release. The column makes_leads says whether the folio's leads must be checked.
+-- The table touched_folios contains every folio that a changed document names or named before the change. It also
+-- contains the folio of every lis pendens that a changed document releases. The column makes_leads says whether the
+-- folio's leads must be checked.
 CREATE TEMP TABLE touched_folios ON COMMIT DROP AS
 WITH said AS (
     SELECT folio, document_code, case_number, original_cfn_year, original_cfn_seq
@@ -218,7 +219,7 @@ DELETE FROM unmatched_records u
 USING (
     SELECT w.id FROM waiting_documents w JOIN matched_documents USING (cfn_year, cfn_seq, group_id)
     UNION
-    -- A record is no longer unmatched if its document was deleted or got a folio from a later file.
+    -- A record no longer counts as unmatched if its document was deleted or a later file gave the document a folio.
     SELECT w.id
     FROM waiting_documents w
     JOIN (

@@ -1,6 +1,6 @@
 -- Merge the day's parties. The last line for a party in the day's file is the party's version for that day. A corrected
--- file replaces the day's earlier file, so parties that only the earlier file has are deleted. Creates incoming_parties
--- and gone_parties.
+-- file replaces the day's earlier file, so parties that appear only in the earlier file are deleted. Creates
+-- incoming_parties and gone_parties.
 SET LOCAL default_statistics_target = 10;
 
 -- The table day_parties is empty, unless the day has been merged before.
@@ -11,8 +11,9 @@ FROM party_versions
 WHERE business_date = %(day)s::date;
 ANALYZE day_parties;
 
--- The business date is a column, as in day_parties. In a join with a constant date, a planner without statistics for
--- that date would expect one row, and would choose a plan that compares every pair of rows.
+-- The business date is a column, as it is in day_parties, so that later joins compare two columns. If a join compared
+-- with a constant date that the statistics do not cover, the planner would expect one row and choose a plan that
+-- compares every pair of rows.
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
 SELECT i.*, %(day)s::date AS business_date, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)
@@ -38,7 +39,7 @@ ANALYZE gone_parties;
 -- Find documents that also have parties from other days. Of these parties, only the versions from the latest day are
 -- live. File numbers grow, so most of a day's documents have a higher number than any document from another day and
 -- need no check. For each remaining document, LATERAL with LIMIT forces one index lookup, so that the cost does not
--- grow with the history.
+-- grow with the number of stored parties.
 CREATE TEMP TABLE documents_of_changed_parties ON COMMIT DROP AS
 SELECT t.cfn_year, t.cfn_seq, t.group_id
 FROM (

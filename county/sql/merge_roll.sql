@@ -1,5 +1,5 @@
--- Merge the roll's parcels into properties. The owner and sales from recorded documents take precedence over the roll.
--- A value that the roll leaves blank stays unchanged.
+-- Merge the roll's parcels into properties. The owner and the sales that recorded documents state take precedence over
+-- the roll. If the roll leaves a value blank, the stored value stays unchanged.
 CREATE TEMP TABLE roll ON COMMIT DROP AS
 WITH newest AS (
     SELECT DISTINCT ON (folio) * FROM staging_parcel_roll
@@ -58,7 +58,8 @@ WITH wanted AS (
 )
 SELECT count(*) AS updated FROM changed;
 
--- Find the new parcels before inserting any, because a lookup in a table that is being filled may read the whole table.
+-- Find all new parcels before inserting the first, because a lookup in a table that is being filled may read the whole
+-- table.
 CREATE TEMP TABLE new_parcels ON COMMIT DROP AS
 SELECT * FROM roll r WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = r.folio);
 

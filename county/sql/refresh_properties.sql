@@ -1,6 +1,6 @@
 WITH batches AS (
-    -- A batch of 5,000 folios fits into the processor's cache and needs little memory, however many folios the day
-    -- touches.
+    -- A batch of 5,000 folios fits into the processor's cache. With batches, memory use does not depend on the number
+    -- of folios that the day touches.
     SELECT array_agg(folio ORDER BY folio) AS folios
     FROM (SELECT folio, (row_number() OVER (ORDER BY folio) - 1) / 5000 AS batch FROM touched_folios) t
     GROUP BY batch
@@ -9,8 +9,8 @@ WITH batches AS (
     SELECT coalesce(sum(r.created), 0)::bigint AS created, coalesce(sum(r.updated), 0)::bigint AS updated
     FROM batches b CROSS JOIN LATERAL refresh_properties(b.folios) r
 ), logged AS (
-    -- Add to the counts instead of setting them: if a task was killed after its commit, its retry finds nothing new to
-    -- count.
+    -- Add to the counts instead of setting them. If a task is killed after its commit, its retry counts nothing, and
+    -- the first counts must remain.
     UPDATE data_ingestion_logs
     SET new_properties = new_properties + r.created, updated_properties = updated_properties + r.updated
     FROM refreshed r WHERE id = %(ingestion_id)s

@@ -1,5 +1,6 @@
--- Close each lead whose reason has ended, and cancel its queued deliveries. If a run closed a lead whose reason has not
--- ended after all, give the lead its earlier status again. Subscribers are not notified again. Reads checked_leads.
+-- Close each lead whose reason has ended, and cancel its queued deliveries. If an earlier run closed a lead whose
+-- reason has not ended after all, restore the lead's earlier status. Subscribers are not notified again about a
+-- restored lead. Reads checked_leads.
 UPDATE leads l
 SET status = 'closed', reopens_as = l.status
 FROM checked_leads j

@@ -1,4 +1,5 @@
--- Enqueue one delivery for each new lead of the day, each subscriber whose criteria the lead meets, and each channel.
+-- For each new lead of the day, enqueue deliveries to each subscriber whose criteria the lead meets, one for each
+-- channel.
 CREATE TEMP TABLE announced ON COMMIT DROP AS
 SELECT l.id, l.lead_type, l.lead_score, lower(p.city) AS city, lower(m.municipality) AS municipality
 FROM leads l

@@ -1,9 +1,9 @@
 """Scheduled e-mails. The batch side only writes rows; the notifier composes and sends each e-mail when it is due.
 
 Each function enqueues one delivery for each subscriber who wants the e-mail and returns the counts ``opened`` and
-``unpaid`` (too few tokens: the delivery is ``skipped``). A rerun enqueues nothing twice. A run for a past date enqueues
-nothing, because its e-mails would be out of date: the next digest contains that date's leads, and the next run of the
-reminders enqueues reminders that are still due.
+``unpaid``. A delivery is unpaid, and its state is ``skipped``, if the subscriber has too few tokens. A rerun enqueues
+no delivery twice. A run for a past date enqueues nothing, because its e-mails would be out of date: the next digest
+contains that date's leads, and the next run for reminders enqueues the reminders that are still due.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def open_digests(connection: psycopg.Connection, day: date, *, today: date) -> d
 
 
 def open_reports(connection: psycopg.Connection, day: date, *, today: date) -> dict[str, int]:
-    """Enqueue reports on the last full week (Monday to Sunday) before ``day``, unless a newer week has ended."""
+    """Enqueue reports on the last full week (Monday to Sunday) before ``day``, unless a later week has also ended."""
     week_start = last_week(day)
     return _open(connection, "weekly_report", wanted=week_start == last_week(today), week_start=week_start)
 
@@ -35,8 +35,8 @@ def open_reports(connection: psycopg.Connection, day: date, *, today: date) -> d
 def open_trial_reminders(connection: psycopg.Connection, day: date, *, today: date, now: datetime) -> dict[str, int]:
     """Enqueue reminders for trials that end 7, 3 or 1 days after ``day``, counted in New York dates.
 
-    Also makes up for days without a run: each trial that missed a reminder and has not ended by ``now`` gets one
-    reminder with the number of days left.
+    Also makes up for days without a run: if a trial's reminder was missed and the trial has not ended by ``now``, the
+    subscriber gets one reminder with the number of days left.
     """
     return _open(connection, "trial_reminders", wanted=day == today, day=day, now=now)
 

@@ -1,4 +1,4 @@
-"""Cleans Airflow's own database. A task may not open Airflow's database, so the task runs Airflow's command instead."""
+"""Cleans Airflow's own database. A task cannot open Airflow's database directly, so it runs Airflow's command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leads.redaction import redact
 
 log = get_logger(__name__)
 
-#: Environment variables that keep a task away from Airflow's database; the command runs without them.
+#: Environment variables that keep a task from using Airflow's database; the command runs without these variables.
 _BLOCKED = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN", "_AIRFLOW_PROCESS_CONTEXT")
 
 
@@ -42,7 +42,7 @@ def clean_airflow(url: str, *, before: datetime, dry_run: bool) -> None:
 
 
 def address(connection: Any) -> str:
-    """Return SQLAlchemy's URL for an Airflow connection to PostgreSQL; the host may be the folder of a socket."""
+    """Return SQLAlchemy's URL for an Airflow connection to PostgreSQL; the host may be a socket's folder."""
     from sqlalchemy.engine import URL
 
     query = {name: str(value) for name, value in connection.extra_dejson.items()}

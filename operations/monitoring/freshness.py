@@ -20,14 +20,14 @@ from leads.sql import statement
 
 #: A run counts as never started if it has no row this long after its slot.
 GRACE = timedelta(minutes=30)
-#: How far back to search for missed runs. The last slot of a feed is checked, however old it is.
+#: How far back to search for missed runs. A feed's last slot is always checked, no matter how old it is.
 LOOK_BACK = timedelta(days=7)
 LONGEST_MONTH = timedelta(days=31)
 
 
 @dataclass(frozen=True)
 class History:
-    """A feed's dates in ``data_ingestion_logs``: dates with a run, the first date, and the latest date with data."""
+    """A feed's dates in ``data_ingestion_logs``: all dates with a run, the first of them, and the latest with data."""
 
     days: list[date] | None
     first_day: date | None
@@ -38,8 +38,8 @@ def watch_feeds(connection: psycopg.Connection, *, now: datetime) -> dict[str, l
     """Alert on-call about runs that never started and about stale feeds, and report when a feed has recovered.
 
     Compares the schedules with ``data_ingestion_logs``. A run is also expected on a holiday: the run starts and is
-    skipped. If Airflow has just started, nothing is reported, so that Airflow can start the missed runs first. Return
-    the missing dates by DAG id, and under ``stale`` the ids of DAGs without fresh data.
+    skipped. If Airflow has just started, nothing is reported, because Airflow must first have time to start the missed
+    runs. Return the missing dates by DAG id, and under ``stale`` the ids of DAGs without fresh data.
     """
     found: dict[str, list[str]] = {"stale": []}
     if _has_just_come_up(connection, now):
@@ -78,7 +78,7 @@ def _has_just_come_up(connection: psycopg.Connection, now: datetime) -> bool:
 def end_abandoned_runs(
     connection: psycopg.Connection, state_of: Callable[[str, str], str | None]
 ) -> dict[str, list[str]]:
-    """Mark a row as failed if its run ended in Airflow without updating the row; return the run ids by DAG id.
+    """Mark a run's row as failed if the run ended in Airflow without updating the row; return the run ids by DAG id.
 
     ``state_of(dag_id, run_id)`` returns a run's state in Airflow (see ``county.runs.end_abandoned``).
     """
@@ -92,7 +92,7 @@ def end_abandoned_runs(
 def missing_days(feed: Feed, seen: list[date], first_day: date | None, now: datetime) -> list[date]:
     """Return the feed's due dates in the last week that have no run, and the latest due date if it has no run.
 
-    Dates before the feed's first run ever (``first_day``) do not count, except the latest due date.
+    Dates before the feed's first run (``first_day``) are left out, except for the latest due date.
     """
     slots = feed.slots(local_day(now) - LONGEST_MONTH, now - GRACE)
     due = [local_day(slot) for slot in slots]

@@ -1,9 +1,9 @@
 """Airflow callbacks that alert on-call about failed and late runs.
 
-The callbacks of a DAG run in the dag-processor. These callbacks are called even if a task's process was killed, but
-Airflow passes them no exception. Therefore the callback of a failed task first stores the task's error in
-``task_failures``. Airflow may pass a minimal context, so the callbacks need only the DAG and the run from it. Every DAG
-file imports this module, so the module imports nothing that is slow to load.
+Airflow's dag-processor calls the callbacks of a DAG, even if a task's process was killed, but it passes them no
+exception. Therefore the callback of a failed task first stores the task's error in ``task_failures``. Airflow may pass
+a minimal context, so the callbacks require only the DAG and the run to be in it. Every DAG file imports this module, so
+the module imports nothing that is slow to load.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ERROR_LENGTH = 2000
 
 
 def note_failure(context: Mapping[str, Any]) -> None:
-    """Store the error of a task whose last try failed; Airflow calls this for tasks."""
-    from airflow.sdk.log import redact as redact_connections  # also masks secrets of Airflow's connections
+    """Store the error of a task whose last try failed; Airflow calls this function for tasks."""
+    from airflow.sdk.log import redact as redact_connections  # also masks the secrets in Airflow's connections
 
     ti = context["ti"]
     error = redact(str(redact_connections(str(context.get("exception") or "no reason given"))))
@@ -49,7 +49,7 @@ def note_failure(context: Mapping[str, Any]) -> None:
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
-    """Send one alert for a failed run, whatever the cause; Airflow calls this for DAGs."""
+    """Send one alert for a failed run, whatever the cause; Airflow calls this function for DAGs."""
     from leads.alert import alert
 
     dag, ti = context["dag"], context.get("ti")
@@ -80,9 +80,9 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
 
 def run_succeeded(context: Mapping[str, Any]) -> None:
-    """Close the DAG's alerts after a success, but only the alerts for the run's date if the DAG ingests a feed.
+    """After a success, close the DAG's alerts; if the DAG ingests a feed, close only the alerts for the run's date.
 
-    Airflow calls this for DAGs.
+    Airflow calls this function for DAGs.
     """
     from leads.alert import recovered
 
@@ -150,7 +150,7 @@ def _last_failure(connection: psycopg.Connection, context: Mapping[str, Any]) ->
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "SELECT task_id, try_number, error, log_url FROM task_failures"
-            # An error from before the run was cleared is not the reason for this failure.
+            # Ignore errors from before the run was cleared, because they did not cause this failure.
             " WHERE dag_id = %s AND run_id = %s AND failed_at >= coalesce(%s, now() - interval '1 day')"
             " ORDER BY id DESC LIMIT 1",
             (context["dag"].dag_id, context["run_id"], getattr(context.get("dag_run"), "start_date", None)),

@@ -1,7 +1,7 @@
 """Archives old rows as compressed JSON lines, reads them back, and only then removes the rows.
 
 A batch begins as a row in ``cleanup_batches`` that lists the ids of its rows. If a run is killed, the next run finishes
-the open batch first. If the batch's object already exists, the object is read and not written again. The rows are
+the open batch first. If the batch's object already exists, the object is read but not written again. The rows are
 removed and the batch is closed in one transaction. A row is removed only if the object contains it and the row has not
 changed since.
 """
@@ -28,17 +28,18 @@ from operations.retention.rules import Rule
 
 log = get_logger(__name__)
 
-#: The id is the first column of every table. Parsing whole lines as JSON would take longer than all the other work.
+#: The id is the first column of every table, so a regular expression finds it. Parsing whole lines as JSON would take
+#: longer than the rest of the clean-up.
 _ID = re.compile(rb'\{"id":(\d+),')
 
 
 class ArchiveDiffers(PermanentIngestionError):
-    """An archived object differs from the content that was written to it; no row was removed."""
+    """An archived object differs from the content that was written; no row was removed."""
 
 
 @dataclass
 class Contents:
-    """The contents of an object of JSON lines: the ids of the rows, the MD5 of each line, the SHA-256 of all lines."""
+    """The contents of an object of JSON lines: the ids of the rows, each line's MD5, and one SHA-256 over all lines."""
 
     ids: list[int] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
@@ -50,8 +51,8 @@ def archive_next(
 ) -> int | None:
     """Archive and remove the next batch of at most ``limit`` rows.
 
-    Return how many rows were removed, or None if no row is due. Raises ArchiveDiffers or an error of the archive; the
-    batch then stays open.
+    Return how many rows were removed, or None if no row is due. Raises ArchiveDiffers or one of the archive's errors;
+    in both cases the batch stays open.
     """
     batch = _open_batch(connection, rule, before, limit)
     if batch is None:

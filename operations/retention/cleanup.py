@@ -1,4 +1,4 @@
-"""The nightly clean-up: removes rows past their retention, in batches, and archives some of them first."""
+"""The nightly clean-up: it removes expired rows in batches, and archives some of them first."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ BATCH = 10_000
 def clean_up(
     connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
 ) -> dict[str, int]:
-    """Remove or empty rows that are past their retention at ``moment``, and archived logs that are past theirs.
+    """Remove or empty the rows, and remove the archived logs, whose retention period has ended at ``moment``.
 
     Return the number of rows for each rule, under ``archived_logs`` the number of removed objects, and under
-    ``staging`` the number of dropped partitions. With ``dry_run``, rows are only counted. Each batch of ``batch`` rows
-    is removed in its own transaction: locks are short, and the finished batches of a killed run stay finished. Raises
-    PermanentIngestionError if another clean-up is running or an archived object differs from what was written.
+    ``staging`` the number of dropped partitions. If ``dry_run`` is true, nothing is removed, and the result says what
+    would be removed. Each batch of ``batch`` rows is removed in its own transaction, so locks are held only briefly,
+    and a killed run's finished batches stay removed. Raises PermanentIngestionError if another clean-up is running or
+    an archived object differs from the content that was written.
     """
     done: dict[str, int] = {}
     with _alone(connection):
@@ -61,8 +62,8 @@ def _alone(connection: psycopg.Connection) -> Iterator[None]:
             "another clean-up is running: wait for it, or end its session (application_name in pg_stat_activity)"
         )
     try:
-        # A row's JSON contains times, which must have the same text in every session, because lines are compared by
-        # hash.
+        # A row's JSON contains times. They must be formatted the same way in every session, because lines are compared
+        # by hash.
         connection.execute("SET TimeZone = 'UTC'")
         yield
     finally:

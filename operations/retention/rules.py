@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Deliveries that no longer change: it is too late to send, charge or refund them. An accepted call is not among these
-#: deliveries: its tokens are held until its end is reported.
+#: A condition for deliveries that no longer change because it is too late to send, charge or refund them. An accepted
+#: call does not meet the condition until its end is reported, because its tokens are held until then.
 _FINISHED = (
     "d.emptied_at IS NULL AND d.state NOT IN ('queued', 'sending', 'unknown')"
     " AND NOT (d.channel = 'voice' AND d.state IN ('accepted', 'sent'))"
@@ -19,7 +19,7 @@ _FINISHED = (
 class Rule:
     """A rule that removes the rows of ``table`` (alias ``d``) that are older than ``days`` and meet ``condition``.
 
-    ``age`` names the column with the time from which a row's age is counted. ``archived`` is the SQL expression for a
+    ``age`` is the name of the column that contains the start of a row's age. ``archived`` is the SQL expression for a
     row's JSON in the archive; None means that the rows are not archived. ``removal`` names the ``.sql`` file that
     removes a batch; without it, rows are deleted in the order of their ids. ``emptied`` lists columns that
     ``empty_old`` sets to NULL in rows that stay.
@@ -45,8 +45,9 @@ RULES = (
         " FROM delivery_events e WHERE e.delivery_id = d.id) AS events) r",
         removal="empty_deliveries",
     ),
-    # Events of a delivery are removed with the delivery. These events belong to no delivery, and the notifier stops
-    # searching for their delivery after three days. Events of STOP and START are kept, so that nobody can replay them.
+    # Events of a delivery are removed with the delivery. This rule removes events that belong to no delivery. After
+    # three days, the notifier no longer searches for an event's delivery. Events for STOP and START are kept, so that
+    # nobody can replay them.
     Rule(
         "stray_events",
         "delivery_events",
@@ -69,7 +70,7 @@ RULES = (
     Rule("rejected_records", "rejected_records", "created_at"),
     Rule("unmatched_records", "unmatched_records", "created_at"),
     Rule("task_failures", "task_failures", "failed_at"),
-    # An alert is kept if the alert or its recovery message has not been sent yet.
+    # An alert is kept as long as the alert itself or its recovery message is still to be sent.
     Rule("alerts", "oncall_alerts", "last_sent_at", condition="d.recovery IS NULL AND d.sending_since IS NULL"),
     # The ingestion runs compare each lead's contact with the tenants' names, because a tenant must never be the contact
     # of a lead. The newest file that lists a case also lists its tenants, so older names are no longer needed. If an

@@ -15,7 +15,8 @@ WITH zones AS MATERIALIZED (
     SELECT w.*, (%(day)s::date + time '05:00') AT TIME ZONE 'America/New_York' AS run
     FROM wishes w
 ), due AS (
-    -- Add whole local days, so that the change to or from daylight saving time does not move a digest.
+    -- Add whole days in local time, so that a change to or from daylight saving time does not shift a digest's time of
+    -- day.
     SELECT m.id,
            ((m.run AT TIME ZONE m.zone)::date + m.at) AT TIME ZONE m.zone AS same_day,
            ((m.run AT TIME ZONE m.zone)::date + 1 + m.at) AT TIME ZONE m.zone AS next_day,

@@ -1,7 +1,7 @@
--- Enqueue reminders for trials that end 7, 3 or 1 New York days after the business date, and for trials whose reminder
--- was due on a day since the last run. If several reminders were missed, only the one closest to the end of the trial
--- is enqueued, with the number of days left. The end of the trial is part of the key, so an extended trial gets new
--- reminders.
+-- Enqueue reminders for trials that end 7, 3 or 1 days after the business date, counted in New York dates. Also enqueue
+-- reminders that became due on days without a run. If several reminders were missed, only the one closest to the end of
+-- the trial is enqueued, with the number of days left. The end of the trial is part of the key, so an extended trial
+-- gets new reminders.
 WITH noted AS (
     INSERT INTO mailing_runs AS m (mailing, last_day) VALUES ('trial_reminders', %(day)s)
     ON CONFLICT (mailing) DO UPDATE SET last_day = greatest(m.last_day, excluded.last_day)

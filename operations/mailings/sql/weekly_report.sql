@@ -1,4 +1,4 @@
--- Enqueue one report for each subscriber who wants it and was subscribed in that week.
+-- Enqueue one report for each subscriber who wants weekly reports and was subscribed during the report's week.
 SELECT count(*) FILTER (WHERE o.opened) AS opened,
        count(*) FILTER (WHERE o.opened AND o.state = 'skipped') AS unpaid
 FROM open_deliveries((

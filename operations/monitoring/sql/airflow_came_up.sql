@@ -1,5 +1,5 @@
--- Find the start of the period in which Airflow has run without a break of more than 15 minutes. The query looks back
--- one hour. Airflow writes a row to queue_metrics every five minutes; the result is null if the last hour has no rows.
+-- Find the time since which Airflow has run without a break of more than 15 minutes. The query looks back one hour.
+-- Airflow writes a row to queue_metrics every five minutes; the result is null if the last hour has no rows.
 SELECT max(recorded_at) AS came_up
 FROM (
     SELECT recorded_at, lag(recorded_at) OVER (ORDER BY recorded_at) AS before

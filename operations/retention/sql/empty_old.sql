@@ -1,4 +1,4 @@
--- Empty columns in one batch of old rows. The condition leaves out rows that are empty already.
+-- Empty columns in one batch of old rows. The condition excludes rows whose columns are already empty.
 UPDATE {table} d
 SET {assignments}
 WHERE d.ctid = ANY (ARRAY (

@@ -1,4 +1,4 @@
--- Find the staging partitions of successful and skipped runs, and of runs that are too old to be resumed.
+-- Find the staging partitions of successful and skipped runs, and of all runs that are too old to be resumed.
 SELECT part.relname
 FROM pg_inherits i
 JOIN pg_class part ON part.oid = i.inhrelid
