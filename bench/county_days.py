@@ -1,7 +1,7 @@
-"""Generate the files of large county days and the history before those days.
+"""Generate the files for large county days, and the history before those days.
 
-Document codes are as frequent as in the sandbox, and each document has two parties. The parcels are numbered from 0. A
-day's documents name random parcels from a roll of 900,000.
+Document codes have the same frequencies as in the sandbox, and each document has two parties. The parcels are numbered
+from 0. A day's documents name randomly chosen parcels from a roll of 900,000 parcels.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-#: Table → the SQL condition that selects a day's rows. A day's properties are the properties that its documents name.
+#: Table → the SQL condition that selects a day's rows. A day's properties are the properties that the day's documents
+#: name.
 _ROWS = {
     "document_versions": "r.business_date = {day}",
     "party_versions": "r.business_date = {day}",
@@ -67,7 +68,7 @@ def _insert_rows(connection: psycopg.Connection, table: str, day: date) -> tuple
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {floor}").format(**parts))
     connection.execute(sql.SQL("CREATE TABLE {floor} (LIKE {table} INCLUDING ALL)").format(**parts))
     where = sql.SQL(_ROWS[table]).format(**parts)
-    # Select the rows before the timer starts, because the floor must not include the time to find them.
+    # Select the rows before the timer starts, because the floor must not include the time to find the rows.
     connection.execute("DROP TABLE IF EXISTS floor_rows")
     connection.execute(
         sql.SQL("CREATE TEMP TABLE floor_rows AS SELECT {columns} FROM {table} r WHERE ").format(**parts) + where

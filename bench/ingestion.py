@@ -1,4 +1,4 @@
-"""Measure each step of ingesting one county day, from archived files to alerts, and compare it with the floor.
+"""Measure each step of ingesting one county day, from archived files to alerts, and compare the steps with the floor.
 
 The floor is the minimum time PostgreSQL needs (``bench.floor``). Like a task, each step runs in a separate process, so
 its peak memory can be measured.
@@ -193,7 +193,7 @@ def stage(connection: psycopg.Connection, county: County, run: runs.Run, name: s
 
 
 def step(connection: psycopg.Connection, run: runs.Run, name: str, options: Any) -> None:
-    """Run the step of ``county.pipeline`` that is called ``name``."""
+    """Run the ``county.pipeline`` step ``name``."""
     getattr(pipeline, name)(connection, run, **options)
 
 

@@ -179,7 +179,7 @@ def _is_alias(address: str) -> bool:
 
 
 def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool:
-    """Return whether the record could also mean a parcel other than the one that it is labeled with."""
+    """Return whether the record's address also fits a parcel other than the parcel in the record's label."""
     twins = [other for other in at[place.address] if other.unit == place.unit]
     if record.kind == "alias" and place.address.split(" ", 1)[1] in ("SW 24 ST",):
         return any(other.zip == place.zip for other in at.get(place.address.replace("SW 24 ST", "SW 22 ST"), ()))

@@ -16,7 +16,7 @@ def own_peak() -> int:
 
 
 class BackendPeak:
-    """Measures how much private memory a server's backends use together, and keeps the peak.
+    """Measures how much private memory a server's backends use in total, and keeps the peak.
 
     Parallel workers count as backends. The server's other processes (checkpointer, …) do not count, nor do shared
     buffers.
@@ -54,7 +54,7 @@ class BackendPeak:
 
 
 def _status_field(status: Path, field: str) -> int:
-    """Return the value of a field in a ``/proc`` status file in bytes; return 0 if the file or the field is missing."""
+    """Return a field of a ``/proc`` status file in bytes, or 0 if the file or the field is missing."""
     with suppress(OSError):
         for line in status.read_text("ascii", "replace").splitlines():
             if line.startswith(f"{field}:"):

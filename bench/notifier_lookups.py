@@ -1,4 +1,4 @@
-"""Measure lookups in an idle system and during an e-mail backlog, and measure what an idle worker costs."""
+"""Measure lookups in an idle system and during an e-mail backlog, and measure an idle worker's CPU and memory use."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from county.lead_scoring import score_leads
 
 LEADS_COUNT = 1_000_000
 
-#: The leads have all types, and ages from 0 to 119 days; one lead in ten is closed.
+#: The leads cover all types and all ages from 0 to 119 days; one lead in ten is closed.
 LOAD = """
 INSERT INTO leads (lead_type, lead_date, estimated_equity, engagement_count, status, source_reference)
 SELECT (ARRAY['new_homeowner', 'foreclosure', 'eviction', 'indebtedness', 'probate', 'verdict'])[1 + n %% 6],

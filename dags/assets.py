@@ -1,6 +1,6 @@
-"""Assets for the tables that these DAGs change, so that DAGs of other teams can be scheduled on these assets.
+"""Assets for the tables that these DAGs change. Other teams can schedule their DAGs on these assets.
 
-An asset event says only that a table may have changed. Airflow also sends events for backfills, may combine several
+An asset event means only that the table may have changed. Airflow also sends events for backfills, may combine several
 events into one, and may deliver events out of order, so a consumer must find its work in the table itself. No DAG here
 is scheduled on an asset.
 """

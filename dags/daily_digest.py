@@ -1,14 +1,15 @@
 """# Daily digest: one e-mail a day for each subscriber who wants it
 
 Runs every day at 5:00 (New York). Enqueues one delivery for each active or trialing subscriber who has not turned the
-digest off, due at the subscriber's next `digest_time` in their `digest_timezone` (default: 08:00 in New York). The DAG
-only writes rows: the notifier composes each e-mail when the e-mail is due, and sends nothing when there is nothing new.
+digest off. The delivery is due at the subscriber's next `digest_time` in their `digest_timezone` (default: 08:00 in New
+York). The DAG only writes rows. The notifier composes each e-mail when it is due, and sends no e-mail if there is
+nothing new to report.
 
-**The business date** is part of the delivery's key, so a rerun enqueues nothing twice. A run for a past date enqueues
-nothing: the next digest contains that date's leads.
+**The business date** is part of the delivery's key, so a rerun does not enqueue the same digest again. A run for a past
+date enqueues nothing, because the next digest contains that date's leads.
 
-**When it fails** no subscriber gets today's digest until the DAG has run. Read the task's log, correct the cause, and
-clear the task the same day: a digest whose time has passed is sent at once.
+**When it fails** no subscriber gets today's digest until the DAG has run successfully. Read the task's log, correct the
+cause, and clear the task the same day: a digest that is already due is sent at once.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """# Freshness watch: missing runs and stale data
 
-Runs every 15 minutes. Compares the schedules of the feeds with `data_ingestion_logs`. Alerts on-call if a run has not
-started half an hour after its scheduled time, or if a feed's latest data is too old. On-call gets at most one alert an
-hour for each cause, and is notified when the cause has ended. The task marks a row as `failed` if the row is still
-`running` although the run in Airflow has ended. This happens, for example, if the database was unreachable when the run
+Runs every 15 minutes. Compares the feeds' schedules with the runs in `data_ingestion_logs`. Alerts on-call if a run has
+not started half an hour after its scheduled time, or if a feed's latest data is too old. On-call gets at most one alert
+per hour for each cause, and is notified when the problem is over. If a run has ended in Airflow but its row is still
+`running`, the task marks the row as `failed`. This happens, for example, if the database was unreachable when the run
 ended. The task also resends alerts that no on-call address has accepted yet.
 
 **The business date does not matter**: a run checks the current state.
 
-**When it fails** on-call learns of missing runs 15 minutes later. Read the task's log; usually the leads database does
-not answer.
+**When it fails** on-call learns of missing runs from the next run, 15 minutes later. Read the task's log: the usual
+cause is that the leads database does not answer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from leads.clock import now
 
 @task
 def watch_feeds() -> dict[str, list[str]]:
-    """Mark abandoned runs as failed; alert on-call about missing runs and stale feeds, and return them by DAG id."""
+    """Mark abandoned runs as failed, and alert on-call about missing runs and stale feeds.
+
+    Return the missing runs and stale feeds by DAG id.
+    """
     from county.hooks import leads_connection
     from leads.alert import send_pending_alerts
     from operations.monitoring import freshness

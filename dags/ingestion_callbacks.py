@@ -16,13 +16,13 @@ from leads.redaction import redact
 
 log = get_logger(__name__)
 
-#: A run that starts just after midnight waits for its files until 18:00, and only then runs the other steps.
+#: A run that starts just after midnight may wait for its files until 18:00 before it runs the other steps.
 LONGEST_WAIT = timedelta(hours=19)
 LONGEST_RUN = timedelta(hours=22)
 
 
 def business_date_of(dag_run: Any, asked: str | None) -> date:
-    """Return the business date of a run; ``asked`` is the parameter ``business_date``, or None if it was not given."""
+    """Return the business date of a run; ``asked`` is the run's parameter ``business_date``, or None."""
     from county.dates import business_date
 
     manual = str(getattr(dag_run.run_type, "value", dag_run.run_type)) == "manual"
@@ -36,7 +36,7 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
     try:
         state = ti.get_dagrun_state(dag_id, run_id)
     except Exception as error:
-        # In a task, the error's detail contains the HTTP status; under `airflow dags test`, the error contains the
+        # In a task, the error's detail contains the HTTP status; under `airflow dags test`, the error contains the HTTP
         # response.
         detail = getattr(getattr(error, "error", None), "detail", None) or {}
         status = detail.get("status_code", getattr(getattr(error, "response", None), "status_code", None))
@@ -47,7 +47,7 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
 def note_error(context: Any) -> None:
     """Write a failed task's error into the run's row, for operators and for the DAG's own callback ``fail_run``."""
     import psycopg
-    from airflow.sdk.log import redact as redact_connections  # also masks secrets of Airflow's connections
+    from airflow.sdk.log import redact as redact_connections  # also masks secrets from Airflow's connections
 
     from county import runs
     from county.hooks import leads_connection
@@ -62,7 +62,7 @@ def note_error(context: Any) -> None:
 
 
 def fail_run(context: Any) -> None:
-    """Mark the run's row as failed, even if a task's process was killed; the dag-processor calls this function."""
+    """Mark the run's row as failed; the dag-processor calls this function, even after a task's process was killed."""
     import psycopg
 
     from county import runs

@@ -1,4 +1,4 @@
-"""Builds the DAG of a feed. Each task calls a function of ``county``, which is imported only when the task runs."""
+"""Builds a feed's DAG. Each task calls a function of ``county``, which is imported only when the task runs."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ log = get_logger(__name__)
 MERGE_POOL = "ingestion_merge"
 #: Time between two checks for a file that the county has not published yet or is still writing.
 LOOK_AGAIN = timedelta(minutes=10)
-#: Retries of a failed task, unless INGESTION_RETRIES is set.
+#: The number of retries for a failed task, unless INGESTION_RETRIES is set.
 RETRIES = 3
-#: The number of connections to the county's FTP server that a run opens at once.
+#: The maximum number of connections that a run has open to the county's FTP server at the same time.
 DOWNLOADS = 2
 
 PARAMS = {
@@ -81,7 +81,7 @@ PARAMS = {
 
 
 def ingestion_dag(feed: Feed, *, doc_md: str | None) -> DAG:
-    """Return the DAG that ingests the files of a feed, from the FTP server to alerts."""
+    """Return the DAG that turns a feed's files from the FTP server into leads and alert rows."""
     with feed_dag(
         feed, dagrun_timeout=LONGEST_RUN, execution_timeout=timedelta(minutes=30), params=PARAMS, doc_md=doc_md
     ) as dag:
@@ -94,7 +94,7 @@ def ingestion_dag(feed: Feed, *, doc_md: str | None) -> DAG:
 
 
 def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **options: Any) -> DAG:
-    """Return the DAG of a feed, without tasks; ``options`` are passed on to Airflow's DAG."""
+    """Return a feed's DAG without tasks; ``options`` are passed to Airflow's ``DAG`` class."""
     delay = settings.ingestion_retry_delay_seconds
     return DAG(
         feed.dag_id,
@@ -121,15 +121,15 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
 
 
 def _deadline(feed: Feed) -> DeadlineAlert | None:
-    # Set no deadline for `airflow dags test` (3.3): after a successful run, the command looks up the DAG's deadlines in
-    # the database, but it has not stored the DAG there.
+    # Set no deadline under `airflow dags test` (3.3). After a successful run, this command looks up the DAG's deadlines
+    # in the database, but the command has not stored the DAG there.
     if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))
 
 
 def step(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Translate the errors of ``county`` into Airflow's: skip the run, fail without a retry, or retry."""
+    """Translate errors from ``county`` into Airflow exceptions that skip the run, forbid a retry, or allow a retry."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -152,7 +152,7 @@ def step(function: Callable[..., Any]) -> Callable[..., Any]:
 @task
 @step
 def open_run(feed_name: str) -> RunKey:
-    """Open the run's row in ``data_ingestion_logs``; return the key of the run, which every later task needs."""
+    """Open the run's row in ``data_ingestion_logs``; return the run's key, which every later task needs."""
     from county import runs
     from county.hooks import leads_connection
 
@@ -171,8 +171,8 @@ def open_run(feed_name: str) -> RunKey:
 def wait_for_files(run: RunKey) -> PokeReturnValue:
     """Return the names of the files to fetch, as soon as every required file is archived or published.
 
-    A run for today checks every ten minutes until 18:00. Between two checks the task holds no worker and no pool slot;
-    a check takes a few seconds.
+    A run for today checks every ten minutes until 18:00. Between checks, the task occupies no worker and no pool slot.
+    A check takes a few seconds.
     """
     from county import runs
     from county.archive import open_archive

@@ -5,12 +5,11 @@ SQL function `calculate_lead_score` starts from a base score for the lead type; 
 rises with equity and engagement. An unchanged score is not rewritten; `last_score_update` is the time of the last
 change.
 
-**The business date does not matter**: a lead's age is counted up to the day on which the run actually happens, so a
-backfill or a rerun changes nothing. The task uses the pool `ingestion_merge`, so it never runs at the same time as a
-merge.
+**The business date does not matter**: every run uses the leads' current ages, so a backfill or a rerun also calculates
+today's scores. The task uses the pool `ingestion_merge`, so it never runs at the same time as a merge.
 
 **When it fails** leads keep yesterday's scores, and there is no automatic retry. Read the task's log, correct the
-cause, and clear the task; or wait, because the next night's run recalculates everything.
+cause, and clear the task. You can also wait, because the next night's run recalculates everything.
 """
 
 from __future__ import annotations

@@ -62,6 +62,6 @@ def today() -> date:
 
 
 def is_manual() -> bool:
-    """Return whether the run was started by hand; this includes ``airflow dags test``."""
+    """Return whether the run was started by hand, which includes ``airflow dags test``."""
     run_type = get_current_context()["dag_run"].run_type
     return str(getattr(run_type, "value", run_type)) == "manual"

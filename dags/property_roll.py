@@ -1,14 +1,14 @@
 """# Parcel roll: the county's parcels become properties
 
 Runs on the 15th of each month at 4:00 (New York). Reads the CSV of the parcel roll from the archive
-(`{ARCHIVE_URL}/roll/{business date}/`). If the archive has no CSV for the date, the run first archives the CSV at
-`PARCEL_ROLL_URL`. The run brings the address, assessed value and building data of every parcel up to date. The owner
-and sales that come from recorded documents stay unchanged. The run recalculates the equity of open leads. The runs of
-the other feeds match records without a folio to these parcels.
+(`{ARCHIVE_URL}/roll/{business date}/`). If the archive has no CSV for the date, the run first archives the CSV from
+`PARCEL_ROLL_URL`. The run brings the address, assessed value and building data of every parcel up to date. The run does
+not change an owner or a sale that came from a recorded document. The run recalculates the equity of open leads. The
+runs of the other feeds match records without a folio to these parcels.
 
 **A run is for one business date**: its logical date in New York, or the parameter `business_date`. `PARCEL_ROLL_URL`
-offers only the newest roll, so an earlier date needs its CSV in the archive. A roll that is older than a loaded roll is
-skipped.
+offers only the latest roll, so a run for an earlier date needs that date's CSV in the archive. If a newer roll has
+already been loaded, the run is skipped.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
 `data_ingestion_logs.error_message` (type `property_roll`), in the failed task's log and in `failed_jobs`. Correct the

@@ -6,8 +6,8 @@ only PostgreSQL. The notifier takes a new row as a sign that Airflow is running.
 
 **The business date does not matter**: a run writes the current numbers.
 
-**When it fails** one data point is missing, and the next run counts from the last row. If the DAG keeps failing, check
-the leads database: the task's log says why the database did not answer.
+**When it fails** one data point is missing, and the next run counts the jobs since the last row. If the DAG keeps
+failing, check the leads database: the task's log says why the database did not answer.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """# Weekly report: the outcome of last week's leads
 
 Runs every Monday at 9:00 (New York). Enqueues one delivery, about the previous week (Monday to Sunday), for each active
-or trialing subscriber who was subscribed in that week and has not turned the report off. The DAG only writes rows: the
-notifier composes each e-mail when the e-mail is due.
+or trialing subscriber who was subscribed in that week and has not turned the report off. The DAG only writes rows. The
+notifier composes each e-mail when it is due.
 
 **The business date** decides which week the report is about: the last week that ended before that date. The week is
-part of the delivery's key, so a rerun enqueues nothing twice. A run can be repeated until the next week has ended; a
-run for an older week enqueues nothing.
+part of the delivery's key, so a rerun does not enqueue the same report again. A run can be repeated until the next week
+has ended; a run for an older week enqueues nothing.
 
-**When it fails** no subscriber gets a report until the DAG has run. Read the task's log, correct the cause, and clear
-the task in the same week.
+**When it fails** no subscriber gets a report until the DAG has run successfully. Read the task's log, correct the
+cause, and clear the task in the same week.
 """
 
 from __future__ import annotations

@@ -53,9 +53,9 @@ def environment(
     ports: Ports,
     connections: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the variables that every Airflow process and command of this stack needs.
+    """Return the environment variables that every Airflow process and command of this stack needs.
 
-    ``metadata_url`` is a ``postgresql://`` address. ``connections`` maps each connection id to the connection's JSON.
+    ``metadata_url`` is a ``postgresql://`` URL. ``connections`` maps each connection id to the connection's JSON.
     """
     home = places.state / "airflow"
     options = {

@@ -66,7 +66,7 @@ class AirflowApi:
         return list(self._call("GET", path)["task_instances"])
 
     def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        """Return the return value of a successful task as parsed JSON; None if the task returned nothing."""
+        """Return the return value of a successful task as parsed JSON, or None if the task returned nothing."""
         run = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}"
         try:
             return self._call("GET", f"{run}/taskInstances/{task_id}/xcomEntries/return_value")["value"]

@@ -26,7 +26,8 @@ class AlreadyRunning(Exception):
 def hold(places: Paths) -> Iterator[None]:
     """Hold the checkout's lock until the block ends. Raises AlreadyRunning if another process holds the lock.
 
-    The kernel releases the lock when the process dies, even by SIGKILL. Child processes do not inherit the lock.
+    The kernel releases the lock when the process dies, even if SIGKILL ends the process. Child processes do not inherit
+    the lock.
     """
     with places.lock.open("a+", encoding="utf-8") as file:
         try:

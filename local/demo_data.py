@@ -29,7 +29,7 @@ STATUSES = ("active", "active", "active", "active", "trialing", "active", "activ
 
 
 def has_subscribers(url: str) -> bool:
-    """Return whether the database has any subscriber."""
+    """Return whether the database contains any subscribers."""
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
 

@@ -1,6 +1,6 @@
 """Create the local stack's passwords and signing keys once per checkout.
 
-Only the user can read the passwords and keys.
+Only the user who runs the stack can read the files that contain the passwords and keys.
 """
 
 from __future__ import annotations

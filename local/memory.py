@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 
 def proportional_set_size(sessions: Iterable[int]) -> int:
-    """Return how many bytes this process and all processes in ``sessions`` use together.
+    """Return how many bytes this process and all processes in ``sessions`` use in total.
 
     Return 0 on systems without ``/proc/<pid>/smaps_rollup``.
     """

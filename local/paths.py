@@ -1,4 +1,4 @@
-"""Paths of the local stack's files. All files are below ``.local``, but PostgreSQL's data may be elsewhere."""
+"""Paths of the local stack's files. All files are below ``.local``, except that PostgreSQL's data may be elsewhere."""
 
 from __future__ import annotations
 

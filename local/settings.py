@@ -85,10 +85,10 @@ def leads_settings(
 ) -> dict[str, str]:
     """Return the settings for the DAGs and the notifier.
 
-    The caller's environment takes precedence, except for settings that could reach a real provider or person.
-    ``web_port`` is the port of this stack's web service, if the stack has one. The caller's API_URL may be a different
-    address for the web service. The demo always uses its own archive, because the sandbox's county files must not get
-    into a real archive.
+    The caller's environment takes precedence, except for settings through which the stack could reach a real provider
+    or person. ``web_port`` is the port of this stack's web service, if the stack has one. The caller's API_URL may be a
+    different address for the web service. The demo always uses its own archive, because the sandbox's county files must
+    not get into a real archive.
     """
     archive = (places.state / "archive").as_uri()
     settings = {
@@ -110,7 +110,10 @@ def leads_settings(
 
 
 def inherited(places: Paths) -> dict[str, str]:
-    """Return the caller's environment without FOREIGN_PREFIXES variables and with ``.venv/bin`` first on the PATH."""
+    """Return the caller's environment, adapted for the stack's processes.
+
+    Leaves out the variables whose names begin with one of FOREIGN_PREFIXES, and puts ``.venv/bin`` first on the PATH.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
     kept["PATH"] = os.pathsep.join([str(places.executables), os.environ.get("PATH", os.defpath)])
     # Do not use a proxy: the stack connects only to this machine, which a proxy could not reach.

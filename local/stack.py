@@ -249,7 +249,7 @@ class Stack:
     # ── stopping ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stop(self) -> None:
-        """Stop all processes in STOP_ORDER. After a second signal, kill the processes without waiting.
+        """Stop all processes in the order of STOP_ORDER. After a second signal, kill the processes without waiting.
 
         Safe to repeat.
         """

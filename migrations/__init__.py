@@ -1,7 +1,7 @@
 """The leads database: its schema, its reference data, and the SQL functions that the batch side and the notifier share.
 
-``versions/`` changes tables, ``reference/`` fills the tables of rules, ``repeatable/`` creates functions, views,
-triggers and comments. README.md explains how to change them.
+``versions/`` changes tables, ``reference/`` fills the reference tables, and ``repeatable/`` creates functions, views,
+triggers and comments. README.md explains how to change these files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m migrations upgrade`` brings the leads database at ``DATABASE_URL`` to the newest schema.
+"""``python -m migrations upgrade`` brings the leads database at ``DATABASE_URL`` to the latest schema.
 
 ``current`` and ``history`` show revisions. ``snapshot`` writes the schema of the database to ``migrations/schema.sql``.
 """

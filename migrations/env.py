@@ -46,9 +46,9 @@ def _destination() -> Any:
 
 
 def _wait_for_other_migrations(connection: Connection) -> None:
-    # Several hosts may migrate at once. Poll for the lock: a statement that waits for it inside PostgreSQL holds a
-    # snapshot, and CREATE INDEX CONCURRENTLY in the other migration would wait for that snapshot. PostgreSQL releases
-    # the lock when the connection closes.
+    # Several hosts may migrate at once. Poll for the lock instead of waiting inside PostgreSQL: a waiting statement
+    # would hold a snapshot, and CREATE INDEX CONCURRENTLY in the other migration would wait for that snapshot.
+    # PostgreSQL releases the lock when the connection closes.
     while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('leads:migrations'))")):
         connection.rollback()
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Reference data: tables of rules, which each migration makes equal to their files ``reference/<table>.csv``."""
+"""Reference data: each migration makes every reference table equal to its file ``reference/<table>.csv``."""
 
 from __future__ import annotations
 

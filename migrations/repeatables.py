@@ -5,7 +5,7 @@ The first lines of ``repeatable/<name>.sql`` may be header comments:
 - ``requires: a, b``: files ``a`` and ``b`` are applied before this file, and this file is applied again after them;
 - ``data: t``: the file uses the reference table ``t``, so a changed ``reference/t.csv`` counts as a change to the file;
 - ``afterwards: CALL p()``: a statement that recalculates stored values. When the file or a required file has changed,
-  the statement runs after the migration has committed, and in its own transaction.
+  the statement runs in its own transaction after the migration has committed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RepeatableFile:
 def read_repeatables(folder: Path = REPEATABLE, reference: Path = REFERENCE) -> list[RepeatableFile]:
     """Return the files in the order in which to apply them: each file after the files that it requires.
 
-    Raises MigrationError when a file requires a missing file, or when files require each other in a circle.
+    Raises MigrationError when a file requires a missing file, or when files require each other in a cycle.
     """
     files = {path.stem: _read(path, reference) for path in sorted(folder.glob("*.sql"))}
     for file in files.values():
@@ -71,7 +71,7 @@ def apply_repeatables(
 ) -> list[str]:
     """Load changed reference data and apply changed repeatable files; return the names of the files.
 
-    ``everything`` applies all repeatable files. The caller commits, and then calls ``run_pending_calls``.
+    If ``everything`` is true, apply all repeatable files. The caller commits, and then calls ``run_pending_calls``.
     """
     recorded: dict[str, str] = dict(connection.execute("SELECT name, checksum FROM schema_repeatables").fetchall())
     applied: list[tuple[str, str, str | None]] = []

@@ -53,11 +53,11 @@ CREATE TABLE document_versions (
     CONSTRAINT document_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
 );
 
-COMMENT ON TABLE document_versions IS 'All versions of recorded documents. A version is the last line for the document in the file of a business date.';
+COMMENT ON TABLE document_versions IS 'All versions of recorded documents. A version is the last line for the document in the file for a business date.';
 
 COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
 
-COMMENT ON COLUMN document_versions.has_row_keys IS 'True if the line came from the Clerk''s 42-column file. In that file a document is live as long as one of its party rows is live.';
+COMMENT ON COLUMN document_versions.has_row_keys IS 'True if the line came from the Clerk''s 42-column file. In that file a document is live as long as at least one of its party rows is live.';
 
 COMMENT ON COLUMN document_versions.is_live IS 'True if this is the newest version of a document that is not deleted.';
 
@@ -76,19 +76,19 @@ CREATE TABLE party_versions (
     CONSTRAINT party_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
 );
 
-COMMENT ON TABLE party_versions IS 'All versions of the parties of documents. Versions follow the same rules as in document_versions.';
+COMMENT ON TABLE party_versions IS 'All versions of the documents'' parties. Versions follow the same rules as in document_versions.';
 
 COMMENT ON COLUMN party_versions.party_key IS 'Identifies the party within the document. The key is the party''s sequence number, or the row key from the 42-column file.';
 
 CREATE FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns whether the API''s answer from the given day is newer than all files that mention the document. The county publishes the file of a day before that day begins.';
+COMMENT ON FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns whether the API''s answer from the given day is newer than all files that mention the document. The county publishes a day''s file before that day begins.';
 
 CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION lead_base_score(lead_type text) IS 'Returns the base score of a lead type from the table lead_types, and 0 for an unknown type.';
+COMMENT ON FUNCTION lead_base_score(lead_type text) IS 'Returns the base score of a lead type from the table lead_types, or 0 for an unknown type.';
 
 CREATE FUNCTION new_york_day(moment timestamp with time zone) RETURNS date
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -96,7 +96,7 @@ CREATE FUNCTION new_york_day(moment timestamp with time zone) RETURNS date
 CREATE FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) RETURNS integer
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) IS 'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York days), plus points for equity and engagement.';
+COMMENT ON FUNCTION calculate_lead_score(lead_type text, lead_date date, estimated_equity numeric, engagement_count integer) IS 'Returns a lead''s score, from 0 to 100: the base score of the type, multiplied by the freshness (which depends on the age in New York days), plus points for equity and engagement.';
 
 CREATE FUNCTION call_tokens(seconds integer) RETURNS integer
     LANGUAGE sql IMMUTABLE;
@@ -121,20 +121,20 @@ CREATE TABLE oncall_alerts (
     recovery text
 );
 
-COMMENT ON TABLE oncall_alerts IS 'Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.';
+COMMENT ON TABLE oncall_alerts IS 'Alerts to on-call. Each cause has one row, so repeated reports of the same cause count as one alert.';
 
 COMMENT ON COLUMN oncall_alerts.affects IS 'DAGs, or dates of a feed, that still have the problem. The alert closes when the last DAG or date has recovered.';
 
 COMMENT ON COLUMN oncall_alerts.last_sent_at IS 'Time at which an on-call address last accepted the alert. While this is null or older than opened_at, an open alert is sent again.';
 
-COMMENT ON COLUMN oncall_alerts.sending_since IS 'Time at which a process began to send the alert. Two minutes later, another process may send the alert.';
+COMMENT ON COLUMN oncall_alerts.sending_since IS 'Time at which a process began to send the alert. Two minutes after this time, another process may send the alert.';
 
 COMMENT ON COLUMN oncall_alerts.recovery IS 'Message that says that the problem is over. Null after an on-call address has accepted this message.';
 
 CREATE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts
     LANGUAGE sql;
 
-COMMENT ON FUNCTION claim_untold_alerts() IS 'Claims the alerts and recoveries that no address has accepted yet; the caller must send them.';
+COMMENT ON FUNCTION claim_untold_alerts() IS 'Claims the alerts and recovery messages that no on-call address has accepted yet; the caller must send them.';
 
 CREATE FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) RETURNS integer
     LANGUAGE sql;
@@ -149,12 +149,12 @@ COMMENT ON FUNCTION common_address_key(address text) IS 'Returns the key of an a
 CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text
     LANGUAGE sql STABLE;
 
-COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key for a template. The templates for trial reminders (trial:{days}) and low balances (low) need values from the database. Every other template is returned as the key.';
+COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key that a key template describes. The templates for trial reminders (trial:{days}) and low balances (low) are filled with values from the database. Any other template is already the key and is returned unchanged.';
 
 CREATE FUNCTION e164(phone text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE;
 
-COMMENT ON FUNCTION e164(phone text) IS 'Returns a phone number in E.164, or null if the text cannot be read as one phone number. The notifier''s Python function e164 reads the same texts, and also checks the number''s length in its country.';
+COMMENT ON FUNCTION e164(phone text) IS 'Returns a phone number in E.164, or null if the text cannot be read as one phone number. The notifier''s Python function e164 accepts the same strings, and also checks the number''s length in its country.';
 
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -181,7 +181,7 @@ COMMENT ON FUNCTION last_house(first text, last text) IS 'Returns the last house
 CREATE FUNCTION leads_keep_decision() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION leads_keep_decision() IS 'Keeps the status that a person sets. A run that closes or reopens a lead also changes reopens_as, but a person does not.';
+COMMENT ON FUNCTION leads_keep_decision() IS 'Sets reopens_as to null when a person changes the status, so that no run reopens the lead. A run that changes the status also changes reopens_as, so the trigger does not fire.';
 
 CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE;
@@ -201,7 +201,7 @@ CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedup
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. If the dedupe key exists, returns the existing delivery. If the subscriber has too few tokens, the new delivery is skipped.';
+COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. If a delivery with the dedupe key exists, returns that delivery. If the subscriber has too few tokens, the new delivery is skipped.';
 
 CREATE FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE;
@@ -211,7 +211,7 @@ COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text,
 CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS SETOF party_versions
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns the parties of a document, as the files up to the given business date name them.';
+COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns a document''s parties according to the files up to the given business date.';
 
 CREATE FUNCTION phone_key(phone text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -234,7 +234,7 @@ CREATE FUNCTION properties_make_address_key() RETURNS trigger
 CREATE FUNCTION property_facts(folios text[]) RETURNS TABLE(folio text, newest_fact timestamp with time zone, owner_name text, sale_date date, sale_price numeric, document_code text, transaction text, address text, city text, zip text, mortgage_known boolean, mortgage_balance numeric, facts text[])
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION property_facts(folios text[]) IS 'Returns what the live documents of each folio say about its property.';
+COMMENT ON FUNCTION property_facts(folios text[]) IS 'Returns the facts that each folio''s live documents state about the property.';
 
 CREATE TABLE land_uses (
     rank integer NOT NULL,
@@ -265,7 +265,7 @@ COMMENT ON FUNCTION refresh_properties(folios text[], OUT created bigint, OUT up
 CREATE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void
     LANGUAGE sql;
 
-COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds tokens that deliveries spent within the given time. Refunds each token hold only once.';
+COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds the tokens that the deliveries spent, if they were spent within the given time. Refunds each token hold only once.';
 
 CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void
     LANGUAGE sql;
@@ -285,12 +285,12 @@ COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision
 CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) RETURNS TABLE(claimed boolean, count integer, opened_at timestamp with time zone)
     LANGUAGE sql;
 
-COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. claimed is true if the caller must send the alert, which happens at most once an hour.';
+COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. The column claimed is true if the caller must send the alert. This happens at most once per hour.';
 
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). Returns null for a nominal deed, and for ten trillion dollars or more.';
+COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the price in dollars: the consideration if there is one, and otherwise the price that the deed stamps imply ($0.60 per $100 in this county). Returns null for a nominal deed, and for ten trillion dollars or more.';
 
 CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void
     LANGUAGE sql;
@@ -307,7 +307,7 @@ CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio, and derives the properties that its documents name, following the rules of the batch merge.';
+COMMENT ON FUNCTION store_api_records(asked_folio text, records jsonb) IS 'Stores the API''s answer for a folio, and derives the properties that the answer''s documents name. The rules are the same as in the batch merge.';
 
 CREATE FUNCTION store_phone_number() RETURNS trigger
     LANGUAGE plpgsql;
@@ -317,7 +317,7 @@ COMMENT ON FUNCTION store_phone_number() IS 'Rewrites the phone number of a lead
 CREATE FUNCTION store_suppressed_number() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites a suppression''s phone number in E.164, so that the suppression holds however the number is written.';
+COMMENT ON FUNCTION store_suppressed_number() IS 'Rewrites a suppression''s phone number in E.164, so that the suppression applies no matter how the number is written.';
 
 CREATE FUNCTION store_user_numbers() RETURNS trigger
     LANGUAGE plpgsql;
@@ -385,12 +385,12 @@ COMMENT ON COLUMN document_types.releases_mortgage IS 'True if the document ends
 CREATE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION was_sold(folio text, since date, known_on date) IS 'Returns whether a conveyance with a price, or a certificate of title, was recorded after the date since. Only documents that the files or the county''s API had reported by the business date known_on count.';
+COMMENT ON FUNCTION was_sold(folio text, since date, known_on date) IS 'Returns whether a conveyance with a price, or a certificate of title, was recorded after the given date (since). Counts only documents that the files or the county''s API had reported by the given business date (known_on).';
 
 CREATE FUNCTION wipe_secret() RETURNS trigger
     LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION wipe_secret() IS 'Deletes the encrypted code of a delivery as soon as the delivery can no longer be sent.';
+COMMENT ON FUNCTION wipe_secret() IS 'Deletes a delivery''s encrypted verification code as soon as the delivery can no longer be sent.';
 
 CREATE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
     LANGUAGE plpgsql
@@ -419,7 +419,7 @@ CREATE FUNCTION write_token_entries(entries ledger_backlog[]) RETURNS void
     SET enable_seqscan TO 'off'
     SET lock_timeout TO '500ms';
 
-COMMENT ON FUNCTION write_token_entries(entries ledger_backlog[]) IS 'Writes entries to the ledger. A hold ends only once. If another session has locked a subscriber, the entry goes to ledger_backlog, so that nobody else waits for that lock.';
+COMMENT ON FUNCTION write_token_entries(entries ledger_backlog[]) IS 'Writes entries to the ledger. A hold is settled or released only once. If another session has locked a subscriber, the subscriber''s entries go to ledger_backlog, so that nobody else waits for that lock.';
 
 CREATE AGGREGATE newest(anyelement) (
     SFUNC = any_value_transfn,
@@ -526,7 +526,7 @@ COMMENT ON TABLE cleanup_batches IS 'Batches of rows that are past their retenti
 
 COMMENT ON COLUMN cleanup_batches.row_ids IS 'Ids of the rows in an unfinished batch.';
 
-COMMENT ON COLUMN cleanup_batches.removed IS 'Number of rows removed. If a row changed after it was archived, cleanup keeps it and archives it again later.';
+COMMENT ON COLUMN cleanup_batches.removed IS 'Number of rows removed. If a row changed after it was archived, cleanup keeps the row and archives it again later.';
 
 ALTER TABLE cleanup_batches ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME cleanup_batches_id_seq
@@ -826,7 +826,7 @@ CREATE VIEW court_lines AS
             estates.zip
            FROM estates) all_lines;
 
-COMMENT ON VIEW court_lines IS 'The staged lines of all court files, in the columns of court_records.';
+COMMENT ON VIEW court_lines IS 'The staged lines of all court files, with the columns of court_records.';
 
 CREATE TABLE court_records (
     record_type text NOT NULL,
@@ -854,7 +854,7 @@ CREATE TABLE court_records (
     is_live boolean NOT NULL
 );
 
-COMMENT ON TABLE court_records IS 'All versions of court cases, by the business date of the file. A version has one row for each tenant, defendant or decedent.';
+COMMENT ON TABLE court_records IS 'All versions of court cases, each with the business date of its file. A version has one row for each tenant, defendant or decedent.';
 
 COMMENT ON COLUMN court_records.party_name IS 'Name of the tenant, defendant or decedent. The record''s address belongs to this person.';
 
@@ -928,7 +928,7 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text, 'failed'::text, 'unknown'::text, 'parked'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text])))
 );
 
-COMMENT ON TABLE deliveries IS 'Deliveries: one row for each e-mail, SMS or call. Workers send what these rows say; Redis only wakes a worker.';
+COMMENT ON TABLE deliveries IS 'Deliveries: one row for each e-mail, SMS or call. Workers read the deliveries from this table; a message in Redis only wakes a worker.';
 
 COMMENT ON COLUMN deliveries.attempts IS 'Number of requests that reached the provider, or may have reached it. A request that the provider throttled (status 429) does not count.';
 
@@ -946,11 +946,11 @@ COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verificat
 
 COMMENT ON COLUMN deliveries.claim IS 'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
 
-COMMENT ON COLUMN deliveries.check_at IS 'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. The start of a call sets this time.';
+COMMENT ON COLUMN deliveries.check_at IS 'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. For a call, this time is set when the call starts.';
 
-COMMENT ON COLUMN deliveries.resends IS 'Number of times an e-mail with an unknown outcome was sent again: at most one.';
+COMMENT ON COLUMN deliveries.resends IS 'Number of times that an e-mail was sent again because the first outcome was unknown. The number is 0 or 1.';
 
-COMMENT ON COLUMN deliveries.replays IS 'Number of times that operators replayed the delivery. Each replay sets attempts to zero.';
+COMMENT ON COLUMN deliveries.replays IS 'Number of times that operators have replayed the delivery. Each replay sets attempts to zero.';
 
 ALTER TABLE deliveries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME deliveries_id_seq
@@ -1002,11 +1002,11 @@ CREATE TABLE delivery_kinds (
 
 COMMENT ON TABLE delivery_kinds IS 'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a delivery expires.';
 
-COMMENT ON COLUMN delivery_kinds.is_optional IS 'True if a subscriber can unsubscribe from this kind of delivery. An unsubscribe does not stop other kinds.';
+COMMENT ON COLUMN delivery_kinds.is_optional IS 'True if a subscriber can unsubscribe from this kind of delivery. An unsubscribe from one kind does not stop deliveries of other kinds.';
 
 COMMENT ON COLUMN delivery_kinds.is_owed IS 'True if a delivery is sent free of charge when the subscriber has too few tokens. Deliveries of other kinds are then skipped.';
 
-COMMENT ON COLUMN delivery_kinds.is_replayable IS 'True if an operator may replay a dead delivery of this kind. False for kinds that are useless soon after they were due.';
+COMMENT ON COLUMN delivery_kinds.is_replayable IS 'True if an operator may replay a dead delivery of this kind. False for deliveries that become useless soon after they are due.';
 
 CREATE TABLE suppressions (
     id bigint NOT NULL,
@@ -1017,7 +1017,7 @@ CREATE TABLE suppressions (
     CONSTRAINT suppressions_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text])))
 );
 
-COMMENT ON TABLE suppressions IS 'E-mail addresses and phone numbers that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
+COMMENT ON TABLE suppressions IS 'E-mail addresses and phone numbers that must not be contacted, because of a STOP reply, a bounce, a complaint or an unsubscribe.';
 
 CREATE TABLE users (
     id bigint NOT NULL,
@@ -1035,7 +1035,7 @@ CREATE TABLE users (
     CONSTRAINT users_balance_never_negative CHECK ((token_balance >= 0))
 );
 
-COMMENT ON TABLE users IS 'Subscribers. The app writes the rows. The ledger also writes token_balance.';
+COMMENT ON TABLE users IS 'Subscribers. The app writes these rows. The token ledger also changes token_balance.';
 
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
 
@@ -1105,7 +1105,7 @@ COMMENT ON COLUMN leads.business_date IS 'Business date of the run that created 
 
 COMMENT ON COLUMN leads.announced_at IS 'Time at which the lead''s alerts were written. Null if the run that created the lead wrote no alerts.';
 
-COMMENT ON COLUMN leads.reopens_as IS 'Status that a lead had before a run closed it. The lead gets this status again if it should not have been closed. Null for an open lead and for a lead that a person closed.';
+COMMENT ON COLUMN leads.reopens_as IS 'Status that the lead had before a run closed the lead. The lead gets this status again if it should not have been closed. Null for an open lead and for a lead that a person closed.';
 
 CREATE VIEW distressed_properties AS
  SELECT court_records.property_id,
@@ -1281,7 +1281,7 @@ CREATE TABLE kind_breakers (
     reason text
 );
 
-COMMENT ON TABLE kind_breakers IS 'Open breakers of delivery kinds: the provider refuses every delivery of the kind, such as an e-mail without a template. Workers still send the other kinds of the queue.';
+COMMENT ON TABLE kind_breakers IS 'Open breakers for delivery kinds: the provider refuses every delivery of the kind, such as an e-mail without a template. Workers still send the other kinds of the queue.';
 
 CREATE TABLE lane_breakers (
     queue_name text NOT NULL,
@@ -1346,13 +1346,13 @@ CREATE TABLE lookups (
     CONSTRAINT lookups_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'asking'::text, 'answered'::text, 'failed'::text])))
 );
 
-COMMENT ON TABLE lookups IS 'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
+COMMENT ON TABLE lookups IS 'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Workers read the lookups from this table; a message in Redis only wakes a worker.';
 
 COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
 
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 
-COMMENT ON COLUMN lookups.units_consumed IS 'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome also counts.';
+COMMENT ON COLUMN lookups.units_consumed IS 'Units that the lookup''s calls to the API took from the budget. A call whose outcome is unknown also counts.';
 
 ALTER TABLE lookups ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME lookups_id_seq
@@ -1374,7 +1374,7 @@ CREATE TABLE mailing_runs (
     last_day date NOT NULL
 );
 
-COMMENT ON TABLE mailing_runs IS 'The latest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
+COMMENT ON TABLE mailing_runs IS 'The latest day for which each mailing was enqueued. The next run enqueues the mailings for all days since that day.';
 
 CREATE UNLOGGED TABLE matched_records (
     ingestion_id bigint NOT NULL,
@@ -1414,7 +1414,7 @@ CREATE TABLE municipalities (
     CONSTRAINT municipalities_folio_prefix_check CHECK ((folio_prefix ~ '^\d\d$'::text))
 );
 
-COMMENT ON COLUMN municipalities.has_post_office IS 'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may say Miami.';
+COMMENT ON COLUMN municipalities.has_post_office IS 'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may name Miami as the city.';
 
 ALTER TABLE oncall_alerts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME oncall_alerts_id_seq
@@ -1520,7 +1520,7 @@ CREATE TABLE queue_metrics (
     recorded_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON COLUMN queue_metrics.completed_count IS 'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. For the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';
+COMMENT ON COLUMN queue_metrics.completed_count IS 'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
 
 ALTER TABLE queue_metrics ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME queue_metrics_id_seq
@@ -1594,7 +1594,7 @@ CREATE TABLE rejected_records (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE rejected_records IS 'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
+COMMENT ON TABLE rejected_records IS 'All lines that could not be staged. A row contains the unchanged line, its line number in the file and the reason.';
 
 ALTER TABLE rejected_records ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME rejected_records_id_seq
@@ -1824,7 +1824,7 @@ COMMENT ON TABLE token_entries IS 'The token ledger, which is append-only. Balan
 
 COMMENT ON COLUMN token_entries.lookup_id IS 'The lookup that the entry pays for. Null if the entry belongs to a delivery.';
 
-COMMENT ON COLUMN token_entries.hold_number IS 'Number of the hold within its delivery, from 1. Each replay creates a new hold.';
+COMMENT ON COLUMN token_entries.hold_number IS 'Number of the hold within its delivery, counted from 1. Each replay creates a new hold.';
 
 ALTER TABLE token_entries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME token_entries_id_seq
@@ -1875,7 +1875,7 @@ CREATE TABLE unmatched_records (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE unmatched_records IS 'Records without a folio that match no property or more than one. For 90 days, each run tries again to match these records.';
+COMMENT ON TABLE unmatched_records IS 'Records without a folio that match either no property or several properties. For 90 days, each run tries again to match these records.';
 
 COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (see court_records). For recorded documents, the number is always 1.';
 
@@ -2144,13 +2144,13 @@ CREATE INDEX deliveries_provider ON deliveries USING btree (provider_id) WHERE (
 
 CREATE INDEX deliveries_recent_codes ON deliveries USING btree (claimed_at) WHERE ((kind = 'verification_sms'::text) AND (recipient IS NOT NULL));
 
-COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes sent in the last hour, to limit their number.';
+COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes that were sent in the last hour. A limit applies to the number of these codes.';
 
 CREATE INDEX deliveries_subscriber ON deliveries USING btree (subscriber_id, created_at);
 
 CREATE INDEX deliveries_whole ON deliveries USING btree (created_at) WHERE (emptied_at IS NULL);
 
-COMMENT ON INDEX deliveries_whole IS 'Finds rows that cleanup has not emptied yet. Cleanup keeps emptied rows, and most rows are empty.';
+COMMENT ON INDEX deliveries_whole IS 'Finds rows that cleanup has not emptied yet. Cleanup keeps the rows that it empties, so most rows in the table are already emptied.';
 
 CREATE INDEX delivery_events_delivery ON delivery_events USING btree (delivery_id);
 

@@ -21,7 +21,7 @@ NOISE = re.compile(r"^(?:--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(?:un)?re
 def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
     """Return the schema of the database at ``url``: tables, constraints, indexes, views, triggers, functions, comments.
 
-    The bodies of functions are left out unless ``with_bodies`` is true, because the files in ``repeatable/`` show them.
+    Function bodies are left out unless ``with_bodies`` is true, because the files in ``repeatable/`` show them.
     Partitions of staging tables are also left out, because they exist only during a run. Raises MigrationError when
     pg_dump is missing or fails.
     """
@@ -39,7 +39,7 @@ def take_snapshot(url: str, *, with_bodies: bool = False) -> str:
 
 
 def _environment(url: str) -> dict[str, str]:
-    """Return ``url`` as libpq's environment variables, because other users can read a command's arguments."""
+    """Return ``url`` as libpq's environment variables, which other users cannot read, unlike a command's arguments."""
     variables = {"dbname": "PGDATABASE", "application_name": "PGAPPNAME"}
     return {variables.get(name, f"PG{name.upper()}"): str(value) for name, value in conninfo_to_dict(url).items()}
 

@@ -27,15 +27,15 @@ def run_sql(*names: str) -> None:
 def run_sql_outside_transaction(*names: str) -> None:
     """Run files with one statement each, such as CREATE INDEX CONCURRENTLY, without a transaction and without timeouts.
 
-    If a statement fails, it may leave an invalid index, and the revision runs again from the start. Put ``DROP INDEX
-    CONCURRENTLY IF EXISTS`` in a file before the file that creates an index.
+    A failed statement may leave an invalid index, and the next migration runs the revision again from the start. Put
+    ``DROP INDEX CONCURRENTLY IF EXISTS`` in a file before the file that creates an index.
     """
     with op.get_context().autocommit_block():
         connection = driver_connection()
         limits = connection.execute(
             "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
         ).fetchone()
-        _limit(connection, ("0", "0"))  # these statements wait for running transactions, but block none
+        _limit(connection, ("0", "0"))  # these statements wait for running transactions, but do not block them
         for name in names:
             connection.execute((FROZEN / f"{name}.sql").read_bytes())
         _limit(connection, limits)
@@ -52,7 +52,7 @@ def load_csv(revision: str, *tables: str) -> None:
 
 
 def driver_connection() -> psycopg.Connection[Any]:
-    """Return Alembic's psycopg connection; SQLAlchemy would take ``:name`` and ``%`` in SQL as its own parameters."""
+    """Return Alembic's psycopg connection, because SQLAlchemy would treat ``:name`` and ``%`` in SQL as parameters."""
     connection = op.get_bind().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection

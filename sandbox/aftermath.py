@@ -1,8 +1,8 @@
 """Send the callbacks for accepted requests.
 
 The callbacks report that e-mails and texts were delivered and that people answered the calls. The sandbox sends no
-callbacks until ``begin`` sets the web service's address. For requests that were accepted earlier, the sandbox never
-sends callbacks, as if the callbacks had been lost.
+callbacks until ``begin`` sets the web service's address. For requests that were accepted before the call to ``begin``,
+the sandbox never sends callbacks, as if the callbacks had been lost.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Twilio:
         return self._session.post(self.url + where, data=dict(fields), headers=headers, timeout=15)
 
     def play(self, call: Mapping[str, str], sid: str, *words: str, **fields: str) -> list[requests.Response]:
-        """Send an outbound call's callbacks, one for each item of ``words``; return the service's answers.
+        """Send an outbound call's callbacks, one for each item in ``words``; return the service's answers.
 
         ``call`` holds the fields of the request that started the call. Each word is either a call status, or ``answer``
         for the request in which Twilio asks what to say.

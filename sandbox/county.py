@@ -50,7 +50,7 @@ def newest_business_date(now: datetime) -> date:
 
 @dataclass(frozen=True)
 class County:
-    """The county's published files, generated below ``folder``. Each business date has ``documents`` documents."""
+    """The county's published files, generated below ``folder``, with ``documents`` documents for each business date."""
 
     folder: Path
     seed: int

@@ -55,7 +55,7 @@ def indebtedness(seed: int, day: date, count: int) -> Iterator[str]:
 
 
 def probate(seed: int, day: date, count: int) -> Iterator[str]:
-    """Yield two lines per case.
+    """Yield two lines for each probate case.
 
     The first line is for the decedent and has the property's address; the second line is for the petitioner.
     """

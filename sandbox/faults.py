@@ -52,7 +52,7 @@ class Faults:
         self._lock = Lock()
 
     def add(self, instruction: Mapping[str, Any]) -> None:
-        """Add a fault whose fields are ``instruction``. Raises TypeError or ValueError if a field is malformed."""
+        """Add a fault with the fields in ``instruction``. Raises TypeError or ValueError if a field is malformed."""
         fault = Fault(**instruction)
         with self._lock:
             self._faults.append(fault)

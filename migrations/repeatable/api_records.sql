@@ -2,12 +2,12 @@
 --
 -- Functions that store and apply the answers from the county's API.
 
--- All folios share one query plan that uses indexes. Planning for each answer would take longer than storing it. An
--- answer has few rows, so an index scan is right even when the planner estimates otherwise.
+-- All folios share one query plan that uses indexes. Planning again for each answer would take longer than storing the
+-- answer. An answer has few rows, so an index scan is right even when the planner estimates otherwise.
 CREATE OR REPLACE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
-    -- A running merge may have read the API's documents already, and the documents that the merge writes are not
+    -- A running merge may already have read the API's documents, and the documents that the merge writes are not
     -- visible here yet. Do not wait for the merge: refresh_after_merge derives these properties again. If no merge is
     -- running, the lock keeps a merge from starting.
     is_merging boolean := NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'));
@@ -84,7 +84,7 @@ BEGIN
     WHERE folio_number = asked_folio AND (last_updated IS NULL OR last_updated < now());
 END $$;
 COMMENT ON FUNCTION store_api_records IS
-    'Stores the API''s answer for a folio, and derives the properties that its documents name, following the rules of the batch merge.';
+    'Stores the API''s answer for a folio, and derives the properties that the answer''s documents name. The rules are the same as in the batch merge.';
 
 CREATE OR REPLACE FUNCTION refresh_after_merge() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

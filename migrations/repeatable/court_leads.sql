@@ -24,5 +24,5 @@ RETURN EXISTS (
        OR t.transaction = 'certificate_of_title'
 );
 COMMENT ON FUNCTION was_sold IS
-    'Returns whether a conveyance with a price, or a certificate of title, was recorded after the date since. '
-    'Only documents that the files or the county''s API had reported by the business date known_on count.';
+    'Returns whether a conveyance with a price, or a certificate of title, was recorded after the given date (since). '
+    'Counts only documents that the files or the county''s API had reported by the given business date (known_on).';

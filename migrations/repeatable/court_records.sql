@@ -53,7 +53,7 @@ SELECT row_number() OVER (PARTITION BY ingestion_id, record_type, case_number OR
        all_lines.*
 FROM (SELECT * FROM evictions UNION ALL SELECT * FROM debts
       UNION ALL SELECT * FROM verdicts UNION ALL SELECT * FROM estates) all_lines;
-COMMENT ON VIEW court_lines IS 'The staged lines of all court files, in the columns of court_records.';
+COMMENT ON VIEW court_lines IS 'The staged lines of all court files, with the columns of court_records.';
 
 -- These views use the county's names for the columns.
 CREATE OR REPLACE VIEW eviction_records AS

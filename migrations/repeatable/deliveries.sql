@@ -18,9 +18,9 @@ CREATE OR REPLACE FUNCTION delivery_key(template text, subscriber bigint) RETURN
     END
 $$;
 COMMENT ON FUNCTION delivery_key IS
-    'Returns the dedupe key for a template. '
-    'The templates for trial reminders (trial:{days}) and low balances (low) need values from the database. '
-    'Every other template is returned as the key.';
+    'Returns the dedupe key that a key template describes. '
+    'The templates for trial reminders (trial:{days}) and low balances (low) are filled with values from the database. '
+    'Any other template is already the key and is returned unchanged.';
 
 CREATE OR REPLACE FUNCTION open_deliveries(requests delivery_request[])
 RETURNS TABLE (dedupe_key text, delivery_id bigint, state text, opened boolean)
@@ -60,7 +60,7 @@ BEGIN
     LEFT JOIN unnest(opened_ids) AS o (id) ON o.id = d.id;
 END $$;
 COMMENT ON FUNCTION open_deliveries IS
-    'Creates deliveries and holds their tokens. If the dedupe key exists, returns the existing delivery. '
+    'Creates deliveries and holds their tokens. If a delivery with the dedupe key exists, returns that delivery. '
     'If the subscriber has too few tokens, the new delivery is skipped.';
 
 CREATE OR REPLACE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -83,7 +83,7 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION wipe_secret IS
-    'Deletes the encrypted code of a delivery as soon as the delivery can no longer be sent.';
+    'Deletes a delivery''s encrypted verification code as soon as the delivery can no longer be sent.';
 
 CREATE OR REPLACE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW
     WHEN (NEW.state NOT IN ('queued', 'sending') AND NEW.params ? 'secret')

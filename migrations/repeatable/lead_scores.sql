@@ -12,7 +12,7 @@ BEGIN
         (SELECT jsonb_object_agg(lead_type, base_score) FROM lead_types));
 END $make$;
 COMMENT ON FUNCTION lead_base_score IS
-    'Returns the base score of a lead type from the table lead_types, and 0 for an unknown type.';
+    'Returns the base score of a lead type from the table lead_types, or 0 for an unknown type.';
 
 CREATE OR REPLACE FUNCTION calculate_lead_score(
     lead_type text, lead_date date, estimated_equity numeric, engagement_count integer
@@ -27,4 +27,4 @@ RETURN least(100, greatest(0,
     + CASE WHEN estimated_equity >= 100000 THEN 15 ELSE 0 END
     + least(2 * coalesce(engagement_count, 0)::bigint, 10)))::integer;
 COMMENT ON FUNCTION calculate_lead_score IS
-    'Returns a lead''s score, from 0 to 100: the base score of the type times the freshness (by age in New York days), plus points for equity and engagement.';
+    'Returns a lead''s score, from 0 to 100: the base score of the type, multiplied by the freshness (which depends on the age in New York days), plus points for equity and engagement.';

@@ -6,7 +6,7 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION leads_keep_decision IS
-    'Keeps the status that a person sets. A run that closes or reopens a lead also changes reopens_as, but a person does not.';
+    'Sets reopens_as to null when a person changes the status, so that no run reopens the lead. A run that changes the status also changes reopens_as, so the trigger does not fire.';
 
 CREATE OR REPLACE TRIGGER leads_keep_decision BEFORE UPDATE OF status ON leads FOR EACH ROW
     WHEN (OLD.reopens_as IS NOT NULL AND NEW.reopens_as IS NOT DISTINCT FROM OLD.reopens_as)

@@ -1,4 +1,4 @@
--- The log tables of the former system, as views of the current tables.
+-- Views that show the current tables in the form of the former system's log tables.
 CREATE OR REPLACE VIEW email_logs AS
 SELECT subscriber_id AS user_id, kind AS email_type, provider_id AS sendgrid_message_id,
        recipient AS recipient_email,

@@ -1,5 +1,5 @@
--- Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert. Only the first 500
--- characters of a fingerprint are stored and compared, because an index cannot hold a very long fingerprint.
+-- Alerts to on-call. Each cause has one row, so repeated reports of the same cause count as one alert. Only the first
+-- 500 characters of a fingerprint are stored and compared, because an index cannot hold a very long fingerprint.
 
 CREATE OR REPLACE FUNCTION report_alert(
     alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]
@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION report_alert(
     RETURNING a.sending_since IS NOT DISTINCT FROM now(), a.count, a.opened_at
 $$;
 COMMENT ON FUNCTION report_alert IS
-    'Records a report of an alert. claimed is true if the caller must send the alert, which happens at most once an hour.';
+    'Records a report of an alert. The column claimed is true if the caller must send the alert. This happens at most once per hour.';
 
 CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) RETURNS integer LANGUAGE sql AS $$
     WITH better AS (
@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text
     ), closed AS (
         UPDATE oncall_alerts a
         SET closed_at = now(), affects = '{}', sending_since = NULL,
-            -- If an alert opened again within the hour and was not sent again, do not send the recovery message either.
+            -- If an alert opened again within an hour and was not sent again, do not send the recovery message either.
             recovery = CASE WHEN a.last_sent_at IS NULL OR a.last_sent_at >= a.opened_at
                               OR a.last_sent_at < now() - interval '1 hour' THEN told END
         WHERE a.closed_at IS NULL
@@ -56,4 +56,4 @@ CREATE OR REPLACE FUNCTION claim_untold_alerts() RETURNS SETOF oncall_alerts LAN
     RETURNING a.*
 $$;
 COMMENT ON FUNCTION claim_untold_alerts IS
-    'Claims the alerts and recoveries that no address has accepted yet; the caller must send them.';
+    'Claims the alerts and recovery messages that no on-call address has accepted yet; the caller must send them.';

@@ -9,7 +9,7 @@ RETURN (
 );
 COMMENT ON FUNCTION e164 IS
     'Returns a phone number in E.164, or null if the text cannot be read as one phone number. '
-    'The notifier''s Python function e164 reads the same texts, and also checks the number''s length in its country.';
+    'The notifier''s Python function e164 accepts the same strings, and also checks the number''s length in its country.';
 
 -- The workers of the previous release call this function during an upgrade. The next release can drop it.
 CREATE OR REPLACE FUNCTION phone_key(phone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -47,7 +47,7 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION store_suppressed_number IS
-    'Rewrites a suppression''s phone number in E.164, so that the suppression holds however the number is written.';
+    'Rewrites a suppression''s phone number in E.164, so that the suppression applies no matter how the number is written.';
 
 CREATE OR REPLACE TRIGGER suppressions_number BEFORE INSERT OR UPDATE OF address ON suppressions
     FOR EACH ROW WHEN (NEW.channel <> 'email') EXECUTE FUNCTION store_suppressed_number();

@@ -9,7 +9,7 @@ RETURN CASE
     WHEN deed_doc_tax > 0.60 AND deed_doc_tax < 6e10 THEN round(deed_doc_tax / 0.60 * 100, 2)
 END;
 COMMENT ON FUNCTION sale_price IS
-    'Returns the price in dollars: the consideration, or else the price that the deed stamps imply ($0.60 per $100 in this county). '
+    'Returns the price in dollars: the consideration if there is one, and otherwise the price that the deed stamps imply ($0.60 per $100 in this county). '
     'Returns null for a nominal deed, and for ten trillion dollars or more.';
 
 CREATE OR REPLACE AGGREGATE newest(anyelement) (SFUNC = any_value_transfn, STYPE = anyelement, PARALLEL = SAFE);
@@ -21,10 +21,10 @@ RETURNS TABLE (folio text, newest_fact timestamptz, owner_name text, sale_date d
                document_code text, transaction text, address text, city text, zip text, mortgage_known boolean,
                mortgage_balance numeric, facts text[])
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    -- The newest document is the document with the latest recording date. If several have that date, the highest
-    -- clerk's file number decides. The query sorts documents once, and newest() takes the first document of each group.
-    -- LATERAL with OFFSET makes the planner use the index for each folio. Without LATERAL, the planner reads all
-    -- documents when a day's files name many folios.
+    -- The newest document is the document with the latest recording date. If several documents have that date, the
+    -- newest is the document with the highest clerk's file number. The query sorts documents once, and newest() takes
+    -- the first document of each group. LATERAL with OFFSET makes the planner use the index for each folio. Without
+    -- LATERAL, the planner reads all documents when a day's files name many folios.
     WITH found AS MATERIALIZED (
         SELECT v.*
         FROM unnest(folios) AS f (folio)
@@ -79,7 +79,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             newest(d.transaction) FILTER (WHERE d.is_live AND d.transaction <> 'other') AS transaction,
             newest(ROW (d.property_address, d.property_city, d.property_zip)::recorded_address)
                 FILTER (WHERE d.is_live AND d.property_address IS NOT NULL) AS address,
-            -- The newest conveyance or mortgage sets the balance, because a conveyance ends an earlier mortgage.
+            -- The newest conveyance or mortgage determines the mortgage balance, because a conveyance ends an earlier
+            -- mortgage.
             newest(ROW (d.recorded_on, d.cfn_year, d.cfn_seq, d.group_id, d.consideration_1,
                         d.transaction)::mortgage_event)
                 FILTER (WHERE d.is_live AND (d.is_conveyance OR d.transaction = 'mortgage')) AS mortgage
@@ -112,7 +113,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                OR (r.original_cfn_year, r.original_cfn_seq) = ((n.mortgage).cfn_year, (n.mortgage).cfn_seq))
     ) r ON r.folio = n.folio
 $$;
-COMMENT ON FUNCTION property_facts IS 'Returns what the live documents of each folio say about its property.';
+COMMENT ON FUNCTION property_facts IS 'Returns the facts that each folio''s live documents state about the property.';
 
 CREATE OR REPLACE FUNCTION write_properties(folios text[], OUT created bigint, OUT updated bigint) LANGUAGE plpgsql
 -- The plan for the first batch is reused, so it must use indexes even if the tables are still small.
@@ -209,7 +210,7 @@ RETURNS SETOF party_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHERE p.transaction_type <> 'D'
 $$;
 COMMENT ON FUNCTION parties_on IS
-    'Returns the parties of a document, as the files up to the given business date name them.';
+    'Returns a document''s parties according to the files up to the given business date.';
 
 CREATE OR REPLACE FUNCTION releases_of(cfn_year bigint, cfn_seq bigint, case_number text, known_on date)
 RETURNS SETOF document_versions LANGUAGE sql STABLE PARALLEL SAFE AS $$

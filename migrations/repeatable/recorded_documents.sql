@@ -13,7 +13,7 @@ RETURN NOT EXISTS (
       AND p.business_date > api_rules.day);
 COMMENT ON FUNCTION api_rules IS
     'Returns whether the API''s answer from the given day is newer than all files that mention the document. '
-    'The county publishes the file of a day before that day begins.';
+    'The county publishes a day''s file before that day begins.';
 
 CREATE OR REPLACE VIEW recorded_documents AS
 SELECT d.cfn_year, d.cfn_seq, d.group_id, d.document_code, coalesce(t.transaction, 'other') AS transaction,

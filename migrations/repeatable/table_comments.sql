@@ -2,7 +2,7 @@
 
 -- ── Subscribers ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-COMMENT ON TABLE users IS 'Subscribers. The app writes the rows. The ledger also writes token_balance.';
+COMMENT ON TABLE users IS 'Subscribers. The app writes these rows. The token ledger also changes token_balance.';
 COMMENT ON COLUMN users.token_balance IS
     'The subscriber''s balance in tokens. When the app changes the balance, a trigger writes a grant or adjust entry.';
 COMMENT ON COLUMN users.subscription_status IS 'Only active and trialing subscribers receive lead alerts.';
@@ -15,7 +15,7 @@ COMMENT ON TABLE call_consents IS
     'Consents to calls: a phone number and the time until which it may be called. '
     'The notifier calls only numbers whose consent is not revoked.';
 COMMENT ON TABLE suppressions IS
-    'E-mail addresses and phone numbers that must not be contacted, because of STOP, a bounce, a complaint or an unsubscribe.';
+    'E-mail addresses and phone numbers that must not be contacted, because of a STOP reply, a bounce, a complaint or an unsubscribe.';
 
 -- ── Properties and documents ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -24,7 +24,7 @@ COMMENT ON TABLE document_types IS
 COMMENT ON COLUMN document_types.releases_mortgage IS
     'True if the document ends a mortgage. A partial release or a satisfaction of judgment does not end a mortgage.';
 COMMENT ON COLUMN municipalities.has_post_office IS
-    'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may say Miami.';
+    'True if postal addresses use the municipality''s own name. Addresses in most other municipalities may name Miami as the city.';
 COMMENT ON TABLE properties IS
     'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
 COMMENT ON COLUMN properties.last_updated IS
@@ -35,14 +35,14 @@ COMMENT ON COLUMN properties.document_facts IS
     'When a document is deleted, only facts from documents are removed.';
 COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
 COMMENT ON TABLE document_versions IS
-    'All versions of recorded documents. A version is the last line for the document in the file of a business date.';
+    'All versions of recorded documents. A version is the last line for the document in the file for a business date.';
 COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
 COMMENT ON COLUMN document_versions.has_row_keys IS
     'True if the line came from the Clerk''s 42-column file. '
-    'In that file a document is live as long as one of its party rows is live.';
+    'In that file a document is live as long as at least one of its party rows is live.';
 COMMENT ON COLUMN document_versions.is_live IS 'True if this is the newest version of a document that is not deleted.';
 COMMENT ON TABLE party_versions IS
-    'All versions of the parties of documents. Versions follow the same rules as in document_versions.';
+    'All versions of the documents'' parties. Versions follow the same rules as in document_versions.';
 COMMENT ON COLUMN party_versions.party_key IS
     'Identifies the party within the document. '
     'The key is the party''s sequence number, or the row key from the 42-column file.';
@@ -75,9 +75,9 @@ COMMENT ON TABLE data_ingestion_logs IS
 COMMENT ON COLUMN data_ingestion_logs.records_processed IS 'Number of lines staged from all files of the run.';
 COMMENT ON TABLE ingestion_files IS 'The archived files that each run has read, with their line counts.';
 COMMENT ON TABLE rejected_records IS
-    'All lines that could not be staged. A row has the unchanged line, its line number in the file and the reason.';
+    'All lines that could not be staged. A row contains the unchanged line, its line number in the file and the reason.';
 COMMENT ON TABLE unmatched_records IS
-    'Records without a folio that match no property or more than one. '
+    'Records without a folio that match either no property or several properties. '
     'For 90 days, each run tries again to match these records.';
 COMMENT ON COLUMN unmatched_records.entry IS
     'Number of the party in a court case (see court_records). For recorded documents, the number is always 1.';
@@ -92,7 +92,7 @@ COMMENT ON TABLE pending_cases IS
 COMMENT ON COLUMN staging_parcel_roll.lot_size IS 'Area of the lot in square feet.';
 COMMENT ON TABLE court_files IS 'The files of the court feeds, with the record type and the lead type of each file.';
 COMMENT ON TABLE court_records IS
-    'All versions of court cases, by the business date of the file. '
+    'All versions of court cases, each with the business date of its file. '
     'A version has one row for each tenant, defendant or decedent.';
 COMMENT ON COLUMN court_records.party_name IS
     'Name of the tenant, defendant or decedent. The record''s address belongs to this person.';
@@ -107,7 +107,7 @@ COMMENT ON TABLE task_failures IS
 COMMENT ON COLUMN leads.lead_date IS 'Date of the record that led to the lead.';
 COMMENT ON COLUMN leads.business_date IS 'Business date of the run that created the lead.';
 COMMENT ON COLUMN leads.reopens_as IS
-    'Status that a lead had before a run closed it. The lead gets this status again if it should not have been closed. '
+    'Status that the lead had before a run closed the lead. The lead gets this status again if it should not have been closed. '
     'Null for an open lead and for a lead that a person closed.';
 COMMENT ON COLUMN leads.announced_at IS
     'Time at which the lead''s alerts were written. Null if the run that created the lead wrote no alerts.';
@@ -115,14 +115,14 @@ COMMENT ON COLUMN leads.announced_at IS
 -- ── Lookups ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 COMMENT ON TABLE lookups IS
-    'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Redis only wakes a worker.';
+    'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Workers read the lookups from this table; a message in Redis only wakes a worker.';
 COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 COMMENT ON COLUMN lookups.units_consumed IS
-    'Units that the lookup''s calls to the API took from the budget. A call with an unknown outcome also counts.';
+    'Units that the lookup''s calls to the API took from the budget. A call whose outcome is unknown also counts.';
 COMMENT ON TABLE subscriber_unit_budget IS
     'Units of the county''s paid API that each subscriber''s lookups used on each New York day.';
-COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes sent in the last hour, to limit their number.';
+COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes that were sent in the last hour. A limit applies to the number of these codes.';
 COMMENT ON TABLE api_unit_budget IS 'Units of the county''s paid API that were used on each New York day.';
 COMMENT ON TABLE api_balance_levels IS
     'Levels of the API''s unit balance. On-call is alerted once each time the balance falls below a level.';
@@ -132,18 +132,18 @@ COMMENT ON TABLE api_balance_levels IS
 COMMENT ON TABLE delivery_kinds IS
     'The kinds of deliveries: queue, price, order within the queue, retry delays (seconds), and the age at which a delivery expires.';
 COMMENT ON COLUMN delivery_kinds.is_optional IS
-    'True if a subscriber can unsubscribe from this kind of delivery. An unsubscribe does not stop other kinds.';
+    'True if a subscriber can unsubscribe from this kind of delivery. An unsubscribe from one kind does not stop deliveries of other kinds.';
 COMMENT ON COLUMN delivery_kinds.is_owed IS
     'True if a delivery is sent free of charge when the subscriber has too few tokens. '
     'Deliveries of other kinds are then skipped.';
 COMMENT ON COLUMN delivery_kinds.is_replayable IS
     'True if an operator may replay a dead delivery of this kind. '
-    'False for kinds that are useless soon after they were due.';
+    'False for deliveries that become useless soon after they are due.';
 COMMENT ON TABLE event_meanings IS
     'The delivery state that each provider event implies, or null for none. '
     'If a delivery has several events, the event with the highest rank counts. Of events with the same rank, the latest counts.';
 COMMENT ON TABLE deliveries IS
-    'Deliveries: one row for each e-mail, SMS or call. Workers send what these rows say; Redis only wakes a worker.';
+    'Deliveries: one row for each e-mail, SMS or call. Workers read the deliveries from this table; a message in Redis only wakes a worker.';
 COMMENT ON COLUMN deliveries.not_before IS
     'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
 COMMENT ON COLUMN deliveries.due_at IS
@@ -152,7 +152,7 @@ COMMENT ON COLUMN deliveries.params IS
     'The actor''s arguments by name, except the subscriber and the lead. '
     'A verification code is stored encrypted under "secret".';
 COMMENT ON COLUMN deliveries.replays IS
-    'Number of times that operators replayed the delivery. Each replay sets attempts to zero.';
+    'Number of times that operators have replayed the delivery. Each replay sets attempts to zero.';
 COMMENT ON COLUMN deliveries.attempts IS
     'Number of requests that reached the provider, or may have reached it. '
     'A request that the provider throttled (status 429) does not count.';
@@ -167,17 +167,17 @@ COMMENT ON COLUMN deliveries.recipient IS
 COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
 COMMENT ON COLUMN deliveries.check_at IS
     'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. '
-    'The start of a call sets this time.';
+    'For a call, this time is set when the call starts.';
 COMMENT ON COLUMN deliveries.resends IS
-    'Number of times an e-mail with an unknown outcome was sent again: at most one.';
+    'Number of times that an e-mail was sent again because the first outcome was unknown. The number is 0 or 1.';
 COMMENT ON INDEX deliveries_whole IS
-    'Finds rows that cleanup has not emptied yet. Cleanup keeps emptied rows, and most rows are empty.';
+    'Finds rows that cleanup has not emptied yet. Cleanup keeps the rows that it empties, so most rows in the table are already emptied.';
 COMMENT ON INDEX deliveries_accepted IS 'Finds deliveries that were completed since the last row in queue_metrics.';
 COMMENT ON TABLE delivery_events IS
     'Events that providers reported about deliveries. '
     'An event is stored once, and then applied to the delivery''s state.';
 COMMENT ON TABLE mailing_runs IS
-    'The latest day for which each mailing was enqueued. The next run enqueues the mailings for all days since then.';
+    'The latest day for which each mailing was enqueued. The next run enqueues the mailings for all days since that day.';
 
 -- ── Tokens ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -186,7 +186,7 @@ COMMENT ON TABLE token_entries IS
 COMMENT ON COLUMN token_entries.lookup_id IS
     'The lookup that the entry pays for. Null if the entry belongs to a delivery.';
 COMMENT ON COLUMN token_entries.hold_number IS
-    'Number of the hold within its delivery, from 1. Each replay creates a new hold.';
+    'Number of the hold within its delivery, counted from 1. Each replay creates a new hold.';
 COMMENT ON TABLE low_balance_watch IS
     'Subscribers who will get a low_token_balance e-mail when their balance falls below their threshold. '
     'A grant that raises the balance to the threshold adds the subscriber again.';
@@ -197,7 +197,7 @@ COMMENT ON TABLE lane_breakers IS
     'Open breakers: queues whose provider refuses every request (wrong key, suspended account) or asks for a pause (429). '
     'From next_trial_at on, workers try one delivery in each trial_interval until a trial succeeds.';
 COMMENT ON TABLE kind_breakers IS
-    'Open breakers of delivery kinds: the provider refuses every delivery of the kind, such as an e-mail without a template. '
+    'Open breakers for delivery kinds: the provider refuses every delivery of the kind, such as an e-mail without a template. '
     'Workers still send the other kinds of the queue.';
 COMMENT ON TABLE ledger_backlog IS
     'Entries of the token ledger that a worker could not write because another session had locked the subscriber. '
@@ -208,16 +208,16 @@ COMMENT ON TABLE call_pace IS
 COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
 COMMENT ON COLUMN queue_metrics.completed_count IS
     'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. '
-    'For the queue admin-alerts, the number of alerts that an on-call address accepted, without repeats within the hour.';
+    'For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
 COMMENT ON TABLE oncall_alerts IS
-    'Alerts to on-call. Each cause has one row, so repeated reports of a cause are one alert.';
+    'Alerts to on-call. Each cause has one row, so repeated reports of the same cause count as one alert.';
 COMMENT ON COLUMN oncall_alerts.affects IS
     'DAGs, or dates of a feed, that still have the problem. The alert closes when the last DAG or date has recovered.';
 COMMENT ON COLUMN oncall_alerts.last_sent_at IS
     'Time at which an on-call address last accepted the alert. '
     'While this is null or older than opened_at, an open alert is sent again.';
 COMMENT ON COLUMN oncall_alerts.sending_since IS
-    'Time at which a process began to send the alert. Two minutes later, another process may send the alert.';
+    'Time at which a process began to send the alert. Two minutes after this time, another process may send the alert.';
 COMMENT ON COLUMN oncall_alerts.recovery IS
     'Message that says that the problem is over. Null after an on-call address has accepted this message.';
 COMMENT ON COLUMN failed_jobs.job_key IS
@@ -228,7 +228,7 @@ COMMENT ON TABLE cleanup_batches IS
     'Cleanup finishes a batch before it begins another batch.';
 COMMENT ON COLUMN cleanup_batches.row_ids IS 'Ids of the rows in an unfinished batch.';
 COMMENT ON COLUMN cleanup_batches.removed IS
-    'Number of rows removed. If a row changed after it was archived, cleanup keeps it and archives it again later.';
+    'Number of rows removed. If a row changed after it was archived, cleanup keeps the row and archives it again later.';
 COMMENT ON TABLE schema_repeatables IS
     'Checksums of the files in reference/ and repeatable/ that migrations last applied. '
     'A migration applies a file again when its checksum has changed.';

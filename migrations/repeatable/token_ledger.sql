@@ -1,4 +1,5 @@
--- The token ledger. Triggers keep entries and balances in agreement: a change to one also changes the other.
+-- The token ledger. Triggers keep entries and balances in agreement: when one changes, a trigger also changes the
+-- other.
 
 CREATE OR REPLACE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE jsonb_typeof(preferences -> 'low_balance_threshold')
@@ -94,8 +95,8 @@ DECLARE
     held bigint[];
     all_held bigint[] := '{}';
 BEGIN
-    -- Lock users in id order, so that two callers cannot deadlock. Use NO KEY, because the new deliveries hold a KEY
-    -- SHARE lock on the user.
+    -- Lock users in id order, so that two callers cannot deadlock. Use FOR NO KEY UPDATE, which is compatible with the
+    -- KEY SHARE locks that new deliveries hold on the users.
     PERFORM FROM users
         WHERE id = ANY (ARRAY (SELECT d.subscriber_id
                                FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id))
@@ -154,8 +155,8 @@ EXCEPTION WHEN lock_not_available THEN
     ON CONFLICT DO NOTHING;
 END $$;
 COMMENT ON FUNCTION write_token_entries IS
-    'Writes entries to the ledger. A hold ends only once. If another session has locked a subscriber, the entry goes to '
-    'ledger_backlog, so that nobody else waits for that lock.';
+    'Writes entries to the ledger. A hold is settled or released only once. '
+    'If another session has locked a subscriber, the subscriber''s entries go to ledger_backlog, so that nobody else waits for that lock.';
 
 CREATE OR REPLACE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void LANGUAGE sql AS $$
     SELECT write_token_entries(array_agg(
@@ -195,7 +196,7 @@ CREATE OR REPLACE FUNCTION refund_tokens(delivery_ids bigint[], why text, within
     HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION refund_tokens IS
-    'Refunds tokens that deliveries spent within the given time. Refunds each token hold only once.';
+    'Refunds the tokens that the deliveries spent, if they were spent within the given time. Refunds each token hold only once.';
 
 CREATE OR REPLACE FUNCTION call_tokens(seconds integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
     SELECT 20 + 5 * ceil(greatest(seconds - 180, 0) / 60.0)::integer
