@@ -124,7 +124,7 @@ class CountyFtp:
                 ) from error
             except (*_BROKEN, ftplib.error_temp) as error:
                 if isinstance(error, OSError) and error.errno in STORAGE_FULL_ERRNOS:
-                    raise  # the disk of this machine is full; the connection is not the cause
+                    raise  # this machine's disk is full; the connection is not the cause
                 self._forget()
                 if attempt == self.resumptions:
                     raise ServerUnreachable(

@@ -46,7 +46,7 @@ class Run:
 
     @classmethod
     def of(cls, key: RunKey) -> Run:
-        """Return the run that ``key`` describes; raise the errors of ``county.feeds.feed``."""
+        """Return the run that ``key`` describes. Raises whatever ``county.feeds.feed`` raises."""
         return cls(feeds.feed(key["feed"]), key["ingestion_id"], date.fromisoformat(key["day"]))
 
     @property

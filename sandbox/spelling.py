@@ -141,7 +141,7 @@ def of_another_type(address: str, chance: Random) -> str | None:
 
 
 def in_another_street(address: str, chance: Random) -> str | None:
-    """Return the address with a different street number."""
+    """Return the address on another numbered street, such as 13 ST for 12 ST; the house number stays."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {int(match[3]) + chance.choice((1, 10, 100))} {match[4]}"
 

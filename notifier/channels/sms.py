@@ -109,7 +109,7 @@ def _send_one(kind: SmsKind, claim: Claim, row: Row, text: str) -> None:
 
 
 def _reject(claim: Claim, row: Row, number: str, error: PermanentFailure) -> None:
-    """Finish a rejected SMS, and suppress the number if the recipient has opted out."""
+    """Set the final state of a rejected SMS, and suppress the number if the recipient has opted out."""
     if error.suppress:
         suppress("sms", number, f"provider code {error.code}")
     state = State.SUPPRESSED if error.suppress else State.FAILED

@@ -157,8 +157,8 @@ def requeue(
 ) -> None:
     """Requeue deliveries that were not sent.
 
-    The kind's retry delays or the provider determine when the deliveries are due again. The errors ``Throttled``,
-    ``ProviderUnavailable`` and ``KindUnavailable`` do not count as attempts, and open the queue's breaker or the kind's
+    Either the kind's retry delays or the provider determines when the deliveries are due again. The errors
+    ``Throttled``, ``ProviderUnavailable`` and ``KindUnavailable`` do not count as attempts, and open the queue's breaker or the kind's
     breaker. If ``error`` is ``ProviderUnavailable`` or ``KindUnavailable``, on-call is alerted. If ``before_request``
     is true, no request went out. In this case, only deliveries that are still ``sending`` are requeued, and the other
     deliveries in ``ids`` keep their outcome.

@@ -46,7 +46,7 @@ def street_address(row: Mapping[str, Any]) -> str:
     written = one_line(row["address"], _STREET_LENGTH)
     street, unit = recorded(written, _STREET_LENGTH), recorded(row["unit"], _UNIT_LENGTH)
     line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
-    # An SMS omits letters such as Ø, so the digits before and after an omitted letter could form a phone number.
+    # ``gsm.plain`` drops letters such as Ø, so the digits on both sides of a dropped letter could form a phone number.
     has_number = any(map(_PHONE_NUMBER.search, (line, gsm.plain(line))))
     return line if _STREET.fullmatch(written) and not has_number else ADDRESS_UNKNOWN
 
