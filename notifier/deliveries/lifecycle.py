@@ -158,10 +158,10 @@ def requeue(
     """Requeue deliveries that were not sent.
 
     Either the kind's retry delays or the provider determines when the deliveries are due again. The errors
-    ``Throttled``, ``ProviderUnavailable`` and ``KindUnavailable`` do not count as attempts, and open the queue's breaker or the kind's
-    breaker. If ``error`` is ``ProviderUnavailable`` or ``KindUnavailable``, on-call is alerted. If ``before_request``
-    is true, no request went out. In this case, only deliveries that are still ``sending`` are requeued, and the other
-    deliveries in ``ids`` keep their outcome.
+    ``Throttled``, ``ProviderUnavailable`` and ``KindUnavailable`` do not count as attempts, and open the queue's
+    breaker or the kind's breaker. If ``error`` is ``ProviderUnavailable`` or ``KindUnavailable``, on-call is alerted.
+    If ``before_request`` is true, no request went out. In this case, only deliveries that are still ``sending`` are
+    requeued, and the other deliveries in ``ids`` keep their outcome.
     """
     wait = breakers.seconds_to_wait(error)
     code = (error.code if isinstance(error, ProviderError) else None) or type(error).__name__

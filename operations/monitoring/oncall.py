@@ -2,8 +2,8 @@
 
 Airflow's dag-processor calls the callbacks of a DAG, even if a task's process was killed, but it passes them no
 exception. Therefore a failed task's own callback stores the error in ``task_failures``, where the DAG's callback reads
-it. Airflow may pass a minimal context, so the callbacks require only the DAG and the run to be in it. Every DAG file imports this module, so
-the module imports nothing that is slow to load.
+it. Airflow may pass a minimal context, so the callbacks require only the DAG and the run to be in it. Every DAG file
+imports this module, so the module imports nothing that is slow to load.
 """
 
 from __future__ import annotations
