@@ -1,4 +1,4 @@
-"""Looks up a parcel in the table ``properties`` if its row there is recent, and otherwise through the county's API.
+"""Looks up a parcel in the table ``properties``, or through the county's API if the table has no recent row.
 
 A request is a row in the table ``lookups``. Each folio has at most one open request, which all callers share. A worker
 answers the request (``notifier.lookups.worker``), and PostgreSQL wakes the callers (``notifier.lookups.listener``).

@@ -56,7 +56,7 @@ class Listener:
         with self._lock:
             if self._process == os.getpid():
                 return
-            # After a fork, the child process has this object but not the thread.
+            # A forked child process inherits this object but not the thread, so the child starts its own thread.
             self._process = os.getpid()
             self._stop = Event()
             Thread(target=self._listen, args=(self._stop,), name="listener", daemon=True).start()

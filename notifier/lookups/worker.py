@@ -22,14 +22,17 @@ from notifier.providers.county_api import Denied
 from notifier.providers.http import sending_within
 
 RETRYABLE = (Refused, Throttled, OutcomeUnknown)
-#: The maximum time (s) from the claim of a lookup to the start of its API call. The leader requeues a lookup 10 s after
-#: its claim.
+#: The maximum time (s) from the claim of a lookup to the start of its API call. The leader requeues a lookup that
+#: is still unanswered 10 s after its claim.
 SEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class LookupRequest:
-    """A lookup that this process has claimed and may send to the API. ``attempt`` counts from 1."""
+    """A lookup that this process has claimed and may send to the API.
+
+    ``attempt`` is the number of the attempt, counted from 1.
+    """
 
     lookup_id: int
     folio: str
@@ -47,7 +50,8 @@ def answer(folio_number: str, subscriber_id: int | None, lookup_id: int | None) 
         if requested.lookup_id is None:
             return
         lookup_id = requested.lookup_id
-    # After this time, do not call the API. If this process was frozen, another worker may have claimed the lookup.
+    # Do not call the API after SEND_SECONDS. If this process was frozen for that long, another worker may have claimed
+    # the lookup.
     with sending_within(SEND_SECONDS):
         request = _claim(lookup_id)
         if request is not None:
@@ -70,7 +74,10 @@ def _ask(request: LookupRequest) -> None:
 
 
 def _claim(lookup_id: int) -> LookupRequest | None:
-    """Claim the lookup and reserve a unit for it. Returns None if the API must not or need not be called."""
+    """Claim the lookup and reserve a unit for it.
+
+    Returns None if the API must not be called, or if no call is needed.
+    """
     cap = settings.miami_dade_daily_unit_cap
     subscriber_cap = settings.miami_dade_subscriber_unit_cap
     claimed = run("lookups/claim_lookup", id=lookup_id, cap=cap, subscriber_cap=subscriber_cap)

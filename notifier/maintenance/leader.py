@@ -33,8 +33,8 @@ INTERVAL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 #: The application name of the connection that holds the leader's lock.
 APPLICATION_NAME = "maintenance"
-#: A working leader sends a statement every second. A leader that has sent no statement for this time (s) is considered
-#: frozen or disconnected, and loses the lock.
+#: A working leader sends a statement every second. A leader that has sent no statement for this many seconds is
+#: considered frozen or disconnected, and loses the lock.
 SILENT_SECONDS = 20.0
 #: The name of the leader's advisory lock. Do not change this name. During an upgrade, the old release's workers and the
 #: new release's workers run at the same time, and the shared name ensures that there is only one leader.

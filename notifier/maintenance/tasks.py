@@ -98,7 +98,7 @@ def recover_dead_letters(connection: Connection) -> None:
 
 
 def watch_sms_reports(connection: Connection) -> None:
-    """Stop the SMS queue and alert on-call while reports say that the sender's SMS messages are not delivered.
+    """Stop the SMS queue and alert on-call if Twilio reports that the sender's SMS messages are not delivered.
 
     Twilio accepts an SMS even if its sender is not registered or a carrier will filter it, and reports the failure
     later.

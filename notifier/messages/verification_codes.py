@@ -10,7 +10,7 @@ from notifier.core import encryption
 
 #: A code has only ASCII letters and digits, so that the SMS fits into one segment.
 _CODE = re.compile(r"[A-Za-z0-9]{3,12}")
-#: The beginning of every SMS with a code. Reconciliation recognizes the SMS by this text.
+#: Every SMS with a verification code begins with this text. Reconciliation recognizes the SMS by this text.
 SMS_PREFIX = "Your verification code is "
 
 

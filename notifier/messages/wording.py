@@ -18,7 +18,7 @@ _STREET_LENGTH, _UNIT_LENGTH, _CITY_LENGTH = 60, 12, 40
 #: fraction or of A/K/A.
 _OTHER = re.compile(r"[^\w .,&'();#/-]|_|(?<!\w)/|/(?!\w)")
 _DOT_WITHIN = re.compile(r"(?<=\w)\.(?=\w)")
-#: A street address begins with a house number, or with a direction and a street number.
+#: A street address begins with a house number, or with a direction and the number of a numbered street.
 _STREET = re.compile(r"(?:[0-9]|[NSEW]{1,2} [0-9])(?=.*[^\W\d])(?:[\w .,&'#-]|(?<=[0-9])/(?=[0-9]))*", re.IGNORECASE)
 _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 

@@ -62,8 +62,8 @@ class Answer:
     """The API's answer.
 
     ``records`` contains one record, with our field names, for each party to each document. ``balance`` is the number of
-    remaining units, if known. ``rows`` is the number of rows that identify a document. Some records are for parties
-    that have no row.
+    remaining units, if known. ``rows`` is the number of rows in the answer that identify a document. Some records are
+    for parties that have no row in the answer.
     """
 
     records: list[Record]

@@ -1,6 +1,6 @@
 """Turns the rows in the county API's answer into the records that ``store_api_records`` takes.
 
-A row may contain anything. If a column cannot store a value, the value counts as missing.
+A row may contain values of any type. If a database column cannot store a value, the value counts as missing.
 """
 
 from __future__ import annotations

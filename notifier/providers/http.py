@@ -1,7 +1,8 @@
 """HTTP for all providers: pooled sessions, a timeout for every wait, and no automatic retries.
 
 A request raises Refused if it fails before its first byte is sent, because the host name does not resolve or the
-connection or TLS handshake fails. If no answer comes back after the first byte, the request raises OutcomeUnknown.
+connection or TLS handshake fails. If no answer comes back after the first byte is sent, the
+request raises OutcomeUnknown.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ class _CarefulConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         """Send part of a request.
 
-        Raises TooLate after the time limit, because no provider acts on an incomplete request.
+        Raises TooLate after the time limit. Stopping in the middle of a request is safe, because no provider acts on an
+        incomplete request.
         """
         if self.sock is None:
             self.connect()
@@ -165,7 +167,10 @@ def pooled_session(connections: int) -> requests.Session:
 
 @contextmanager
 def sending_within(seconds: float) -> Iterator[None]:
-    """Allow the block to send requests only within ``seconds``. A later request is not sent and raises TooLate."""
+    """Allow the block to send requests only within the next ``seconds`` seconds.
+
+    A later request is not sent and raises TooLate.
+    """
     token = _send_before.set(time.monotonic() + seconds)
     try:
         yield
@@ -208,9 +213,9 @@ def refusal(status: int, message: str, code: str | None, retry_after: str | None
 
 
 def throttled(message: str, code: str | None, retry_after: str | None) -> Throttled:
-    """Return the error for requests that were sent too fast.
+    """Return the error for a request that was refused because requests were sent too fast.
 
-    ``retry_after`` is the header's value in seconds or as a date.
+    ``retry_after`` is the value of the header Retry-After: a number of seconds or a date.
     """
     return Throttled(message, code=code, retry_after=_seconds(retry_after))
 

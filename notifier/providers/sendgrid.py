@@ -53,8 +53,8 @@ def request(kind: str, purpose: str, emails: Sequence[Email]) -> Any:
         person.add_custom_arg(CustomArg("delivery_id", str(email.delivery_id)))
         for name, value in email.headers.items():
             person.add_header(Header(name, value))
-        # Without a position, the package would insert the e-mail at the front, and SendGrid's errors would name the
-        # wrong e-mail.
+        # Pass the position. By default, SendGrid's package inserts each e-mail at the front, and the positions in
+        # SendGrid's errors would then refer to the wrong e-mails.
         mail.add_personalization(person, position)
     return mail.get()
 

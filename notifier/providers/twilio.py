@@ -29,15 +29,16 @@ OPTED_OUT = {21610}
 UNAVAILABLE = {20003, 20005, 21606, 30002, 30034}
 THROTTLED = {20429, 14107}
 #: The error codes for an SMS that was not delivered because of its sender. Other SMS messages from the same sender will
-#: also fail. The causes are a suspended account, a carrier's filter, or a number that is not verified or registered
-#: (https://www.twilio.com/docs/api/errors).
+#: also fail. Possible causes are a suspended account, a carrier's filter, or a number that is not verified or
+#: registered (https://www.twilio.com/docs/api/errors).
 SENDER_AT_FAULT = {30002, 30007, 30032, 30033, 30034, 30035}
 
 
 def send_sms(delivery_id: int, recipient: str, text: str, *, seconds: int | None = None) -> str:
-    """Send an SMS, which Twilio may drop after ``seconds``. Returns the SID.
+    """Send an SMS. Returns the SID.
 
-    Raises a ProviderError, or MissingSetting.
+    If ``seconds`` is given, Twilio drops the SMS if it is still in Twilio's queue after that many seconds. Raises a
+    ProviderError, or MissingSetting.
     """
     with translated_errors():
         created = client().messages.create(
@@ -64,7 +65,7 @@ def _sender() -> dict[str, str]:
 
 
 def start_call(delivery_id: int, recipient: str, sender: str, minutes: int) -> str:
-    """Start a call of at most ``minutes``. Returns the SID before the phone rings.
+    """Start a call of at most ``minutes`` minutes. Returns the call's SID before the phone rings.
 
     When a person answers, or after an answering machine's beep, Twilio asks the web service at ``API_URL`` what to say.
     Raises a ProviderError, or MissingSetting.

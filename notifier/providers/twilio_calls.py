@@ -39,7 +39,7 @@ def fetch_call(sid: str) -> CallRecord | None:
 
 def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]:
     """Return the calls between two numbers since ``since``. An empty list does not prove that there was no call."""
-    # Twilio compares only dates, so search from the previous day.
+    # Twilio ignores the time of day in this filter, so search from the previous day.
     day_before = since - timedelta(days=1)
     with translated_errors():
         found = client().calls.list(to=recipient, from_=sender, start_time_after=day_before, limit=LIMIT)
@@ -48,7 +48,8 @@ def find_calls(recipient: str, sender: str, since: datetime) -> list[CallRecord]
 
 
 def _record(call: CallInstance) -> CallRecord:
-    # The package's only public attribute for the caller's number returns it in a display format.
+    # Twilio's package has only one public attribute for the caller's number, which returns the number in a display
+    # format.
     caller = str(call.from_formatted or "")
     return CallRecord(
         str(call.sid),

@@ -27,7 +27,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Turn:
-    """The words that the other person said in a turn.
+    """A turn of a call, with the words that the other person said.
 
     ``number`` is the turn's number, counted from 1. ``said`` is empty if the person was silent.
     """

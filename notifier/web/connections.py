@@ -30,8 +30,8 @@ class LimitedConnection(asyncio.Protocol):
     """Extends a protocol class from uvicorn. Closes a connection if its client keeps the service waiting.
 
     If there are too many connections, the service closes the connection whose client has kept it waiting longest. A
-    genuine client sends its request within milliseconds, so its connection stays open. uvicorn defines the attributes
-    below. ``cycle`` is the latest request on the connection, or None before the first request.
+    genuine client sends its request within milliseconds, so its connection stays open. The annotated attributes are
+    set by uvicorn. ``cycle`` is the latest request on the connection, or None before the first request.
     """
 
     loop: asyncio.AbstractEventLoop

@@ -61,7 +61,7 @@ METRICS: dict[str, tuple[str, Sequence[str]]] = {
     "notifier_ledger_drift": ("Balances that differ from the sum of their entries (up to 5 minutes old)", ()),
     "notifier_open_holds": ("Token holds neither settled nor released (up to 5 minutes old)", ()),
 }
-#: The timeout (s) for a query, so that metrics never overload the database.
+#: A query for metrics is canceled after this time (s), so that metrics never overload the database.
 TIMEOUT = 5
 
 

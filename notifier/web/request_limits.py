@@ -76,7 +76,8 @@ class Body:
         if self.is_complete:
             return await self._receive()
         try:
-            # asyncio.timeout_at does not interrupt a wait that ends immediately, so check the time too.
+            # asyncio.timeout_at does not interrupt a wait that ends immediately, so also compare the time with the
+            # deadline.
             if self._clock() >= self._deadline:
                 raise TimeoutError
             async with asyncio.timeout_at(self._deadline) as self._wait:

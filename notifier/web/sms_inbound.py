@@ -70,8 +70,11 @@ def _may_answer(form: Form, keyword: str, sender: str) -> bool:
 
 
 def _keyword(body: str) -> str | None:
-    """Return the keyword if the whole SMS or its first line is a keyword. Some phones add a signature below it."""
-    # Some phones write full-width letters.
+    """Return the keyword if the whole SMS or its first line is a keyword.
+
+    Some phones add a signature below the first line.
+    """
+    # Some phones send full-width letters.
     written = re.sub(r"[^\w\s]", " ", unicodedata.normalize("NFKC", body)).upper().strip()
     texts = (" ".join(part.split()) for part in (written, written.partition("\n")[0]))
     return next((keyword for text in texts for keyword, variants in KEYWORDS.items() if text in variants), None)

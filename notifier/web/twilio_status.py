@@ -87,9 +87,9 @@ def delivery(text: str) -> int | None:
 
 
 def word(form: Form, *names: str) -> str:
-    """Return the first of these fields that is not empty.
+    """Return the value of the first of these fields that is not empty.
 
-    Returns an empty string if the field cannot be an id or a word. A string that is longer than the limit is not one of
+    Returns an empty string if the value cannot be an id or a word. A string that is longer than the limit is not one of
     Twilio's ids, and would be too long for an index.
     """
     text = next((form[name] for name in names if form.get(name)), "")

@@ -28,7 +28,7 @@ RECORDED = "This call is recorded."
 SECONDS_UNTIL_BEEP = 8
 #: The maximum number of turns in a call, for any responder.
 MAX_TURNS = 40
-#: The maximum number of characters that the assistant says at once. Twilio allows 4,096.
+#: The maximum number of characters that the assistant says in one turn. Twilio allows 4,096.
 MAX_WORDS = 3_000
 
 

@@ -1,6 +1,6 @@
 -- Claim a lookup and reserve a unit for its call, in one statement, so that either both happen or neither does. If the
 -- day's cap and the setting differ, the lower value applies. Concurrent claims wait for the locks on the subscriber's
--- row and on the day's row, and then see the remaining units. If another claim takes the day's last unit at the same
+-- row and on the day's row, and then see how many units remain. If another claim takes the day's last unit at the same
 -- moment, the subscriber's row counts one unit too many. The extra unit has no effect, because no units are left for
 -- anybody that day.
 WITH target AS MATERIALIZED (

@@ -1,5 +1,5 @@
 -- Open the queue's breaker if most SMS messages from the last ten minutes, including the latest SMS, ended with the
--- same error, and the sender is responsible for this error. Twilio still accepts requests for such a sender, so an
+-- same error, and the sender is responsible for this error. Twilio still accepts requests from this sender, so an
 -- accepted request does not close the breaker.
 WITH ended AS MATERIALIZED (
     SELECT d.state, d.error_code, d.claimed_at FROM deliveries d
