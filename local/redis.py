@@ -22,9 +22,9 @@ OPTIONS = ("--save", "", "--appendonly", "yes", "--maxmemory-policy", "noevictio
 class RedisServer:
     """A Redis server that keeps its data in the folder ``home``, which is created if missing.
 
-    The data survives a restart. If ``port`` is 0, the first start chooses a free port, and later starts use the same port. The first start also
-    creates a password in a file that only its owner can read. Entering the context manager starts the server; leaving
-    it stops the server.
+    The data survives a restart. If ``port`` is 0, the first start chooses a free port, and later starts use the same
+    port. The first start also creates a password in a file that only its owner can read. Entering the context manager
+    starts the server; leaving it stops the server.
     """
 
     def __init__(self, home: Path, *, port: int = 0, log: Path | None = None, record: Path | None = None) -> None:
