@@ -25,9 +25,9 @@ def enqueue(
     requests: Iterable[DeliveryRequest],
     write: Callable[[Sequence[DeliveryRequest]], list[EnqueueResult]] = enqueue_deliveries,
 ) -> list[EnqueueResult]:
-    """Call ``write`` to enqueue either all deliveries or none, and wake each queue that has a delivery due now.
+    """Call ``write``, which enqueues all deliveries or none, and then wake each queue that has a new delivery due now.
 
-    Return one result for each request, in the same order. Raises the errors that the docstring of ``DeliveryActor``
+    Returns one result for each request, in the same order. Raises the errors that the docstring of ``DeliveryActor``
     lists.
     """
     wanted = list(requests)

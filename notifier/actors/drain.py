@@ -108,7 +108,7 @@ def _send_claim(claim: Claim, queue: Queue) -> None:
 
 
 def _drain(queue: Queue) -> None:
-    """Drain a queue. Returns early if the database is down. The leader then wakes the queue again later."""
+    """Drain a queue. Returns early if the database is down. The leader wakes the queue again later."""
     try:
         drain_queue(queue)
     except (psycopg.OperationalError, OutcomeNotRecorded) as error:

@@ -55,7 +55,7 @@ def _lookup_actor(fn: Callable[..., None]) -> LookupActor:
 
 @_lookup_actor
 def property_lookup(folio_number: str, subscriber_id: int | None, lookup_id: int | None = None) -> None:
-    """Ask the county's API about a parcel, and store the answer. The setting ``LOOKUP_TOKENS`` contains the price.
+    """Ask the county's API about a parcel, and store the answer. A lookup costs ``LOOKUP_TOKENS`` tokens.
 
     ``lookup_id`` identifies the request in the database. If ``lookup_id`` is None, the actor writes a request first.
     """

@@ -1,8 +1,9 @@
 """Functions that turn an actor's arguments into a delivery request. Each delivery kind has one function.
 
-The DAGs enqueue deliveries with the SQL function ``open_deliveries`` instead, and must write the same dedupe key and
-the same ``params``. ``params`` are the actor's arguments by name, except the subscriber and the lead. The content of a
-delivery is composed when the delivery is sent.
+The DAGs do not call these functions, but enqueue deliveries with the SQL function ``open_deliveries``. For the same
+delivery, that SQL function and the function in this module must produce the same dedupe key and the same ``params``.
+``params`` contains the actor's arguments by name, except the subscriber and the lead. The content of a delivery is
+composed when the delivery is sent.
 
 | kind | dedupe key | params |
 | --- | --- | --- |

@@ -89,8 +89,8 @@ class QueueConsumer(Consumer):
         if due:
             time.sleep(min(max(due - time.time(), 0.0), HOLDING_SECONDS))
         else:
-            # This BLMOVE waits until the list has an element, and then moves the first element to the position that it
-            # already has. The command changes nothing, so no message is lost if the reply is lost.
+            # This BLMOVE waits until the list has an element, and then moves the first element to the front of the same
+            # list. The command changes nothing, so no message is lost if the reply is lost.
             key = internals.waiting_key(self._broker, self._queue_name)
             self._broker.client.blmove(key, key, IDLE_SECONDS, "LEFT", "LEFT")
 

@@ -27,7 +27,7 @@ from notifier.core.db import rows
 log = get_logger(__name__)
 
 #: A consumer that has not polled for this many seconds counts as stuck. A consumer normally polls about once a second,
-#: and usually at least every 12 s while Redis does not answer.
+#: and usually at least once every 12 s while Redis does not answer.
 POLL_SECONDS = 30.0
 #: The maximum allowed difference (s) between a process's clock and the database's clock.
 CLOCK_TOLERANCE = 30.0
@@ -72,7 +72,7 @@ activity = Activity()
 
 
 def beat(cursor: psycopg.Cursor[DictRow], queues: Sequence[str]) -> None:
-    """Write this process's rows for ``queues`` in ``lane_status``, and delete rows that are over a day old.
+    """Write one row to ``lane_status`` for each queue in ``queues``, and delete rows that are over a day old.
 
     If a queue's consumer is not polling, no row is written for the queue. Alerts on-call if this process's clock is
     wrong.

@@ -45,7 +45,7 @@ class NotifierBroker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return a consumer that Redis wakes. The arguments ``prefetch`` and ``timeout`` (ms) are not used."""
-        queue = QUEUES.get(queue_name)  # None for a queue of delayed messages
+        queue = QUEUES.get(queue_name)  # returns None for a queue of delayed messages
         return QueueConsumer(self, queue_name, queue.concurrency if queue else MAX_DELAYED)
 
     def waiting(self, queue: Queue) -> int:
@@ -75,8 +75,8 @@ def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:
         address,
         heartbeat_timeout=30_000,
         maintenance_chance=20_000,
-        # Dramatiq runs the after-hooks in reverse order. The ``TimeLimit`` middleware is near the end of the list, so
-        # that it cannot interrupt the ``Retries`` middleware.
+        # Dramatiq runs the after-hooks in reverse order. The ``TimeLimit`` middleware comes after the ``Retries``
+        # middleware in this list, so the time limit is already lifted when ``Retries`` handles a result.
         middleware=[
             LogContext(),
             DeadLetterMiddleware(),

@@ -25,8 +25,8 @@ from notifier.core.queues import QUEUES, SMS, Queue
 
 log = get_logger(__name__)
 
-#: Adds messages to a queue while fewer than ARGV[1] messages wait. From ARGV[2] on, the arguments are pairs of a Redis
-#: id and an encoded message.
+#: Adds messages to a queue while fewer than ARGV[1] messages wait. From ARGV[2] on, the arguments alternate between
+#: Redis ids and encoded messages.
 _PUSH_SCRIPT = """
 local free = tonumber(ARGV[1]) - redis.call("llen", KEYS[1])
 local added = 0
@@ -38,9 +38,9 @@ for i = 2, #ARGV, 2 do
 end
 return added
 """
-#: After this many seconds, an actor that a wake-up started begins no new work. A request that the actor has already
-#: begun may take several more minutes. The broker's time limit of ten minutes must not interrupt a request, because the
-#: request's outcome would then be unknown.
+#: A wake-up starts an actor, and the actor begins no new work after this many seconds. A request that the actor has
+#: already begun may take several more minutes. The broker's time limit of ten minutes must not interrupt a request,
+#: because the request's outcome would then be unknown.
 WAKEUP_SECONDS = 60.0
 #: The longest time (s) that a sender waits for Redis.
 TIMEOUT_SECONDS = 0.3

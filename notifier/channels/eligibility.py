@@ -18,7 +18,7 @@ from notifier.deliveries.lifecycle import Claim
 
 log = get_logger(__name__)
 
-#: The pattern of e-mail addresses that SendGrid's Python package leaves unchanged. SendGrid's package splits other
+#: Matches only e-mail addresses that SendGrid's Python package leaves unchanged. SendGrid's package splits other
 #: addresses or drops parts of them.
 _EMAIL = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
 
@@ -66,7 +66,7 @@ class EligibilityPolicy:
 
 
 def eligible(claim: Claim, policy: EligibilityPolicy) -> list[Row]:
-    """Return the composed rows of the claim's eligible deliveries, by priority.
+    """Return the composed rows for the claim's eligible deliveries, sorted by priority.
 
     Finishes the deliveries that are not eligible.
     """

@@ -74,7 +74,7 @@ def send(kind: SmsKind, claim: Claim) -> None:
 def _within_limits(claim: Claim, batch: Sequence[Row]) -> list[Row]:
     """Return the codes that are within the hourly limits.
 
-    Skips the deliveries of the other codes, and stores the limit's name as the reason.
+    Marks the deliveries of the other codes as skipped, and stores the name of the exceeded limit as the reason.
     """
     with transaction() as cursor:
         # Take a lock, so that only one process at a time counts codes.

@@ -94,7 +94,7 @@ def _find(sms: UnconfirmedSms) -> SmsRecord | None:
 
 
 def _matches(sms: UnconfirmedSms, record: SmsRecord) -> bool:
-    """Return whether the record has the delivery's text and time.
+    """Return whether the record's text and time match the delivery.
 
     If a worker died before it stored the text, the delivery has no body. The link to the lead then identifies the SMS.
     """

@@ -41,7 +41,7 @@ def transaction(timeout: float | None = None) -> Iterator[psycopg.Cursor[DictRow
 
 @contextmanager
 def pipeline() -> Iterator[psycopg.Connection]:
-    """Yield a connection in a transaction that sends its statements together and waits for the server once, at the end.
+    """Yield a connection in a transaction whose statements are sent without waiting for the server until the end.
 
     If you need a statement's rows, give the statement its own cursor, and fetch the rows after the block.
     """

@@ -38,8 +38,8 @@ def e164(text: str | None) -> str | None:
     """Return a phone number in E.164 form (``+13055550123``), or None if the text is not exactly one phone number.
 
     Accepts the usual punctuation. A number with ten digits counts as North American. Rejects letters, extensions, and
-    lengths that do not exist in the country. If the result is not None, the SQL function ``e164`` returns the same
-    number.
+    numbers that are too long or too short for their country. If the result is not None, the SQL function ``e164``
+    returns the same number.
     """
     match = _WRITTEN.fullmatch(_SEPARATORS.sub("", text or ""))
     if match is None:
@@ -67,7 +67,7 @@ def zones(number: str) -> tuple[str, ...]:
     """Return the possible time zones of an E.164 number.
 
     For a number outside the North American Numbering Plan, the result is empty. If an area code spans two zones, the
-    result contains both zones. For toll-free and unknown codes, the result contains all zones.
+    result contains both zones. For toll-free and unknown area codes, the result contains all zones.
     """
     match = _NORTH_AMERICAN.fullmatch(number)
     return _area_codes().get(match[1], EVERYWHERE) if match else ()

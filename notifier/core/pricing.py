@@ -1,6 +1,6 @@
 """The longest duration of a call, and the number of tokens to hold for a call.
 
-The price of a call is declared only in the SQL function ``call_tokens``.
+The price of a call is defined only in the SQL function ``call_tokens``.
 """
 
 from __future__ import annotations

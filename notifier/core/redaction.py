@@ -34,7 +34,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_:-]{1,40}")
 
 
 def ids_of(message: Message[Any] | MessageProxy) -> dict[str, Any]:
-    """Return the message's arguments that are ids, by name. The result's ``hidden`` counts the other arguments."""
+    """Return a dict of the message's arguments that are ids. The dict's key ``hidden`` counts the other arguments."""
     given = _by_name(message)
     known = {name: value for name, value in given.items() if name in IDS and _is_harmless(value)}
     hidden = len(message.args) + len(message.kwargs) - len(known)

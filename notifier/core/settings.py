@@ -31,7 +31,7 @@ def _call_window(text: object) -> CallWindow:
 
 
 def _countries(text: object) -> object:
-    """Return the ISO country codes in a comma-separated string. Raises ValueError if the string is no such list."""
+    """Return the ISO country codes in a comma-separated string. Raises ValueError for any other string."""
     codes = [code.strip().upper() for code in str(text).split(",")]
     if not all(re.fullmatch("[A-Z]{2}", code) for code in codes):
         raise ValueError("set it to ISO codes of two letters, separated by commas, such as US,CA")

@@ -15,7 +15,7 @@ from notifier.deliveries import lifecycle
 from notifier.deliveries.lifecycle import Claim, SentRecord
 from notifier.providers.http import sending_within
 
-#: The maximum time (s) between the check of a claim and the claim's request. Opening a connection takes less time.
+#: The maximum time (s) between checking a claim and sending its request. Opening a connection takes less time.
 SEND_SECONDS = 30.0
 
 

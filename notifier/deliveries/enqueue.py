@@ -35,10 +35,10 @@ class EnqueueResult:
 class DeliveryRequest:
     """A delivery to enqueue.
 
-    ``params`` are the actor's arguments by name, except the subscriber and the lead. ``priority`` orders deliveries of
-    one kind. The default for ``priority`` is the lead's score. The default for ``tokens`` is the kind's price. The
-    delivery is due ``delay`` after ``not_before``, which defaults to now. The SQL function ``delivery_key`` completes
-    the dedupe keys ``trial:{days}`` and ``low``.
+    ``params`` contains the actor's arguments by name, except the subscriber and the lead. ``priority`` orders
+    deliveries of one kind. The default for ``priority`` is the lead's score. The default for ``tokens`` is the kind's
+    price. The delivery is due ``delay`` after ``not_before``, which defaults to now. The SQL function ``delivery_key``
+    completes the dedupe keys ``trial:{days}`` and ``low``.
     """
 
     kind: str
@@ -84,7 +84,7 @@ def enqueue_deliveries(requests: Sequence[DeliveryRequest]) -> list[EnqueueResul
             _enqueue_waiting()
     if pending.error is not None:
         raise pending.error
-    # One bad request fails the whole batch, so each thread retries its own request and gets its own error.
+    # One bad request makes the whole batch fail, so each thread retries its own request and gets its own error.
     return [pending.result] if pending.result is not None else _enqueue(requests)
 
 

@@ -21,7 +21,7 @@ class Finding:
 
 
 def check(connection: psycopg.Connection[Any]) -> list[Finding]:
-    """Return all contradictions that the ledger contains at one moment.
+    """Return all contradictions in the ledger. The check reads a single snapshot of the database.
 
     The list is empty if balances, entries and deliveries agree.
     """

@@ -1,8 +1,8 @@
 """The state machine of an enqueued delivery: claim, send, finish. Each step is a conditional UPDATE statement.
 
 A worker commits a claim before the request goes out, and only the claim's holder may finish the claim. A delivery's
-state and tokens change in the same transaction. If another session has locked the subscriber, the leader moves the
-tokens later.
+state and tokens change in the same transaction. If another session has locked the subscriber's row, the leader moves
+the tokens later.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def end(
 ) -> None:
     """Finish deliveries that were not sent: record ``state`` and the reason ``code``, and release their tokens.
 
-    ``rejected_by`` is the queue whose provider rejected only these deliveries. Because that provider works, the queue's
-    breaker and the kind's breaker close.
+    If the provider rejected only these deliveries, ``rejected_by`` is the queue that uses the provider. A provider that
+    rejects individual deliveries works, so the queue's breaker and the kind's breaker close.
     """
 
     def record(cursor: Cursor, part: Sequence[int]) -> None:
@@ -206,7 +206,7 @@ def keep(claimed: Claim, ids: Sequence[int]) -> bool:
 
 
 def _renew(claimed: Claim, ids: Sequence[int]) -> list[int]:
-    """Renew the claim before a request for ``ids``. Returns the ids that are still claimed."""
+    """Renew the claim before a request for ``ids``. Returns the ids for which this process still holds the claim."""
 
     def record(cursor: Cursor) -> list[int]:
         return [row["id"] for row in rows(cursor, "deliveries/renew", ids=list(ids), claim=claimed.key)]

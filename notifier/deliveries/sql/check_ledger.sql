@@ -1,5 +1,5 @@
--- Return every contradiction in the ledger, with the kind and id of its row. A single statement reads the whole ledger,
--- so all rows are from the same moment.
+-- Return every contradiction in the ledger, with the kind and id of the row that it concerns. A single statement reads
+-- the whole ledger, so all rows are from the same moment.
 SELECT 'the balance is ' || token_balance || ', but the entries add up to ' || by_entries AS problem,
        'user' AS subject, user_id AS subject_id
 FROM token_balances WHERE token_balance <> by_entries

@@ -1,7 +1,7 @@
--- Claim due deliveries of one kind, by priority and age. Kinds that a person is waiting for come first. While the
--- queue's breaker or the kind's breaker is open, claim only one delivery, as a trial, in each trial interval. An e-mail
--- that is sent again is claimed alone, because another e-mail in its batch may have made the outcome unknown. Rows that
--- another transaction has locked are skipped.
+-- Claim due deliveries of one kind, by priority and age. Delivery kinds that a person is waiting for come first. While
+-- the queue's breaker or the kind's breaker is open, claim only one delivery, as a trial, in each trial interval. An
+-- e-mail that is sent again is claimed alone, because another e-mail in its previous batch may have made the outcome
+-- unknown. Rows that another transaction has locked are skipped.
 WITH first AS MATERIALIZED (
     SELECT d.id, d.kind, d.resends
     FROM (SELECT kind, claim_order FROM delivery_kinds
@@ -45,7 +45,7 @@ WITH first AS MATERIALIZED (
 UPDATE deliveries d
 SET state = 'sending', attempts = d.attempts + 1, claim = %(claim)s,
     claimed_at = statement_timestamp(), updated_at = now()
--- Use an array. With a join, the planner would scan the whole primary key.
+-- Use an array. With a join, the planner would scan the whole primary key index.
 WHERE d.id = ANY (ARRAY (SELECT id FROM first WHERE (SELECT claim_limit FROM allowed) > 0
                          UNION ALL SELECT id FROM others))
 RETURNING d.id, d.kind

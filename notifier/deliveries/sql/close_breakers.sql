@@ -1,5 +1,5 @@
--- Close the breakers of a queue and a kind, because the provider has accepted or rejected an individual request. A
--- request that was claimed before a breaker opened does not close that breaker.
+-- Close the breakers of a queue and a kind after the provider has accepted or rejected an individual request. A
+-- request for deliveries that were claimed before a breaker opened does not close that breaker.
 WITH request AS (
     SELECT max(claimed_at) AS claimed_at FROM deliveries WHERE id = ANY (%(ids)s)
 ), closed AS (

@@ -1,6 +1,6 @@
 -- Finish a claim. Only the claim's holder may finish the claim, even after the leader has marked the delivery as
--- unknown. If the provider has reported a state in the meantime, that state stays. The recipient, sender and body are
--- always stored.
+-- unknown. If the provider has already reported a state, the delivery keeps that state. The recipient, sender and body
+-- are always stored.
 UPDATE deliveries d
 SET state = CASE WHEN d.state IN ('sending', 'unknown') OR d.state = 'parked' AND %(state)s = 'accepted'
                  THEN %(state)s ELSE d.state END,

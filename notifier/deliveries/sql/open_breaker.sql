@@ -1,4 +1,4 @@
--- Make a queue wait. If its provider has asked for several waits, the longest wait applies.
+-- Make a queue wait. If the queue's provider has asked for several waits, the wait that ends last applies.
 INSERT INTO lane_breakers AS b (queue_name, next_trial_at, trial_interval, code, reason)
 VALUES (%(queue)s, now() + make_interval(secs => %(wait)s), make_interval(secs => %(interval)s), %(code)s, %(reason)s)
 ON CONFLICT (queue_name) DO UPDATE

@@ -1,5 +1,5 @@
--- Write the ledger entries that had to wait because another session had locked their subscriber. Entries whose
--- subscriber is still locked keep waiting.
+-- Write the ledger entries that had to wait because another session had locked the subscriber's row. Entries for
+-- subscribers whose row is still locked keep waiting.
 WITH free AS MATERIALIZED (
     SELECT id FROM users WHERE id IN (SELECT user_id FROM ledger_backlog) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), taken AS (
