@@ -57,7 +57,7 @@ class Archive(Protocol):
         """Open an object as a seekable stream that is not held in memory; raise NotArchived for a missing object."""
 
     def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
-        """Remove old objects below ``folder``, named ``{folder}/{rule}/{YYYY-MM-DD}/…``; return their number.
+        """Remove the old objects ``{folder}/{rule}/{YYYY-MM-DD}/…``; return the number of old objects.
 
         Objects dated ``day`` or later are kept. If ``dry_run`` is true, the old objects are counted but not removed.
         """
@@ -72,7 +72,7 @@ def open_archive(url: str) -> Archive:
     if parts.scheme == "file" and parts.path and not parts.netloc:
         return FileArchive(Path(unquote(parts.path)))
     if parts.scheme == "gs" and parts.netloc:
-        from county.gcs_archive import GcsArchive  # a slow import that a local archive does not need
+        from county.gcs_archive import GcsArchive  # a slow import, needed only for a bucket
 
         return GcsArchive(parts.netloc, unquote(parts.path).strip("/"))
     raise PermanentIngestionError(f"ARCHIVE_URL is {url!r}: set it to gs://bucket/folder or file:///folder")
@@ -172,7 +172,7 @@ def _partial_file(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove partial files older than ``ABANDONED_AFTER``, which killed tasks left behind."""
+    """Remove the partial files that killed tasks left behind: all partial files older than ``ABANDONED_AFTER``."""
     for partial in folder.glob(".partial-*"):
         with suppress(FileNotFoundError):
             if time.time() - partial.stat().st_mtime > ABANDONED_AFTER:

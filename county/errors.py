@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-#: Error numbers for a full disk or a used-up quota; the failed step can succeed after space has been freed.
+#: Error numbers for a full disk or an exhausted quota; the failed step can succeed after space has been freed.
 STORAGE_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -21,7 +21,7 @@ class MissingFile(PermanentIngestionError):
 
 
 class EmptyFile(PermanentIngestionError):
-    """The file contains no record."""
+    """The file contains no records."""
 
 
 class StaleFile(PermanentIngestionError):

@@ -52,9 +52,9 @@ class Feed:
     ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
     ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
     changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it has not finished within
-    ``late_after`` of its slot; None means that there is no deadline. Data older than ``stale_days`` is stale; a daily
-    feed counts business days, and None means that data never becomes stale. If ``may_be_empty`` is true, the run
-    accepts files without records and files that are identical to the previous files.
+    ``late_after`` of its slot; None means that there is no deadline. Data older than ``stale_days`` is stale; for a
+    daily feed, only business days count. If ``stale_days`` is None, data never becomes stale. If ``may_be_empty`` is
+    true, the run accepts files without records and files that are identical to the previous files.
     """
 
     name: str

@@ -73,7 +73,7 @@ DOCKTEXT = FeedFile(
     required=False,
 )
 
-#: The Clerk's own file has one line for each party: each line is staged as a document and as a party.
+#: The Clerk's own file has one line for each party; each line is staged both as a document and as a party.
 OFFICIAL_RECORDS = FeedFile(
     "official_records.exp",
     "dly_records",

@@ -36,10 +36,10 @@ class CountyFtp:
 
     Airflow's own FTP hook has no timeouts, cannot resume a download, and does not notice an incomplete download. The
     connection's extra may contain ``tls`` (FTPS: login and files encrypted), ``passive`` and ``encoding``. It may also
-    contain ``ca_file`` (the certificate of the authority that signed the server's certificate) or ``verify`` (check the
-    server's certificate against the system's authorities). ``timeout`` is the maximum number of seconds to wait for a
-    connection, for each reply and for each block of data. ``resumptions`` is the maximum number of times that one
-    download resumes after a lost connection. Raises the errors of ``county.errors``.
+    contain ``ca_file`` (the certificate of the authority that signed the server's certificate) or ``verify`` (whether
+    to check the server's certificate against the system's authorities). ``timeout`` is the maximum number of seconds to
+    wait for a connection, for each reply and for each block of data. ``resumptions`` is the maximum number of times
+    that one download resumes after a lost connection. Raises errors from ``county.errors``.
     """
 
     def __init__(self, conn_id: str = MIAMI_DADE_FTP, timeout: float = 60, resumptions: int = 5) -> None:

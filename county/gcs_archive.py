@@ -59,7 +59,7 @@ class GcsArchive:
                     source, size=expected[0], if_generation_match=0, checksum="crc32c", retry=self._retry
                 )
             except api.PreconditionFailed:
-                # A retried upload gets this error if the first attempt succeeded, although its response was lost.
+                # A retried upload gets this error if the first attempt succeeded but its response was lost.
                 if self.facts(name) != expected:
                     raise archive_conflict(name) from None
                 return
@@ -102,7 +102,7 @@ class GcsArchive:
         return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), READ_AHEAD))
 
     def remove_folders_before(self, folder: str, day: date, *, dry_run: bool) -> int:
-        """Return 0, because the bucket's lifecycle rule removes objects; the account is not allowed to."""
+        """Return 0; the bucket's lifecycle rule removes old objects, and the account is not allowed to remove any."""
         return 0
 
     def _storage(self) -> Any:
@@ -154,7 +154,7 @@ class GcsArchive:
 
 
 class _Reader(io.BufferedIOBase):
-    """A stream that reads an object and translates Google's errors into the errors of ``county.errors``."""
+    """A stream that reads an object and translates Google's errors into errors from ``county.errors``."""
 
     def __init__(self, stream: BinaryIO, explained: Any) -> None:
         self._stream = stream

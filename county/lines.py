@@ -38,7 +38,7 @@ _NEVER_WITHIN_A_LETTER = bytes(byte for byte in range(256) if not 0x80 <= byte <
 
 
 def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> Iterator[bytes]:
-    """Yield one COPY row of ``fields`` columns for each line of ``stream``, without the spaces that pad values.
+    """Yield one COPY row of ``fields`` columns for each line of ``stream``; the spaces that pad values are removed.
 
     ``plain`` is the regular expression that a plain line matches, without its line ending. For each odd line, a COPY
     row is written to ``odd``: the line's number (from 1), whether the line was cut because it is longer than
@@ -71,7 +71,8 @@ def copy_blocks(stream: BinaryIO, plain: str, fields: int, odd: IO[bytes]) -> It
 def whole_lines(stream: BinaryIO) -> Iterator[bytes]:
     """Yield blocks of whole lines.
 
-    The middle of a line longer than ``LONGEST_LINE`` is dropped, but the line stays longer than ``LONGEST_LINE``.
+    The middle of a line longer than ``LONGEST_LINE`` is dropped, but the shortened line is still longer than
+    ``LONGEST_LINE``.
     """
     rest = b""
     first = True
@@ -103,7 +104,7 @@ def _escape(line: bytes) -> bytes:
 
 
 def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of ``stream`` with their line endings; cut longer lines to ``LONGEST_LINE`` + 1 bytes."""
+    """Yield the lines of ``stream`` with their line endings; cut each line after at most ``LONGEST_LINE`` + 1 bytes."""
     while line := stream.readline(LONGEST_LINE + 1):
         yield line
         while len(line) > LONGEST_LINE and not line.endswith(b"\n"):

@@ -24,8 +24,8 @@ from county.limits import LONGEST_LINE, refuse_too_large
 from county.lines import as_text, bounded_lines
 from county.staging import Staged, stage_file
 
-#: ``PARCEL_ROLL_URL`` offers only the newest roll. As early as this number of days after the business date,
-#: ``PARCEL_ROLL_URL`` may offer the next month's roll.
+#: ``PARCEL_ROLL_URL`` offers only the newest roll. This number of days after the business date, ``PARCEL_ROLL_URL`` may
+#: already offer the next month's roll.
 DAYS_PUBLISHED = 28
 TIMEOUT = 120.0
 
@@ -79,7 +79,7 @@ def stage_roll(
     object_name: str,
     max_rejected_percent: float,
 ) -> Staged:
-    """Stage the CSV ``stream`` (seekable); takes, returns and raises what ``county.staging.stage_file`` does."""
+    """Stage the CSV ``stream`` (seekable); takes, returns and raises the same as ``stage_file``."""
     (file,) = feed.files
     try:
         return stage_file(
@@ -232,7 +232,7 @@ def _is_cut(line: bytes) -> bool:
 
 
 def _fields(line: bytes) -> list[bytes]:
-    """Return the fields of a CSV line: none for a blank line, and one for a line with an unclosed quote."""
+    """Return the fields of a CSV line; a blank line has no fields, and a line with an unclosed quote has one."""
     line = line.rstrip(b"\r\n")
     if b'"' not in line:
         return line.split(b",") if line.strip() else []

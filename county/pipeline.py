@@ -80,7 +80,7 @@ def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
 def write_alerts(
     connection: psycopg.Connection, run: Run, *, today: date, max_age_days: int, notify: bool | None = None
 ) -> Counts:
-    """Enqueue a delivery for each of the day's new leads and each subscriber who wants it; the notifier sends it.
+    """Enqueue deliveries of the day's new leads to each subscriber who wants them; the notifier sends the deliveries.
 
     Leads are announced if the day is at most ``max_age_days`` business days old. If ``notify`` is True or False, it
     overrides this rule. Return the counts ``leads``, ``alerts`` and ``unpaid``; an alert is unpaid if its subscriber

@@ -100,7 +100,7 @@ def open_runs(connection: psycopg.Connection, feed: Feed) -> list[str]:
 
 
 def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Callable[[str], str | None]) -> list[str]:
-    """Mark a ``running`` row as ``failed`` if Airflow has ended its run or no longer has it; return the run ids.
+    """Mark ``running`` rows as ``failed`` if their runs have ended or no longer exist in Airflow; return the run ids.
 
     ``state_of`` returns a run's state in Airflow, ``GONE`` if Airflow does not have the run, or None if Airflow does
     not answer.
@@ -112,7 +112,7 @@ def end_abandoned(connection: psycopg.Connection, feed: Feed, *, state_of: Calla
 
 
 def resume_run(connection: psycopg.Connection, ingestion_id: int) -> None:
-    """Set the row of a failed run back to ``running``, because one of its tasks was cleared and runs again."""
+    """Set a failed run's row back to ``running`` after one of the run's tasks was cleared."""
     connection.execute(
         "UPDATE data_ingestion_logs SET status = 'running', error_message = NULL, duration_seconds = NULL"
         " WHERE id = %s AND status = 'failed'",
@@ -190,7 +190,7 @@ def close_run(connection: psycopg.Connection, ingestion_id: int, status: str = "
 
 
 def note_error(connection: psycopg.Connection, feed: Feed, run_id: str, error: str) -> None:
-    """Write the error of a failed step into the run's row, with secrets masked; a retry may still succeed."""
+    """Write a failed step's error into the run's row, with secrets masked; leave the run's status unchanged."""
     connection.execute(
         "UPDATE data_ingestion_logs SET error_message = %s WHERE ingestion_type = %s AND run_id = %s",
         (redact(error), feed.ingestion_type, run_id),

@@ -139,8 +139,8 @@ def _finish_part(cursor: psycopg.Cursor, table: str, ingestion_id: int, *, is_ne
     if is_new:
         attach = sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES IN ({})")
         cursor.execute(attach.format(sql.Identifier(table), part, sql.Literal(ingestion_id)))
-    # Every later step reads the whole partition, so the planner needs only the number of rows, and a small sample is
-    # enough.
+    # Every later step reads the whole partition, so the planner needs only the number of rows, which a small sample
+    # provides.
     cursor.execute("SET LOCAL default_statistics_target = 10")
     cursor.execute(sql.SQL("ANALYZE {}").format(part))
 
@@ -191,7 +191,7 @@ def _copy_lines(
 
 
 def _insert(cursor: psycopg.Cursor, target: Target, ingestion_id: int, values: Mapping[str, str], lines: str) -> int:
-    """Evaluate ``values`` over ``lines`` and insert the rows into the run's partition; return the number of rows."""
+    """Evaluate ``values`` for each of ``lines``; insert the rows into the run's partition and return their number."""
     insert = sql.SQL("INSERT INTO {} (line_number, {}) SELECT line_number, {} FROM {}").format(
         sql.Identifier(partition(target.table, ingestion_id)),
         sql.SQL(", ").join(map(sql.Identifier, target.columns)),

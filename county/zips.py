@@ -38,7 +38,7 @@ def open_lines(archive: Archive, object_name: str, stem: str) -> BinaryIO:
 
 
 def zip_member(stream: BinaryIO, name: str, stem: str) -> BinaryIO:
-    """Open the zip's text file with the stem ``stem``, or else its first text file; raises as ``open_lines`` does.
+    """Open the zip's text file with the stem ``stem``, or else its first text file; raises what ``open_lines`` raises.
 
     Reading a member never yields more bytes than the zip's directory states, so the size is known before unpacking.
     """

@@ -1,7 +1,7 @@
 """Creates the passwords of Airflow's users. If Airflow created the passwords itself, it would print them to its log.
 
 ``python -m leads.airflow_passwords`` creates a random password for each user in
-AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS who has none, and writes it to the file
+AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS who has no password yet, and writes it to the file
 AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE. Only the user who runs the process can read the file.
 """
 

@@ -21,7 +21,7 @@ def is_business_day(day: date) -> bool:
 
 
 def add_business_days(day: date, count: int) -> date:
-    """Return the day ``count`` business days after ``day`` (before it if negative); return ``day`` itself for 0."""
+    """Return the day ``count`` business days after ``day``; a negative ``count`` goes back, and 0 returns ``day``."""
     step = timedelta(days=1 if count > 0 else -1)
     for _ in range(abs(count)):
         day += step

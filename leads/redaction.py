@@ -32,7 +32,7 @@ def redact(text: str, secrets: Sequence[str] | None = None) -> str:
 
     The masked values are passwords in URLs, values whose names suggest a secret, and the values of secret settings.
     ``secrets`` are the values of secret settings. If ``secrets`` is None, the environment is searched for secrets on
-    each call, so a caller that masks many strings passes ``secrets``.
+    each call, so a caller that masks many strings should pass ``secrets``.
     """
     text = _IN_ADDRESS.sub(r"\1***\3", text)
     text = _IN_ASSIGNMENT.sub(r"\1\2\3***", text)

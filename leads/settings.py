@@ -58,7 +58,7 @@ def setting(
 
 
 class EnvironmentSettings(BaseSettings):
-    """Base of the settings classes.
+    """The base class of the settings classes.
 
     Programs read settings through ``lazily()``, because creating an instance reads all settings.
     """
@@ -96,7 +96,7 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def refuse_unsafe(cls) -> None:
-        """Raise InvalidSetting if a setting of this process is a placeholder or shorter than its kind needs.
+        """Raise InvalidSetting if a setting of this process is a placeholder or too short for a secret.
 
         Programs call this function when they start. The message names every such setting but contains no values.
         """

@@ -1,4 +1,4 @@
--- Decide for each lead of the day's cases whether its reason has ended, according to all data known now, including data
+-- For each lead from the day's cases, decide whether its reason has ended, based on all data known now, including data
 -- from later days. Creates checked_leads(id, status, has_ended); deletes the day's rows from pending_cases.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 SELECT l.id, l.status,

@@ -1,4 +1,4 @@
--- Decide for each lead of the day's folios whether its reason has ended, according to all data known now, including
+-- For each lead on the day's folios, decide whether its reason has ended, based on all data known now, including
 -- data from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes the day's rows
 -- from pending_folios.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS

@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
     WHERE (v.record_type, v.case_number) = (c.record_type, c.case_number) AND v.business_date <= %(day)s::date
     ORDER BY v.business_date DESC FETCH FIRST 1 ROW WITH TIES) v
 JOIN properties p ON p.id = v.property_id
--- A case that has once been disposed of counts as disposed of forever. The date is compared inside bool_or, because a
+-- Once a case has been disposed of, it counts as disposed of forever. The date is compared inside bool_or, because a
 -- comparison in WHERE would make the planner choose the index on business_date.
 CROSS JOIN LATERAL (
     SELECT bool_or(d.is_disposed AND d.business_date <= %(day)s::date) AS is_over

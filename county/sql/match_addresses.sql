@@ -8,8 +8,8 @@ SELECT a.reference, a.address, p.address_key, p.range_key, p.unit_key,
 FROM addresses_to_match a CROSS JOIN LATERAL parse_address(a.address, a.unit) p;
 ANALYZE parsed;
 
--- Pairs of names for the same street: aliases and the roll's names. An alias that two streets share may be replaced by
--- either street's name, but neither street's name is replaced by the alias.
+-- Collect pairs of names for the same street; a name is an alias or the roll's name. An alias that two streets share
+-- may be replaced by either street's name, but neither street's name is replaced by the alias.
 CREATE TEMP TABLE synonyms ON COMMIT DROP AS
 SELECT '|' || alias AS street, '|' || street AS other FROM street_aliases
 UNION

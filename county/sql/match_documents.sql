@@ -15,8 +15,8 @@ SELECT n.cfn_year || '-' || n.cfn_seq || '-' || n.group_id AS reference,
        NULL::bigint AS waiting_id, true AS is_newest
 FROM newest n
 LEFT JOIN document_types t ON t.code = n.document_code
--- LATERAL with LIMIT makes the planner use one index lookup for each document. For a plain join, the planner would
--- expect only one matched document as long as its statistics contain no matches.
+-- LATERAL with LIMIT makes the planner use one index lookup for each document. With a plain join, the planner would
+-- expect only one matched document until its statistics contain matches.
 LEFT JOIN LATERAL (
     SELECT true AS found FROM document_versions v
     WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)

@@ -99,8 +99,8 @@ FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
 
 -- Find the documents to reclassify. Most of a day's documents need no reclassification. If a document's file number is
--- higher than all file numbers from other days, the document's only version is from this file, and it has no older
--- parties.
+-- higher than all file numbers from other days, the document's only version is from this file, and the document has no
+-- older parties.
 CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
 WITH newest AS (
     SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
@@ -112,7 +112,7 @@ WITH newest AS (
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
 )
--- Use three separate joins: each of them can use a table that is usually almost empty, but a combined join would read
+-- Use three separate joins. Each of them can use a table that is usually almost empty, while a combined join would read
 -- all rows.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
 FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)

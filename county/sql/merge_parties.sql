@@ -12,8 +12,8 @@ WHERE business_date = %(day)s::date;
 ANALYZE day_parties;
 
 -- The business date is a column, as it is in day_parties, so that later joins compare two columns. If a join compared
--- with a constant date that the statistics do not cover, the planner would expect one row and choose a plan that
--- compares every pair of rows.
+-- the column with a constant date that the statistics do not cover, the planner would expect one row and choose a plan
+-- that compares every pair of rows.
 CREATE TEMP TABLE incoming_parties ON COMMIT DROP AS
 SELECT i.*, %(day)s::date AS business_date, d.cfn_year IS NULL AS is_new,
        (d.line_number, d.party_sequence, d.party_code, d.party_name, d.transaction_type)

@@ -1,5 +1,5 @@
--- Merge the roll's parcels into properties. The owner and the sales that recorded documents state take precedence over
--- the roll. If the roll leaves a value blank, the stored value stays unchanged.
+-- Merge the roll's parcels into properties. The owner and the sales from recorded documents take precedence over the
+-- roll's values. If the roll leaves a value blank, the stored value stays unchanged.
 CREATE TEMP TABLE roll ON COMMIT DROP AS
 WITH newest AS (
     SELECT DISTINCT ON (folio) * FROM staging_parcel_roll
@@ -58,12 +58,12 @@ WITH wanted AS (
 )
 SELECT count(*) AS updated FROM changed;
 
--- Find all new parcels before inserting the first, because a lookup in a table that is being filled may read the whole
--- table.
+-- Find all new parcels before inserting any of them, because a lookup in a table that is being filled may read the
+-- whole table.
 CREATE TEMP TABLE new_parcels ON COMMIT DROP AS
 SELECT * FROM roll r WHERE NOT EXISTS (SELECT FROM properties p WHERE p.folio_number = r.folio);
 
--- Leave last_updated empty: data from the roll alone must not answer a property lookup from the cache.
+-- Leave last_updated empty, so that no property lookup is answered with cached data that is from the roll alone.
 CREATE TEMP TABLE added ON COMMIT DROP AS
 WITH added AS (
     INSERT INTO properties (folio_number, address, unit, city, zip, owner_name, assessed_value, year_built, bedrooms,

@@ -10,7 +10,7 @@ WITH batches AS (
     FROM batches b CROSS JOIN LATERAL refresh_properties(b.folios) r
 ), logged AS (
     -- Add to the counts instead of setting them. If a task is killed after its commit, its retry counts nothing, and
-    -- the first counts must remain.
+    -- the killed task's counts must be kept.
     UPDATE data_ingestion_logs
     SET new_properties = new_properties + r.created, updated_properties = updated_properties + r.updated
     FROM refreshed r WHERE id = %(ingestion_id)s

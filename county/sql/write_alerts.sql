@@ -1,5 +1,4 @@
--- For each new lead of the day, enqueue deliveries to each subscriber whose criteria the lead meets, one for each
--- channel.
+-- For each new lead of the day, enqueue one delivery per channel to each subscriber whose criteria the lead meets.
 CREATE TEMP TABLE announced ON COMMIT DROP AS
 SELECT l.id, l.lead_type, l.lead_score, lower(p.city) AS city, lower(m.municipality) AS municipality
 FROM leads l

@@ -1,9 +1,9 @@
 """Scheduled e-mails. The batch side only writes rows; the notifier composes and sends each e-mail when it is due.
 
 Each function enqueues one delivery for each subscriber who wants the e-mail and returns the counts ``opened`` and
-``unpaid``. A delivery is unpaid, and its state is ``skipped``, if the subscriber has too few tokens. A rerun enqueues
-no delivery twice. A run for a past date enqueues nothing, because its e-mails would be out of date: the next digest
-contains that date's leads, and the next run for reminders enqueues the reminders that are still due.
+``unpaid``. A delivery is unpaid, and its state is ``skipped``, if the subscriber has too few tokens. A rerun does not
+enqueue the same delivery again. A run for a past date enqueues nothing, because its e-mails would be out of date: the
+next digest contains that date's leads, and the next run for reminders enqueues the reminders that are still due.
 """
 
 from __future__ import annotations

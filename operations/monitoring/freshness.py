@@ -27,7 +27,7 @@ LONGEST_MONTH = timedelta(days=31)
 
 @dataclass(frozen=True)
 class History:
-    """A feed's dates in ``data_ingestion_logs``: all dates with a run, the first of them, and the latest with data."""
+    """A feed's dates in ``data_ingestion_logs``: all dates with a run, the first of these, and the latest with data."""
 
     days: list[date] | None
     first_day: date | None

@@ -27,7 +27,7 @@ BATCH = 10_000
 def clean_up(
     connection: psycopg.Connection, archive: Archive, *, moment: datetime, dry_run: bool, batch: int = BATCH
 ) -> dict[str, int]:
-    """Remove or empty the rows, and remove the archived logs, whose retention period has ended at ``moment``.
+    """Remove or empty the rows, and remove the archived logs, whose retention period has ended by ``moment``.
 
     Return the number of rows for each rule, under ``archived_logs`` the number of removed objects, and under
     ``staging`` the number of dropped partitions. If ``dry_run`` is true, nothing is removed, and the result says what

@@ -45,9 +45,9 @@ RULES = (
         " FROM delivery_events e WHERE e.delivery_id = d.id) AS events) r",
         removal="empty_deliveries",
     ),
-    # Events of a delivery are removed with the delivery. This rule removes events that belong to no delivery. After
-    # three days, the notifier no longer searches for an event's delivery. Events for STOP and START are kept, so that
-    # nobody can replay them.
+    # A delivery's events are removed together with the delivery. This rule removes events that belong to no delivery.
+    # After three days, the notifier no longer searches for an event's delivery. Events for STOP and START are kept, so
+    # that nobody can replay them.
     Rule(
         "stray_events",
         "delivery_events",
@@ -125,7 +125,7 @@ _REFERENCE = "reference data without personal data"
 _STATE = "current state without personal data"
 _SCHEMA = "state of the schema without personal data"
 
-#: Table → why its rows are kept.
+#: Maps each table whose rows are kept to the reason for keeping them.
 KEPT = {
     "ai_scripts": _APP,
     "alembic_version": _SCHEMA,

@@ -1,6 +1,6 @@
 -- Insert one row for each queue, from data in PostgreSQL only. Waiting and active jobs have rows in the table
--- deliveries or lookups. Admin alerts have no rows in these tables. Their active jobs are counted from the workers'
--- heartbeats, and sent alerts are counted from oncall_alerts.
+-- deliveries or lookups. Admin alerts have no rows in these tables. Active admin alerts are counted from the workers'
+-- heartbeats, and sent admin alerts are counted from oncall_alerts.
 WITH queues AS (
     SELECT queue_name,
            coalesce((SELECT max(m.recorded_at) FROM queue_metrics m WHERE m.queue_name = q.queue_name),
