@@ -155,7 +155,7 @@ def _returned(api: AirflowApi, dag_id: str, run_id: str, tasks: list[dict[str, A
 
 
 def _expire_rows(stack: Stack) -> None:
-    """Make rows older than their retention period, so that the clean-up has work to do."""
+    """Backdate rows past their retention period, so that the clean-up has work to do."""
     with psycopg.connect(stack.database_url) as connection:
         for table in ("deliveries", "rejected_records", "unmatched_records", "queue_metrics"):
             age = "recorded_at" if table == "queue_metrics" else "created_at"

@@ -1,7 +1,7 @@
 """Measure each step of ingesting one county day, from archived files to alerts, and compare the steps with the floor.
 
-The floor is the minimum time PostgreSQL needs (``bench.floor``). Like a task, each step runs in a separate process, so
-its peak memory can be measured.
+The floor is the minimum time PostgreSQL needs (``bench.floor``). Each step runs in a separate process, as a task does,
+so that the step's peak memory can be measured.
 """
 
 from __future__ import annotations

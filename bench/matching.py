@@ -187,7 +187,7 @@ def _says_less(record: Record, place: Place, at: dict[str, list[Place]]) -> bool
 
 
 def run(scale: float) -> None:
-    """Match the records by SQL and print the speed; print the precision and recall of both the SQL and usaddress."""
+    """Match the records in SQL and print the speed; then print the precision and recall of the SQL and of usaddress."""
     chance = Random(20261120)
     everywhere = list(places(int(PARCELS * scale), chance))
     asked = list(records(everywhere, int(RECORDS * scale), chance))

@@ -132,7 +132,7 @@ def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
 def make_leads(connection: Connection, subscribers: int, leads: int) -> list[dict[str, int]]:
     """Insert subscribers and leads; return the arguments for one alert per lead.
 
-    Alerts are distributed over the subscribers.
+    The alerts are distributed among the subscribers.
     """
     users = connection.execute(
         "INSERT INTO users (email, first_name, subscription_status, token_balance)"

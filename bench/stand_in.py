@@ -50,7 +50,10 @@ def deed(folio: str, sequence: int) -> dict[str, object]:
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. The stand-in answers each request ``latency`` seconds after the last byte arrives."""
+    """A client's connection.
+
+    The stand-in answers each request ``latency`` seconds after the request's last byte arrives.
+    """
 
     def __init__(self, latency: float) -> None:
         self._latency = latency

@@ -5,8 +5,8 @@ the Clerk's 42-column file, see `MIAMI_DADE_DAILY_FORMAT`) from `/daily` of the 
 brings properties, leads and alert rows up to date. The notifier sends the alerts; this DAG only writes them.
 
 **A run is for one business date**: its logical date in New York, or the parameter `business_date`. If a run's files are
-already archived, the run reads them from the archive, so any archived date can be run again or backfilled, in any
-order. No subscriber is alerted twice.
+already archived, the run reads them from the archive, so archived dates can be run again or backfilled in any order. No
+subscriber is alerted twice.
 
 **When it fails** nothing is half-done: every step is one transaction. The reason and the remedy are in
 `data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Correct the cause, then clear the

@@ -2,15 +2,15 @@
 
 Runs every night at 3:00 (New York). Deliveries and API logs older than 90 days are archived as compressed JSON lines
 below `logs/` in the archive. The task then reads the archived rows back and compares them with the original rows. Only
-after that does the task empty the deliveries and delete the logs. An emptied delivery keeps the columns that prove
-sending and payment. Provider events that belong to no delivery are archived and deleted in the same way. Queue metrics,
-closed dead letters, alerts, and rejected and unmatched records older than 90 days are deleted. Names in court records
-are removed after one year (tenants) or two years (other parties). Archived logs are deleted after two years. Staging
-tables of failed runs are dropped after 14 days. Airflow's own metadata is deleted after 90 days (`airflow db clean`, if
-the connection `airflow_db` is defined). `operations/retention/rules.py` lists the rules.
+after that does the task empty the deliveries and delete the logs. An emptied delivery keeps the columns that prove that
+it was sent and paid for. Provider events that belong to no delivery are archived and deleted in the same way. Queue
+metrics, closed dead letters, alerts, and rejected and unmatched records older than 90 days are deleted. Names in court
+records are removed after one year (tenants) or two years (other parties). Archived logs are deleted after two years.
+Staging tables of failed runs are dropped after 14 days. Airflow's own metadata is deleted after 90 days (`airflow db
+clean`, if the connection `airflow_db` is defined). `operations/retention/rules.py` lists the rules.
 
-**A manual run only counts rows** unless the parameter `dry_run` is off. A row's age is measured on the business date,
-so a run for an old date removes only rows that were already too old on that date.
+**A manual run only counts rows** unless the parameter `dry_run` is off. The run calculates each row's age as of the
+business date, so a run for an old date removes only rows that were already too old on that date.
 
 **When it fails** nothing is lost: an unfinished batch is recorded in `cleanup_batches`, and the next run finishes it
 first. Read the task's log: the usual cause is that the archive does not answer or is full. Correct the cause, and clear

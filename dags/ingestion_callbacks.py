@@ -47,7 +47,7 @@ def run_state(ti: Any, dag_id: str, run_id: str) -> str | None:
 def note_error(context: Any) -> None:
     """Write a failed task's error into the run's row, for operators and for the DAG's own callback ``fail_run``."""
     import psycopg
-    from airflow.sdk.log import redact as redact_connections  # also masks secrets from Airflow's connections
+    from airflow.sdk.log import redact as redact_connections  # masks secrets from Airflow's connections
 
     from county import runs
     from county.hooks import leads_connection
@@ -62,7 +62,7 @@ def note_error(context: Any) -> None:
 
 
 def fail_run(context: Any) -> None:
-    """Mark the run's row as failed; the dag-processor calls this function, even after a task's process was killed."""
+    """Mark the run's row as failed. The dag-processor calls this function even if a task's process was killed."""
     import psycopg
 
     from county import runs

@@ -63,8 +63,8 @@ PARAMS = {
     ),
     "notify": Param(
         None,
-        # A switch in the form cannot be left empty, so the form offers yes and no. Programs may also send true or
-        # false.
+        # In Airflow's form, a switch cannot be left empty, so this field offers yes and no instead. Programs may also
+        # send true or false.
         type=["null", "string", "boolean"],
         pattern="^(yes|no)$",
         examples=["yes", "no"],
@@ -121,8 +121,8 @@ def feed_dag(feed: Feed, *, execution_timeout: timedelta, doc_md: str | None, **
 
 
 def _deadline(feed: Feed) -> DeadlineAlert | None:
-    # Set no deadline under `airflow dags test` (3.3). After a successful run, this command looks up the DAG's deadlines
-    # in the database, but the command has not stored the DAG there.
+    # Set no deadline under `airflow dags test` in Airflow 3.3. After a successful run, this command looks up the DAG's
+    # deadlines in the database, where it has not stored the DAG.
     if feed.late_after is None or sys.argv[1:3] == ["dags", "test"]:
         return None
     return DeadlineAlert(reference=ScheduledSlot(), interval=feed.late_after, callback=SyncCallback(oncall.run_is_late))

@@ -1,4 +1,4 @@
-"""# Lead scoring: today's score of each lead
+"""# Lead scoring: today's score for each lead
 
 Runs every night at 2:00 (New York). Recalculates `leads.lead_score` for every lead that is `new` or `contacted`. The
 SQL function `calculate_lead_score` starts from a base score for the lead type; the score falls with the lead's age and

@@ -1,8 +1,8 @@
 """# Queue metrics: how the notifier's queues are doing
 
 Runs every five minutes. Writes one row to `queue_metrics` for each of the notifier's queues: how many jobs are waiting,
-active, delayed and dead now, and how many have been completed or have failed since the previous row. The task reads
-only PostgreSQL. The notifier takes a new row as a sign that Airflow is running.
+active, delayed or dead now, and how many have completed or failed since the previous row. The task reads only
+PostgreSQL. The notifier takes a new row as a sign that Airflow is running.
 
 **The business date does not matter**: a run writes the current numbers.
 

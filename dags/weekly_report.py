@@ -1,8 +1,8 @@
 """# Weekly report: the outcome of last week's leads
 
-Runs every Monday at 9:00 (New York). Enqueues one delivery, about the previous week (Monday to Sunday), for each active
-or trialing subscriber who was subscribed in that week and has not turned the report off. The DAG only writes rows. The
-notifier composes each e-mail when it is due.
+Runs every Monday at 9:00 (New York). Enqueues one delivery for each active or trialing subscriber who was subscribed in
+the previous week (Monday to Sunday) and has not turned the report off. The DAG only writes rows. The notifier composes
+each e-mail when it is due.
 
 **The business date** decides which week the report is about: the last week that ended before that date. The week is
 part of the delivery's key, so a rerun does not enqueue the same report again. A run can be repeated until the next week

@@ -106,7 +106,7 @@ def write_passwords(places: Paths, keys: Mapping[str, str]) -> None:
 
 
 def component(name: str, places: Paths, variables: Mapping[str, str]) -> Child:
-    """Return the process, not yet started, for the component ``name`` (one of COMPONENTS)."""
+    """Return the process for the component ``name`` (one of COMPONENTS) without starting it."""
     options = ["--skip-serve-logs"] if name in WITHOUT_LOG_SERVER else []
     return Child(
         name,

@@ -80,7 +80,7 @@ class Paths:
         return Path(sys.prefix) / "bin"
 
     def prepare(self) -> None:
-        """Create the folders. Raises ForeignFile if this user may not write to ``.local``."""
+        """Create the folders. Raises ForeignFile if this user cannot write to ``.local``."""
         try:
             for folder in (self.local, self.state, self.log, self.processes):
                 folder.mkdir(parents=True, exist_ok=True)

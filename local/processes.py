@@ -261,7 +261,10 @@ def _boot() -> str:
 
 
 def end_with_parent(signum: signal.Signals) -> None:
-    """Ask the kernel to send ``signum`` to this process when its parent dies, even by SIGKILL. Works only on Linux."""
+    """Ask the kernel to send ``signum`` to this process when its parent dies, even if SIGKILL ends the parent.
+
+    Works only on Linux.
+    """
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, int(signum))
 

@@ -86,8 +86,8 @@ def leads_settings(
     """Return the settings for the DAGs and the notifier.
 
     The caller's environment takes precedence, except for settings through which the stack could reach a real provider
-    or person. ``web_port`` is the port of this stack's web service, if the stack has one. The caller's API_URL may be a
-    different address for the web service. The demo always uses its own archive, because the sandbox's county files must
+    or person. ``web_port`` is the port of this stack's web service, if the stack has one. The caller's API_URL may give
+    a different URL for the web service. The demo always uses its own archive, because the sandbox's county files must
     not get into a real archive.
     """
     archive = (places.state / "archive").as_uri()

@@ -207,7 +207,7 @@ class Stack:
     # ── running ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def environment(self) -> dict[str, str]:
-        """Return the caller's environment plus the settings and Airflow's variables, for the stack's processes."""
+        """Return the stack's process environment: the caller's environment, the settings and Airflow's variables."""
         return settings.inherited(self.places) | self.variables
 
     def api(self) -> AirflowApi:

@@ -17,7 +17,7 @@ GRACE = 10.0
 
 
 def service(places: Paths, port: int, environment: Mapping[str, str]) -> Child:
-    """Return a process, not yet started, that serves ``notifier.web`` on ``port``."""
+    """Return a process that serves ``notifier.web`` on ``port``, without starting it."""
     command = [str(places.executables / "uvicorn"), "notifier.web:app", "--host", LOOPBACK, "--port", str(port)]
     command += ["--http", "h11", "--timeout-graceful-shutdown", f"{GRACE / 2:.0f}"]
     log = places.log / "web.log"

@@ -53,9 +53,9 @@ CREATE TABLE document_versions (
     CONSTRAINT document_versions_transaction_type_check CHECK ((transaction_type = ANY (ARRAY['I'::text, 'U'::text, 'D'::text])))
 );
 
-COMMENT ON TABLE document_versions IS 'All versions of recorded documents. A version is the last line for the document in the file for a business date.';
+COMMENT ON TABLE document_versions IS 'All versions of recorded documents. A version is the last line about a document in the file for a business date.';
 
-COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
+COMMENT ON COLUMN document_versions.matched_folio IS 'Folio that was found by address because the record names no folio.';
 
 COMMENT ON COLUMN document_versions.has_row_keys IS 'True if the line came from the Clerk''s 42-column file. In that file a document is live as long as at least one of its party rows is live.';
 
@@ -161,7 +161,7 @@ CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off';
 
-COMMENT ON FUNCTION hold_tokens(delivery_ids bigint[]) IS 'Holds the price of each delivery from the subscriber''s balance, highest priority first. Returns the ids of the deliveries whose tokens are held.';
+COMMENT ON FUNCTION hold_tokens(delivery_ids bigint[]) IS 'Takes each delivery''s price from the subscriber''s balance as a token hold, highest priority first. Returns the ids of the deliveries whose tokens are held.';
 
 CREATE FUNCTION is_misspelling(written text, meant text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -265,7 +265,7 @@ COMMENT ON FUNCTION refresh_properties(folios text[], OUT created bigint, OUT up
 CREATE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) RETURNS void
     LANGUAGE sql;
 
-COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds the tokens that the deliveries spent, if they were spent within the given time. Refunds each token hold only once.';
+COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds the tokens that were spent on the deliveries within the given time. Refunds each token hold only once.';
 
 CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void
     LANGUAGE sql;
@@ -285,7 +285,7 @@ COMMENT ON FUNCTION replay_dead_letters(job_ids bigint[], scale double precision
 CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) RETURNS TABLE(claimed boolean, count integer, opened_at timestamp with time zone)
     LANGUAGE sql;
 
-COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. The column claimed is true if the caller must send the alert. This happens at most once per hour.';
+COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. The caller must send the alert if the result''s column claimed is true, which happens at most once per hour.';
 
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -934,7 +934,7 @@ COMMENT ON COLUMN deliveries.attempts IS 'Number of requests that reached the pr
 
 COMMENT ON COLUMN deliveries.not_before IS 'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
 
-COMMENT ON COLUMN deliveries.due_at IS 'Time at which the delivery was first due. The delivery''s age counts from this time; retries do not change it.';
+COMMENT ON COLUMN deliveries.due_at IS 'Time at which the delivery was first due. The delivery''s age is counted from this time; retries do not change it.';
 
 COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted under "secret".';
 
@@ -1348,7 +1348,7 @@ CREATE TABLE lookups (
 
 COMMENT ON TABLE lookups IS 'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Workers read the lookups from this table; a message in Redis only wakes a worker.';
 
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for it.';
 
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 
@@ -1520,7 +1520,7 @@ CREATE TABLE queue_metrics (
     recorded_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON COLUMN queue_metrics.completed_count IS 'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
+COMMENT ON COLUMN queue_metrics.completed_count IS 'Number of deliveries accepted by a provider plus the number of lookups answered since the previous row. For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
 
 ALTER TABLE queue_metrics ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME queue_metrics_id_seq
@@ -1614,7 +1614,7 @@ CREATE TABLE schema_repeatables (
 
 COMMENT ON TABLE schema_repeatables IS 'Checksums of the files in reference/ and repeatable/ that migrations last applied. A migration applies a file again when its checksum has changed.';
 
-COMMENT ON COLUMN schema_repeatables.pending_call IS 'Statement that must still run after the file was applied, such as a recalculation of stored values. Null after the statement has run.';
+COMMENT ON COLUMN schema_repeatables.pending_call IS 'Statement that must still run because the file was applied, such as a recalculation of stored values. Null after the statement has run.';
 
 CREATE VIEW sms_logs AS
  SELECT subscriber_id AS user_id,

@@ -12,7 +12,7 @@ ENDINGS = ("answer", "reset", "hang", "trickle")
 
 @dataclass
 class Fault:
-    """A fault that affects requests to ``provider`` whose text contains ``match``.
+    """A fault that affects requests that are sent to ``provider`` and contain the text ``match``.
 
     The fault applies to every ``every``-th of these requests, and ends after it has applied ``times`` times. If
     ``times`` is None, the fault never ends. If ``accept`` is true, the stand-in records the request as accepted. With

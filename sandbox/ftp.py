@@ -61,7 +61,10 @@ class _CountyFiles(AbstractedFS):  # type: ignore[misc]  # pyftpdlib is untyped
         return path
 
     def lstat(self, path: str) -> Any:
-        """Return a file's status. Listing a directory generates no files, so a file not generated yet has size 0."""
+        """Return a file's status.
+
+        Listing a directory generates no files, so a file that has not been generated yet has size 0.
+        """
         if Path(path).exists():
             return os.lstat(path)
         kind = stat.S_IFDIR if self.isdir(path) else stat.S_IFREG

@@ -1,8 +1,8 @@
-"""Answer requests the way SendGrid, Twilio and the Clerk's API do, with the same checks.
+"""Check and answer requests the way SendGrid, Twilio and the Clerk's API do.
 
 SendGrid and Twilio document their formats: https://www.twilio.com/docs/sendgrid/api-reference/mail-send,
-https://www.twilio.com/docs/messaging/api and https://www.twilio.com/docs/voice/api/call-resource. The format of the
-Clerk's API was copied from its real answers.
+https://www.twilio.com/docs/messaging/api and https://www.twilio.com/docs/voice/api/call-resource. The format for the
+Clerk's API was copied from real answers.
 """
 
 from __future__ import annotations

@@ -51,13 +51,13 @@ def unit_text(unit: str, chance: Random) -> str:
 
 
 def with_ordinal(address: str, chance: Random) -> str | None:
-    """Write the street's number as an ordinal."""
+    """Write the number of a numbered street as an ordinal."""
     match = _GRID.fullmatch(address)
     return match and f"{match[1]} {match[2]} {ordinal(int(match[3]))} {match[4]}"
 
 
 def with_number_word(address: str, chance: Random) -> str | None:
-    """Write the street's number as a word."""
+    """Write the number of a numbered street as a word."""
     match = _GRID.fullmatch(address)
     word = match and WORDS.get(int(match[3]))
     return match and word and f"{match[1]} {match[2]} {word} {match[4]}"

@@ -210,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def _trickle(self, seconds: float) -> None:
-        """Send one byte of an answer four times a second."""
+        """Send an answer at a rate of four bytes per second; stop after ``seconds`` seconds."""
         end = time.monotonic() + seconds
         for byte in cycle(b"HTTP/1.1 200 OK"):
             if time.monotonic() > end:

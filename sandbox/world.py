@@ -68,7 +68,10 @@ class Parcel:
 
 @cache
 def parcels(seed: int, count: int = PARCELS) -> Sequence[Parcel]:
-    """Return ``count`` parcels, either houses or condominium units. A condominium has 4 to 40 units at one address."""
+    """Return ``count`` parcels, each of which is a house or a condominium unit.
+
+    A condominium has 4 to 40 units at one address.
+    """
     chance = Random(f"parcels {seed}")
     prefixes = [city for city in CITIES for _ in range(city[2])]
     made: list[Parcel] = []

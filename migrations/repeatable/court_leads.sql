@@ -1,6 +1,6 @@
 -- requires: property_facts, recorded_documents
 --
--- The conditions that close leads from court files.
+-- The conditions under which leads from court files are closed.
 
 CREATE OR REPLACE FUNCTION was_sold(folio text, since date, known_on date) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION report_alert(
     RETURNING a.sending_since IS NOT DISTINCT FROM now(), a.count, a.opened_at
 $$;
 COMMENT ON FUNCTION report_alert IS
-    'Records a report of an alert. The column claimed is true if the caller must send the alert. This happens at most once per hour.';
+    'Records a report of an alert. The caller must send the alert if the result''s column claimed is true, which happens at most once per hour.';
 
 CREATE OR REPLACE FUNCTION close_alerts(closing_fingerprint text, recovered text, told text) RETURNS integer LANGUAGE sql AS $$
     WITH better AS (

@@ -35,8 +35,8 @@ COMMENT ON COLUMN properties.document_facts IS
     'When a document is deleted, only facts from documents are removed.';
 COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
 COMMENT ON TABLE document_versions IS
-    'All versions of recorded documents. A version is the last line for the document in the file for a business date.';
-COMMENT ON COLUMN document_versions.matched_folio IS 'Folio found by address, for a record without a folio.';
+    'All versions of recorded documents. A version is the last line about a document in the file for a business date.';
+COMMENT ON COLUMN document_versions.matched_folio IS 'Folio that was found by address because the record names no folio.';
 COMMENT ON COLUMN document_versions.has_row_keys IS
     'True if the line came from the Clerk''s 42-column file. '
     'In that file a document is live as long as at least one of its party rows is live.';
@@ -116,7 +116,7 @@ COMMENT ON COLUMN leads.announced_at IS
 
 COMMENT ON TABLE lookups IS
     'Requests to look up a folio in the county''s API. All callers that wait for the same folio share one row. Workers read the lookups from this table; a message in Redis only wakes a worker.';
-COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who was the first to request the lookup, and who pays for it.';
+COMMENT ON COLUMN lookups.subscriber_id IS 'The subscriber who requested the lookup first and pays for it.';
 COMMENT ON COLUMN lookups.asked_on IS 'New York day whose unit budget paid for the lookup''s last call to the API.';
 COMMENT ON COLUMN lookups.units_consumed IS
     'Units that the lookup''s calls to the API took from the budget. A call whose outcome is unknown also counts.';
@@ -147,7 +147,7 @@ COMMENT ON TABLE deliveries IS
 COMMENT ON COLUMN deliveries.not_before IS
     'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
 COMMENT ON COLUMN deliveries.due_at IS
-    'Time at which the delivery was first due. The delivery''s age counts from this time; retries do not change it.';
+    'Time at which the delivery was first due. The delivery''s age is counted from this time; retries do not change it.';
 COMMENT ON COLUMN deliveries.params IS
     'The actor''s arguments by name, except the subscriber and the lead. '
     'A verification code is stored encrypted under "secret".';
@@ -207,7 +207,7 @@ COMMENT ON TABLE call_pace IS
     'All processes use this row, so that together they start at most CALLS_PER_SECOND.';
 COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process writes its rows every five seconds.';
 COMMENT ON COLUMN queue_metrics.completed_count IS
-    'Number of deliveries that a provider accepted, and of lookups that were answered, since the previous row. '
+    'Number of deliveries accepted by a provider plus the number of lookups answered since the previous row. '
     'For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
 COMMENT ON TABLE oncall_alerts IS
     'Alerts to on-call. Each cause has one row, so repeated reports of the same cause count as one alert.';
@@ -233,5 +233,5 @@ COMMENT ON TABLE schema_repeatables IS
     'Checksums of the files in reference/ and repeatable/ that migrations last applied. '
     'A migration applies a file again when its checksum has changed.';
 COMMENT ON COLUMN schema_repeatables.pending_call IS
-    'Statement that must still run after the file was applied, such as a recalculation of stored values. '
+    'Statement that must still run because the file was applied, such as a recalculation of stored values. '
     'Null after the statement has run.';

@@ -1,5 +1,5 @@
--- The token ledger. Triggers keep entries and balances in agreement: when one changes, a trigger also changes the
--- other.
+-- The token ledger. Triggers keep entries and balances in agreement: a new entry changes the balance, and a direct
+-- change to the balance adds an entry.
 
 CREATE OR REPLACE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE jsonb_typeof(preferences -> 'low_balance_threshold')
@@ -130,7 +130,7 @@ BEGIN
     RETURN all_held;
 END $$;
 COMMENT ON FUNCTION hold_tokens IS
-    'Holds the price of each delivery from the subscriber''s balance, highest priority first. '
+    'Takes each delivery''s price from the subscriber''s balance as a token hold, highest priority first. '
     'Returns the ids of the deliveries whose tokens are held.';
 
 CREATE OR REPLACE FUNCTION write_token_entries(entries ledger_backlog[]) RETURNS void LANGUAGE plpgsql
@@ -196,7 +196,7 @@ CREATE OR REPLACE FUNCTION refund_tokens(delivery_ids bigint[], why text, within
     HAVING count(*) > 0
 $$;
 COMMENT ON FUNCTION refund_tokens IS
-    'Refunds the tokens that the deliveries spent, if they were spent within the given time. Refunds each token hold only once.';
+    'Refunds the tokens that were spent on the deliveries within the given time. Refunds each token hold only once.';
 
 CREATE OR REPLACE FUNCTION call_tokens(seconds integer) RETURNS integer LANGUAGE sql IMMUTABLE AS $$
     SELECT 20 + 5 * ceil(greatest(seconds - 180, 0) / 60.0)::integer
