@@ -1,4 +1,4 @@
-"""Values that only an attacker would send, never a user by mistake."""
+"""Values that an attacker might send, but that no user would send by mistake."""
 
 from __future__ import annotations
 

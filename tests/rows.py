@@ -1,4 +1,4 @@
-"""Helpers for tests that write rows with sensible defaults and read single values."""
+"""Helpers that tests use to write rows with sensible defaults and to read single values."""
 
 from __future__ import annotations
 

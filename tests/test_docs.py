@@ -127,7 +127,7 @@ def test_the_security_page_names_every_secret_and_every_route() -> None:
     text = (ROOT / "SECURITY.md").read_text("utf-8")
     fields = DeploymentSettings.model_fields | NotifierSettings.model_fields
     secrets = [name for name, field in fields.items() if is_secret(field) and not name.startswith("airflow_conn_")]
-    addresses = {"database_url", "redis_url"}  # SECURITY.md lists these URLs' passwords instead.
+    addresses = {"database_url", "redis_url"}  # SECURITY.md names the settings for these URLs' passwords.
     assert [name for name in secrets if name not in addresses and f"`{name.upper()}`" not in text] == []
     routes = {route.path for route in app.routes if isinstance(route, APIRoute)}
     known = ("/api/properties/lookup", "/twilio/voice/", "/twilio/sms/")

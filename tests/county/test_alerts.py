@@ -48,7 +48,7 @@ EMAIL = ("new_lead_alert", "new_homeowner", "queued")
         (
             {"channels": ["sms"]},
             [],
-        ),  # Subscribers get texts only about urgent leads. A score of 85 is not urgent.
+        ),  # Subscribers get texts only about urgent leads. A lead with a score of 85 is not urgent.
     ],
 )
 def test_a_subscriber_is_alerted_of_leads_that_match_the_criteria(

@@ -21,7 +21,7 @@ from county.staging import Staged
 from tests.county.days import FRIDAY, Pipeline, subscriber
 from tests.hostile import HOSTILE_TEXTS
 
-#: Hostile values. Some contain bytes that PostgreSQL does not allow in text, or bytes that are not valid text.
+#: Hostile values. Some values contain bytes that PostgreSQL does not allow in text, or bytes that are not valid text.
 HOSTILE_BYTES = [
     *(text.encode() for text in HOSTILE_TEXTS if "\n" not in text),
     b"1 NW\x001 ST",

@@ -24,7 +24,7 @@ from tests.servers.postgres import Database
 
 MIB = 1 << 20
 
-#: A program that stages a file the way the task does, then prints how many MiB its memory use grew.
+#: A program that stages a file the way the task does, then prints by how many MiB its memory use grew.
 STAGE = """
 import resource, sys
 from datetime import date

@@ -370,7 +370,8 @@ def test_a_plain_line_gives_the_same_row_as_the_field_by_field_parser(
     lines = [changed(file, good, change) for change in changes]
     county.stage(FRIDAY, {file: "\n".join(lines).encode()}, max_rejected_percent=100, run_id="all examples")
     rows = county.rows(f"SELECT * FROM {table} ORDER BY line_number")
-    # Staging trims the tab before the last field, like a space. A line with a tab is not plain, so staging parses it.
+    # Staging trims the tab before the last field, just as it trims a space. A line with a tab is not
+    # plain, so staging parses it.
     odd = "\n".join("^".join([*one.split("^")[:-1], "\t" + one.split("^")[-1]]) for one in lines)
     assert not any(is_plain(one, file) for one in odd.split("\n"))
     county.stage(FRIDAY, {file: odd.encode()}, max_rejected_percent=100, run_id="all examples")

@@ -1,4 +1,4 @@
-"""The pipeline can run a year of days one after another, and several days at the same time."""
+"""The pipeline can process a year's days one after another, and can process several days at the same time."""
 
 from __future__ import annotations
 

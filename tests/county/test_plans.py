@@ -78,8 +78,8 @@ def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
 
 def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
     """Fail if any plan node reads or compares more than ``ROW_LIMIT`` rows, added up across the node's loops."""
-    # Ignore plans that take less than 1 ms, because reading ROW_LIMIT rows takes at least 5 ms. A test has 70,000
-    # plans, and most of them take less than 1 ms.
+    # Ignore plans that take less than 1 ms, because reading ROW_LIMIT rows takes at least 5 ms. A test produces
+    # 70,000 plans, and most of them take less than 1 ms.
     with explained(county.connection, at_least=1) as plans:
         run()
     for plan in plans:

@@ -19,8 +19,8 @@ from tests.servers.airflow_stack import AirflowStack, wait_for
 DAG_ID = "daily_ftp_ingestion"
 DEEDS = 5
 
-#: Step → the table that a drill locks to make the step wait in the middle of its work. The step just before may also
-#: use this table, but earlier steps do not.
+#: Step → the table that a drill locks to make the step wait in the middle of its work. The step just before
+#: that step may also use the table, but earlier steps do not.
 HOLDS = {
     "open_run": "data_ingestion_logs",
     "wait_for_files": "data_ingestion_logs",

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(600)]
 DAILY = "daily_ftp_ingestion"
 DAY = date(2025, 2, 3)
 
-#: DAGs made with this project's DAG factory. One DAG's task kills itself, and the other's takes a long time.
+#: DAGs made with this project's DAG factory. One DAG's task kills itself, and the other DAG's task takes a long time.
 PROBES = '''
 """**When it fails** this is a drill.
 

@@ -227,7 +227,7 @@ def test_every_locked_package_has_hashes(lock: str) -> None:
 
 
 def test_the_installation_refuses_a_file_with_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``make install`` refuses a package whose file differs from the hash in the lock file."""
+    """``make install`` refuses a package whose file does not match the hash in the lock file."""
     wheel = tmp_path / "changed-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as file:
         file.writestr("changed.py", "")

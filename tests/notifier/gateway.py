@@ -1,6 +1,6 @@
 """A gateway between the notifier and a provider.
 
-A test can close the gateway. Like a firewall, the gateway stops forwarding connections that were idle.
+A test can close the gateway. Like a firewall, the gateway stops forwarding connections that have been idle.
 """
 
 from __future__ import annotations

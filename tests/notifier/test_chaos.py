@@ -64,7 +64,8 @@ def check_that_it_adds_up(system: System) -> None:
         times = (emails if channel == "email" else texts)[delivery]
         if state == "accepted":
             assert times >= 1, f"{channel} {delivery} is accepted in the database only"
-            # Parking a delivery releases its tokens, even if proof that the delivery was sent arrives later.
+            # Parking a delivery releases its tokens. The tokens stay released even if proof that the delivery was sent
+            # arrives later.
             assert ended[delivery] in (["settle"], ["release"]), f"{channel} {delivery}: {ended[delivery]}"
         else:
             assert ended[delivery] == ["release"], f"{channel} {delivery} is {state}: {ended[delivery]}"

@@ -23,7 +23,7 @@ from notifier.deliveries.enqueue import DeliveryRequest
 from notifier.messages import links
 from tests.notifier.system import System
 
-# 1. In migrations/reference/delivery_kinds.csv, add the channel, queue, price, order, retries and lifetime.
+# 1. In migrations/reference/delivery_kinds.csv, add the channel, queue, price, claim order, retries and maximum age.
 ROW: dict[str, Any] = {
     "kind": "price_change",
     "channel": "email",

@@ -1,4 +1,4 @@
-"""Run Python programs that use Airflow, without spending 15 s of CPU time to start each program.
+"""Run Python programs that use Airflow, without spending 15 s of CPU time on starting each program.
 
 One process imports Airflow and builds Airflow's API once, then forks for each program. A fork gets its own environment,
 folder and output files. The parent process imports none of this project's modules and opens no connections.

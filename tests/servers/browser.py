@@ -15,7 +15,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """Start a browser and yield an empty page. Without Chromium, the test is skipped, or fails in CI."""
+    """Start a browser and yield an empty page. If Chromium is missing, the test is skipped, or fails in CI."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
             pytest.fail(f"{CHROMIUM} is missing: in CI, .ci/run must install the package chromium")

@@ -29,8 +29,8 @@ class CountyServer:
 
     ``cut_after`` and ``stop_after`` contain byte counts, and each count applies to one transfer. When the server has
     sent the number of bytes in ``cut_after``, it drops the connection. When the server has sent the number of bytes in
-    ``stop_after``, it stops but reports a complete transfer. ``grow`` contains text. The server appends one item of
-    ``grow`` to the file in each of the next downloads.
+    ``stop_after``, it stops but reports a complete transfer. During each of the next downloads, the
+    server appends one item of ``grow`` to the file.
     """
 
     folder: Path

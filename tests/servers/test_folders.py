@@ -1,4 +1,4 @@
-"""If a test run is killed, the next run removes its folders."""
+"""If a test run is killed, the next run removes the killed run's folders."""
 
 from __future__ import annotations
 

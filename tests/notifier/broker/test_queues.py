@@ -235,7 +235,7 @@ def test_messages_of_odd_types_or_far_dates_are_rejected_and_the_other_messages_
 def test_a_message_delayed_until_2100_does_not_hold_up_retries(
     county_api: CountyApi, system: System, redis_url: str
 ) -> None:
-    """A worker keeps at most MAX_DELAYED delayed messages in memory, so it rejects messages for the far future."""
+    """A worker keeps at most MAX_DELAYED delayed messages in memory, so it rejects messages due in the far future."""
     delayed = f"{QUEUE}.DQ"
     with redis.Redis.from_url(redis_url) as client:
         for number in range(MAX_DELAYED):

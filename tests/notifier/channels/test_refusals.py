@@ -405,7 +405,7 @@ def test_an_expired_delivery_is_not_sent(system: System) -> None:
 
 
 def sweep(system: System, later: str) -> None:
-    """Make all deliveries ``later`` older, then run the sweeper. ``later`` is an interval such as "61 minutes"."""
+    """Make all deliveries older by ``later``, then run the sweep. ``later`` is an interval such as "61 minutes"."""
     from leads import database
     from notifier.maintenance.sweep import sweep
     from notifier.maintenance.tasks import alert_on_parked
@@ -485,7 +485,7 @@ def test_a_parked_sms_is_checked_for_a_day(system: System, monkeypatch: pytest.M
     assert system.state(delivery) == "parked"
     assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is checked only after an hour"
     make_due = "UPDATE deliveries SET check_at = now(), updated_at = updated_at - %s::interval"
-    # The sweep moved the time of the claim back. Move it forward again to match Twilio's record.
+    # ``sweep`` moved the claim's time back. Move the time forward again to match Twilio's record.
     system.database.connection.execute("UPDATE deliveries SET claimed_at = claimed_at + interval '61 minutes'")
     system.database.connection.execute(make_due, ("26 hours",))
     assert sms_reconciliation.reconcile_sms() == 0, "a parked SMS is not checked after a day"

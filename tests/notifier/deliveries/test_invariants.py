@@ -36,8 +36,8 @@ ANSWERS = {
     "takes it and says nothing": {"then": "reset", "accept": True},
 }
 WORDS = {EMAIL: ["processed", "delivered", "bounce", "open"], SMS: ["queued", "sent", "delivered", "undelivered"]}
-#: Delays in minutes. After these delays, in this order, a delivery is retried, a delivery is resent, a delivery is
-#: parked, an SMS expires, and an e-mail expires.
+#: The delays, in minutes, until a delivery is retried, until it is resent, until it is parked, until an SMS expires,
+#: and until an e-mail expires.
 TIMES = [1, 11, 61, 25 * 60, 73 * 60]
 TABLES = (
     "users, properties, leads, deliveries, delivery_events, token_entries, failed_jobs, suppressions, lane_breakers,"

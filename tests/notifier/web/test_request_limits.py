@@ -1,4 +1,4 @@
-"""The service limits the size, time and number of headers, bodies and connections, even before it checks a token."""
+"""The service limits headers, bodies and connections in size, duration and number, even before it checks a token."""
 
 from __future__ import annotations
 
