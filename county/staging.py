@@ -124,7 +124,7 @@ def _stage_lines(
 
 
 def _make_part(cursor: psycopg.Cursor, table: str, ingestion_id: int) -> bool:
-    """Create the run's partition of a staging table, or empty the existing one; return whether it is new."""
+    """Create the run's partition of a staging table, or empty the existing one; return whether the partition is new."""
     part = partition(table, ingestion_id)
     parts = {"part": sql.Identifier(part), "table": sql.Identifier(table), "id": sql.Literal(ingestion_id)}
     is_new = cursor.execute("SELECT to_regclass(%s) IS NULL", (part,)).fetchone() == (True,)

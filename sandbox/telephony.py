@@ -14,7 +14,7 @@ from sandbox.providers import Answer, Request, twilio_error
 
 
 def look_up(request: Request, made: Sequence[dict[str, Any]]) -> Answer:
-    """Return the text or call with the SID in the path, or all texts or calls between the given numbers.
+    """If the path has a SID, return that text or call; otherwise list those that match ``To`` and ``From``.
 
     The list begins with the newest text or call.
     """

@@ -1,5 +1,6 @@
--- For each lead from the day's cases, decide whether its reason has ended, based on all data known now, including data
--- from later days. Creates checked_leads(id, status, has_ended); deletes the day's rows from pending_cases.
+-- For each lead from the day's cases, decide whether the reason for the lead still applies, based on all data known
+-- now, including data from later days. Creates checked_leads(id, status, has_ended); deletes the day's rows from
+-- pending_cases.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 SELECT l.id, l.status,
        NOT EXISTS (

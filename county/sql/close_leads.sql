@@ -1,6 +1,6 @@
--- For each lead on the day's folios, decide whether its reason has ended, based on all data known now, including
--- data from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes the day's rows
--- from pending_folios.
+-- For each lead on the day's folios, decide whether the reason for the lead still applies, based on all data known
+-- now, including data from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes
+-- the day's rows from pending_folios.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 WITH watched_leads AS MATERIALIZED (
     SELECT l.id, l.property_id, l.lead_type, l.lead_date, l.status, l.source_reference, p.folio_number AS folio,

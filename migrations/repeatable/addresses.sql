@@ -26,7 +26,7 @@ DECLARE
     t text;
     short text;
 BEGIN
-    -- No address has more characters. For a very long text the expressions below would need minutes.
+    -- No address is longer than this. On a very long text, the expressions below would take minutes.
     IF length(address) > 300 THEN
         RETURN NULL;
     END IF;

@@ -20,6 +20,12 @@ _OTHER = re.compile(r"[^\w .,&'();#/-]|_|(?<!\w)/|/(?!\w)")
 _DOT_WITHIN = re.compile(r"(?<=\w)\.(?=\w)")
 #: A street address begins with a house number, or with a direction and the number of a numbered street.
 _STREET = re.compile(r"(?:[0-9]|[NSEW]{1,2} [0-9])(?=.*[^\W\d])(?:[\w .,&'#-]|(?<=[0-9])/(?=[0-9]))*", re.IGNORECASE)
+#: Usual street types (USPS Publication 28). ``migrations/reference/street_words.csv`` has the county's spellings.
+_STREET_TYPES = frozenset(
+    ["ALY", "AV", "AVE", "AVENUE", "BLVD", "BOULEVARD", "BND", "CIR", "CIRCLE", "COURT", "CSWY", "CAUSEWAY", "CT", "CV", "DR", "DRIVE", "GDNS", "GLN", "HWY", "HIGHWAY", "ISLE", "LN", "LANE", "LOOP", "MNR", "PARKWAY", "PKWY", "PL", "PLACE", "PLAZA", "PLZ", "PT", "RD", "ROAD", "ROW", "SQ", "SQUARE", "ST", "STREET", "TER", "TERR", "TERRACE", "TRAIL", "TRL", "WAY", "XING"]
+)
+#: The maximum number of words in a street address without a type, and of words after the type, such as a unit.
+_SHORT_ADDRESS, _WORDS_AFTER_TYPE = 4, 3
 _PHONE_NUMBER = re.compile(r"[0-9]{7}|[0-9]{3}\W{1,3}[0-9]{3}\W{1,3}[0-9]{4}")
 
 
@@ -48,7 +54,14 @@ def street_address(row: Mapping[str, Any]) -> str:
     line = ", ".join(filter(None, (f"{street} {unit}".rstrip(), recorded(row["city"], _CITY_LENGTH))))
     # ``gsm.plain`` drops letters such as Ø, so the digits on both sides of a dropped letter could form a phone number.
     has_number = any(map(_PHONE_NUMBER.search, (line, gsm.plain(line))))
-    return line if _STREET.fullmatch(written) and not has_number else ADDRESS_UNKNOWN
+    return line if _STREET.fullmatch(written) and _is_short(street) and not has_number else ADDRESS_UNKNOWN
+
+
+def _is_short(street: str) -> bool:
+    """Return whether the text has no more words than a street address has, so that it cannot be a sentence."""
+    words = [word.strip(".,") for word in street.upper().split()]
+    types = [at for at, word in enumerate(words, start=1) if word in _STREET_TYPES and at > 1]
+    return len(words) <= _SHORT_ADDRESS or (bool(types) and len(words) - types[-1] <= _WORDS_AFTER_TYPE)
 
 
 def dollars(amount: Decimal | float | None) -> str:

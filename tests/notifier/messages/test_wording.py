@@ -32,6 +32,9 @@ def address(street: str | None, unit: str | None = None, city: str | None = None
         (("123 1/2 SW 8 ST", "#4-B", None), "123 1/2 SW 8 ST #4-B"),
         (("12 ST.JOHN'S PL", "", "Miami-Dade"), "12 ST. JOHN'S PL, Miami-Dade"),
         (("NW 7 AVE", None, None), "NW 7 AVE"),
+        (("9999 DR MARTIN LUTHER KING JR BLVD", "101", "Miami"), "9999 DR MARTIN LUTHER KING JR BLVD 101, Miami"),
+        (("1 OCEAN DRIVE EXTENDED", None, None), "1 OCEAN DRIVE EXTENDED"),
+        (("200 S BISCAYNE BLVD STE 2700", None, None), "200 S BISCAYNE BLVD STE 2700"),
         (("  9  NW\n7\tST ", None, "Opa-locka"), "9 NW 7 ST, Opa-locka"),
     ],
 )
@@ -43,6 +46,7 @@ def test_an_address_is_shown_as_recorded(recorded_as: tuple[str, str | None, str
     "text",
     [
         *(None, "", EVIL, "CALL ME", "1234", "WIN 500 NOW", "WIN $500 AT HTTP://EVIL.EXAMPLE", "5 HTTP://EVIL.EXAMPLE"),
+        *("1 WIN 500 DOLLARS REPLY YES", "99 YOUR ACCOUNT IS LOCKED PAY NOW", "1 SW 8 ST CALL 30 55 55 01 01"),
         *("1 CALL (305) 555-0199 ST", "5 CALL 3055550199", "$5 ST", "1 A@B.EXAMPLE", "1 EVIL.EXAMPLE/A"),
     ],
 )
