@@ -20,9 +20,10 @@ _OTHER = re.compile(r"[^\w .,&'();#/-]|_|(?<!\w)/|/(?!\w)")
 _DOT_WITHIN = re.compile(r"(?<=\w)\.(?=\w)")
 #: A street address begins with a house number, or with a direction and the number of a numbered street.
 _STREET = re.compile(r"(?:[0-9]|[NSEW]{1,2} [0-9])(?=.*[^\W\d])(?:[\w .,&'#-]|(?<=[0-9])/(?=[0-9]))*", re.IGNORECASE)
-#: Usual street types (USPS Publication 28). ``migrations/reference/street_words.csv`` has the county's spellings.
-_STREET_TYPES = frozenset(
-    ["ALY", "AV", "AVE", "AVENUE", "BLVD", "BOULEVARD", "BND", "CIR", "CIRCLE", "COURT", "CSWY", "CAUSEWAY", "CT", "CV", "DR", "DRIVE", "GDNS", "GLN", "HWY", "HIGHWAY", "ISLE", "LN", "LANE", "LOOP", "MNR", "PARKWAY", "PKWY", "PL", "PLACE", "PLAZA", "PLZ", "PT", "RD", "ROAD", "ROW", "SQ", "SQUARE", "ST", "STREET", "TER", "TERR", "TERRACE", "TRAIL", "TRL", "WAY", "XING"]
+#: The usual street types (USPS Publication 28). ``migrations/reference/street_words.csv`` has the county's spellings.
+_STREET_TYPE = re.compile(
+    "ALY|AVE?|AVENUE|BLVD|BOULEVARD|BND|CIR|CIRCLE|COURT|CSWY|CAUSEWAY|CT|CV|DR|DRIVE|GDNS|GLN|HWY|HIGHWAY|ISLE|LN|LANE"
+    "|LOOP|MNR|PARKWAY|PKWY|PL|PLACE|PLAZA|PLZ|PT|RD|ROAD|ROW|SQ|SQUARE|ST|STREET|TERR?|TERRACE|TRAIL|TRL|WAY|XING"
 )
 #: The maximum number of words in a street address without a type, and of words after the type, such as a unit.
 _SHORT_ADDRESS, _WORDS_AFTER_TYPE = 4, 3
@@ -60,7 +61,7 @@ def street_address(row: Mapping[str, Any]) -> str:
 def _is_short(street: str) -> bool:
     """Return whether the text has no more words than a street address has, so that it cannot be a sentence."""
     words = [word.strip(".,") for word in street.upper().split()]
-    types = [at for at, word in enumerate(words, start=1) if word in _STREET_TYPES and at > 1]
+    types = [at for at, word in enumerate(words, start=1) if _STREET_TYPE.fullmatch(word) and at > 1]
     return len(words) <= _SHORT_ADDRESS or (bool(types) and len(words) - types[-1] <= _WORDS_AFTER_TYPE)
 
 
