@@ -70,7 +70,10 @@ def parcel_address(parcel: int) -> str:
 
 
 def load_history(connection: psycopg.Connection, parcels: int, documents: int) -> None:
-    """Insert ``parcels`` properties and ``documents`` documents recorded in the two years before the measured days."""
+    """Insert the given numbers of properties and of documents.
+
+    The documents are recorded in the two years before the measured days.
+    """
     with connection.transaction():
         connection.execute(
             "INSERT INTO properties"

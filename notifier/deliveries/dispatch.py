@@ -28,9 +28,9 @@ def dispatch(
 ) -> None:
     """Make one provider request for the deliveries in ``sent``, if they are still claimed, and record the outcome.
 
-    ``request`` returns the provider's id or raises a ProviderError. ``on_permanent_failure`` replaces the default
-    handling of a PermanentFailure, which fails every delivery. Raises OutcomeNotRecorded. Raises MissingSetting before
-    anything is sent or recorded.
+    ``request`` returns the provider's id or raises a ProviderError. By default, a PermanentFailure fails every delivery
+    in ``sent``. If ``on_permanent_failure`` is given, it is called instead. Raises OutcomeNotRecorded. Raises
+    MissingSetting before anything is sent or recorded.
     """
     ids = [one.delivery_id for one in sent]
     try:
