@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -174,23 +175,25 @@ def test_twenty_lookups_of_one_folio_make_one_call(county_api: CountyApi, system
     assert used(database) == 1
 
 
-def test_the_last_unit_is_spent_once(county_api: CountyApi, system: System, database: Database) -> None:
+def source_or_refusal(user: int, number: int) -> str:
+    """Look up one of many parcels. Returns the source, or the code if the day's units are used up."""
     import notifier
     from notifier import LookupFailed
 
+    try:
+        return str(notifier.lookup(f"{3_000_000_000_000 + number}", user)["source"])
+    except LookupFailed as error:
+        assert error.retry_after is not None and 0 < error.retry_after <= 25 * 3600
+        return error.code
+
+
+def test_the_last_unit_is_spent_once(county_api: CountyApi, system: System, database: Database) -> None:
     user = system.subscriber()
     database.connection.execute("INSERT INTO api_unit_budget VALUES (new_york_day(now()), 499, 500)")
 
-    def request_lookup(number: int) -> str:
-        try:
-            return str(notifier.lookup(f"{3_000_000_000_000 + number}", user)["source"])
-        except LookupFailed as error:
-            assert error.retry_after is not None and 0 < error.retry_after <= 25 * 3600
-            return error.code
-
     system.start_worker(QUEUE)
     with ThreadPoolExecutor(30) as pool:
-        ends = list(pool.map(request_lookup, range(30)))
+        ends = list(pool.map(partial(source_or_refusal, user), range(30)))
     assert sorted(ends) == ["api", *["unit_cap"] * 29]
     assert len(county_api.calls()) == 1
     assert used(database) == 500
@@ -202,21 +205,13 @@ def test_one_subscriber_cannot_use_the_days_units_of_the_others(
     county_api: CountyApi, system: System, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import notifier
-    from notifier import LookupFailed
 
     monkeypatch.setenv("MIAMI_DADE_DAILY_UNIT_CAP", "50")
     one, other = system.subscriber(tokens=0), system.subscriber(tokens=0)
 
-    def request_lookup(number: int) -> str:
-        try:
-            return str(notifier.lookup(f"{3_000_000_000_000 + number}", one)["source"])
-        except LookupFailed as error:
-            assert error.retry_after is not None and 0 < error.retry_after <= 25 * 3600
-            return error.code
-
     system.start_worker(QUEUE)
     with ThreadPoolExecutor(10) as pool:
-        ends = list(pool.map(request_lookup, range(50)))
+        ends = list(pool.map(partial(source_or_refusal, one), range(50)))
     assert sorted(ends) == [*["api"] * 25, *["subscriber_unit_cap"] * 25]
     assert notifier.lookup(FOLIO, other)["source"] == "api"
     assert used(database) == len(county_api.calls()) == 26
