@@ -39,7 +39,7 @@ def dispatch(
             if not lifecycle.keep(claim, ids):
                 return
             provider_id = request()
-    except OutcomeNotRecorded:
+    except (OutcomeNotRecorded, MissingSetting):
         raise
     except TooLate:
         lifecycle.release(claim, ids)
@@ -52,8 +52,6 @@ def dispatch(
         lifecycle.mark_unknown(claim, sent, error)
     except ProviderError as error:
         lifecycle.requeue(claim, ids, queue, error)
-    except MissingSetting:
-        raise
     except Exception as error:
         # The request may have gone out before our own code failed.
         lifecycle.mark_unknown(claim, sent, OutcomeUnknown(type(error).__name__, code="our_error"))
