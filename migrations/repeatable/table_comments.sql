@@ -235,3 +235,27 @@ COMMENT ON TABLE schema_repeatables IS
 COMMENT ON COLUMN schema_repeatables.pending_call IS
     'Statement that must still run because the file was applied, such as a recalculation of stored values. '
     'Null after the statement has run.';
+
+-- ── Operators' pages ───────────────────────────────────────────────────────────────────────────────────────────────
+
+COMMENT ON TABLE delivery_attempts IS
+    'Every claim of a delivery that has ended, with its outcome. An attempt in progress is in the delivery''s own row.';
+COMMENT ON COLUMN delivery_attempts.attempt IS
+    'Number of the attempt. A claim that was deferred does not count, so the next claim has the same number. '
+    'A replay starts again at 1.';
+COMMENT ON COLUMN delivery_attempts.outcome IS
+    'The delivery''s state after the attempt, or deferred if the attempt does not count.';
+COMMENT ON TABLE operator_actions IS
+    'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
+COMMENT ON COLUMN operator_actions.object_type IS
+    'What object_ids identifies: delivery, dead_letter, unmatched_record or subscriber. '
+    'For queue, the name of the queue is in parameters.';
+COMMENT ON COLUMN operator_actions.rows IS 'Number of rows that the operator chose.';
+COMMENT ON COLUMN operator_actions.done IS 'Number of chosen rows that have been worked on.';
+COMMENT ON COLUMN operator_actions.changed IS 'Number of rows that the action has changed.';
+COMMENT ON COLUMN operator_actions.refusals IS 'Reasons why rows were not changed, each with the number of these rows.';
+COMMENT ON TABLE lane_pauses IS 'Queues that an operator has paused. No worker claims deliveries of a paused queue.';
+COMMENT ON TABLE address_decisions IS
+    'Operators'' decisions about addresses that could not be matched: the right folio, or that no folio is right. '
+    'A decision applies to every later record with the same address, unit and ZIP code.';
+COMMENT ON TABLE ingestion_steps IS 'When each step of a run began and ended.';

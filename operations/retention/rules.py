@@ -64,6 +64,9 @@ RULES = (
         condition="d.finished_at IS NOT NULL"
         " AND NOT EXISTS (SELECT FROM token_entries e WHERE e.lookup_id = d.id AND e.entry = 'hold')",
     ),
+    Rule("delivery_attempts", "delivery_attempts", "ended_at"),
+    # Operators' reasons may name people.
+    Rule("operator_actions", "operator_actions", "created_at", days=730, condition="d.state <> 'running'"),
     Rule("queue_metrics", "queue_metrics", "recorded_at"),
     Rule("subscriber_units", "subscriber_unit_budget", "day", removal="delete_without_id"),
     Rule("dead_letters", "failed_jobs", "failed_at", condition="d.state <> 'open'"),
@@ -127,6 +130,7 @@ _SCHEMA = "state of the schema without personal data"
 
 #: Maps each table whose rows are kept to the reason for keeping them.
 KEPT = {
+    "address_decisions": "operators' decisions about addresses, which later runs follow",
     "ai_scripts": _APP,
     "alembic_version": _SCHEMA,
     "api_balance_levels": _STATE,
@@ -144,9 +148,11 @@ KEPT = {
     "event_meanings": _REFERENCE,
     "folios_to_refresh": _STATE,
     "ingestion_files": "says which archived object each run read; no personal data",
+    "ingestion_steps": "history of the runs; no personal data",
     "kind_breakers": _STATE,
     "land_uses": _REFERENCE,
     "lane_breakers": _STATE,
+    "lane_pauses": _STATE,
     "lane_status": _STATE,
     "lead_types": _REFERENCE,
     "leads": "the result that subscribers pay for; a closed lead can open again and then needs its contact",

@@ -19,7 +19,7 @@ from migrations.snapshot import take_snapshot
 from tests.migrations.conftest import MakeDatabase
 
 OLD_DATA = (Path(__file__).parent / "old_data.sql").read_text("utf-8")
-LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004"]
+LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004", "0008", "0010", "0012"]
 
 
 def make_landed(database_at: MakeDatabase, revision: str) -> str:
@@ -64,13 +64,14 @@ def test_a_database_at_any_revision_upgrades_to_the_newest_schema_and_keeps_its_
     new = postgres_server.url(leads_template)
     assert take_snapshot(url, with_bodies=True) == take_snapshot(new, with_bodies=True)
     assert {"users", "properties", "leads", "deliveries", "token_entries", "court_records", "lookups"} <= filled
-    for table in filled:
+    reference_tables = {path.stem for path in reference_files()}
+    for table in filled - reference_tables:
         columns = set(before[table][0])
         kept = restricted(after[table], columns)
         assert [row for row in restricted(before[table], columns) if row not in kept] == [], table
     with psycopg.connect(new) as connection:
         fresh = table_rows(connection)
-    for table in (path.stem for path in reference_files()):
+    for table in reference_tables:
         rows = [row for row in after[table] if row.get("is_reference", True)]
         assert restricted(rows, set(rows[0])) == restricted(fresh[table], set(rows[0])), table
 

@@ -1,0 +1,20 @@
+CREATE TABLE IF NOT EXISTS address_decisions (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    address_key text NOT NULL,
+    unit_key text,
+    zip text,
+    decision text NOT NULL CHECK (decision IN ('accepted', 'rejected')),
+    folio_number text,
+    decided_by text NOT NULL,
+    decided_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((decision = 'accepted') = (folio_number IS NOT NULL))
+);
+CREATE UNIQUE INDEX IF NOT EXISTS address_decisions_address ON address_decisions (address_key, unit_key, zip) NULLS NOT DISTINCT;
+
+CREATE TABLE IF NOT EXISTS ingestion_steps (
+    ingestion_id bigint NOT NULL REFERENCES data_ingestion_logs (id) ON DELETE CASCADE,
+    step text NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (ingestion_id, step)
+);

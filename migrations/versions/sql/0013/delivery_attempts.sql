@@ -1,0 +1,12 @@
+CREATE TABLE IF NOT EXISTS delivery_attempts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    delivery_id bigint NOT NULL,
+    -- squawk-ignore prefer-bigint-over-int
+    attempt integer NOT NULL,
+    started_at timestamptz,
+    ended_at timestamptz NOT NULL DEFAULT now(),
+    outcome text NOT NULL,
+    code text,
+    provider_id text
+);
+CREATE INDEX IF NOT EXISTS delivery_attempts_delivery ON delivery_attempts (delivery_id);

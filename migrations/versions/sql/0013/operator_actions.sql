@@ -1,0 +1,18 @@
+CREATE TABLE IF NOT EXISTS operator_actions (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    actor text NOT NULL,
+    action text NOT NULL,
+    object_type text NOT NULL,
+    object_ids bigint[] NOT NULL DEFAULT '{}',
+    rows bigint NOT NULL DEFAULT 0,
+    reason text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    parameters jsonb NOT NULL DEFAULT '{}',
+    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'stopped')),
+    done bigint NOT NULL DEFAULT 0,
+    changed bigint NOT NULL DEFAULT 0,
+    refusals jsonb NOT NULL DEFAULT '{}',
+    stopped_by text,
+    finished_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS operator_actions_running ON operator_actions (id) WHERE state = 'running';
