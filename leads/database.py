@@ -32,13 +32,16 @@ def connect(application_name: str, **options: Any) -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True, application_name=application_name, **KEEPALIVES, **options)
 
 
-def pool(application_name: str, *, max_size: int, statement_timeout_ms: int = 30_000) -> ConnectionPool:
+def pool(
+    application_name: str, *, max_size: int, statement_timeout_ms: int = 30_000, url: str | None = None
+) -> ConnectionPool:
     """Return an open pool of at most ``max_size`` autocommit connections, which connects when needed.
 
-    A borrower waits up to 10 s for a free connection; then the pool raises psycopg_pool.PoolTimeout.
+    ``url`` is the database's address (default: DATABASE_URL). A borrower waits up to 10 s for a free connection; then
+    the pool raises psycopg_pool.PoolTimeout.
     """
     return ConnectionPool(
-        settings.database_url.get_secret_value(),
+        url or settings.database_url.get_secret_value(),
         min_size=1,
         max_size=max_size,
         timeout=10,
