@@ -243,8 +243,16 @@ COMMENT ON TABLE delivery_attempts IS
 COMMENT ON COLUMN delivery_attempts.attempt IS
     'Number of the attempt. A claim that was deferred does not count, so the next claim has the same number. '
     'A replay starts again at 1.';
+COMMENT ON COLUMN delivery_attempts.due_at IS
+    'Time at which the attempt was due. Null if no worker claimed the delivery.';
+COMMENT ON COLUMN delivery_attempts.started_at IS
+    'Time of the claim, or of its last renewal. Null if a delivery was deferred without a claim.';
 COMMENT ON COLUMN delivery_attempts.outcome IS
-    'The delivery''s state after the attempt, or deferred if the attempt does not count.';
+    'The delivery''s state after the attempt, or deferred if the attempt does not count. '
+    'If the outcome becomes known later, the row is corrected. '
+    'After the provider has accepted the delivery, the outcome stays accepted, and delivery_events has what followed.';
+COMMENT ON COLUMN delivery_attempts.code IS 'Reason why the attempt did not end as accepted.';
+COMMENT ON INDEX delivery_attempts_ended IS 'Finds attempts that ended since the last row in queue_metrics.';
 COMMENT ON TABLE operator_actions IS
     'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
 COMMENT ON COLUMN operator_actions.object_type IS

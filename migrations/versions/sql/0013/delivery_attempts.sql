@@ -3,6 +3,7 @@ CREATE TABLE IF NOT EXISTS delivery_attempts (
     delivery_id bigint NOT NULL,
     -- squawk-ignore prefer-bigint-over-int
     attempt integer NOT NULL,
+    due_at timestamptz,
     started_at timestamptz,
     ended_at timestamptz NOT NULL DEFAULT now(),
     outcome text NOT NULL,
@@ -10,3 +11,4 @@ CREATE TABLE IF NOT EXISTS delivery_attempts (
     provider_id text
 );
 CREATE INDEX IF NOT EXISTS delivery_attempts_delivery ON delivery_attempts (delivery_id);
+CREATE INDEX IF NOT EXISTS delivery_attempts_ended ON delivery_attempts (ended_at);
