@@ -85,6 +85,11 @@ CREATE FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day 
 
 COMMENT ON FUNCTION api_rules(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns whether the API''s answer from the given day is newer than all files that mention the document. The county publishes a day''s file before that day begins.';
 
+CREATE FUNCTION attempt_outcome(state text, is_counted boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE;
+
+COMMENT ON FUNCTION attempt_outcome(state text, is_counted boolean) IS 'Returns the outcome of an attempt after which the delivery has the given state. What the provider reports after it has accepted a delivery is in delivery_events and does not change the outcome.';
+
 CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -145,6 +150,12 @@ CREATE FUNCTION common_address_key(address text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION common_address_key(address text) IS 'Returns the key of an address in the most common form, and null for other forms. This is ten times as fast as parse_address.';
+
+CREATE FUNCTION correct_attempt() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off';
+
+COMMENT ON FUNCTION correct_attempt() IS 'Corrects the outcome of a delivery''s last attempt when the outcome becomes known later. If several attempts could have been accepted, the last attempt whose outcome was unknown counts as accepted.';
 
 CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text
     LANGUAGE sql STABLE;
@@ -246,6 +257,12 @@ COMMENT ON TABLE land_uses IS 'Property types for the land uses in the parcel ro
 
 CREATE FUNCTION property_type(land_use text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE;
+
+CREATE FUNCTION record_attempts() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_nestloop TO 'off';
+
+COMMENT ON FUNCTION record_attempts() IS 'Records each attempt that has just ended. An inbound call that the web service answered counts as an attempt that nobody claimed.';
 
 CREATE PROCEDURE refresh_address_keys(IN batch_size integer DEFAULT 20000)
     LANGUAGE plpgsql;
@@ -989,6 +1006,7 @@ CREATE TABLE delivery_attempts (
     id bigint NOT NULL,
     delivery_id bigint NOT NULL,
     attempt integer NOT NULL,
+    due_at timestamp with time zone,
     started_at timestamp with time zone,
     ended_at timestamp with time zone DEFAULT now() NOT NULL,
     outcome text NOT NULL,
@@ -1000,7 +1018,13 @@ COMMENT ON TABLE delivery_attempts IS 'Every claim of a delivery that has ended,
 
 COMMENT ON COLUMN delivery_attempts.attempt IS 'Number of the attempt. A claim that was deferred does not count, so the next claim has the same number. A replay starts again at 1.';
 
-COMMENT ON COLUMN delivery_attempts.outcome IS 'The delivery''s state after the attempt, or deferred if the attempt does not count.';
+COMMENT ON COLUMN delivery_attempts.due_at IS 'Time at which the attempt was due. Null if no worker claimed the delivery.';
+
+COMMENT ON COLUMN delivery_attempts.started_at IS 'Time of the claim, or of its last renewal. Null if a delivery was deferred without a claim.';
+
+COMMENT ON COLUMN delivery_attempts.outcome IS 'The delivery''s state after the attempt, or deferred if the attempt does not count. If the outcome becomes known later, the row is corrected. After the provider has accepted the delivery, the outcome stays accepted, and delivery_events has what followed.';
+
+COMMENT ON COLUMN delivery_attempts.code IS 'Reason why the attempt did not end as accepted.';
 
 ALTER TABLE delivery_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME delivery_attempts_id_seq
@@ -1625,7 +1649,9 @@ CREATE TABLE queue_metrics (
     failed_count bigint DEFAULT 0 NOT NULL,
     dead_count bigint DEFAULT 0 NOT NULL,
     oldest_age_seconds numeric(12,1),
-    recorded_at timestamp with time zone DEFAULT now() NOT NULL
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    wait_p50_seconds numeric(12,3),
+    wait_p95_seconds numeric(12,3)
 );
 
 COMMENT ON COLUMN queue_metrics.completed_count IS 'Number of deliveries accepted by a provider plus the number of lookups answered since the previous row. For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
@@ -2279,6 +2305,10 @@ COMMENT ON INDEX deliveries_whole IS 'Finds rows that cleanup has not emptied ye
 
 CREATE INDEX delivery_attempts_delivery ON delivery_attempts USING btree (delivery_id);
 
+CREATE INDEX delivery_attempts_ended ON delivery_attempts USING btree (ended_at);
+
+COMMENT ON INDEX delivery_attempts_ended IS 'Finds attempts that ended since the last row in queue_metrics.';
+
 CREATE INDEX delivery_events_delivery ON delivery_events USING btree (delivery_id);
 
 CREATE INDEX delivery_events_new ON delivery_events USING btree (id) WHERE (applied_at IS NULL);
@@ -2353,6 +2383,10 @@ CREATE OR REPLACE VIEW token_balances AS
   GROUP BY u.id;
 
 CREATE TRIGGER call_consents_number BEFORE INSERT OR UPDATE OF phone_number ON call_consents FOR EACH ROW EXECUTE FUNCTION store_phone_number();
+
+CREATE TRIGGER deliveries_correct_attempt AFTER UPDATE OF state, provider_id ON deliveries FOR EACH ROW WHEN ((((old.state = ANY (ARRAY['accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text])) AND (new.provider_id IS NOT NULL) AND (new.provider_id IS DISTINCT FROM old.provider_id)) OR ((old.state <> ALL (ARRAY['sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text])) AND (new.state = ANY (ARRAY['accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text])) AND (new.attempts = old.attempts)) OR ((old.state = 'unknown'::text) AND (new.state <> ALL (ARRAY['unknown'::text, 'parked'::text])) AND (new.resends = old.resends) AND (new.replays = old.replays)))) EXECUTE FUNCTION correct_attempt();
+
+CREATE TRIGGER deliveries_record_attempts AFTER UPDATE ON deliveries REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION record_attempts();
 
 CREATE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW WHEN (((new.state <> ALL (ARRAY['queued'::text, 'sending'::text])) AND (new.params ? 'secret'::text))) EXECUTE FUNCTION wipe_secret();
 

@@ -1,4 +1,4 @@
-"""Keep what the operators' pages show and do: attempts, operators' actions, paused queues, decisions about addresses."""
+"""Add what operators' pages need: attempts, operators' actions, paused queues and decisions about addresses."""
 
 from __future__ import annotations
 

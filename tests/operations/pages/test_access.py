@@ -28,8 +28,6 @@ def routes() -> Iterator[tuple[str, str]]:
 
 DOCUMENTS = {(method, path) for method in METHODS for path in ("openapi.json", "docs", "redoc")}
 ROUTES = sorted({*routes(), *DOCUMENTS})
-    {*routes(), *((method, path) for method in METHODS for _, path in [("", "openapi.json"), ("", "docs")])}
-)
 
 
 def test_the_application_has_only_routes_that_check_access() -> None:

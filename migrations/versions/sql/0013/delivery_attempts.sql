@@ -12,3 +12,7 @@ CREATE TABLE IF NOT EXISTS delivery_attempts (
 );
 CREATE INDEX IF NOT EXISTS delivery_attempts_delivery ON delivery_attempts (delivery_id);
 CREATE INDEX IF NOT EXISTS delivery_attempts_ended ON delivery_attempts (ended_at);
+
+ALTER TABLE queue_metrics
+    ADD COLUMN IF NOT EXISTS wait_p50_seconds numeric(12, 3),
+    ADD COLUMN IF NOT EXISTS wait_p95_seconds numeric(12, 3);
