@@ -47,15 +47,20 @@ def write() -> Iterator[Connection]:
         yield connection  # type: ignore[misc]
 
 
+def text(name: str) -> str:
+    """Return the text of ``sql/<name>.sql``."""
+    return statement(f"operations/pages/{name}")
+
+
 def rows(connection: Connection, name: str, **parameters: Any) -> list[DictRow]:
     """Run ``sql/<name>.sql`` and return its rows as dicts."""
-    return connection.execute(statement(f"operations/pages/{name}"), parameters).fetchall()
+    return connection.execute(text(name), parameters).fetchall()
 
 
 def records(connection: Connection, record: type[T], name: str, **parameters: Any) -> list[T]:
     """Run ``sql/<name>.sql`` and return each row as a ``record``, whose fields are the statement's columns."""
     with connection.cursor(row_factory=class_row(record)) as cursor:
-        return cursor.execute(statement(f"operations/pages/{name}"), parameters).fetchall()
+        return cursor.execute(text(name), parameters).fetchall()
 
 
 def close() -> None:

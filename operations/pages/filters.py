@@ -16,3 +16,12 @@ def one_of(name: str, value: str | None, allowed: Collection[str], default: str)
     if value not in allowed:
         raise BadFilter(f"{name} must be one of: {', '.join(allowed)}.")
     return value
+
+
+def optional_id(name: str, value: str | None) -> int | None:
+    """Return an id from the address, or None if it is missing; raise BadFilter if it is no id."""
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
+        raise BadFilter(f"{name} must be a whole number.")
+    return int(value)

@@ -72,6 +72,9 @@
       } else say(message);
     }
   });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.target.closest("form[data-closes]")) dialog.close();
+  });
   document.addEventListener("operations:done", (event) => {
     if (dialog.open) dialog.close();
     selected.clear();
