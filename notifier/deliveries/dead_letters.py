@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notifier.core.db import records, transaction
+from psycopg.types.json import Jsonb
+
+from notifier.core.db import records, statement, transaction
 from notifier.core.settings import settings
+from notifier.deliveries.commits import Cursor
+
+REPLAYED = "replayed"
+COMMAND_LINE = "command line"
+NO_REASON = "no reason given"
 
 
 @dataclass(frozen=True)
@@ -54,20 +62,43 @@ def details(job_id: int) -> DeadLetterDetails | None:
     return found[0] if found else None
 
 
-def replay(job_ids: Sequence[int]) -> dict[int, str]:
+def replay(job_ids: Sequence[int], *, actor: str = COMMAND_LINE, reason: str = NO_REASON) -> dict[int, str]:
     """Requeue deliveries that became dead letters, with new token holds. The leader wakes their queues.
 
-    For each id, returns ``replayed`` or the reason why the replay was refused.
+    For each id, returns ``replayed`` or the reason why the replay was refused. Records the operator's action.
     """
     with transaction() as cursor:
         cursor.execute("SELECT * FROM replay_dead_letters(%s, %s)", (list(job_ids), settings.notifier_time_scale))
-        return {row["job_id"]: row["outcome"] for row in cursor.fetchall()}
+        outcomes = {row["job_id"]: row["outcome"] for row in cursor.fetchall()}
+        refusals = Counter(outcome for outcome in outcomes.values() if outcome != REPLAYED)
+        _record(cursor, "retry", list(outcomes), len(outcomes) - refusals.total(), refusals, actor, reason)
+    return outcomes
 
 
-def dismiss(job_ids: Sequence[int]) -> int:
-    """Close open dead letters without another attempt. Returns how many dead letters were open."""
+def dismiss(job_ids: Sequence[int], *, actor: str = COMMAND_LINE, reason: str = NO_REASON) -> int:
+    """Close open dead letters without another attempt. Returns how many dead letters were open.
+
+    Records the operator's action.
+    """
     with transaction() as cursor:
-        cursor.execute(
-            "UPDATE failed_jobs SET state = 'dismissed' WHERE id = ANY (%s) AND state = 'open'", (list(job_ids),)
-        )
-        return cursor.rowcount
+        cursor.execute("SELECT * FROM dismiss_dead_letters(%s)", (list(job_ids),))
+        refusals = Counter(row["refusal"] for row in cursor.fetchall())
+        dismissed = refusals.pop(None, 0)
+        _record(cursor, "dismiss", list(job_ids), dismissed, refusals, actor, reason)
+    return dismissed
+
+
+def _record(
+    cursor: Cursor, action: str, ids: list[int], changed: int, refusals: Counter[str], actor: str, reason: str
+) -> None:
+    cursor.execute(
+        statement("deliveries/record_operator_action"),
+        {
+            "actor": actor,
+            "action": action,
+            "ids": ids,
+            "reason": reason,
+            "changed": changed,
+            "refusals": Jsonb(refusals),
+        },
+    )

@@ -14,6 +14,7 @@ from notifier.core.settings import settings
 from notifier.deliveries import ledger_check, provider_events
 from notifier.deliveries.breakers import RESUMES
 from notifier.lookups import worker
+from notifier.maintenance.operator_actions import continue_operator_actions
 from notifier.maintenance.scheduler import Connection, PeriodicTask
 from notifier.maintenance.sweep import sweep
 from notifier.providers import twilio
@@ -133,6 +134,7 @@ PERIODIC_TASKS = (
     PeriodicTask("wake-due-queues", wake_due_queues),
     PeriodicTask("write-ledger-backlog", write_ledger_backlog),
     PeriodicTask("sweep-lookups", sweep_lookups),
+    PeriodicTask("continue-operator-actions", continue_operator_actions),
     PeriodicTask("refresh-after-merge", refresh_after_merge),
     PeriodicTask("reconcile-sms", reconcile_sms, 60, is_scaled=True),
     PeriodicTask("watch-sms-reports", watch_sms_reports, REPORTS_SECONDS, has_own_thread=True),

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS operator_actions (
     done bigint NOT NULL DEFAULT 0,
     changed bigint NOT NULL DEFAULT 0,
     refusals jsonb NOT NULL DEFAULT '{}',
+    request_key text UNIQUE,
     stopped_by text,
     finished_at timestamptz
 );
