@@ -90,6 +90,11 @@ CREATE FUNCTION attempt_outcome(state text, is_counted boolean) RETURNS text
 
 COMMENT ON FUNCTION attempt_outcome(state text, is_counted boolean) IS 'Returns the outcome of an attempt after which the delivery has the given state. What the provider reports after it has accepted a delivery is in delivery_events and does not change the outcome.';
 
+CREATE FUNCTION balance_before(subscriber bigint, moment timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION balance_before(subscriber bigint, moment timestamp with time zone) IS 'Returns a subscriber''s balance at a time, from the entries that came later.';
+
 CREATE FUNCTION lead_base_score(lead_type text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -110,6 +115,11 @@ COMMENT ON FUNCTION call_tokens(seconds integer) IS 'Returns the price of a call
 
 CREATE FUNCTION cancel_deliveries(delivery_ids bigint[], why text) RETURNS bigint
     LANGUAGE plpgsql;
+
+CREATE FUNCTION cancel_queued_deliveries(delivery_ids bigint[], why text) RETURNS TABLE(id bigint, refusal text)
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION cancel_queued_deliveries(delivery_ids bigint[], why text) IS 'Cancels queued deliveries and releases their token holds. Returns for each delivery the reason why it was not cancelled, or null.';
 
 CREATE TABLE oncall_alerts (
     id bigint NOT NULL,
@@ -151,21 +161,156 @@ CREATE FUNCTION common_address_key(address text) RETURNS text
 
 COMMENT ON FUNCTION common_address_key(address text) IS 'Returns the key of an address in the most common form, and null for other forms. This is ten times as fast as parse_address.';
 
+CREATE TABLE operator_actions (
+    id bigint NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    object_type text NOT NULL,
+    object_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    rows bigint DEFAULT 0 NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    state text DEFAULT 'running'::text NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    changed bigint DEFAULT 0 NOT NULL,
+    refusals jsonb DEFAULT '{}'::jsonb NOT NULL,
+    request_key text,
+    stopped_by text,
+    finished_at timestamp with time zone,
+    CONSTRAINT operator_actions_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'stopped'::text])))
+);
+
+COMMENT ON TABLE operator_actions IS 'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
+
+COMMENT ON COLUMN operator_actions.object_type IS 'What object_ids identifies: delivery, dead_letter, unmatched_record or subscriber. For queue, the name of the queue is in parameters.';
+
+COMMENT ON COLUMN operator_actions.rows IS 'Number of rows that the operator chose.';
+
+COMMENT ON COLUMN operator_actions.done IS 'Number of chosen rows that have been worked on.';
+
+COMMENT ON COLUMN operator_actions.changed IS 'Number of rows that the action has changed.';
+
+COMMENT ON COLUMN operator_actions.refusals IS 'Reasons why rows were not changed, each with the number of these rows.';
+
+COMMENT ON COLUMN operator_actions.request_key IS 'Key of the form that started the action, so that a form that is sent twice starts one action.';
+
+CREATE FUNCTION continue_operator_action(action_id bigint, batch integer, scale double precision DEFAULT 1) RETURNS operator_actions
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION continue_operator_action(action_id bigint, batch integer, scale double precision) IS 'Works on the next rows of a running action, in the caller''s transaction, and returns the action''s row. Does nothing if the action has ended or another process is working on it.';
+
 CREATE FUNCTION correct_attempt() RETURNS trigger
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off';
 
 COMMENT ON FUNCTION correct_attempt() IS 'Corrects the outcome of a delivery''s last attempt when the outcome becomes known later. If several attempts could have been accepted, the last attempt whose outcome was unknown counts as accepted.';
 
+CREATE FUNCTION defer_deliveries(delivery_ids bigint[], until timestamp with time zone, why text, scale double precision) RETURNS TABLE(id bigint, refusal text)
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION defer_deliveries(delivery_ids bigint[], until timestamp with time zone, why text, scale double precision) IS 'Makes queued deliveries due at a later time. Returns for each delivery the reason why it was not changed, or null.';
+
+CREATE FUNCTION delivery_code_meaning(code text, message text) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION delivery_code_meaning(code text, message text) IS 'Returns what an error code means, as the end of a sentence. For an unknown code, returns the stored message.';
+
 CREATE FUNCTION delivery_key(template text, subscriber bigint) RETURNS text
     LANGUAGE sql STABLE;
 
 COMMENT ON FUNCTION delivery_key(template text, subscriber bigint) IS 'Returns the dedupe key that a key template describes. The templates for trial reminders (trial:{days}) and low balances (low) are filled with values from the database. Any other template is already the key and is returned unchanged.';
 
+CREATE FUNCTION dismiss_dead_letters(job_ids bigint[]) RETURNS TABLE(id bigint, refusal text)
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION dismiss_dead_letters(job_ids bigint[]) IS 'Closes open dead letters without another attempt. Returns for each dead letter the reason why it was not closed, or null.';
+
 CREATE FUNCTION e164(phone text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION e164(phone text) IS 'Returns a phone number in E.164, or null if the text cannot be read as one phone number. The notifier''s Python function e164 accepts the same strings, and also checks the number''s length in its country.';
+
+CREATE TABLE deliveries (
+    id bigint NOT NULL,
+    channel text NOT NULL,
+    kind text NOT NULL,
+    subscriber_id bigint,
+    lead_id bigint,
+    dedupe_key text NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    provider_id text,
+    error_code text,
+    error_message text,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tokens integer DEFAULT 0 NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    recipient text,
+    sender text,
+    body text,
+    claim uuid,
+    claimed_at timestamp with time zone,
+    accepted_at timestamp with time zone,
+    check_at timestamp with time zone,
+    resends integer DEFAULT 0 NOT NULL,
+    replays integer DEFAULT 0 NOT NULL,
+    emptied_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text, 'failed'::text, 'unknown'::text, 'parked'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text])))
+);
+
+COMMENT ON TABLE deliveries IS 'Deliveries: one row for each e-mail, SMS or call. Workers read the deliveries from this table; a message in Redis only wakes a worker.';
+
+COMMENT ON COLUMN deliveries.attempts IS 'Number of requests that reached the provider, or may have reached it. A request that the provider throttled (status 429) does not count.';
+
+COMMENT ON COLUMN deliveries.not_before IS 'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
+
+COMMENT ON COLUMN deliveries.due_at IS 'Time at which the delivery was first due. The delivery''s age is counted from this time; retries do not change it.';
+
+COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted under "secret".';
+
+COMMENT ON COLUMN deliveries.priority IS 'Order among deliveries of the same kind. The delivery with the highest priority is sent first. The priority of a lead alert is the lead''s score.';
+
+COMMENT ON COLUMN deliveries.recipient IS 'Address to which the delivery was sent. This is personal data: cleanup empties this column, sender, body and params after the retention period.';
+
+COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
+
+COMMENT ON COLUMN deliveries.claim IS 'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
+
+COMMENT ON COLUMN deliveries.check_at IS 'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. For a call, this time is set when the call starts.';
+
+COMMENT ON COLUMN deliveries.resends IS 'Number of times that an e-mail was sent again because the first outcome was unknown. The number is 0 or 1.';
+
+COMMENT ON COLUMN deliveries.replays IS 'Number of times that operators have replayed the delivery. Each replay sets attempts to zero.';
+
+CREATE FUNCTION explain_accepted(d deliveries) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION explain_accepted(d deliveries) IS 'Returns what a provider has reported about a delivery that it accepted.';
+
+CREATE FUNCTION explain_delivery(id bigint) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION explain_delivery(id bigint) IS 'Returns why a delivery is where it is and what happens next, with times in New York; null for an unknown id.';
+
+CREATE FUNCTION explain_end(d deliveries) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION explain_end(d deliveries) IS 'Returns why a delivery was not sent.';
+
+CREATE FUNCTION explain_queued(d deliveries) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION explain_queued(d deliveries) IS 'Returns why a queued delivery waits, and when it is due and expires.';
+
+CREATE FUNCTION explain_unknown(d deliveries) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION explain_unknown(d deliveries) IS 'Returns why nobody knows the outcome of a delivery, and what the notifier does next.';
 
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -304,10 +449,25 @@ CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_
 
 COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. The caller must send the alert if the result''s column claimed is true, which happens at most once per hour.';
 
+CREATE FUNCTION retry_dead_letters(job_ids bigint[], scale double precision) RETURNS TABLE(id bigint, refusal text)
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION retry_dead_letters(job_ids bigint[], scale double precision) IS 'Replays dead letters. Returns for each dead letter the reason why it was not replayed, or null.';
+
+CREATE FUNCTION retry_deliveries(delivery_ids bigint[], scale double precision) RETURNS TABLE(id bigint, refusal text)
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION retry_deliveries(delivery_ids bigint[], scale double precision) IS 'Replays the open dead letters of deliveries. Returns for each delivery the reason why it was not queued again, or null.';
+
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) IS 'Returns the price in dollars: the consideration if there is one, and otherwise the price that the deed stamps imply ($0.60 per $100 in this county). Returns null for a nominal deed, and for ten trillion dollars or more.';
+
+CREATE FUNCTION send_deliveries_now(delivery_ids bigint[]) RETURNS TABLE(id bigint, refusal text)
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION send_deliveries_now(delivery_ids bigint[]) IS 'Makes queued deliveries due now. Workers still check consent, call windows, preferences and limits before they send. Returns for each delivery the reason why it was not changed, or null.';
 
 CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void
     LANGUAGE sql;
@@ -318,6 +478,21 @@ CREATE FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) RETURNS 
     LANGUAGE sql;
 
 COMMENT ON FUNCTION settle_tokens(delivery_ids bigint[], amounts integer[]) IS 'Settles the given amount of each delivery''s open token hold, at most the whole hold, and returns the rest to the balance.';
+
+CREATE FUNCTION spoken_time(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION spoken_time(moment timestamp with time zone) IS 'Returns a time in New York, such as 14:02, or Nov 26, 14:02 if it is on another day.';
+
+CREATE FUNCTION start_operator_action(actor text, action text, object_type text, object_ids bigint[], reason text, parameters jsonb DEFAULT '{}'::jsonb, request_key text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION start_operator_action(actor text, action text, object_type text, object_ids bigint[], reason text, parameters jsonb, request_key text) IS 'Records an operator''s action as running, and returns its id. If the request key was used before, returns the id of the action that it started. Raises invalid_parameter_value for an unknown action, a missing reason, or too many rows.';
+
+CREATE FUNCTION stop_operator_action(action_id bigint, actor text) RETURNS boolean
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION stop_operator_action(action_id bigint, actor text) IS 'Stops a running action after the batch that is being worked on. Returns false if the action has ended already.';
 
 CREATE FUNCTION store_api_records(asked_folio text, records jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -937,62 +1112,6 @@ ALTER TABLE data_ingestion_logs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDEN
     CACHE 1
 );
 
-CREATE TABLE deliveries (
-    id bigint NOT NULL,
-    channel text NOT NULL,
-    kind text NOT NULL,
-    subscriber_id bigint,
-    lead_id bigint,
-    dedupe_key text NOT NULL,
-    state text DEFAULT 'queued'::text NOT NULL,
-    attempts integer DEFAULT 0 NOT NULL,
-    not_before timestamp with time zone DEFAULT now() NOT NULL,
-    due_at timestamp with time zone DEFAULT now() NOT NULL,
-    provider_id text,
-    error_code text,
-    error_message text,
-    params jsonb DEFAULT '{}'::jsonb NOT NULL,
-    tokens integer DEFAULT 0 NOT NULL,
-    priority integer DEFAULT 0 NOT NULL,
-    recipient text,
-    sender text,
-    body text,
-    claim uuid,
-    claimed_at timestamp with time zone,
-    accepted_at timestamp with time zone,
-    check_at timestamp with time zone,
-    resends integer DEFAULT 0 NOT NULL,
-    replays integer DEFAULT 0 NOT NULL,
-    emptied_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text, 'failed'::text, 'unknown'::text, 'parked'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text])))
-);
-
-COMMENT ON TABLE deliveries IS 'Deliveries: one row for each e-mail, SMS or call. Workers read the deliveries from this table; a message in Redis only wakes a worker.';
-
-COMMENT ON COLUMN deliveries.attempts IS 'Number of requests that reached the provider, or may have reached it. A request that the provider throttled (status 429) does not count.';
-
-COMMENT ON COLUMN deliveries.not_before IS 'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
-
-COMMENT ON COLUMN deliveries.due_at IS 'Time at which the delivery was first due. The delivery''s age is counted from this time; retries do not change it.';
-
-COMMENT ON COLUMN deliveries.params IS 'The actor''s arguments by name, except the subscriber and the lead. A verification code is stored encrypted under "secret".';
-
-COMMENT ON COLUMN deliveries.priority IS 'Order among deliveries of the same kind. The delivery with the highest priority is sent first. The priority of a lead alert is the lead''s score.';
-
-COMMENT ON COLUMN deliveries.recipient IS 'Address to which the delivery was sent. This is personal data: cleanup empties this column, sender, body and params after the retention period.';
-
-COMMENT ON COLUMN deliveries.body IS 'Text of the SMS that was sent. A verification code is masked.';
-
-COMMENT ON COLUMN deliveries.claim IS 'Id of the claim under which a worker sends the delivery. Only the holder of this claim may finish the delivery.';
-
-COMMENT ON COLUMN deliveries.check_at IS 'Time at which to ask the provider about a parked SMS, or about a call whose end was not reported. For a call, this time is set when the call starts.';
-
-COMMENT ON COLUMN deliveries.resends IS 'Number of times that an e-mail was sent again because the first outcome was unknown. The number is 0 or 1.';
-
-COMMENT ON COLUMN deliveries.replays IS 'Number of times that operators have replayed the delivery. Each replay sets attempts to zero.';
-
 ALTER TABLE deliveries ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME deliveries_id_seq
     START WITH 1
@@ -1034,6 +1153,13 @@ ALTER TABLE delivery_attempts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE delivery_codes (
+    code text NOT NULL,
+    meaning text NOT NULL
+);
+
+COMMENT ON TABLE delivery_codes IS 'What the codes in deliveries.error_code mean, as the end of a sentence that begins with "because".';
 
 CREATE TABLE delivery_events (
     id bigint NOT NULL,
@@ -1516,37 +1642,6 @@ ALTER TABLE oncall_alerts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE operator_actions (
-    id bigint NOT NULL,
-    actor text NOT NULL,
-    action text NOT NULL,
-    object_type text NOT NULL,
-    object_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    rows bigint DEFAULT 0 NOT NULL,
-    reason text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
-    state text DEFAULT 'running'::text NOT NULL,
-    done bigint DEFAULT 0 NOT NULL,
-    changed bigint DEFAULT 0 NOT NULL,
-    refusals jsonb DEFAULT '{}'::jsonb NOT NULL,
-    stopped_by text,
-    finished_at timestamp with time zone,
-    CONSTRAINT operator_actions_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'stopped'::text])))
-);
-
-COMMENT ON TABLE operator_actions IS 'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
-
-COMMENT ON COLUMN operator_actions.object_type IS 'What object_ids identifies: delivery, dead_letter, unmatched_record or subscriber. For queue, the name of the queue is in parameters.';
-
-COMMENT ON COLUMN operator_actions.rows IS 'Number of rows that the operator chose.';
-
-COMMENT ON COLUMN operator_actions.done IS 'Number of chosen rows that have been worked on.';
-
-COMMENT ON COLUMN operator_actions.changed IS 'Number of rows that the action has changed.';
-
-COMMENT ON COLUMN operator_actions.refusals IS 'Reasons why rows were not changed, each with the number of these rows.';
 
 ALTER TABLE operator_actions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME operator_actions_id_seq
@@ -2121,6 +2216,9 @@ ALTER TABLE ONLY deliveries
 ALTER TABLE ONLY delivery_attempts
     ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY delivery_codes
+    ADD CONSTRAINT delivery_codes_pkey PRIMARY KEY (code);
+
 ALTER TABLE ONLY delivery_events
     ADD CONSTRAINT delivery_events_pkey PRIMARY KEY (id);
 
@@ -2204,6 +2302,9 @@ ALTER TABLE ONLY oncall_alerts
 
 ALTER TABLE ONLY operator_actions
     ADD CONSTRAINT operator_actions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY operator_actions
+    ADD CONSTRAINT operator_actions_request_key_key UNIQUE (request_key);
 
 ALTER TABLE ONLY party_versions
     ADD CONSTRAINT party_versions_pkey PRIMARY KEY (cfn_year, cfn_seq, group_id, party_key, business_date);

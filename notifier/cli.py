@@ -56,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="show the deliveries, workers and dead letters of each queue")
     status.set_defaults(run=_status)
 
+    explain = commands.add_parser("explain", help="say why a delivery is where it is, and what happens next")
+    explain.add_argument("id", type=int)
+    explain.set_defaults(run=_explain)
+
     letters = commands.add_parser("dead-letters", help="list, show, replay or dismiss dead letters")
     actions = letters.add_subparsers(title="actions", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list dead letters, newest first")
@@ -102,6 +106,16 @@ def _status(given: argparse.Namespace) -> int:
     idle = [status.queue_name for status in statuses if not status.workers]
     if idle:
         print(f"\nNo worker serves {', '.join(idle)}. Start one: dramatiq notifier")
+    return 0
+
+
+def _explain(given: argparse.Namespace) -> int:
+    with database.connect("explain") as connection:
+        row = connection.execute("SELECT explain_delivery(%s)", (given.id,)).fetchone()
+    if row is None or row[0] is None:
+        print(f"There is no delivery {given.id}.", file=sys.stderr)
+        return 1
+    print(row[0])
     return 0
 
 

@@ -253,6 +253,8 @@ COMMENT ON COLUMN delivery_attempts.outcome IS
     'After the provider has accepted the delivery, the outcome stays accepted, and delivery_events has what followed.';
 COMMENT ON COLUMN delivery_attempts.code IS 'Reason why the attempt did not end as accepted.';
 COMMENT ON INDEX delivery_attempts_ended IS 'Finds attempts that ended since the last row in queue_metrics.';
+COMMENT ON TABLE delivery_codes IS
+    'What the codes in deliveries.error_code mean, as the end of a sentence that begins with "because".';
 COMMENT ON TABLE operator_actions IS
     'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
 COMMENT ON COLUMN operator_actions.object_type IS

@@ -9,4 +9,10 @@ down_revision = "0012"
 
 
 def upgrade() -> None:
-    run_sql("0013/delivery_attempts", "0013/operator_actions", "0013/lane_pauses", "0013/address_decisions")
+    run_sql(
+        "0013/delivery_attempts",
+        "0013/delivery_codes",
+        "0013/operator_actions",
+        "0013/lane_pauses",
+        "0013/address_decisions",
+    )

@@ -90,6 +90,12 @@ def next_opening(number: str, moment: datetime) -> datetime | None:
     return None
 
 
+def opening_zone(number: str, opening: datetime) -> str | None:
+    """Return the time zone whose call window opens at ``opening``, or None if the number has no such zone."""
+    opens, _ = settings.call_window
+    return next((zone for zone in zones(number) if opening.astimezone(ZoneInfo(zone)).time() == opens), None)
+
+
 def _opening(zone: ZoneInfo, opens: time, closes: time, moment: datetime) -> datetime:
     local = moment.astimezone(zone)
     if opens <= local.time() < closes:

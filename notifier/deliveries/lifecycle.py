@@ -224,13 +224,19 @@ def release(claimed: Claim, ids: Sequence[int]) -> None:
 
 
 def defer(
-    claimed: Claim, ids: Sequence[int], code: str, *, until: datetime | None = None, pause: timedelta = timedelta(0)
+    claimed: Claim,
+    ids: Sequence[int],
+    code: str,
+    *,
+    until: datetime | None = None,
+    pause: timedelta = timedelta(0),
+    message: str | None = None,
 ) -> None:
-    """Requeue deliveries that are still ``sending``, with the reason ``code``.
+    """Requeue deliveries that are still ``sending``, with the reason ``code`` and an explanation in ``message``.
 
     The deliveries are due at ``until`` or after ``pause``, and no attempt is counted.
     """
-    _defer(claimed, ids, code, ["sending"], until, pause)
+    _defer(claimed, ids, code, ["sending"], until, pause, message)
 
 
 def _defer(
@@ -240,6 +246,7 @@ def _defer(
     from_states: list[str],
     until: datetime | None = None,
     pause: timedelta = timedelta(0),
+    message: str | None = None,
 ) -> None:
     parameters = {
         "claim": claimed.key,
@@ -247,6 +254,7 @@ def _defer(
         "from_states": from_states,
         "until": until,
         "pause": pause.total_seconds(),
+        "message": message,
     }
     commit_each(ids, lambda cursor, part: rows(cursor, "deliveries/defer", ids=list(part), **parameters))
 

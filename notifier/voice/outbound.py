@@ -13,7 +13,7 @@ from functools import partial
 
 from notifier.core import pricing
 from notifier.core.db import records, rows, transaction
-from notifier.core.phone_numbers import e164, is_allowed, next_opening, zones
+from notifier.core.phone_numbers import e164, is_allowed, next_opening, opening_zone, zones
 from notifier.core.queues import VOICE
 from notifier.core.settings import settings
 from notifier.core.states import State
@@ -46,12 +46,14 @@ class OutboundCall:
 class Objection:
     """The reason why a call must not start now.
 
-    If ``state`` is set, the call ends in this state. Otherwise, the call is deferred until the time in ``until``.
+    If ``state`` is set, the call ends in this state. Otherwise, the call is deferred until the time in ``until``, when
+    the call window opens in the time zone ``zone``.
     """
 
     code: str
     state: State | None = None
     until: datetime | None = None
+    zone: str | None = None
 
 
 def enqueue_calls(requests: Sequence[DeliveryRequest]) -> list[EnqueueResult]:
@@ -115,14 +117,16 @@ def objection(call: OutboundCall) -> Objection | None:
     opening = next_opening(number, call.as_of)
     if opening is None:
         return Objection("never_open", State.FAILED)
-    return None if opening == call.as_of else Objection("outside_call_window", until=opening)
+    if opening == call.as_of:
+        return None
+    return Objection("outside_call_window", until=opening, zone=opening_zone(number, opening))
 
 
 def _apply(claim: Claim, call: OutboundCall, found: Objection) -> None:
     if found.state is not None:
         lifecycle.end(claim, [call.id], found.state, found.code)
     elif found.until is not None:
-        lifecycle.defer(claim, [call.id], found.code, until=found.until)
+        lifecycle.defer(claim, [call.id], found.code, until=found.until, message=found.zone)
 
 
 def _start(claim: Claim, call: OutboundCall) -> None:

@@ -142,6 +142,7 @@ KEPT = {
     "cleanup_batches": "proof of what was archived and removed: ids and checksums",
     "court_files": _REFERENCE,
     "data_ingestion_logs": "history of the runs; no personal data",
+    "delivery_codes": _REFERENCE,
     "delivery_kinds": _REFERENCE,
     "document_types": _REFERENCE,
     "document_versions": _PUBLIC,
