@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import pwd
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple
 from typing import Any
 
@@ -14,8 +16,8 @@ import psycopg
 from leads import database
 from leads.settings import MissingSetting
 from notifier.core.queues import QUEUES
-from notifier.deliveries import dead_letters, ledger_check
-from notifier.deliveries.queue_status import queue_statuses
+from notifier.deliveries import dead_letters, ledger_check, pauses
+from notifier.deliveries.queue_status import QueueStatus, queue_statuses
 from notifier.maintenance import tasks
 from notifier.maintenance.sweep import sweep
 
@@ -28,6 +30,13 @@ REPLAY = """Try deliveries again, each with a new token hold. A dead letter can 
 
 The command refuses a delivery that the provider has accepted or that is too old, a verification code, an inbound call,
 and a delivery whose subscriber has too few tokens."""
+
+PAUSE = """Let no worker claim from a queue until you resume it.
+
+Requests that are in progress finish. Deliveries that wait too long expire, and lookups fail after half a minute.
+On-call is alerted after an hour."""
+
+RESUME = """Let workers claim from a paused queue again. The leader wakes them within about a second."""
 
 SWEEP = """Do once the work that the leader does every second: expire deliveries that are too old, park or resend
 deliveries whose outcome is unknown, and apply the events that providers have sent. Use this while no worker runs."""
@@ -59,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="say why a delivery is where it is, and what happens next")
     explain.add_argument("id", type=int)
     explain.set_defaults(run=_explain)
+    for name, run, text in (("pause", _pause, PAUSE), ("resume", _resume, RESUME)):
+        command = commands.add_parser(name, help=f"{name} a queue", description=text, formatter_class=raw)
+        command.add_argument("queue", choices=sorted(QUEUES))
+        command.add_argument("--reason", required=True, metavar="TEXT", help="kept in operator_actions with your name")
+        command.set_defaults(run=run)
 
     letters = commands.add_parser("dead-letters", help="list, show, replay or dismiss dead letters")
     actions = letters.add_subparsers(title="actions", required=True, metavar="ACTION")
@@ -79,9 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         "replay", help="try deliveries again, each with a new token hold", description=REPLAY, formatter_class=raw
     )
     replay.add_argument("ids", type=int, nargs="+", metavar="id")
+    replay.add_argument("--reason", default=dead_letters.NO_REASON, metavar="TEXT", help="kept in operator_actions")
     replay.set_defaults(run=_replay)
     dismiss = actions.add_parser("dismiss", help="close dead letters that need no further action")
     dismiss.add_argument("ids", type=int, nargs="+", metavar="id")
+    dismiss.add_argument("--reason", default=dead_letters.NO_REASON, metavar="TEXT", help="kept in operator_actions")
     dismiss.set_defaults(run=_dismiss)
 
     ledger = commands.add_parser("ledger", help="check the token ledger")
@@ -101,8 +117,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _status(given: argparse.Namespace) -> int:
     statuses = queue_statuses(QUEUES)
-    heads = ("queue", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker")
-    _table(heads, [[str(value if value is not None else "-") for value in astuple(status)] for status in statuses])
+    heads = (
+        *("queue", "due", "later", "sending", "unknown", "parked", "oldest s", "workers", "dead letters", "breaker"),
+        "pause",
+    )
+    values = [[*astuple(status)[: len(heads) - 1], _pause_of(status)] for status in statuses]
+    _table(heads, [[str(value if value is not None else "-") for value in line] for line in values])
     idle = [status.queue_name for status in statuses if not status.workers]
     if idle:
         print(f"\nNo worker serves {', '.join(idle)}. Start one: dramatiq notifier")
@@ -117,6 +137,40 @@ def _explain(given: argparse.Namespace) -> int:
         return 1
     print(row[0])
     return 0
+
+
+def _pause_of(status: QueueStatus) -> str:
+    """Return who paused the queue, since when and why, in one printable line. Returns "-" if it is not paused."""
+    if status.paused_at is None:
+        return "-"
+    text = f"{status.paused_by} since {status.paused_at:%Y-%m-%d %H:%M %Z}: {status.pause_reason}"
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _pause(given: argparse.Namespace) -> int:
+    return _change_pause(given, pauses.pause, "paused", "already paused")
+
+
+def _resume(given: argparse.Namespace) -> int:
+    return _change_pause(given, pauses.resume, "resumed", "not paused")
+
+
+def _change_pause(given: argparse.Namespace, change: Callable[..., bool], done: str, nothing: str) -> int:
+    try:
+        is_changed = change(given.queue, actor=_actor(), reason=given.reason)
+    except pauses.PauseRefused as error:
+        print(f"Refused: {error}.", file=sys.stderr)
+        return 1
+    print(f"{given.queue} is {done if is_changed else nothing}.")
+    return 0
+
+
+def _actor() -> str:
+    """Return the operating system's user as ``operator_actions.actor`` stores it, such as ``cli:ana``."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # a container may run as a user without a name
+        return f"cli:{os.getuid()}"
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -155,14 +209,14 @@ def _show(given: argparse.Namespace) -> int:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    outcomes = dead_letters.replay(given.ids)
+    outcomes = dead_letters.replay(given.ids, actor=_actor(), reason=given.reason)
     for job_id, outcome in outcomes.items():
         print(f"{job_id}: {outcome}" if outcome == "replayed" else f"{job_id}: refused: {outcome}")
     return 0 if set(outcomes.values()) == {"replayed"} else 1
 
 
 def _dismiss(given: argparse.Namespace) -> int:
-    dismissed = dead_letters.dismiss(given.ids)
+    dismissed = dead_letters.dismiss(given.ids, actor=_actor(), reason=given.reason)
     rest = "" if dismissed == len(given.ids) else " The other dead letters are not open."
     print(f"Dismissed {dismissed} of {len(given.ids)}.{rest}")
     return 0

@@ -266,7 +266,9 @@ COMMENT ON COLUMN operator_actions.changed IS 'Number of rows that the action ha
 COMMENT ON COLUMN operator_actions.refusals IS 'Reasons why rows were not changed, each with the number of these rows.';
 COMMENT ON COLUMN operator_actions.request_key IS
     'Key of the form that started the action, so that a form that is sent twice starts one action.';
-COMMENT ON TABLE lane_pauses IS 'Queues that an operator has paused. No worker claims deliveries of a paused queue.';
+COMMENT ON TABLE lane_pauses IS
+    'Queues that an operator has paused. No worker claims deliveries or lookups of a paused queue. '
+    'The functions pause_queue and resume_queue write this table.';
 COMMENT ON TABLE address_decisions IS
     'Operators'' decisions about addresses that could not be matched: the right folio, or that no folio is right. '
     'A decision applies to every later record with the same address, unit and ZIP code.';

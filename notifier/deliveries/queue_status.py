@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from notifier.core.db import records, transaction
 
@@ -14,7 +15,8 @@ class QueueStatus:
 
     ``oldest`` is the age (s) of the oldest due delivery. While the queue's breaker is open, ``breaker`` is the
     provider's error code. While only the breakers for individual kinds are open, ``breaker`` lists these kinds with
-    their error codes.
+    their error codes. ``paused_by``, ``paused_at`` and ``pause_reason`` are None unless an operator has paused the
+    queue.
     """
 
     queue_name: str
@@ -27,6 +29,9 @@ class QueueStatus:
     workers: int
     dead: int
     breaker: str | None
+    paused_by: str | None
+    paused_at: datetime | None
+    pause_reason: str | None
 
 
 def queue_statuses(queues: Iterable[str]) -> list[QueueStatus]:

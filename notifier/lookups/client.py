@@ -40,6 +40,8 @@ CALLS_SECONDS = 16
 LOOK_AGAIN_SECONDS = 2.0
 #: The error codes of lookups that failed because no unit was left for the day.
 UNIT_CAPS = frozenset({"unit_cap", "subscriber_unit_cap"})
+#: The error code of a lookup that waited in a paused queue until it was too old. No call was made for this lookup.
+PAUSED = "queue_paused"
 
 PROPERTY_FIELDS = (
     *("id", "folio_number", "address", "unit", "city", "zip", "owner_name", "last_sale_date", "last_sale_price"),

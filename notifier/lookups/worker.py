@@ -214,10 +214,16 @@ def _alert_on_balance(crossed: list[DictRow], balance: int | None) -> None:
 
 
 def sweep(cursor: psycopg.Cursor[DictRow]) -> None:
-    """Resend lookup messages that were lost. If no worker claimed a lookup in time, mark it as failed."""
+    """Resend lookup messages that were lost. If no worker claimed a lookup in time, mark it as failed.
+
+    No call was made for a lookup that waited in a paused queue until it was too old. It fails with its own code.
+    """
     for row in rows(cursor, "lookups/sweep_lookups", retries=len(RETRY_DELAYS)):
         if row["is_due"]:
             client.wake(row["folio_number"], row["subscriber_id"], row["id"])
         else:
-            end = _end(row["id"], "failed", code="too_old", message="no worker answered it in time")
+            if row["is_paused"]:
+                end = _end(row["id"], "failed", code=client.PAUSED, message="an operator has paused property lookups")
+            else:
+                end = _end(row["id"], "failed", code="too_old", message="no worker answered it in time")
             rows(cursor, "lookups/finish_lookup", **end)

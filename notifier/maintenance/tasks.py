@@ -23,6 +23,7 @@ log = get_logger(__name__)
 
 PARKED_ALERT_SECONDS = 10.0
 REPORTS_SECONDS = 10.0
+PAUSES_SECONDS = 10.0
 #: The number of SMS messages that must end with the same sender error before the queue stops.
 FAILED_REPORTS = 5
 REPORTS_CAUSE = "undelivered SMS"
@@ -128,6 +129,32 @@ def watch_sms_reports(connection: Connection) -> None:
         )
 
 
+def alert_on_pauses(connection: Connection) -> None:
+    """Alert on-call about each queue that has been paused for longer than an hour, and report when it is resumed.
+
+    The alert does not quote the operator's name and reason, because an alert contains no personal data.
+    """
+    causes = {name: f"paused queue {name}" for name in QUEUES}
+    parameters = {"queues": list(causes), "causes": list(causes.values()), "scale": settings.notifier_time_scale}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = rows(cursor, "maintenance/long_pauses", **parameters)
+    for row in found:
+        name, since = row["queue_name"], row["paused_at"]
+        if since is None:
+            recovered(f"The queue {name} is no longer paused.", cause=causes[name], connection=connection)
+            continue
+        alert(
+            "warning",
+            f"The queue {name} is paused",
+            f"An operator paused it at {since:%Y-%m-%d %H:%M %Z}. {row['waiting']} deliveries or lookups wait. "
+            "Those that wait too long expire.",
+            f"`python -m notifier status` says who paused it and why. To go on, run `python -m notifier resume {name} "
+            "--reason TEXT`.",
+            cause=causes[name],
+            connection=connection,
+        )
+
+
 PERIODIC_TASKS = (
     PeriodicTask("sweep", sweep),
     PeriodicTask("apply-events", apply_events),
@@ -139,6 +166,7 @@ PERIODIC_TASKS = (
     PeriodicTask("reconcile-sms", reconcile_sms, 60, is_scaled=True),
     PeriodicTask("watch-sms-reports", watch_sms_reports, REPORTS_SECONDS, has_own_thread=True),
     PeriodicTask("alert-on-parked", alert_on_parked, PARKED_ALERT_SECONDS, has_own_thread=True),
+    PeriodicTask("alert-on-pauses", alert_on_pauses, PAUSES_SECONDS, has_own_thread=True),
     PeriodicTask("recover-dead-letters", recover_dead_letters, 30, has_own_thread=True),
     PeriodicTask("check-ledger", ledger_check.watch, 3600, has_own_thread=True),
 )

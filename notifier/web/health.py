@@ -31,17 +31,25 @@ TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class NotifierHealth:
-    """The health of the workers: whether there is a leader, and which queues have a recent heartbeat."""
+    """The health of the workers: whether there is a leader, and which queues have a recent heartbeat.
+
+    ``paused`` lists the queues that an operator has paused.
+    """
 
     has_leader: bool
     queues: list[str]
+    paused: list[str]
 
 
 @router.get("/health")
 async def health() -> JSONResponse:
-    """Respond with 200 if every part is up, and with 503 otherwise. The body says which parts are up."""
+    """Respond with 200 if every part is up, and with 503 otherwise. The body says which parts are up.
+
+    The body also says which queues are paused. A paused queue is no fault.
+    """
     parts = await _shared_parts()
-    healthy = all(all(part.values()) if isinstance(part, dict) else part for part in parts.values())
+    needed = [part for name, part in parts.items() if name != "paused"]
+    healthy = all(all(part.values()) if isinstance(part, dict) else part for part in needed)
     body = {"status": "ok" if healthy else "unavailable", **parts}
     return JSONResponse(body, 200 if healthy else 503, {"Cache-Control": "no-store"})
 
@@ -60,10 +68,12 @@ def _database() -> dict[str, bool | Mapping[str, bool]]:
             parameters = {"leader_lock": LEADER_LOCK, "seconds": HEARTBEAT_SECONDS}
             (found,) = records(cursor, NotifierHealth, "web/health", **parameters)
         heartbeats = {name: name in found.queues for name in QUEUES}
-        return {"database": True, "sweeper": found.has_leader, "lanes": heartbeats}
+        paused = {name: name in found.paused for name in QUEUES}
+        return {"database": True, "sweeper": found.has_leader, "lanes": heartbeats, "paused": paused}
     except Exception as error:
         log.warning("database_away", error=type(error).__name__)
-        return {"database": False, "sweeper": False, "lanes": dict.fromkeys(QUEUES, False)}
+        nothing = dict.fromkeys(QUEUES, False)
+        return {"database": False, "sweeper": False, "lanes": nothing, "paused": nothing}
 
 
 def _redis() -> bool:

@@ -2,7 +2,7 @@
 
 The status is 200 with an answer, 202 with ``status_url`` if the lookup is still pending, 402 if the balance is too low,
 404 for an unknown lookup, 422 for a malformed folio or unknown subscriber, 429 with Retry-After if the day's units are
-used up, and 502 if the lookup fails.
+used up, 503 if an operator has paused lookups, and 502 if the lookup fails.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATH = "/api/properties/lookup"
 router = APIRouter(prefix=PATH, dependencies=[ONLY_THE_APP])
 
 #: The HTTP status for each failure that the county's API did not cause. Other failures have status 502.
-STATUSES = {**dict.fromkeys(client.UNIT_CAPS, 429), "insufficient_tokens": 402}
+STATUSES = {**dict.fromkeys(client.UNIT_CAPS, 429), "insufficient_tokens": 402, client.PAUSED: 503}
 
 
 class LookupQuery(BaseModel):

@@ -50,6 +50,7 @@ METRICS: dict[str, tuple[str, Sequence[str]]] = {
         "1 if the queue's breaker is open: its provider refuses every request or asks for a pause",
         ("queue",),
     ),
+    "notifier_queue_paused": ("1 if an operator has paused the queue", ("queue",)),
     "notifier_kind_breaker_open": ("1 if the breaker of a delivery kind is open", ("kind",)),
     "notifier_unknown": ("Deliveries whose outcome is unknown", ()),
     "notifier_parked": ("Deliveries that wait for an operator", ()),

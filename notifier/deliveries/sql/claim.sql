@@ -1,11 +1,12 @@
 -- Claim due deliveries of one kind, by priority and age. Delivery kinds that a person is waiting for come first. While
--- the queue's breaker or the kind's breaker is open, claim only one delivery, as a trial, in each trial interval. An
--- e-mail that is sent again is claimed alone, because another e-mail in its previous batch may have made the outcome
--- unknown. Rows that another transaction has locked are skipped.
+-- the queue's breaker or the kind's breaker is open, claim only one delivery, as a trial, in each trial interval. While
+-- the queue is paused, claim nothing. An e-mail that is sent again is claimed alone, because another e-mail in its
+-- previous batch may have made the outcome unknown. Rows that another transaction has locked are skipped.
 WITH first AS MATERIALIZED (
     SELECT d.id, d.kind, d.resends
     FROM (SELECT kind, claim_order FROM delivery_kinds
           WHERE kind = ANY (%(kinds)s)
+            AND NOT EXISTS (SELECT FROM lane_pauses WHERE queue_name = %(queue)s)
             AND NOT EXISTS (SELECT FROM kind_breakers b WHERE b.kind = delivery_kinds.kind AND b.next_trial_at > now())
           ORDER BY claim_order, kind) k
     CROSS JOIN LATERAL (

@@ -2,12 +2,13 @@
 -- day's cap and the setting differ, the lower value applies. Concurrent claims wait for the locks on the subscriber's
 -- row and on the day's row, and then see how many units remain. If another claim takes the day's last unit at the same
 -- moment, the subscriber's row counts one unit too many. The extra unit has no effect, because no units are left for
--- anybody that day.
+-- anybody that day. While the queue is paused, nothing is claimed.
 WITH target AS MATERIALIZED (
     -- Accept a lookup up to 250 ms before it is due, because the worker's clock decides when a delayed message is due
     -- and may run ahead of the database's clock.
     SELECT l.id, l.folio_number, l.subscriber_id, l.created_at, l.expires_at FROM lookups l
     WHERE l.id = %(id)s AND l.state = 'queued' AND l.not_before <= now() + interval '250 milliseconds'
+      AND NOT EXISTS (SELECT FROM lane_pauses WHERE queue_name = 'api-property-lookup')
     FOR UPDATE
 ), known AS (
     -- If another lookup of the same folio finished while request_lookup inserted this row, use that lookup's answer.

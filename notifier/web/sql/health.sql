@@ -1,4 +1,5 @@
--- Return whether a worker process is the leader (holds the leader's lock), and which queues have a recent heartbeat.
+-- Return whether a worker process is the leader (holds the leader's lock), which queues have a recent heartbeat, and
+-- which queues are paused.
 SELECT EXISTS (
            SELECT FROM pg_locks l
            WHERE l.locktype = 'advisory' AND l.granted
@@ -9,4 +10,5 @@ SELECT EXISTS (
        ARRAY (
            SELECT DISTINCT s.queue_name FROM lane_status s
            WHERE s.heartbeat_at > now() - make_interval(secs => %(seconds)s)
-       ) AS queues
+       ) AS queues,
+       ARRAY (SELECT queue_name FROM lane_pauses) AS paused

@@ -67,6 +67,10 @@ SELECT 'notifier_breaker_open', ARRAY[q.queue_name], count(b.queue_name)
 FROM queues q LEFT JOIN lane_breakers b ON b.queue_name = q.queue_name
 GROUP BY q.queue_name
 UNION ALL
+SELECT 'notifier_queue_paused', ARRAY[q.queue_name], count(p.queue_name)
+FROM queues q LEFT JOIN lane_pauses p ON p.queue_name = q.queue_name
+GROUP BY q.queue_name
+UNION ALL
 SELECT 'notifier_kind_breaker_open', ARRAY[kind], 1 FROM kind_breakers
 UNION ALL
 SELECT 'notifier_unknown', '{}', count(*) FROM unfinished WHERE state = 'unknown'

@@ -26,8 +26,18 @@ def test_all_parts_up_is_a_200(web: httpx.Client, database: Database) -> None:
         "database": True,
         "sweeper": True,
         "lanes": dict.fromkeys(QUEUES, True),
+        "paused": dict.fromkeys(QUEUES, False),
         "redis": True,
     }
+
+
+def test_a_paused_queue_is_named_and_is_no_fault(web: httpx.Client, database: Database) -> None:
+    all_parts(database)
+    database.connection.execute("SELECT pause_queue('sms-notifications', 'cli:pat', 'maintenance')")
+    answer = web.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert [name for name, is_paused in answer.json()["paused"].items() if is_paused] == ["sms-notifications"]
+    assert "maintenance" not in answer.text and "pat" not in answer.text
 
 
 def test_a_queue_without_a_heartbeat_is_named(web: httpx.Client, database: Database) -> None:

@@ -123,6 +123,18 @@ def test_a_failure_of_the_county_is_a_502(county_api: CountyApi, app: httpx.Clie
     assert (response.status_code, response.json()["code"]) == (502, "county_failed")
 
 
+def test_a_pause_is_a_202_and_then_a_503(county_api: CountyApi, app: httpx.Client) -> None:
+    county_api.system.rows("SELECT pause_queue(%s, 'cli:pat', 'maintenance')", LANE)
+    county_api.system.start_worker(LANE)
+    response = request_lookup(app, county_api.system.subscriber(), timeout=0.1)
+    assert response.status_code == 202
+    county_api.system.rows("UPDATE lookups SET expires_at = now() RETURNING id")
+    place = response.json()["status_url"]
+    county_api.system.wait_until(lambda: app.get(place).status_code != 202, "the lookup to fail")
+    assert (app.get(place).status_code, app.get(place).json()["code"]) == (503, "queue_paused")
+    assert county_api.calls() == []
+
+
 def test_a_small_balance_is_a_402(
     county_api: CountyApi, app: httpx.Client, settings_of_web: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def test_an_empty_system_has_every_metric(web: httpx.Client, system: System) -> 
     for queue in QUEUES:
         assert found[("notifier_queue_due", queue)] == 0
         assert found[("notifier_lane_processes", queue)] == 0
+        assert found[("notifier_queue_paused", queue)] == 0
 
 
 def test_deliveries_waits_and_problems_are_counted(web: httpx.Client, system: System) -> None:
@@ -101,6 +102,12 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_due_delivery(web: httpx.Client
     assert found[("notifier_lookup_seconds", "0.5")] >= 3
     assert found[("notifier_queue_due", "sms-notifications")] == 1
     assert 90 <= found[("notifier_queue_oldest_age_seconds", "sms-notifications")] < 150
+
+
+def test_a_paused_queue_is_a_one(web: httpx.Client, system: System) -> None:
+    system.rows("SELECT pause_queue('voice-assistant', 'cli:pat', 'maintenance')")
+    found = measured(web)
+    assert [queue for queue in QUEUES if found[("notifier_queue_paused", queue)]] == ["voice-assistant"]
 
 
 def test_a_ledger_that_does_not_add_up_is_visible(web: httpx.Client, system: System) -> None:

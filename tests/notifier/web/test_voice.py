@@ -73,6 +73,12 @@ def incoming(twilio: Twilio, sid: str = "CAin", **fields: str) -> requests.Respo
     return twilio.post("/twilio/voice/inbound", {"CallSid": sid, "From": NUMBER, "To": OWN_NUMBER, **fields})
 
 
+def test_an_inbound_call_is_answered_while_the_queue_is_paused(twilio: Twilio, subscriber: int, system: System) -> None:
+    system.rows("SELECT pause_queue('voice-assistant', 'cli:pat', 'maintenance')")
+    assert said(incoming(twilio))[-1] == ("Say", SCRIPT["greeting_message"])
+    assert system.states() == {"accepted": 1}
+
+
 @pytest.mark.parametrize("answered_by", ["human", "unknown", ""])
 def test_a_person_hears_the_greeting_and_can_answer(
     twilio: Twilio, order: dict[str, str], system: System, answered_by: str
