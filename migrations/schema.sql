@@ -121,6 +121,11 @@ CREATE FUNCTION cancel_queued_deliveries(delivery_ids bigint[], why text) RETURN
 
 COMMENT ON FUNCTION cancel_queued_deliveries(delivery_ids bigint[], why text) IS 'Cancels queued deliveries and releases their token holds. Returns for each delivery the reason why it was not cancelled, or null.';
 
+CREATE FUNCTION check_pause(queue text, actor text, reason text) RETURNS void
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION check_pause(queue text, actor text, reason text) IS 'Raises invalid_parameter_value if the queue does not exist or cannot be paused, or if the actor or reason is blank.';
+
 CREATE TABLE oncall_alerts (
     id bigint NOT NULL,
     fingerprint text NOT NULL,
@@ -369,6 +374,11 @@ CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day
 
 COMMENT ON FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) IS 'Returns a document''s parties according to the files up to the given business date.';
 
+CREATE FUNCTION pause_queue(queue text, actor text, reason text) RETURNS boolean
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION pause_queue(queue text, actor text, reason text) IS 'Pauses a queue, so that no worker claims its deliveries or lookups, and records the action in operator_actions. Returns false and changes nothing if the queue is already paused.';
+
 CREATE FUNCTION phone_key(phone text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -409,6 +419,9 @@ CREATE FUNCTION record_attempts() RETURNS trigger
 
 COMMENT ON FUNCTION record_attempts() IS 'Records each attempt that has just ended. An inbound call that the web service answered counts as an attempt that nobody claimed.';
 
+CREATE FUNCTION record_pause_action(action text, queue text, actor text, reason text) RETURNS void
+    LANGUAGE sql;
+
 CREATE PROCEDURE refresh_address_keys(IN batch_size integer DEFAULT 20000)
     LANGUAGE plpgsql;
 
@@ -448,6 +461,11 @@ CREATE FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_
     LANGUAGE sql;
 
 COMMENT ON FUNCTION report_alert(alert_fingerprint text, alert_severity text, alert_subject text, alert_message text, alert_affects text[]) IS 'Records a report of an alert. The caller must send the alert if the result''s column claimed is true, which happens at most once per hour.';
+
+CREATE FUNCTION resume_queue(queue text, actor text, reason text) RETURNS boolean
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION resume_queue(queue text, actor text, reason text) IS 'Resumes a paused queue and records the action in operator_actions. The leader wakes the queue''s workers within about a second. Returns false if the queue is not paused.';
 
 CREATE FUNCTION retry_dead_letters(job_ids bigint[], scale double precision) RETURNS TABLE(id bigint, refusal text)
     LANGUAGE sql;
@@ -1511,7 +1529,7 @@ CREATE TABLE lane_pauses (
     paused_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE lane_pauses IS 'Queues that an operator has paused. No worker claims deliveries of a paused queue.';
+COMMENT ON TABLE lane_pauses IS 'Queues that an operator has paused. No worker claims deliveries or lookups of a paused queue. The functions pause_queue and resume_queue write this table.';
 
 CREATE TABLE lane_status (
     process_id text NOT NULL,
