@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,17 +22,25 @@ OTHERS = {
     "date": [None, "infinity", "-infinity", "0001-01-01", "9999-12-31"],
 }
 
+#: Functions for operators, which refuse wrong input with invalid_parameter_value.
+REFUSING = ["check_pause", "pause_queue", "resume_queue", "start_operator_action"]
+
 Function = tuple[str, list[str]]
 
 
-def functions_of_text(connection: psycopg.Connection) -> list[Function]:
-    """Find this project's functions that have a text argument; return each function's name and argument types."""
+def functions_of_text(connection: psycopg.Connection, *, refusing: bool = False) -> list[Function]:
+    """Find this project's functions that have a text argument; return each function's name and argument types.
+
+    Returns either the functions in REFUSING or all others.
+    """
     return connection.execute(
         "SELECT p.proname, array_agg(format_type(a.type, NULL) ORDER BY a.place)"
         " FROM pg_proc p CROSS JOIN unnest(p.proargtypes) WITH ORDINALITY AS a (type, place)"
         " WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f'"
         " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
-        " GROUP BY p.oid, p.proname HAVING bool_or(a.type = 'text'::regtype) ORDER BY 1"
+        " AND (p.proname = ANY (%s)) = %s"
+        " GROUP BY p.oid, p.proname HAVING bool_or(a.type = 'text'::regtype) ORDER BY 1",
+        (REFUSING, refusing),
     ).fetchall()
 
 
@@ -83,6 +93,16 @@ def all_faults(connection: psycopg.Connection, texts: list[str]) -> list[str]:
 def test_no_function_raises_for_a_hostile_text(database: Database) -> None:
     assert len(functions_of_text(database.connection)) > 15
     assert all_faults(database.connection, HOSTILE_TEXTS) == []
+
+
+def test_a_function_for_operators_only_refuses_a_hostile_text(database: Database) -> None:
+    found = functions_of_text(database.connection, refusing=True)
+    assert [name for name, _ in found] == REFUSING
+    for function in found:
+        for text in HOSTILE_TEXTS:
+            for place in (place for place, type_ in enumerate(function[1]) if type_ == "text"):
+                with contextlib.suppress(psycopg.errors.InvalidParameterValue):
+                    call(database.connection, function, place, [text])
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
