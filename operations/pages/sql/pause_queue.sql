@@ -1,0 +1,1 @@
+SELECT pause_queue(%(queue)s, %(actor)s, %(reason)s) AS changed

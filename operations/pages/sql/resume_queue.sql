@@ -1,0 +1,1 @@
+SELECT resume_queue(%(queue)s, %(actor)s, %(reason)s) AS changed

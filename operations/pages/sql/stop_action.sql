@@ -1,0 +1,1 @@
+SELECT stop_operator_action(%(id)s, %(actor)s) AS is_stopped
