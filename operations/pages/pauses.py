@@ -48,11 +48,10 @@ def resume(queue: str, user: User, reason: Annotated[str, Form()] = "") -> Respo
 def _change(name: str, queue: str, actor: str, reason: Reason) -> bool:
     try:
         with database.write() as connection:
-            return bool(
-                database.rows(connection, name, queue=_known(queue), actor=actor, reason=str(reason))[0]["changed"]
-            )
+            found = database.rows(connection, name, queue=_known(queue), actor=actor, reason=str(reason))
     except psycopg.errors.InvalidParameterValue as error:
         raise HTTPException(409, f"Refused: {error.diag.message_primary}.") from error
+    return bool(found[0]["changed"])
 
 
 def _known(queue: str) -> str:
