@@ -72,6 +72,7 @@ def open_run(connection: psycopg.Connection, feed: Feed, run_id: str, day: date)
         assert row is not None
         if row[1]:
             connection.execute("DELETE FROM ingestion_files WHERE ingestion_id = %s", (row[0],))
+            connection.execute("DELETE FROM ingestion_steps WHERE ingestion_id = %s", (row[0],))
     _drop_finished_staging(connection)
     return Run(feed, int(row[0]), day)
 

@@ -178,8 +178,10 @@ def wait_for_files(run: RunKey) -> PokeReturnValue:
     from county.archive import open_archive
     from county.fetch import files_to_fetch
     from county.ftp import CountyFtp
+    from county.steps import end_step, start_step
 
-    with step_of(run) as (connection, current), closing(CountyFtp()) as server:
+    with run_of(run) as (connection, current), closing(CountyFtp()) as server:
+        start_step(connection, current.ingestion_id, "wait_for_files", resume=True)
         archive = open_archive(settings.archive_url)
         try:
             files = files_to_fetch(_request(current), server, archive, now=now())
@@ -189,6 +191,7 @@ def wait_for_files(run: RunKey) -> PokeReturnValue:
         if files is None:
             return PokeReturnValue(is_done=False)
         runs.warn_of_missing(connection, current, files)
+        end_step(connection, current.ingestion_id, "wait_for_files")
     return PokeReturnValue(is_done=True, xcom_value=[file.name for file in files])
 
 
@@ -205,7 +208,7 @@ def fetch(run: RunKey, file: str) -> dict[str, Any]:
     from county.fetch import fetch_file
     from county.ftp import CountyFtp
 
-    with step_of(run) as (connection, current), closing(CountyFtp()) as server:
+    with step_of(run, f"fetch {file}") as (connection, current), closing(CountyFtp()) as server:
         archive = open_archive(settings.archive_url)
         try:
             fetched = fetch_file(_request(current), current.feed.file(file), server, archive, now=now())
@@ -226,7 +229,7 @@ def stage(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
     from county.staging import stage_file
     from county.zips import open_lines
 
-    with step_of(run) as (connection, current):
+    with step_of(run, f"stage {file['file']}") as (connection, current):
         feed_file = current.feed.file(file["file"])
         archive = open_archive(settings.archive_url)
         with open_lines(archive, file["object_name"], feed_file.stem) as stream:
@@ -249,7 +252,7 @@ def match(run: RunKey) -> Counts:
     """Match records without a folio to properties by address."""
     from county import pipeline
 
-    with step_of(run) as (connection, current):
+    with step_of(run, "match") as (connection, current):
         return pipeline.match(connection, current)
 
 
@@ -259,7 +262,7 @@ def merge(run: RunKey) -> Counts:
     """Bring documents, parties and properties up to date."""
     from county import pipeline
 
-    with step_of(run) as (connection, current):
+    with step_of(run, "merge") as (connection, current):
         return pipeline.merge(connection, current)
 
 
@@ -269,7 +272,7 @@ def make_leads(run: RunKey) -> Counts:
     """Create the day's leads, and close leads whose reason has ended."""
     from county import pipeline
 
-    with step_of(run) as (connection, current):
+    with step_of(run, "make_leads") as (connection, current):
         return pipeline.make_leads(connection, current)
 
 
@@ -279,13 +282,13 @@ def write_alerts(run: RunKey) -> Counts:
     """Enqueue alerts about the day's new leads for the subscribers who want them."""
     from county import pipeline
 
-    with step_of(run) as (connection, current):
+    with step_of(run, "write_alerts") as (connection, current):
         return pipeline.write_alerts(
             connection,
             current,
             today=local_day(now()),
             max_age_days=settings.alert_max_age_days,
-            notify=_yes_or_no(get_current_context()["params"]["notify"]),
+            notify=notify_parameter(),
         )
 
 
@@ -295,13 +298,22 @@ def close_run(run: RunKey) -> None:
     """Mark the run's row in ``data_ingestion_logs`` as successful."""
     from county import runs
 
-    with step_of(run) as (connection, current):
+    with run_of(run) as (connection, current):
         runs.close_run(connection, current.ingestion_id)
 
 
 @contextmanager
-def step_of(run: RunKey) -> Iterator[tuple[psycopg.Connection, Run]]:
-    """Yield a connection for a step of the run; if the run's row was ``failed``, first set it back to ``running``."""
+def step_of(run: RunKey, name: str) -> Iterator[tuple[psycopg.Connection, Run]]:
+    """Yield a connection for a step of the run, and record when the step began and ended (see ``run_of``)."""
+    from county.steps import timed_step
+
+    with run_of(run) as (connection, current), timed_step(connection, current.ingestion_id, name):
+        yield connection, current
+
+
+@contextmanager
+def run_of(run: RunKey) -> Iterator[tuple[psycopg.Connection, Run]]:
+    """Yield a connection for a task of the run; if the run's row was ``failed``, first set it back to ``running``."""
     from county.hooks import leads_connection
     from county.runs import Run, resume_run
 
@@ -316,6 +328,11 @@ def _request(run: Run) -> FetchRequest:
 
     refetch = bool(get_current_context()["params"]["refetch"])
     return FetchRequest(run.feed, run.day, lag_days=settings.miami_dade_file_lag_days, refetch=refetch)
+
+
+def notify_parameter() -> bool | None:
+    """Return the run's parameter ``notify``, or None if it is empty."""
+    return _yes_or_no(get_current_context()["params"]["notify"])
 
 
 def _yes_or_no(answer: str | bool | None) -> bool | None:

@@ -42,7 +42,7 @@ def fetch_roll(run: RunKey) -> dict[str, Any]:
     from county import parcel_roll, runs
     from county.archive import open_archive
 
-    with step_of(run) as (connection, current):
+    with step_of(run, "fetch_roll") as (connection, current):
         try:
             parcel_roll.refuse_older(connection, current.feed, current.day)
         except SkipRun:
@@ -67,7 +67,8 @@ def stage_roll(run: RunKey, file: dict[str, Any]) -> dict[str, Any]:
     from county.archive import open_archive
     from county.parcel_roll import stage_roll
 
-    with step_of(run) as (connection, current), open_archive(settings.archive_url).open(file["object_name"]) as csv:
+    archive = open_archive(settings.archive_url)
+    with step_of(run, "stage_roll") as (connection, current), archive.open(file["object_name"]) as csv:
         staged = stage_roll(
             connection,
             current.feed,

@@ -85,6 +85,10 @@ class Run:
         query = "SELECT run_id, ingestion_date, status, error_message FROM data_ingestion_logs ORDER BY id"
         return self.database.connection.execute(query).fetchall()
 
+    def ended_steps(self) -> list[str]:
+        query = "SELECT step FROM ingestion_steps WHERE ended_at >= started_at ORDER BY started_at"
+        return [step for (step,) in self.database.connection.execute(query)]
+
 
 @pytest.fixture
 def start(
@@ -110,6 +114,7 @@ def test_a_late_file_is_picked_up_at_nine(start: Callable[..., Run], server: Cou
     publish(server, datetime(2026, 11, 20, 8, 50, tzinfo=NEW_YORK))
     assert run.at(9).fetch(opened) == ["daily/2026-11-20/Cases.exp", "daily/2026-11-20/Parties.exp"]
     assert run.log() == [("scheduled__1", FRIDAY, "running", None)]
+    assert run.ended_steps() == ["wait_for_files", "fetch Cases.exp", "fetch Parties.exp"]
 
 
 def test_waiting_ends_at_six_in_the_evening(start: Callable[..., Run]) -> None:
@@ -118,6 +123,7 @@ def test_waiting_ends_at_six_in_the_evening(start: Callable[..., Run]) -> None:
     assert run.at(17, 59).fetch(opened) is None
     with pytest.raises(AirflowFailException, match=r"Cases\.exp and Parties\.exp for 2026-11-20: not in the archive"):
         run.at(18).fetch(opened)
+    assert run.ended_steps() == []
 
 
 def test_a_file_that_is_being_written_today_is_waited_for(start: Callable[..., Run], server: CountyServer) -> None:
