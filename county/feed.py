@@ -49,12 +49,13 @@ class Period(Enum):
 class Feed:
     """A set of files that the county publishes together for one business date.
 
-    ``schedule`` is a cron expression in New York time. ``steps`` names the ``.sql`` files of each step (``match``,
-    ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the tables that the step ``merge``
-    changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if it has not finished within
-    ``late_after`` of its slot; None means that there is no deadline. Data older than ``stale_days`` is stale; for a
-    daily feed, only business days count. If ``stale_days`` is None, data never becomes stale. If ``may_be_empty`` is
-    true, the run accepts files without records and files that are identical to the previous files.
+    ``schedule`` is a cron expression in New York time, or None if only people start runs. ``steps`` names the ``.sql``
+    files of each step (``match``, ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the
+    tables that the step ``merge`` changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if
+    it has not finished within ``late_after`` of its slot; None means that there is no deadline. Data older than
+    ``stale_days`` is stale; for a daily feed, only business days count. If ``stale_days`` is None, data never becomes
+    stale. If ``may_be_empty`` is true, the run accepts files without records and files that are identical to the
+    previous files.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Feed:
     ingestion_type: str
     description: str
     period: Period
-    schedule: str
+    schedule: str | None
     files: tuple[FeedFile, ...]
     steps: Mapping[str, tuple[str, ...]]
     merges: tuple[str, ...]
@@ -92,6 +93,8 @@ class Feed:
 
     def slots(self, first: date, until: datetime) -> list[datetime]:
         """Return the scheduled times from ``first`` (a New York date) to ``until`` (aware), oldest first."""
+        if self.schedule is None:
+            return []
         from croniter import croniter  # imported here because declaring a DAG does not need croniter
 
         midnight = datetime.combine(first, time.min, NEW_YORK)

@@ -218,7 +218,21 @@ PARCEL_ROLL = Feed(
     retry_minutes=15,
 )
 
-FEEDS = (DAILY, WEEKLY, MONTHLY, PARCEL_ROLL)
+#: Runs that match waiting records again. They have a row in the run log, but no files and no schedule.
+ADDRESS_REVIEW = Feed(
+    name="review",
+    dag_id="address_review",
+    ingestion_type="address_review",
+    description="Records whose addresses operators have reviewed become leads and alerts",
+    period=Period.BUSINESS_DAY,
+    schedule=None,
+    files=(),
+    steps={},
+    merges=("recorded_documents", "properties", "court_records"),
+    retry_minutes=1,
+)
+
+FEEDS = (DAILY, WEEKLY, MONTHLY, PARCEL_ROLL, ADDRESS_REVIEW)
 
 
 def feed_of_dag(dag_id: str) -> Feed | None:

@@ -31,7 +31,7 @@ def run_statements(connection: psycopg.Connection, name: str, **parameters: Any)
     return row or {}
 
 
-def _run_step(connection: psycopg.Connection, run: Run, step: str) -> Counts:
+def run_step(connection: psycopg.Connection, run: Run, step: str) -> Counts:
     """Run the ``.sql`` files of a step one after another; return the counts of all files."""
     counts: Counts = {}
     for name in run.feed.steps[step]:
@@ -50,7 +50,7 @@ def match(connection: psycopg.Connection, run: Run) -> Counts:
     """Match records without a folio to properties by address; return the counts ``matched`` and ``unmatched``."""
     with connection.transaction():
         check_staging(connection, run)
-        return _run_step(connection, run, "match")
+        return run_step(connection, run, "match")
 
 
 def merge(connection: psycopg.Connection, run: Run) -> Counts:
@@ -64,7 +64,14 @@ def merge(connection: psycopg.Connection, run: Run) -> Counts:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
         check_staging(connection, run)
-        return _run_step(connection, run, "merge")
+        if _follows_an_undone_decision(connection, run):
+            log.info("matched_again", reason="an operator has undone a decision since the step match")
+            run_step(connection, run, "match")
+        return run_step(connection, run, "merge")
+
+
+def _follows_an_undone_decision(connection: psycopg.Connection, run: Run) -> bool:
+    return connection.execute(statement("county/undone_decisions"), {"ingestion_id": run.ingestion_id}).rowcount > 0
 
 
 def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
@@ -74,16 +81,23 @@ def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
-        return _run_step(connection, run, "make_leads")
+        return run_step(connection, run, "make_leads")
 
 
 def write_alerts(
-    connection: psycopg.Connection, run: Run, *, today: date, max_age_days: int, notify: bool | None = None
+    connection: psycopg.Connection,
+    run: Run,
+    *,
+    today: date,
+    max_age_days: int,
+    notify: bool | None = None,
+    only_new: bool = False,
 ) -> Counts:
     """Enqueue deliveries of the day's new leads to each subscriber who wants them; the notifier sends the deliveries.
 
     Leads are announced if the day is at most ``max_age_days`` business days old. If ``notify`` is True or False, it
-    overrides this rule. Return the counts ``leads``, ``alerts`` and ``unpaid``; an alert is unpaid if its subscriber
+    overrides this rule. If ``only_new`` is true, only leads are announced that the caller's transaction has created.
+    Return the counts ``leads``, ``alerts`` and ``unpaid``; an alert is unpaid if its subscriber
     has too few tokens.
     """
     announces = business_days_between(run.day, today) <= max_age_days if notify is None else notify
@@ -97,4 +111,5 @@ def write_alerts(
             ingestion_type=run.feed.ingestion_type,
             ingestion_id=run.ingestion_id,
             day=run.day,
+            only_new=only_new,
         )

@@ -1,8 +1,8 @@
 -- Store the matches for the merge step. Store the records without a match, so that later runs can match them and a
 -- person can review them. Reads addresses_to_match and address_matches; writes matched_records and unmatched_records.
 DELETE FROM matched_records WHERE ingestion_id = %(ingestion_id)s;
-INSERT INTO matched_records (ingestion_id, source_reference, address, folio)
-SELECT %(ingestion_id)s, reference, a.address, m.folio
+INSERT INTO matched_records (ingestion_id, source_reference, address, folio, decision_id)
+SELECT %(ingestion_id)s, reference, a.address, m.folio, m.decision_id
 FROM address_matches m JOIN addresses_to_match a USING (reference)
 WHERE m.folio IS NOT NULL;
 

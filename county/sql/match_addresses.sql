@@ -1,12 +1,27 @@
 -- Find the folio for each address. Reads addresses_to_match(reference, address, unit, city, zip); creates
--- address_matches(reference, folio, reason, candidates). A wrong match is worse than no match, so the house number,
--- direction, street name and street type must all be equal, and exactly one folio must fit.
+-- address_matches(reference, folio, reason, candidates, decision_id). An operator's decision about an address is followed.
+-- For all other addresses, a wrong match is worse than no match, so the house number, direction, street name and street
+-- type must all be equal, and exactly one folio must fit.
 CREATE TEMP TABLE parsed ON COMMIT DROP AS
-SELECT a.reference, a.address, p.address_key, p.range_key, p.unit_key,
+SELECT a.reference, a.address, decision_address(a.address, p.address_key, p.range_key) AS decision_address,
+       p.address_key, p.range_key, p.unit_key,
        substr(p.address_key, strpos(p.address_key, '|')) AS street,
        substring(a.zip FROM '^\d{5}') AS zip, plain_upper(btrim(a.city)) AS city
 FROM addresses_to_match a CROSS JOIN LATERAL parse_address(a.address, a.unit) p;
 ANALYZE parsed;
+
+-- The key is calculated in full only for the few records whose address has a decision. An accepted folio that is no
+-- longer in properties decides nothing.
+CREATE TEMP TABLE decisions ON COMMIT DROP AS
+SELECT a.reference, d.id, d.decision, d.folio_number
+FROM address_decisions d
+JOIN parsed p ON p.decision_address = d.address_key
+JOIN addresses_to_match a ON a.reference = p.reference
+CROSS JOIN LATERAL decision_key(a.address, a.unit, a.city, a.zip) k
+LEFT JOIN properties f ON f.folio_number = d.folio_number
+WHERE (k.unit_key, k.zip, k.written) IS NOT DISTINCT FROM (d.unit_key, d.zip, d.written)
+  AND (d.decision = 'rejected' OR f.folio_number IS NOT NULL);
+ANALYZE decisions;
 
 -- Collect pairs of names for the same street; a name is an alias or the roll's name. An alias that two streets share
 -- may be replaced by either street's name, but neither street's name is replaced by the alias.
@@ -119,8 +134,9 @@ WITH fitting AS (
            (array_agg(folio_number ORDER BY folio_number))[1:20] AS candidates
     FROM fitting GROUP BY reference
 ), decided AS (
-    SELECT p.reference,
+    SELECT p.reference, d.id AS decision_id,
            CASE
+               WHEN d.id IS NOT NULL THEN d.folio_number
                WHEN p.unit_key IS NOT NULL AND c.same_unit = 1 THEN c.the_unit
                WHEN p.unit_key IS NOT NULL AND c.same_unit_in_city = 1 THEN c.the_unit_in_city
                -- The only folio at the address has no unit, so it is a house or a building that is a single parcel.
@@ -128,6 +144,7 @@ WITH fitting AS (
                WHEN c.in_city = 1 AND c.without_unit_in_city = 1 THEN c.the_folio_in_city
            END AS folio,
            CASE
+               WHEN d.decision = 'rejected' THEN 'rejected by an operator'
                WHEN p.address IS NULL THEN 'no address'
                WHEN p.address_key IS NULL THEN 'address not understood'
                WHEN c.folios IS NULL THEN 'no property at this address'
@@ -136,7 +153,7 @@ WITH fitting AS (
                ELSE 'ambiguous: several properties at this address'
            END AS reason,
            coalesce(to_jsonb(c.candidates), '[]') AS candidates
-    FROM parsed p LEFT JOIN counted c USING (reference)
+    FROM parsed p LEFT JOIN counted c USING (reference) LEFT JOIN decisions d USING (reference)
 )
-SELECT reference, folio, CASE WHEN folio IS NULL THEN reason END AS reason, candidates FROM decided;
+SELECT reference, folio, CASE WHEN folio IS NULL THEN reason END AS reason, candidates, decision_id FROM decided;
 ANALYZE address_matches

@@ -1,3 +1,19 @@
+-- Take the property from records whose match an operator has undone. If this run has found a property for such a record
+-- again, the record gets that property below.
+CREATE TEMP TABLE released_cases ON COMMIT DROP AS
+WITH released AS (
+    UPDATE court_records v
+    SET property_id = NULL
+    FROM unmatched_records u
+    WHERE u.feed = %(feed)s AND u.is_released AND v.property_id IS NOT NULL
+      AND (v.record_type, v.case_number) = (u.record_type, u.source_reference)
+      AND (v.address, v.zip) IS NOT DISTINCT FROM (u.address, u.zip)
+    RETURNING v.record_type, v.case_number
+)
+SELECT DISTINCT record_type, case_number FROM released;
+
+UPDATE unmatched_records SET is_released = false WHERE feed = %(feed)s AND is_released;
+
 -- The table matched_records contains the matches from all runs. Copy this run's matches into a separate table, so that
 -- the planner knows how many matches there are.
 CREATE TEMP TABLE found_matches ON COMMIT DROP AS
@@ -47,7 +63,9 @@ WHERE v.record_type IS NULL
 ANALYZE changed_records;
 
 CREATE TEMP TABLE touched_cases ON COMMIT DROP AS
-SELECT record_type, case_number FROM changed_records;
+SELECT record_type, case_number FROM changed_records
+UNION ALL
+SELECT record_type, case_number FROM released_cases;
 
 WITH gone AS (
     DELETE FROM court_records v

@@ -2,8 +2,33 @@
 -- deleted removes one party. The document is removed only when its last party is removed, so rows marked as deleted are
 -- not versions of the document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios,
 -- incoming_documents and other temporary tables; writes pending_folios.
+
+-- Take the folio from documents whose match an operator has undone. If this run has found a folio for such a document
+-- again, the document gets that folio below.
+CREATE TEMP TABLE released_documents ON COMMIT DROP AS
+SELECT v.cfn_year, v.cfn_seq, v.group_id, v.business_date, v.matched_folio AS former_folio
+FROM unmatched_records u
+CROSS JOIN LATERAL (
+    SELECT * FROM document_versions o
+    WHERE o.cfn_year = split_part(u.source_reference, '-', 1)::bigint
+      AND o.cfn_seq = split_part(u.source_reference, '-', 2)::bigint
+      AND o.group_id = split_part(u.source_reference, '-', 3)::bigint
+    OFFSET 0) v
+WHERE u.feed = %(feed)s AND u.is_released
+  AND v.folio_number IS NULL AND v.matched_folio IS NOT NULL AND v.property_address = u.address;
+
+UPDATE document_versions v
+SET matched_folio = NULL
+FROM released_documents r
+WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (r.cfn_year, r.cfn_seq, r.group_id, r.business_date);
+
+UPDATE unmatched_records SET is_released = false WHERE feed = %(feed)s AND is_released;
+
+-- A run without files, which only matches waiting records again, leaves the day's documents alone.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
-SELECT * FROM document_versions WHERE business_date = %(day)s::date;
+SELECT * FROM document_versions
+WHERE business_date = %(day)s::date
+  AND EXISTS (SELECT FROM ingestion_files WHERE ingestion_id = %(ingestion_id)s);
 ANALYZE day_documents;
 
 -- The table matched_records contains the matches from all runs. Copy this run's matches into a separate table, so that
@@ -97,6 +122,9 @@ UPDATE document_versions v
 SET matched_folio = f.folio
 FROM found_documents f
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (f.cfn_year, f.cfn_seq, f.group_id, f.business_date);
+
+INSERT INTO found_documents (cfn_year, cfn_seq, group_id, business_date, former_folio)
+SELECT cfn_year, cfn_seq, group_id, business_date, former_folio FROM released_documents;
 
 -- Find the documents to reclassify. Most of a day's documents need no reclassification. If a document's file number is
 -- higher than all file numbers from other days, the document's only version is from this file, and the document has no

@@ -3,12 +3,14 @@
 -- incoming_parties and gone_parties.
 SET LOCAL default_statistics_target = 10;
 
--- The table day_parties is empty, unless the day has been merged before.
+-- The table day_parties is empty, unless the day has been merged before. A run without files, which only matches waiting
+-- records again, leaves the day's parties alone.
 CREATE TEMP TABLE day_parties ON COMMIT DROP AS
 SELECT cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence, party_code, party_name,
        transaction_type
 FROM party_versions
-WHERE business_date = %(day)s::date;
+WHERE business_date = %(day)s::date
+  AND EXISTS (SELECT FROM ingestion_files WHERE ingestion_id = %(ingestion_id)s);
 ANALYZE day_parties;
 
 -- The business date is a column, as it is in day_parties, so that later joins compare two columns. If a join compared

@@ -1,4 +1,5 @@
--- For each new lead of the day, enqueue one delivery per channel to each subscriber whose criteria the lead meets.
+-- For each new lead of the day, enqueue one delivery per channel to each subscriber whose criteria the lead meets. If
+-- only_new is true, leads are left out that were created before this transaction.
 CREATE TEMP TABLE announced ON COMMIT DROP AS
 SELECT l.id, l.lead_type, l.lead_score, lower(p.city) AS city, lower(m.municipality) AS municipality
 FROM leads l
@@ -6,6 +7,7 @@ JOIN properties p ON p.id = l.property_id
 LEFT JOIN municipalities m ON m.folio_prefix = left(p.folio_number, 2)
 WHERE l.business_date = %(day)s::date AND l.lead_source = %(ingestion_type)s
   AND l.announced_at IS NULL AND l.status = 'new'
+  AND (NOT %(only_new)s OR l.created_at = now())
 FOR NO KEY UPDATE OF l;
 
 WITH wishes AS (

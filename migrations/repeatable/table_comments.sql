@@ -81,8 +81,13 @@ COMMENT ON TABLE unmatched_records IS
     'For 90 days, each run tries again to match these records.';
 COMMENT ON COLUMN unmatched_records.entry IS
     'Number of the party in a court case (see court_records). For recorded documents, the number is always 1.';
+COMMENT ON COLUMN unmatched_records.is_released IS
+    'True if the record was matched by a decision or an alias that an operator has undone. '
+    'The next merge takes the folio from the record, unless the run has found a folio again.';
 COMMENT ON TABLE matched_records IS
     'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
+COMMENT ON COLUMN matched_records.decision_id IS
+    'The operator''s decision that gave the folio. If the decision is undone before the merge, the run matches again.';
 COMMENT ON TABLE pending_folios IS
     'Folios that a merge changed and whose leads are not up to date yet. '
     'If a run fails before the make_leads step, the rows stay for the next run.';
@@ -272,4 +277,10 @@ COMMENT ON TABLE lane_pauses IS
 COMMENT ON TABLE address_decisions IS
     'Operators'' decisions about addresses that could not be matched: the right folio, or that no folio is right. '
     'A decision applies to every later record with the same address, unit and ZIP code.';
+COMMENT ON COLUMN address_decisions.address_key IS
+    'The key that decision_key returns: house|direction|name|type, with ..house for a range. '
+    'For an address without such a key: raw: and the address in capitals.';
+COMMENT ON COLUMN address_decisions.written IS
+    'For a record without ZIP code, its address and city in capitals. The decision applies only to records that are '
+    'written in the same way.';
 COMMENT ON TABLE ingestion_steps IS 'When each step of a run began and ended.';

@@ -22,6 +22,11 @@ def log_rows(database: Database) -> list[tuple[object, ...]]:
     ).fetchall()
 
 
+def ended_steps(database: Database) -> set[str]:
+    query = "SELECT step FROM ingestion_steps WHERE ended_at >= started_at"
+    return {step for (step,) in database.connection.execute(query)}
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("daily_format", "archive"), [("cases_parties", "file"), ("official_records", "gs")])
 def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
@@ -40,6 +45,7 @@ def test_a_day_becomes_leads_and_a_second_run_changes_nothing(
         "the task's log contains events and their fields"
     )
     assert log_rows(database) == [("daily_ftp", day, "success", True, True)]
+    assert {"wait_for_files", "match", "merge", "make_leads", "write_alerts"} < ended_steps(database)
     names = (
         object_storage.objects() if archive == "gs" else [str(path) for path in (tmp_path / "archive").glob("*/*/*")]
     )

@@ -26,6 +26,7 @@ FEEDS = {
 }
 OTHERS = {
     "property_roll": "0 4 15 * *",
+    "address_review": None,
     "lead_scoring": "0 2 * * *",
     "data_cleanup": "0 3 * * *",
     "queue_metrics": "*/5 * * * *",
@@ -41,6 +42,7 @@ RETRIES = {
     "weekly_ftp_ingestion": (3, 10),
     "monthly_ftp_ingestion": (3, 15),
     "property_roll": (3, 15),
+    "address_review": (3, 1),
     "lead_scoring": (0, 1),
     "data_cleanup": (0, 1),
     "queue_metrics": (0, 1),
@@ -53,6 +55,7 @@ RETRIES = {
 POOLS = {
     **{(dag_id, task_id): "ingestion_merge" for dag_id in FEEDS for task_id in ("merge", "make_leads", "write_alerts")},
     ("property_roll", "merge"): "ingestion_merge",
+    ("address_review", "retry_waiting"): "ingestion_merge",
     ("lead_scoring", "score_leads"): "ingestion_merge",
     ("data_cleanup", "clean_up"): "maintenance",
     ("data_cleanup", "clean_airflow"): "maintenance",
@@ -106,6 +109,7 @@ WRITES = {
     ("weekly_ftp_ingestion", "merge"): {"court_records"},
     ("monthly_ftp_ingestion", "merge"): {"court_records"},
     ("property_roll", "merge"): {"properties"},
+    ("address_review", "retry_waiting"): {"recorded_documents", "properties", "court_records", "leads", "deliveries"},
     ("lead_scoring", "score_leads"): {"leads"},
     ("daily_digest", "open_digests"): {"deliveries"},
     ("weekly_report", "open_reports"): {"deliveries"},
@@ -160,6 +164,16 @@ def test_the_documentation_is_linked_where_it_can_be_read(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("dag_id", FEEDS)
 def test_a_feed_takes_the_parameters_of_the_contract(dags: dict[str, Any], dag_id: str) -> None:
     assert set(dags[dag_id].params) == {"business_date", "notify", "refetch"}
+
+
+def test_the_address_review_takes_a_feed_or_reviews_all(dags: dict[str, Any]) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    assert set(dags["address_review"].params) == {"feed", "business_date", "notify"}
+    feed = dags["address_review"].params.get_param("feed")
+    assert [feed.resolve(name) for name in (None, "daily", "weekly", "monthly")] == [None, "daily", "weekly", "monthly"]
+    with pytest.raises(ParamValidationError):
+        feed.resolve("roll")
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)

@@ -66,11 +66,16 @@ def call(connection: psycopg.Connection, function: Function, place: int, texts: 
 
 
 def faults(connection: psycopg.Connection, function: Function, place: int, texts: list[str]) -> list[str]:
-    """Return one error message for each text that makes ``function`` fail."""
+    """Return one error message for each text that makes ``function`` fail. A refusal is not a failure.
+
+    A function for operators refuses wrong arguments with RAISE.
+    """
     try:
         call(connection, function, place, texts)
     except psycopg.Error as error:
         if len(texts) == 1:
+            if (error.diag.context or "").partition("\n")[0].endswith("at RAISE"):
+                return []
             return [f"{function[0]}, argument {place + 1}, {texts[0][:60]!r}… ({len(texts[0])}): {error}"]
         half = len(texts) // 2
         return [
