@@ -28,6 +28,77 @@ CREATE TYPE recorded_address AS (
 	zip text
 );
 
+CREATE FUNCTION accept_address(record_id bigint, folio text, actor text, reason text) RETURNS bigint
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION accept_address(record_id bigint, folio text, actor text, reason text) IS 'Decides that the address of an unmatched record is the property with this folio. Every later run follows the decision, for all records with the same address (see decision_key). Returns the id of the decision.';
+
+CREATE FUNCTION add_street_alias(record_id bigint, street text, actor text, reason text) RETURNS text
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION add_street_alias(record_id bigint, street text, actor text, reason text) IS 'Makes the street in the address of an unmatched record an alias of a street of the roll, for all records from then on. Returns the alias. Raises 22023 with the reason of alias_refusal.';
+
+CREATE FUNCTION street_part(address_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION street_part(address_key text) IS 'Returns the street in an address key, such as SW|8|ST for 1234|SW|8|ST.';
+
+CREATE TABLE properties (
+    id bigint NOT NULL,
+    folio_number text NOT NULL,
+    address text,
+    unit text,
+    city text,
+    zip text,
+    owner_name text,
+    last_sale_date date,
+    last_sale_price numeric(16,2),
+    last_transaction_type text,
+    last_document_code text,
+    assessed_value numeric(16,2),
+    mortgage_balance numeric(16,2),
+    property_type text,
+    building_sqft integer,
+    lot_size_acres numeric(12,4),
+    year_built integer,
+    bedrooms numeric(5,1),
+    bathrooms numeric(5,1),
+    has_pool boolean,
+    is_waterfront boolean,
+    data_source text,
+    last_updated timestamp with time zone,
+    roll_updated_at timestamp with time zone,
+    document_facts text[] DEFAULT '{}'::text[] NOT NULL,
+    address_key text,
+    unit_key text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT properties_folio_is_real CHECK ((ltrim(folio_number, '0'::text) <> ''::text))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE properties IS 'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
+
+COMMENT ON COLUMN properties.last_updated IS 'Time of the latest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
+
+COMMENT ON COLUMN properties.document_facts IS 'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. When a document is deleted, only facts from documents are removed.';
+
+COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
+
+CREATE TABLE street_aliases (
+    alias text NOT NULL,
+    street text NOT NULL,
+    is_reference boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE street_aliases IS 'Other names for numbered streets. Both columns have the normal form that parse_address returns: direction|name|type.';
+
+COMMENT ON COLUMN street_aliases.is_reference IS 'True if the row came from reference/street_aliases.csv. Each migration removes these rows when they are no longer in the file. Rows that were added at run time have the value false, and migrations do not change them.';
+
+CREATE FUNCTION alias_refusal(written text, street text) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION alias_refusal(written text, street text) IS 'Returns why a written street must not become an alias of a street of the roll, or null if it may. Both streets have the form direction|name|type.';
+
 CREATE TABLE document_versions (
     cfn_year bigint NOT NULL,
     cfn_seq bigint NOT NULL,
@@ -211,6 +282,36 @@ CREATE FUNCTION correct_attempt() RETURNS trigger
 
 COMMENT ON FUNCTION correct_attempt() IS 'Corrects the outcome of a delivery''s last attempt when the outcome becomes known later. If several attempts could have been accepted, the last attempt whose outcome was unknown counts as accepted.';
 
+CREATE FUNCTION decide_address(record_id bigint, wanted_decision text, folio text, actor text, reason text) RETURNS bigint
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION decide_address(record_id bigint, wanted_decision text, folio text, actor text, reason text) IS 'Keeps a decision about the address of an unmatched record. Returns its id.';
+
+CREATE FUNCTION plain_upper(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION plain_upper(words text) IS 'Returns the text in capitals without accents, independent of the database''s locale.';
+
+CREATE FUNCTION decision_address(address text, address_key text, range_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION decision_address(address text, address_key text, range_key text) IS 'Returns the address_key of a decision, from the address and from what parse_address returns for it. Without an address key, returns the address in capitals without punctuation, after "raw:". Returns null for an address without letters and digits, or with more than 300 characters.';
+
+CREATE FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40. All are null for an address with more than 300 characters.';
+
+CREATE FUNCTION unit_key(unit text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2". Returns null for a unit with more than 100 characters.';
+
+CREATE FUNCTION decision_key(address text, unit text, city text, postal_code text, OUT address_key text, OUT unit_key text, OUT zip text, OUT written text) RETURNS record
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION decision_key(address text, unit text, city text, postal_code text, OUT address_key text, OUT unit_key text, OUT zip text, OUT written text) IS 'Returns the key under which a decision about an address is kept. Two records with the same key are the same address. The column written is filled only for a record without ZIP code: such a record must be written the same way. address_key is null if no decision can be kept.';
+
 CREATE FUNCTION defer_deliveries(delivery_ids bigint[], until timestamp with time zone, why text, scale double precision) RETURNS TABLE(id bigint, refusal text)
     LANGUAGE sql;
 
@@ -317,6 +418,11 @@ CREATE FUNCTION explain_unknown(d deliveries) RETURNS text
 
 COMMENT ON FUNCTION explain_unknown(d deliveries) IS 'Returns why nobody knows the outcome of a delivery, and what the notifier does next.';
 
+CREATE FUNCTION folios_of_house(house text) RETURNS TABLE(folio_number text, address_key text, zip text)
+    LANGUAGE plpgsql STABLE;
+
+COMMENT ON FUNCTION folios_of_house(house text) IS 'Returns the properties with a house number, on any street.';
+
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -328,6 +434,11 @@ CREATE FUNCTION is_misspelling(written text, meant text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION is_misspelling(written text, meant text) IS 'Returns whether a street name differs from another by one typing error, or by two if the name is long. Both names must have no blanks. Returns false for a name with more than 255 letters, which levenshtein refuses.';
+
+CREATE FUNCTION is_near_street(written text, street text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION is_near_street(written text, street text) IS 'Returns whether a record that names one street may mean the other: the same name, a similar name or the same beginning.';
 
 CREATE FUNCTION is_person(name text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE;
@@ -344,18 +455,85 @@ CREATE FUNCTION leads_keep_decision() RETURNS trigger
 
 COMMENT ON FUNCTION leads_keep_decision() IS 'Sets reopens_as to null when a person changes the status, so that no run reopens the lead. A run that changes the status also changes reopens_as, so the trigger does not fire.';
 
+CREATE TABLE unmatched_records (
+    id bigint NOT NULL,
+    feed text NOT NULL,
+    business_date date NOT NULL,
+    source_reference text NOT NULL,
+    address text,
+    reason text,
+    candidates jsonb DEFAULT '[]'::jsonb NOT NULL,
+    unit text,
+    city text,
+    zip text,
+    record_type text DEFAULT 'document'::text NOT NULL,
+    entry integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_released boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE unmatched_records IS 'Records without a folio that match either no property or several properties. For 90 days, each run tries again to match these records.';
+
+COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (see court_records). For recorded documents, the number is always 1.';
+
+COMMENT ON COLUMN unmatched_records.is_released IS 'True if the record was matched by a decision or an alias that an operator has undone. The next merge takes the folio from the record, unless the run has found a folio again.';
+
+CREATE FUNCTION locked_unmatched_record(record_id bigint) RETURNS unmatched_records
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION locked_unmatched_record(record_id bigint) IS 'Returns and locks an unmatched record. Raises P0002 if it does not exist.';
+
 CREATE FUNCTION low_balance_threshold(preferences jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE;
 
-CREATE FUNCTION plain_upper(words text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+CREATE TABLE address_decisions (
+    id bigint NOT NULL,
+    address_key text NOT NULL,
+    unit_key text,
+    zip text,
+    written text,
+    address text NOT NULL,
+    unit text,
+    city text,
+    decision text NOT NULL,
+    folio_number text,
+    decided_by text NOT NULL,
+    decided_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT address_decisions_check CHECK (((decision = 'accepted'::text) = (folio_number IS NOT NULL))),
+    CONSTRAINT address_decisions_check1 CHECK (((zip IS NULL) = (written IS NOT NULL))),
+    CONSTRAINT address_decisions_decision_check CHECK ((decision = ANY (ARRAY['accepted'::text, 'rejected'::text])))
+);
 
-COMMENT ON FUNCTION plain_upper(words text) IS 'Returns the text in capitals without accents, independent of the database''s locale.';
+COMMENT ON TABLE address_decisions IS 'Operators'' decisions about addresses that could not be matched: the right folio, or that no folio is right. A decision applies to every later record with the same address, unit and ZIP code.';
+
+COMMENT ON COLUMN address_decisions.address_key IS 'The key that decision_key returns: house|direction|name|type, with ..house for a range. For an address without such a key: raw: and the address in capitals.';
+
+COMMENT ON COLUMN address_decisions.written IS 'For a record without ZIP code, its address and city in capitals. The decision applies only to records that are written in the same way.';
+
+CREATE FUNCTION mark_decided_records(decided address_decisions, wanted_reason text) RETURNS bigint
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION mark_decided_records(decided address_decisions, wanted_reason text) IS 'Sets the reason of the unmatched records to which a decision applies. Returns the number of these records.';
+
+CREATE FUNCTION matched_addresses(folios text[]) RETURNS TABLE(feed text, business_date date, source_reference text, record_type text, entry integer, address text, city text, zip text, folio text)
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION matched_addresses(folios text[]) IS 'Returns the records without a folio of their own that were matched to the folios by address.';
 
 CREATE FUNCTION name_key(name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION name_key(name text) IS 'Returns a key that is equal for two spellings of a name: word order, initials, accents and punctuation do not count.';
+
+CREATE FUNCTION near_folios(address_key text, zip text) RETURNS SETOF text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION near_folios(address_key text, zip text) IS 'Returns at most 20 folios whose addresses resemble the address: near numbers on the street, and the same number on streets with a similar name; those in the ZIP code first.';
+
+CREATE FUNCTION note_review_action(actor text, action text, object_type text, object_id bigint, changed bigint, reason text, parameters jsonb) RETURNS void
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION note_review_action(actor text, action text, object_type text, object_id bigint, changed bigint, reason text, parameters jsonb) IS 'Writes the row of operator_actions for an action on unmatched addresses. Raises 22023 without an actor or a reason.';
 
 CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedupe_key text, delivery_id bigint, state text, opened boolean)
     LANGUAGE plpgsql
@@ -363,11 +541,6 @@ CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedup
     SET enable_seqscan TO 'off';
 
 COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. If a delivery with the dedupe key exists, returns that delivery. If the subscriber has too few tokens, the new delivery is skipped.';
-
-CREATE FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) RETURNS record
-    LANGUAGE plpgsql STABLE PARALLEL SAFE;
-
-COMMENT ON FUNCTION parse_address(address text, unit text, OUT address_key text, OUT unit_key text, OUT range_key text) IS 'Returns the key of an address (house|direction|name|type) and the normal form of its unit. range_key is the key of the last house in a range such as 7538-40. All are null for an address with more than 300 characters.';
 
 CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS SETOF party_versions
     LANGUAGE sql STABLE PARALLEL SAFE;
@@ -422,6 +595,11 @@ COMMENT ON FUNCTION record_attempts() IS 'Records each attempt that has just end
 CREATE FUNCTION record_pause_action(action text, queue text, actor text, reason text) RETURNS void
     LANGUAGE sql;
 
+CREATE PROCEDURE refresh_address_decisions()
+    LANGUAGE sql;
+
+COMMENT ON PROCEDURE refresh_address_decisions() IS 'Recalculates the stored keys of all decisions. If two decisions get the same key, only the newer one is kept.';
+
 CREATE PROCEDURE refresh_address_keys(IN batch_size integer DEFAULT 20000)
     LANGUAGE plpgsql;
 
@@ -441,6 +619,11 @@ CREATE FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) 
     LANGUAGE sql;
 
 COMMENT ON FUNCTION refund_tokens(delivery_ids bigint[], why text, within interval) IS 'Refunds the tokens that were spent on the deliveries within the given time. Refunds each token hold only once.';
+
+CREATE FUNCTION reject_address(record_id bigint, actor text, reason text) RETURNS bigint
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION reject_address(record_id bigint, actor text, reason text) IS 'Decides that no property is right for the address of an unmatched record. No later run matches the address or offers it for review. Returns the id of the decision.';
 
 CREATE FUNCTION release_tokens(delivery_ids bigint[], why text) RETURNS void
     LANGUAGE sql;
@@ -476,6 +659,11 @@ CREATE FUNCTION retry_deliveries(delivery_ids bigint[], scale double precision) 
     LANGUAGE sql;
 
 COMMENT ON FUNCTION retry_deliveries(delivery_ids bigint[], scale double precision) IS 'Replays the open dead letters of deliveries. Returns for each delivery the reason why it was not queued again, or null.';
+
+CREATE FUNCTION review_candidates(record_id bigint) RETURNS TABLE(folio text, address text, unit text, city text, zip text, owner_name text, why_not text)
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION review_candidates(record_id bigint) IS 'Returns at most 20 parcels that may be the property of an unmatched record, each with what speaks against it. If the match step has found no parcel, these are parcels with a similar address (see near_folios).';
 
 CREATE FUNCTION sale_price(consideration_1 numeric, deed_doc_tax numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -534,6 +722,11 @@ CREATE FUNCTION store_user_numbers() RETURNS trigger
 
 COMMENT ON FUNCTION store_user_numbers() IS 'Rewrites a subscriber''s phone numbers in E.164. A string that is not a phone number stays unchanged, and nothing is sent to it.';
 
+CREATE FUNCTION street_difference(written text, street text) RETURNS text
+    LANGUAGE sql STABLE;
+
+COMMENT ON FUNCTION street_difference(written text, street text) IS 'Returns in words how a street of the roll differs from the street that a record names, or null if they are the same. Both streets have the form direction|name|type.';
+
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -552,10 +745,15 @@ CREATE FUNCTION trial_key(subscriber bigint, days_remaining integer) RETURNS tex
 
 COMMENT ON FUNCTION trial_key(subscriber bigint, days_remaining integer) IS 'Returns the dedupe key of a trial reminder. When a trial is extended, the key changes, so the subscriber is reminded again.';
 
-CREATE FUNCTION unit_key(unit text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION undo_address_decision(decision_id bigint, actor text, reason text) RETURNS bigint
+    LANGUAGE plpgsql;
 
-COMMENT ON FUNCTION unit_key(unit text) IS 'Returns the normal form of a unit, such as 6-2 for "APT #06-2" and for "unit 6-2". Returns null for a unit with more than 100 characters.';
+COMMENT ON FUNCTION undo_address_decision(decision_id bigint, actor text, reason text) IS 'Deletes a decision about an address. Records that were matched to the accepted folio become unmatched records again. The next run of their feed matches them by the usual rules; without a match, it takes the folio from the record, derives the facts of the property again and closes the leads. Returns the number of these records.';
+
+CREATE FUNCTION undo_street_alias(alias text, street text, actor text, reason text) RETURNS bigint
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION undo_street_alias(alias text, street text, actor text, reason text) IS 'Deletes an alias that an operator has added. Records on that street that were written otherwise become unmatched records again, and the next run of their feed matches them without the alias. Returns the number of these records.';
 
 CREATE FUNCTION users_record_balance() RETURNS trigger
     LANGUAGE plpgsql;
@@ -638,21 +836,6 @@ CREATE AGGREGATE newest(anyelement) (
 );
 
 COMMENT ON AGGREGATE newest(anyelement) IS 'Returns the first value that is not null. The rows must come from a subquery that sorts them newest first.';
-
-CREATE TABLE address_decisions (
-    id bigint NOT NULL,
-    address_key text NOT NULL,
-    unit_key text,
-    zip text,
-    decision text NOT NULL,
-    folio_number text,
-    decided_by text NOT NULL,
-    decided_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT address_decisions_check CHECK (((decision = 'accepted'::text) = (folio_number IS NOT NULL))),
-    CONSTRAINT address_decisions_decision_check CHECK ((decision = ANY (ARRAY['accepted'::text, 'rejected'::text])))
-);
-
-COMMENT ON TABLE address_decisions IS 'Operators'' decisions about addresses that could not be matched: the right folio, or that no folio is right. A decision applies to every later record with the same address, unit and ZIP code.';
 
 ALTER TABLE address_decisions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME address_decisions_id_seq
@@ -1616,10 +1799,13 @@ CREATE UNLOGGED TABLE matched_records (
     ingestion_id bigint NOT NULL,
     source_reference text NOT NULL,
     address text,
-    folio text NOT NULL
+    folio text NOT NULL,
+    decision_id bigint
 );
 
 COMMENT ON TABLE matched_records IS 'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
+
+COMMENT ON COLUMN matched_records.decision_id IS 'The operator''s decision that gave the folio. If the decision is undone before the merge, the run matches again.';
 
 CREATE TABLE miami_dade_api_logs (
     id bigint NOT NULL,
@@ -1701,47 +1887,6 @@ CREATE VIEW probate_cases AS
     business_date
    FROM court_records
   WHERE ((record_type = 'probate'::text) AND is_live);
-
-CREATE TABLE properties (
-    id bigint NOT NULL,
-    folio_number text NOT NULL,
-    address text,
-    unit text,
-    city text,
-    zip text,
-    owner_name text,
-    last_sale_date date,
-    last_sale_price numeric(16,2),
-    last_transaction_type text,
-    last_document_code text,
-    assessed_value numeric(16,2),
-    mortgage_balance numeric(16,2),
-    property_type text,
-    building_sqft integer,
-    lot_size_acres numeric(12,4),
-    year_built integer,
-    bedrooms numeric(5,1),
-    bathrooms numeric(5,1),
-    has_pool boolean,
-    is_waterfront boolean,
-    data_source text,
-    last_updated timestamp with time zone,
-    roll_updated_at timestamp with time zone,
-    document_facts text[] DEFAULT '{}'::text[] NOT NULL,
-    address_key text,
-    unit_key text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT properties_folio_is_real CHECK ((ltrim(folio_number, '0'::text) <> ''::text))
-)
-WITH (fillfactor='80');
-
-COMMENT ON TABLE properties IS 'Properties: one row for each folio (parcel), derived from recorded documents, the parcel roll and the county''s API.';
-
-COMMENT ON COLUMN properties.last_updated IS 'Time of the latest fact from a recorded document or the county''s API. If this time is less than 30 days ago, a lookup returns the row without a call to the API.';
-
-COMMENT ON COLUMN properties.document_facts IS 'Names of the facts that came from recorded documents: owner, sale, mortgage, transaction, address. When a document is deleted, only facts from documents are removed.';
-
-COMMENT ON COLUMN properties.address_key IS 'Normal form of the address (parse_address), written by a trigger.';
 
 ALTER TABLE properties ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME properties_id_seq
@@ -1828,6 +1973,26 @@ UNION ALL
   WHERE api_rules(a.cfn_year, a.cfn_seq, a.group_id, a.day);
 
 COMMENT ON VIEW recorded_documents IS 'The current documents from the daily files and the API''s answers. Deleted documents are left out.';
+
+CREATE VIEW records_to_review AS
+ SELECT id,
+    feed,
+    business_date,
+    source_reference,
+    address,
+    reason,
+    candidates,
+    unit,
+    city,
+    zip,
+    record_type,
+    entry,
+    created_at,
+    is_released
+   FROM unmatched_records
+  WHERE ((address IS NOT NULL) AND (COALESCE(reason, ''::text) !~~ '% by an operator%'::text));
+
+COMMENT ON VIEW records_to_review IS 'Unmatched records with an address about which no operator has decided yet.';
 
 CREATE TABLE rejected_records (
     id bigint NOT NULL,
@@ -1964,16 +2129,6 @@ CREATE TABLE staging_parties (
 )
 PARTITION BY LIST (ingestion_id);
 
-CREATE TABLE street_aliases (
-    alias text NOT NULL,
-    street text NOT NULL,
-    is_reference boolean DEFAULT false NOT NULL
-);
-
-COMMENT ON TABLE street_aliases IS 'Other names for numbered streets. Both columns have the normal form that parse_address returns: direction|name|type.';
-
-COMMENT ON COLUMN street_aliases.is_reference IS 'True if the row came from reference/street_aliases.csv. Each migration removes these rows when they are no longer in the file. Rows that were added at run time have the value false, and migrations do not change them.';
-
 CREATE TABLE street_words (
     word text NOT NULL,
     kind text NOT NULL,
@@ -2105,26 +2260,6 @@ CREATE VIEW token_usage_logs AS
      LEFT JOIN lookups l ON ((l.id = e.lookup_id)))
      LEFT JOIN properties p ON ((p.folio_number = l.folio_number)))
   WHERE (e.entry = 'settle'::text);
-
-CREATE TABLE unmatched_records (
-    id bigint NOT NULL,
-    feed text NOT NULL,
-    business_date date NOT NULL,
-    source_reference text NOT NULL,
-    address text,
-    reason text,
-    candidates jsonb DEFAULT '[]'::jsonb NOT NULL,
-    unit text,
-    city text,
-    zip text,
-    record_type text DEFAULT 'document'::text NOT NULL,
-    entry integer DEFAULT 1 NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-COMMENT ON TABLE unmatched_records IS 'Records without a folio that match either no property or several properties. For 90 days, each run tries again to match these records.';
-
-COMMENT ON COLUMN unmatched_records.entry IS 'Number of the party in a court case (see court_records). For recorded documents, the number is always 1.';
 
 ALTER TABLE unmatched_records ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME unmatched_records_id_seq
@@ -2378,7 +2513,7 @@ ALTER TABLE ONLY unmatched_records
 ALTER TABLE ONLY users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
-CREATE UNIQUE INDEX address_decisions_address ON address_decisions USING btree (address_key, unit_key, zip) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX address_decisions_address ON address_decisions USING btree (address_key, unit_key, zip, written) NULLS NOT DISTINCT;
 
 CREATE INDEX ai_scripts_subscriber ON ai_scripts USING btree (subscriber_id) WHERE is_active;
 

@@ -1,7 +1,7 @@
 """Who may open the operators' pages, and who may act.
 
-Airflow's auth manager decides both. Whoever may see Airflow's plugins may read. Whoever may edit Airflow's pools, which
-are operators and administrators in every auth manager, may act. Auth managers also have ``is_authorized_custom_view``,
+Airflow's auth manager decides both. Whoever may see the activity of the whole cluster, as viewers may, may read. Whoever
+may edit pools, as operators and administrators may, may act. Auth managers also have ``is_authorized_custom_view``,
 but SimpleAuthManager 3.3 lets viewers through whatever the method.
 """
 
@@ -55,8 +55,11 @@ async def check_access(request: Request, user: User) -> None:
     of our own pages sent it: browsers send the session's cookie with requests from other sites too. Raises
     HTTPException with 401 (not logged in) or 403.
     """
-    if not get_auth_manager().is_authorized_view(access_view=AccessView.PLUGINS, user=user):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "Your role in Airflow may not see plugins.")
+    if not get_auth_manager().is_authorized_view(access_view=AccessView.CLUSTER_ACTIVITY, user=user):
+        raise HTTPException(
+            status.HTTP_403_FORBIDDEN,
+            "Your role in Airflow may not see the activity of the cluster. Ask an administrator for the role Viewer.",
+        )
     request.state.user = user
     if request.method in _SAFE_METHODS:
         return
