@@ -1,8 +1,8 @@
 """Who may open the operators' pages, and who may act.
 
-Airflow's auth manager decides both. Whoever may see the activity of the whole cluster, as viewers may, may read. Whoever
-may edit pools, as operators and administrators may, may act. Auth managers also have ``is_authorized_custom_view``,
-but SimpleAuthManager 3.3 lets viewers through whatever the method.
+Airflow's auth manager decides both. Whoever may see the activity of the whole cluster may read, as viewers may. Whoever
+may edit pools may act, as operators and administrators may. Auth managers also have ``is_authorized_custom_view``, but
+SimpleAuthManager 3.3 lets viewers through whatever the method.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ async def check_access(request: Request, user: User) -> None:
     if not get_auth_manager().is_authorized_view(access_view=AccessView.CLUSTER_ACTIVITY, user=user):
         raise HTTPException(
             status.HTTP_403_FORBIDDEN,
-            "Your role in Airflow may not see the activity of the cluster. Ask an administrator for the role Viewer.",
+            "Your role may not see the activity of the whole cluster. Ask an administrator for the role Viewer.",
         )
     request.state.user = user
     if request.method in _SAFE_METHODS:
