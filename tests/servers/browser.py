@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 
 
 @contextmanager
-def browser() -> Iterator[Page]:
-    """Start a browser and yield an empty page. If Chromium is missing, the test is skipped, or fails in CI."""
+def running_chromium() -> Iterator[Browser]:
+    """Start a browser and yield it. If Chromium is missing, the test is skipped, or fails in CI."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
             pytest.fail(f"{CHROMIUM} is missing: in CI, .ci/run must install the package chromium")
@@ -24,6 +24,13 @@ def browser() -> Iterator[Page]:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         try:
-            yield chromium.new_page(viewport={"width": 1400, "height": 1000})
+            yield chromium
         finally:
             chromium.close()
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """Start a browser and yield an empty page."""
+    with running_chromium() as chromium:
+        yield chromium.new_page(viewport={"width": 1400, "height": 1000})
