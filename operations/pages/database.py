@@ -19,6 +19,8 @@ from leads.sql import statement
 #: Every statement of a page ends after this time. The benchmarks' limit is 150 ms.
 STATEMENT_TIMEOUT_MS = 5_000
 POOL_SIZE = 4
+#: A page waits this long (s) for a connection before it says that the database does not answer.
+POOL_TIMEOUT = 3.0
 
 Connection = psycopg.Connection[DictRow]
 T = TypeVar("T")
@@ -33,7 +35,7 @@ def read() -> Iterator[Connection]:
 
     Raises psycopg.OperationalError when the database does not answer.
     """
-    with _pool().connection() as connection, connection.transaction():
+    with _pool().connection(POOL_TIMEOUT) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.row_factory = dict_row  # type: ignore[assignment]  # the pool's connections return tuples
         yield connection  # type: ignore[misc]
@@ -42,7 +44,7 @@ def read() -> Iterator[Connection]:
 @contextmanager
 def write() -> Iterator[Connection]:
     """Yield a connection in a transaction that commits at the end of the block."""
-    with _pool().connection() as connection, connection.transaction():
+    with _pool().connection(POOL_TIMEOUT) as connection, connection.transaction():
         connection.row_factory = dict_row  # type: ignore[assignment]
         yield connection  # type: ignore[misc]
 
