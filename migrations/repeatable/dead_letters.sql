@@ -1,4 +1,29 @@
--- The function that replays dead letters.
+-- afterwards: CALL refresh_dead_letter_causes()
+--
+-- The functions that name the cause of a dead letter, and replay dead letters.
+
+CREATE OR REPLACE FUNCTION dead_letter_cause(job_data jsonb, message text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(job_data ->> 'code',
+                left(regexp_replace(left(message, 1000), '\m[0-9a-f-]*[0-9][0-9a-f-]*\M', '#', 'g'), 120), 'unknown');
+COMMENT ON FUNCTION dead_letter_cause IS
+    'Returns the cause by which dead letters are grouped: the error code, or else the start of the message with # for every number.';
+
+CREATE OR REPLACE FUNCTION store_dead_letter_cause() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.cause := dead_letter_cause(NEW.job_data, NEW.error_message);
+    RETURN NEW;
+END $$;
+COMMENT ON COLUMN failed_jobs.cause IS 'Cause by which the operators'' pages group dead letters (dead_letter_cause), written by a trigger.';
+COMMENT ON FUNCTION store_dead_letter_cause IS 'Writes the cause of a dead letter.';
+
+CREATE OR REPLACE TRIGGER failed_jobs_cause BEFORE INSERT OR UPDATE OF job_data, error_message ON failed_jobs
+    FOR EACH ROW EXECUTE FUNCTION store_dead_letter_cause();
+
+CREATE OR REPLACE PROCEDURE refresh_dead_letter_causes() LANGUAGE sql AS $$
+    UPDATE failed_jobs SET cause = dead_letter_cause(job_data, error_message)
+    WHERE cause IS DISTINCT FROM dead_letter_cause(job_data, error_message);
+$$;
+COMMENT ON PROCEDURE refresh_dead_letter_causes IS 'Writes the causes of all dead letters again, after the function that names them changed.';
 
 CREATE OR REPLACE FUNCTION replay_dead_letters(job_ids bigint[], scale double precision DEFAULT 1)
 RETURNS TABLE (job_id bigint, outcome text) LANGUAGE plpgsql AS $$

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from migrations.steps import run_sql
+from migrations.steps import run_sql, run_sql_outside_transaction
 
 revision = "0013"
 down_revision = "0012"
+
+#: The indexes for the operators' searches. An e-mail that is sent without an error has one entry more than before, in
+#: deliveries_states when it is enqueued; deliveries_of_subscriber replaces another index.
+INDEXES = (
+    "deliveries_states",
+    "deliveries_codes",
+    "deliveries_errors",
+    "deliveries_numbers",
+    "deliveries_of_subscriber",
+    "leads_phone_number",
+    "failed_jobs_causes",
+    "failed_jobs_errors",
+    "failed_jobs_subscriber",
+)
 
 
 def upgrade() -> None:
@@ -15,4 +29,10 @@ def upgrade() -> None:
         "0013/operator_actions",
         "0013/lane_pauses",
         "0013/address_decisions",
+        "0013/dead_letter_causes",
+        "0013/text_search",
     )
+    for index in INDEXES:
+        run_sql_outside_transaction(f"0013/indexes_drop_{index}", f"0013/indexes_{index}")
+    # deliveries_states and deliveries_of_subscriber serve the statements that used these two.
+    run_sql_outside_transaction("0013/indexes_drop_deliveries_parked", "0013/indexes_drop_deliveries_subscriber")

@@ -1,7 +1,7 @@
--- Return the most frequent causes of open dead letters.
-SELECT queue_name AS queue, job_name AS job, coalesce(job_data ->> 'code', left(error_message, 120), 'unknown') AS cause,
-       job_data ->> 'code' AS code, count(*) AS letters, min(failed_at) AS first_at, max(failed_at) AS last_at
+-- Return the most frequent causes of open dead letters. ``code`` is the value of the filter that finds them.
+SELECT queue_name AS queue, job_name AS job, coalesce(cause, 'unknown') AS cause, cause AS code, count(*) AS letters,
+       min(failed_at) AS first_at, max(failed_at) AS last_at
 FROM failed_jobs WHERE state = 'open'
-GROUP BY 1, 2, 3, 4
+GROUP BY cause, queue_name, job_name
 ORDER BY letters DESC, last_at DESC
 LIMIT %(limit)s

@@ -1,0 +1,1 @@
+ALTER TABLE failed_jobs ADD COLUMN IF NOT EXISTS cause text;
