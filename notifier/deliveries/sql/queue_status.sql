@@ -22,8 +22,13 @@ LEFT JOIN (
            count(*) FILTER (WHERE d.state = 'unknown') AS unknown,
            count(*) FILTER (WHERE d.state = 'parked') AS parked,
            extract(epoch FROM now() - min(d.not_before) FILTER (WHERE d.state = 'queued' AND d.not_before <= now())) AS oldest
-    FROM deliveries d JOIN delivery_kinds k ON k.kind = d.kind
-    WHERE d.state IN ('queued', 'sending', 'unknown', 'parked')
+    FROM (
+        -- Two parts, because each has an index of its own.
+        SELECT kind, state, not_before FROM deliveries WHERE state IN ('queued', 'unknown', 'parked')
+        UNION ALL
+        SELECT kind, state, not_before FROM deliveries WHERE state = 'sending'
+    ) AS d
+    JOIN delivery_kinds k ON k.kind = d.kind
     GROUP BY k.queue_name
 ) d ON d.queue_name = q.queue_name
 ORDER BY q.queue_name

@@ -6,7 +6,11 @@ WITH recent AS MATERIALIZED (
 ), unfinished AS MATERIALIZED (
     SELECT d.channel, d.kind, k.queue_name, d.state, d.created_at, d.not_before
     FROM deliveries d JOIN delivery_kinds k USING (kind)
-    WHERE d.state IN ('queued', 'sending', 'unknown')
+    WHERE d.state IN ('queued', 'unknown')
+    UNION ALL
+    SELECT d.channel, d.kind, k.queue_name, d.state, d.created_at, d.not_before
+    FROM deliveries d JOIN delivery_kinds k USING (kind)
+    WHERE d.state = 'sending'
 ), due AS MATERIALIZED (
     SELECT queue_name, not_before FROM unfinished WHERE state = 'queued' AND not_before <= now()
     UNION ALL

@@ -9,7 +9,11 @@ WITH queues AS (
 ), work AS (
     SELECT k.queue_name, d.state, d.not_before
     FROM deliveries d JOIN delivery_kinds k USING (kind)
-    WHERE d.state IN ('queued', 'sending')
+    WHERE d.state = 'queued'
+    UNION ALL
+    SELECT k.queue_name, d.state, d.not_before
+    FROM deliveries d JOIN delivery_kinds k USING (kind)
+    WHERE d.state = 'sending'
     UNION ALL
     SELECT 'api-property-lookup', l.state, l.not_before FROM lookups l WHERE l.state IN ('queued', 'asking')
 ), open_work AS (
