@@ -15,6 +15,9 @@ from tests.servers.postgres import Database
 ROOT = HERE.parent
 NOT_OURS = {".venv", ".local", ".git", "migrations", "tests", "node_modules"}
 TEMPLATES: dict[str, dict[str, str]] = {
+    "dead_letter_groups.sql": {"rows": "SELECT * FROM failed_jobs"},
+    "dead_letter_ids.sql": {"direction": "DESC", "rows": "SELECT * FROM failed_jobs"},
+    "dead_letter_page.sql": {"ids": "SELECT 1::bigint AS id"},
     "delete_archived.sql": {"archived": "d", "table": "queue_metrics"},
     "empty_deliveries.sql": {"archived": "d"},
     "delete_old.sql": {"age": "recorded_at", "condition": "true", "table": "queue_metrics"},
@@ -25,6 +28,12 @@ TEMPLATES: dict[str, dict[str, str]] = {
         "condition": "true",
         "table": "court_records",
     },
+    "deliveries_of_subscriber.sql": {"direction": "DESC", "subscriber": "1"},
+    "delivery_branch.sql": {"branch": "SELECT * FROM deliveries", "direction": "DESC"},
+    "delivery_ids.sql": {"direction": "DESC", "source": "SELECT * FROM deliveries"},
+    "delivery_page.sql": {"ids": "SELECT 1::bigint AS id"},
+    "delivery_scan_end.sql": {"direction": "DESC", "source": "SELECT * FROM deliveries"},
+    "delivery_source.sql": {"branches": "SELECT * FROM deliveries", "direction": "DESC"},
     "open_batch.sql": {"age": "recorded_at", "condition": "true", "table": "queue_metrics"},
     "rows_to_archive.sql": {"archived": "d", "table": "queue_metrics"},
 }
