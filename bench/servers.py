@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,9 +36,9 @@ def folder(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def leads_server() -> Iterator[PostgresServer]:
+def leads_server(settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
     """Start PostgreSQL with an empty, migrated leads database (``server.url(LEADS)``); yield the server."""
-    with folder("pg") as home, PostgresServer(home / "postgres") as server:
+    with folder("pg") as home, PostgresServer(home / "postgres", settings=settings) as server:
         server.ensure_database(LEADS)
         command.upgrade(configuration(server.url(LEADS)), "head")
         yield server

@@ -28,6 +28,14 @@ def test_ingestion_is_measured_beside_its_floor() -> None:
 
 
 @pytest.mark.drill
+def test_each_statement_of_the_operators_pages_is_measured() -> None:
+    done = bench("operators_pages", "--scale", "0.002")
+    assert done.returncode == 0, done.stderr
+    for line in ("overview: queues", "q: phone number", "count: waiting", "causes: open", "slowest at p95"):
+        assert line in done.stdout
+
+
+@pytest.mark.drill
 def test_the_notifier_benchmarks_run_one_after_another_in_one_process() -> None:
     """Each benchmark uses its own servers and workers, even after another benchmark has run in the same process."""
     done = bench("notifier_email", "notifier_lookups", "--scale", "0.02")
