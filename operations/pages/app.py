@@ -17,14 +17,21 @@ from psycopg_pool import PoolTimeout
 
 from leads.logs import get_logger
 from leads.redaction import where
-from operations.pages import assets, overview, subscribers
+from operations.pages import actions, assets, dead_letters, overview, pauses, subscribers
 from operations.pages.access import check_access
 from operations.pages.filters import BadFilter
 from operations.pages.rendering import error_page
 
 log = get_logger(__name__)
 
-ROUTERS = (assets.router, overview.router, subscribers.router)
+ROUTERS = (
+    assets.router,
+    overview.router,
+    dead_letters.router,
+    actions.router,
+    pauses.router,
+    subscribers.router,
+)
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"

@@ -21,6 +21,8 @@ from tests.servers.browser import running_chromium
 pytestmark = pytest.mark.drill
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+#: Names of buttons that act.
+ACTING = re.compile("^(Retry|Dismiss|Cancel|Defer|Send now|Pause|Resume|Show|Accept|Reject|Undo|Stop)", re.IGNORECASE)
 #: Addresses of all pages; ``{delivery}`` and the other names are filled with ids.
 PAGES = (
     "",
@@ -213,21 +215,23 @@ def test_whoever_is_not_logged_in_is_sent_to_the_login(chromium: Browser, served
     page.close()
 
 
+def insert_dead_letters(system: System, subscriber: int, lead: int, count: int) -> None:
+    """Insert dead e-mails with their dead letters."""
+    columns = "channel, kind, subscriber_id, lead_id, dedupe_key, state, error_code, tokens"
+    system.database.connection.execute(
+        f"INSERT INTO deliveries ({columns}) SELECT 'email', 'new_lead_alert', %s, %s, 'bulk:' || n, 'dead', '503', 1"
+        " FROM generate_series(1, %s) n",
+        (subscriber, lead, count),
+    )
+    system.database.connection.execute(
+        "INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, delivery_id)"
+        """ SELECT 'email-workflows', kind, '{"code": "503"}', 'SendGrid answered 503', id FROM deliveries"""
+    )
+
+
 def test_ten_thousand_dead_letters_are_retried_once_each_while_workers_restart(system: System, op: Watched) -> None:
-    subscriber = system.subscriber(tokens=100_000)
-    lead = system.lead()
-    system.rows(
-        "WITH made AS (INSERT INTO deliveries (channel, kind, subscriber_id, lead_id, dedupe_key, state, error_code, tokens)"
-        " SELECT 'email', 'new_lead_alert', %s, %s, 'bulk:' || n, 'dead', '503', 1 FROM generate_series(1, 10000) n"
-        " RETURNING id), letters AS (INSERT INTO failed_jobs (queue_name, job_name, job_data, error_message, delivery_id)"
-        " SELECT 'email-workflows', 'new_lead_alert', '{\"code\": \"503\"}', 'SendGrid answered 503', id FROM made"
-        " RETURNING 1) SELECT count(*) FROM letters",
-        subscriber,
-        lead,
-    )
-    other = system.insert(
-        "failed_jobs", {"queue_name": "voice-assistant", "job_name": "outbound_call", "error_message": "x"}
-    )
+    insert_dead_letters(system, system.subscriber(tokens=100_000), system.lead(), 10_000)
+    other = system.insert("failed_jobs", {"queue_name": "voice-assistant", "error_message": "x"})
     worker = system.start_worker()
 
     page = op.open("dead-letters?queue=email-workflows")
@@ -304,18 +308,8 @@ def test_the_keyboard_searches_moves_opens_and_helps(system: System, op: Watched
 
 
 def test_a_refresh_keeps_the_selection_and_the_place(system: System, op: Watched) -> None:
-    subscriber, lead = system.subscriber(), system.lead()
     for number in range(30):
-        system.insert(
-            "deliveries",
-            {
-                "channel": "email",
-                "kind": "welcome_email",
-                "subscriber_id": subscriber,
-                "lead_id": lead,
-                "dedupe_key": f"k{number}",
-            },
-        )
+        system.insert("deliveries", {"channel": "email", "kind": "welcome_email", "dedupe_key": f"k{number}"})
     page = op.open("deliveries")
     boxes = page.locator("input[data-select]")
     boxes.nth(3).check()

@@ -57,7 +57,7 @@ def served_pages(*, is_fab: bool = False) -> Iterator[ServedPages]:
         server.start()
         stack.callback(server.stop)
         url = environment["AIRFLOW__API__BASE_URL"]
-        wait_for("health of the api-server", lambda: server.check() or _is_up(url), timeout=180)
+        wait_for("health of the api-server", lambda: _is_up(url), timeout=180)
         passwords = dict.fromkeys(ROLES) if is_fab else json.loads(airflow.passwords_file(places).read_text("utf-8"))
         yield ServedPages(url, database, {role: _log_in(url, role, passwords[role] or role) for role in ROLES})
 
