@@ -43,6 +43,11 @@ BEGIN
                WHEN f.state <> 'open' THEN 'the dead letter is already ' || f.state
                WHEN d.id IS NULL THEN 'the dead letter belongs to no delivery: send the message again, or dismiss the dead letter'
                WHEN d.state NOT IN ('dead', 'failed', 'parked') THEN 'the delivery is ' || d.state
+               WHEN d.accepted_at IS NOT NULL OR EXISTS (
+                   SELECT FROM delivery_events e
+                   JOIN event_meanings m ON m.provider = e.provider AND m.event = e.event
+                   WHERE e.delivery_id = d.id AND m.state IN ('accepted', 'sent', 'delivered', 'undelivered'))
+                   THEN 'the provider has accepted the delivery'
                WHEN NOT k.is_replayable THEN 'a ' || k.kind || ' cannot be replayed: it was useful only when it was due'
                WHEN d.emptied_at IS NOT NULL OR now() > d.due_at + k.max_age * scale THEN 'the delivery is too old'
            END

@@ -14,8 +14,8 @@ DECLARE
     chosen bigint[] := ARRAY(SELECT DISTINCT id FROM unnest(object_ids) AS id WHERE id IS NOT NULL ORDER BY id);
     started bigint;
 BEGIN
-    IF (object_type, action) NOT IN (('delivery', 'retry'), ('delivery', 'send_now'), ('delivery', 'defer'),
-                                     ('delivery', 'cancel'), ('dead_letter', 'retry'), ('dead_letter', 'dismiss')) THEN
+    IF ((object_type, action) IN (('delivery', 'retry'), ('delivery', 'send_now'), ('delivery', 'defer'),
+                                  ('delivery', 'cancel'), ('dead_letter', 'retry'), ('dead_letter', 'dismiss'))) IS NOT TRUE THEN
         RAISE EXCEPTION 'there is no action % for a %', action, object_type USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF coalesce(btrim(reason), '') = '' OR length(reason) > 500 THEN
@@ -166,6 +166,7 @@ BEGIN
         SELECT * INTO a FROM operator_actions WHERE id = action_id;
         RETURN a;
     END IF;
+    batch := greatest(batch, 1);
     ids := a.object_ids[a.done + 1:a.done + batch];
     CREATE TEMP TABLE IF NOT EXISTS action_outcomes (id bigint, refusal text) ON COMMIT DROP;
     TRUNCATE action_outcomes;

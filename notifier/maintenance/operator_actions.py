@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from leads.logs import get_logger
+from leads.redaction import where
 from notifier.core.settings import settings
 from notifier.maintenance.scheduler import Connection
 
@@ -40,8 +41,12 @@ def _continue(connection: Connection, action_id: int) -> None:
                 "SELECT * FROM continue_operator_action(%s, %s, %s)", (action_id, BATCH, settings.notifier_time_scale)
             )
             action = cursor.fetchone()
-    except psycopg.errors.LockNotAvailable:
-        log.warning("operator_action_waits_for_a_lock", action_id=action_id)
-        return
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        # Another session may hold a lock. The action continues in a later round, and other actions are not held up.
+        log.warning("operator_action_waits", action_id=action_id, error=where(error))
+        return False
     if action is not None and action["state"] == "done":
         log.info("operator_action_done", action_id=action_id, rows=action["rows"], changed=action["changed"])
+    return action is not None and action["state"] == "running"

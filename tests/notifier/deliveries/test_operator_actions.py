@@ -106,6 +106,30 @@ def test_what_a_provider_has_accepted_is_never_queued_again(rows: Rows, action: 
     assert rows.one("SELECT state, replays FROM deliveries") == ("delivered", 0)
 
 
+@pytest.mark.parametrize("state", ["dead", "failed", "parked"])
+@pytest.mark.parametrize("proof", ["accepted_at", "event"])
+def test_a_proof_that_a_provider_accepted_it_refuses_a_retry(rows: Rows, state: str, proof: str) -> None:
+    accepted = {"accepted_at": "2026-01-01"} if proof == "accepted_at" else {}
+    delivery = make_delivery(rows, rows.user(), state, **accepted)
+    if proof == "event":
+        rows.insert("delivery_events", delivery_id=delivery, provider="twilio", event="sent", event_key="k")
+    assert act(rows, "retry", "delivery", [delivery]) == (0, {"the provider has accepted the delivery": 1})
+    assert rows.one("SELECT state FROM deliveries") == state
+
+
+def test_an_action_that_fails_does_not_hold_up_the_next_one(rows: Rows, database: Database) -> None:
+    user = rows.user(token_balance=1000)
+    first = start(rows, "retry", "delivery", [make_delivery(rows, user, "dead")])
+    second = start(rows, "retry", "delivery", [make_delivery(rows, user, "dead")])
+    with psycopg.connect(database.url) as other:
+        other.execute("SELECT FROM deliveries ORDER BY id LIMIT 1 FOR UPDATE")
+        continue_operator_actions(database.connection)
+        assert rows.one("SELECT state FROM operator_actions WHERE id = %(id)s", id=first) == "running"
+        assert rows.one("SELECT state FROM operator_actions WHERE id = %(id)s", id=second) == "done"
+    continue_operator_actions(database.connection)
+    assert rows.one("SELECT count(*) FROM operator_actions WHERE state = 'done'") == 2
+
+
 def test_a_retry_holds_tokens_again_and_a_cancellation_releases_them(rows: Rows) -> None:
     user = rows.user(token_balance=5)
     delivery = make_delivery(rows, user, "dead")
@@ -139,6 +163,7 @@ def test_a_dead_letter_is_dismissed_once(rows: Rows) -> None:
     [
         ({"action": "delete"}, "no action delete"),
         ({"action": "dismiss"}, "no action dismiss"),
+        ({"action": None}, "no action"),
         ({"reason": "  "}, "needs a reason"),
         ({"reason": "x" * 501}, "at most 500"),
         ({"ids": list(range(200_001))}, "at most 200,000"),
