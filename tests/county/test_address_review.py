@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -328,6 +328,17 @@ def test_undoing_leaves_the_lead_alone_if_the_usual_rules_find_the_same_property
     county.run(FRIDAY, [])
     assert lead_folios(county) == [OTHER_FOLIO]
     assert county.rows("SELECT state FROM deliveries") == [("queued",)]
+
+
+def test_a_released_record_is_tried_once_more_whatever_its_age(county: Pipeline) -> None:
+    add_condominium(county)
+    county.run(WEDNESDAY, [file_at(CONDOMINIUM)])
+    decision = accept(county, OTHER_FOLIO)
+    county.run(THURSDAY, [])
+    undo(county, decision)
+    accept(county, FOLIO)
+    county.run(FRIDAY + timedelta(days=100), [])
+    assert county.rows("SELECT matched_folio FROM document_versions") == [(FOLIO,)]
 
 
 def test_undoing_takes_the_case_from_the_property_and_closes_its_lead(court: Court) -> None:
