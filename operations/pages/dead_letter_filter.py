@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-from operations.monitoring.queue_metrics import QUEUES
+from county.feeds import FEEDS
+from operations.monitoring.queue_metrics import QUEUES as NOTIFIER_QUEUES
 from operations.pages import filter_values as values
 
+#: The queues of dead letters: the notifier's, and one for the failed runs of each feed.
+QUEUES = (*NOTIFIER_QUEUES, *(feed.queue_name for feed in FEEDS))
 STATES = ("open", "replayed", "dismissed")
 
 

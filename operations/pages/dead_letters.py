@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from operations.monitoring.queue_metrics import QUEUES
 from operations.pages import database
-from operations.pages.dead_letter_filter import STATES, DeadLetterFilter
+from operations.pages.dead_letter_filter import QUEUES, STATES, DeadLetterFilter
 from operations.pages.dead_letter_search import find_dead_letters, group_dead_letters
 from operations.pages.filters import optional_id
 from operations.pages.rendering import render
@@ -32,7 +31,7 @@ def dead_letters(request: Request) -> Response:
         page=page,
         total=sum(group.letters for group in groups),
         filter_query=wanted.to_query(),
-        queues=(*QUEUES, "daily-ftp-ingestion", "weekly-ftp-ingestion", "monthly-ftp-ingestion"),
+        queues=QUEUES,
         states=STATES,
         position={"before": before, "after": after},
     )

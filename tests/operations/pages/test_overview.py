@@ -109,7 +109,7 @@ def test_dead_letters_are_counted_by_cause_and_lead_to_their_rows(pages: Pages) 
             error_message="SendGrid answered 503",
         )
     html = text_of(pages)
-    assert re.search(r'dead-letters\?queue=email-workflows&amp;job=welcome_email&amp;cause=503">503</a></td>', html)
+    assert re.search(r'dead-letters\?queue=email-workflows&amp;kind=welcome_email&amp;code=503">503</a></td>', html)
     assert '<td class="number">3</td>' in html
 
 
