@@ -32,7 +32,7 @@ def continue_operator_actions(connection: Connection) -> None:
                 return
 
 
-def _continue(connection: Connection, action_id: int) -> None:
+def _continue(connection: Connection, action_id: int) -> bool:
     """Work on one batch of an action in a transaction of its own."""
     try:
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
