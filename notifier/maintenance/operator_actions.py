@@ -23,17 +23,13 @@ SECONDS = 0.5
 def continue_operator_actions(connection: Connection) -> None:
     """Work on the running actions, one batch of each in turn, for at most about SECONDS."""
     end = time.monotonic() + SECONDS
-    while running := connection.execute(
-        "SELECT id FROM operator_actions WHERE state = 'running' ORDER BY id"
-    ).fetchall():
-        for (action_id,) in running:
-            _continue(connection, action_id)
-            if time.monotonic() > end:
-                return
+    running = [row[0] for row in connection.execute(RUNNING).fetchall()]
+    while running and time.monotonic() < end:
+        running = [action_id for action_id in running if _continue(connection, action_id)]
 
 
 def _continue(connection: Connection, action_id: int) -> bool:
-    """Work on one batch of an action in a transaction of its own."""
+    """Work on one batch of an action in a transaction of its own. Returns whether the action may continue now."""
     try:
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute("SET LOCAL lock_timeout = '300ms'")
