@@ -214,6 +214,11 @@ COMMENT ON TABLE lane_status IS 'Heartbeats of the worker processes. A process w
 COMMENT ON COLUMN queue_metrics.completed_count IS
     'Number of deliveries accepted by a provider plus the number of lookups answered since the previous row. '
     'For the queue admin-alerts, the number of alerts that an on-call address accepted, not counting repeated alerts within an hour.';
+COMMENT ON COLUMN queue_metrics.wait_p50_seconds IS
+    'Median time that attempts and lookups waited from when they were due to their start, of those since the previous row. '
+    'Null if there were none.';
+COMMENT ON COLUMN queue_metrics.wait_p95_seconds IS
+    'Wait that 95 % of these attempts and lookups did not exceed. Null if there were none.';
 COMMENT ON TABLE oncall_alerts IS
     'Alerts to on-call. Each cause has one row, so repeated reports of the same cause count as one alert.';
 COMMENT ON COLUMN oncall_alerts.affects IS
