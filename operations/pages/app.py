@@ -17,7 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from leads.logs import get_logger
 from leads.redaction import where
-from operations.pages import actions, assets, dead_letters, overview, pauses, subscribers
+from operations.pages import actions, assets, dead_letters, ingestion, overview, pauses, subscribers, unmatched
 from operations.pages.access import check_access
 from operations.pages.filters import BadFilter
 from operations.pages.rendering import error_page
@@ -30,6 +30,8 @@ ROUTERS = (
     dead_letters.router,
     actions.router,
     pauses.router,
+    ingestion.router,
+    unmatched.router,
     subscribers.router,
 )
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

@@ -1,0 +1,1 @@
+SELECT reject_address(%(id)s, %(actor)s, %(reason)s) AS result

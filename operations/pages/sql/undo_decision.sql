@@ -1,0 +1,1 @@
+SELECT undo_address_decision(%(decision)s, %(actor)s, %(reason)s) AS result
