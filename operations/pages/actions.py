@@ -1,184 +1,176 @@
-"""Operators' actions: the dialogs that start them, and the page with all actions and their reasons."""
+"""Operators' actions on deliveries and dead letters: a dialog that says what will happen, and the action itself."""
 
 from __future__ import annotations
 
 import json
-from datetime import date
-from secrets import token_hex
+from secrets import token_urlsafe
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, Form, HTTPException, Request, Response
+import psycopg
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
+from starlette.background import BackgroundTask
 
+from leads.clock import NEW_YORK, now
+from leads.redaction import mask_personal_data
 from operations.pages import database
 from operations.pages.access import User, actor_name
-from operations.pages.action_requests import ActionRequest, new_york_time
-from operations.pages.filter_values import begin_of, days, text
-from operations.pages.filters import optional_id
+from operations.pages.action_kinds import ActionKind
+from operations.pages.action_request import ActionRequest, Targets, find_targets
+from operations.pages.airflow_log import record_in_airflow
+from operations.pages.filter_values import is_id
+from operations.pages.filters import BadFilter
+from operations.pages.local_times import parse_local_time, spoken_time
 from operations.pages.rendering import render
 from operations.pages.reveal import Reason
 
 router = APIRouter()
 
-PAGE = 50
-#: An action on at most this many rows ends before its page answers. The notifier works on larger ones.
+#: An action on at most this many rows is finished before the browser gets its answer.
 AT_ONCE = 100
-KINDS = (
-    "accept",
-    "add_alias",
-    "cancel",
-    "defer",
-    "dismiss",
-    "pause",
-    "reject",
-    "resume",
-    "retry",
-    "reveal",
-    "send_now",
-    "undo",
-)
+LONGEST_KEY = 100
+_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, psycopg.errors.DeadlockDetected)
 
 
-@router.get("/actions")
-def actions(request: Request) -> Response:
-    """List what operators did, newest first."""
-    given = request.query_params
-    since, until = days(given)
-    wanted = {"actor": text(given, "actor"), "action": text(given, "action")}
-    parameters = {
-        **wanted,
-        "since": begin_of(since),
-        "until": begin_of(until),
-        "before": optional_id("before", given.get("before")),
-    }
-    with database.read() as connection:
-        found = database.rows(connection, "actions", **parameters, limit=PAGE + 1)
-        workers = _workers(connection)
-    return render(
-        request,
-        "actions.html",
-        actions=found[:PAGE],
-        filter={**wanted, "since": _iso(since), "until": _iso(until)},
-        kinds=KINDS,
-        older=found[PAGE - 1]["id"] if len(found) > PAGE else None,
-        before=parameters["before"],
-        workers=workers,
-    )
+async def _read_fields(request: Request) -> dict[str, str]:
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+Fields = Annotated[dict[str, str], Depends(_read_fields)]
 
 
 @router.get("/actions/new")
-def ask(request: Request) -> Response:
-    """Say how many rows an action would change, and ask for the reason."""
+def new_action(request: Request) -> Response:
+    """Say what an action would do, and ask for the reason."""
     wanted = ActionRequest.parse(request.query_params)
-    ids = wanted.find_ids()
-    if not ids:
-        raise HTTPException(422, "No row is selected.")
+    with database.read() as connection:
+        targets = find_targets(connection, wanted)
+        is_alive = database.rows(connection, "worker_is_alive")[0]["is_alive"]
     return render(
         request,
         "action_dialog.html",
-        wanted=wanted,
-        rows=wanted.rows(len(ids)),
-        count=len(ids),
-        ids=",".join(map(str, ids)) if wanted.filter is None else "",
-        newest_id=max(ids),
-        in_background=len(ids) > AT_ONCE,
-        key=token_hex(16),
+        kind=wanted.kind,
+        targets=targets,
+        ids=",".join(map(str, wanted.ids)),
+        filter_query=wanted.filter_query,
+        is_filter=wanted.wanted is not None,
+        described=wanted.describe(),
+        key=token_urlsafe(16),
+        is_background=len(targets.ids) > AT_ONCE,
+        is_alive=is_alive,
+        earliest=now().astimezone(NEW_YORK),
     )
 
 
 @router.post("/actions")
-def start(
-    request: Request,
-    user: User,
-    reason: Annotated[str, Form()] = "",
-    action: Annotated[str, Form()] = "",
-    type: Annotated[str, Form()] = "",
-    ids: Annotated[str, Form()] = "",
-    filter: Annotated[str | None, Form()] = None,
-    newest_id: Annotated[str, Form()] = "",
-    not_before: Annotated[str, Form()] = "",
-    key: Annotated[str, Form(max_length=64)] = "",
-) -> Response:
-    """Start an action. A form that is sent twice starts one action."""
-    given = {"action": action, "type": type, "ids": ids, "newest_id": newest_id}
-    wanted = ActionRequest.parse(given | ({} if filter is None else {"filter": filter}))
-    why = Reason.of(reason)
-    until = {"not_before": new_york_time(not_before).isoformat()} if action == "defer" else {}
-    chosen = wanted.find_ids()
-    if not chosen:
-        raise HTTPException(422, "No row is selected.")
-    parameters = until | ({} if filter is None else {"filter": filter})
-    with database.write() as connection:
-        started = database.rows(
-            connection,
-            "start_action",
-            actor=actor_name(user),
-            action=action,
-            type=type,
-            ids=chosen,
-            reason=str(why),
-            parameters=Jsonb(parameters),
-            key=key or None,
-        )[0]["id"]
-        result = database.rows(
-            connection, "continue_action", id=started, batch=AT_ONCE if len(chosen) <= AT_ONCE else 0
+def start(request: Request, user: User, fields: Fields) -> Response:
+    """Start the action of a dialog. Sending the same dialog twice starts one action."""
+    wanted, why = ActionRequest.parse(fields), Reason.of(fields.get("reason", ""))
+    parameters = _parameters(wanted, fields)
+    key = f"{actor_name(user)}:{_key(fields)}"
+    with database.read() as connection:
+        known = database.rows(connection, "action_by_key", key=key)
+        targets = None if known else _confirmed(find_targets(connection, wanted, _number(fields, "newest")), fields)
+    if targets is None:
+        return _answer(request, wanted.kind, known[0], parameters)
+    action_id = _start(actor_name(user), wanted.kind, targets, why, parameters, key)
+    row = _continue(action_id, key)
+    log = BackgroundTask(record_in_airflow, actor_name(user), wanted.kind.action, {"action": action_id, "reason": why})
+    return _answer(request, wanted.kind, row, parameters, log)
+
+
+def done_response(said: str, background: BackgroundTask | None = None) -> Response:
+    """Return the answer after an action: the page closes its dialog, shows ``said`` and refreshes."""
+    trigger = json.dumps({"operations:done": said})
+    return Response(status_code=204, headers={"HX-Trigger": trigger}, background=background)
+
+
+def _confirmed(targets: Targets, fields: dict[str, str]) -> Targets:
+    """Return the targets. Raises HTTPException (409) if there are none, or more than the operator has confirmed."""
+    if not targets.ids:
+        raise HTTPException(409, "Nothing is left to change. Someone else may have acted on the same rows.")
+    expected = _number(fields, "expected")
+    if len(targets.ids) > expected:
+        raise HTTPException(
+            409, f"{len(targets.ids):,} rows match now, not {expected:,}. Close this dialog, open it again and confirm."
         )
-    return _done(request, wanted, result[0])
+    return targets
 
 
-@router.get("/actions/{action_id}")
-def show(request: Request, action_id: int) -> Response:
-    """Show one action: its progress, what was refused and why, and its rows."""
+def _start(actor: str, kind: ActionKind, targets: Targets, why: Reason, parameters: dict[str, str], key: str) -> int:
+    try:
+        with database.write() as connection:
+            started = database.rows(
+                connection,
+                "start_action",
+                actor=actor,
+                action=kind.action,
+                object_type=kind.object_type,
+                ids=targets.ids,
+                reason=str(why),
+                parameters=Jsonb(parameters),
+                key=key,
+            )
+    except psycopg.errors.InvalidParameterValue as error:
+        raise HTTPException(422, f"The database refused: {error.diag.message_primary}.") from error
+    return int(started[0]["id"])
+
+
+def _continue(action_id: int, key: str) -> DictRow:
+    """Finish a short action. The leader continues a long one, and one whose rows other sessions have locked."""
     with database.read() as connection:
-        found = _find(connection, action_id)
-        workers = _workers(connection)
-    return render(request, "action.html", action=found, workers=workers)
+        row = database.rows(connection, "action_by_key", key=key)[0]
+    if row["rows"] > AT_ONCE or row["state"] != "running":
+        return row
+    try:
+        with database.write() as connection:
+            connection.execute("SET LOCAL lock_timeout = '2s'")
+            return database.rows(connection, "continue_action", id=action_id, limit=AT_ONCE)[0]
+    except _BUSY:
+        return row
 
 
-@router.get("/actions/{action_id}/stop")
-def ask_stop(request: Request, action_id: int) -> Response:
-    """Ask whether an action shall be stopped."""
-    with database.read() as connection:
-        found = _find(connection, action_id)
-    return render(request, "stop_dialog.html", action=found)
+def _parameters(wanted: ActionRequest, fields: dict[str, str]) -> dict[str, str]:
+    """Return what the action's row keeps besides its ids. The filter may contain personal data, so it is masked."""
+    fields_of_filter = {name: mask_personal_data(value) for name, value in parse_qsl(wanted.filter_query)}
+    parameters = {"filter": urlencode(fields_of_filter, safe=",@:")} if wanted.wanted else {}
+    if wanted.kind.action == "defer":
+        parameters["not_before"] = parse_local_time(fields.get("until", "")).isoformat()
+    return parameters
 
 
-@router.post("/actions/{action_id}/stop")
-def stop(action_id: int, user: User) -> Response:
-    """Stop a running action after its current batch."""
-    with database.write() as connection:
-        found = _find(connection, action_id)
-        stopped = database.rows(connection, "stop_action", id=found["id"], actor=actor_name(user))[0]["is_stopped"]
-    if not stopped:
-        raise HTTPException(409, "The action has already ended.")
-    return notice("The action is stopped.")
+def _key(fields: dict[str, str]) -> str:
+    key = fields.get("key", "")
+    if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise BadFilter("The dialog is incomplete. Close it and open it again.")
+    return key
 
 
-def notice(message: str) -> Response:
-    """Return the answer of an action that is done: the page closes the dialog, shows the message and refreshes."""
-    return Response(status_code=204, headers={"HX-Trigger": json.dumps({"operations:done": message})})
+def _number(fields: dict[str, str], name: str) -> int:
+    if not is_id(fields.get(name, "")):
+        raise BadFilter("The dialog is incomplete. Close it and open it again.")
+    return int(fields[name])
 
 
-def _done(request: Request, wanted: ActionRequest, action: DictRow) -> Response:
-    if action["state"] == "running":
-        target = f"{request.scope['root_path']}/actions/{action['id']}"
-        return Response(status_code=204, headers={"HX-Redirect": target})
-    message = f"{wanted.rows(action['changed'])} {wanted.declaration.done}."
-    refused = [f"{count:,} refused: {why}" for why, count in action["refusals"].items()]
-    return notice(" ".join([message, *(f"{one}." for one in refused[:3])]))
+def _answer(
+    request: Request,
+    kind: ActionKind,
+    row: DictRow,
+    parameters: dict[str, str],
+    background: BackgroundTask | None = None,
+) -> Response:
+    """Return the answer to a form. If the action still runs, the browser goes to the action's page."""
+    if row["state"] == "running":
+        address = f"{request.scope['root_path']}/actions/{row['id']}"
+        return Response(status_code=204, headers={"HX-Redirect": address}, background=background)
+    return done_response(_said(kind, row, parameters), background)
 
 
-def _find(connection: database.Connection, action_id: int) -> DictRow:
-    found = database.rows(connection, "action", id=action_id) if 0 < action_id < 2**63 else []
-    if not found:
-        raise HTTPException(404, f"There is no action {action_id}.")
-    return found[0]
-
-
-def _workers(connection: database.Connection) -> int:
-    return int(database.rows(connection, "workers")[0]["workers"])
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
+def _said(kind: ActionKind, row: DictRow, parameters: dict[str, str]) -> str:
+    """Return what happened, for the notice."""
+    until = f" until {spoken_time(parameters['not_before'])}" if "not_before" in parameters else ""
+    said = f"{kind.past} {kind.objects(row['changed'])}{until}."
+    reasons = "; ".join(f"{count:,} × {reason}" for reason, count in row["refusals"].items())
+    return f"{said} Refused: {reasons}." if reasons else said

@@ -17,7 +17,17 @@ from psycopg_pool import PoolTimeout
 
 from leads.logs import get_logger
 from leads.redaction import where
-from operations.pages import actions, assets, dead_letters, ingestion, overview, pauses, subscribers, unmatched
+from operations.pages import (
+    action_log,
+    actions,
+    assets,
+    dead_letters,
+    ingestion,
+    overview,
+    pauses,
+    subscribers,
+    unmatched,
+)
 from operations.pages.access import check_access
 from operations.pages.filters import BadFilter
 from operations.pages.rendering import error_page
@@ -29,6 +39,7 @@ ROUTERS = (
     overview.router,
     dead_letters.router,
     actions.router,
+    action_log.router,
     pauses.router,
     ingestion.router,
     unmatched.router,

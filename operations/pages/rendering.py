@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from leads.clock import NEW_YORK, now
+from leads.redaction import mask_personal_data
 from operations.pages import masks
 from operations.pages.access import actor_name, form_token, may_act
 from operations.pages.assets import asset_url
@@ -137,6 +138,7 @@ def _environment() -> Environment:
         "mask_email": masks.mask_email,
         "mask_phone": masks.mask_phone,
         "mask_recipient": masks.mask_recipient,
+        "mask_personal_data": mask_personal_data,
     }
     environment.globals["asset_url"] = asset_url
     return environment

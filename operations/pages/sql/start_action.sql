@@ -1,1 +1,2 @@
-SELECT start_operator_action(%(actor)s, %(action)s, %(type)s, %(ids)s, %(reason)s, %(parameters)s, %(key)s) AS id
+-- Start an action, and return its id.
+SELECT start_operator_action(%(actor)s, %(action)s, %(object_type)s, %(ids)s, %(reason)s, %(parameters)s, %(key)s) AS id

@@ -17,7 +17,7 @@
   // Refresh: only while somebody looks, and not under an open dialog.
   const started = new WeakMap();
   setInterval(() => {
-    if (document.hidden || dialog.open) return;
+    if (document.hidden || dialog.open || document.querySelector(".menu[open]")) return;
     for (const part of document.querySelectorAll("[data-refresh]")) {
       const began = started.get(part) ?? started.set(part, Date.now()).get(part);
       if (Date.now() - began < part.dataset.refresh * 1000) continue;
@@ -36,6 +36,7 @@
   const count = () => {
     for (const label of document.querySelectorAll("[data-selected-count]")) label.textContent = selected.size;
     for (const part of document.querySelectorAll("[data-when-selected]")) part.hidden = selected.size === 0;
+    for (const part of document.querySelectorAll("[data-when-none-selected]")) part.hidden = selected.size > 0;
   };
   document.addEventListener("change", (event) => {
     const box = event.target;
@@ -82,8 +83,12 @@
     say(event.detail.value ?? "Done.");
     refresh();
   });
+  const closeMenus = (except) => {
+    for (const menu of document.querySelectorAll(".menu[open]")) if (menu !== except) menu.open = false;
+  };
   document.addEventListener("click", (event) => {
     const target = event.target;
+    closeMenus(target.closest("button") ? null : target.closest(".menu"));
     if (target.closest("[data-close]")) target.closest("dialog").close();
     else if (target.closest("[data-help]")) help.showModal();
     else if (target.closest("[data-copy-link]"))
@@ -112,6 +117,7 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    if (event.key === "Escape") closeMenus(null);
     const row = document.querySelector("tr.current, li.current");
     const keys = {
       "/": () => document.getElementById("search").focus(),
