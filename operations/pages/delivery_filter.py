@@ -26,6 +26,8 @@ RARE_STATES = (
 STATES = (*RARE_STATES, "sending", "accepted", "sent", "delivered")
 #: The states in which a delivery waits: for its time, for an answer of the provider, or for a decision.
 WAITING_STATES = ("queued", "unknown", "parked", "sending")
+#: Whether queued deliveries are due already, or later.
+WHEN = ("due", "later")
 #: No delivery has this state.
 _NO_STATE = ("none",)
 
@@ -35,8 +37,9 @@ class DeliveryFilter:
     """The deliveries that a page shows. Fields that are None or empty do not restrict them.
 
     ``code`` is an error code. ``since`` and ``until`` are dates in New York, both inclusive, on which the delivery was
-    created. ``waiting`` finds deliveries that wait for longer than this: queued ones since they were due, and unknown,
-    parked and sending ones since their last change. ``q`` is the text of the search box.
+    created. ``when`` finds queued deliveries that are due already, or later. ``waiting`` finds deliveries that wait for
+    longer than this: queued ones since they were due, and unknown, parked and sending ones since their last change.
+    ``q`` is the text of the search box.
     """
 
     queue: str | None = None
@@ -48,6 +51,7 @@ class DeliveryFilter:
     folio: str | None = None
     since: date | None = None
     until: date | None = None
+    when: str | None = None
     waiting: timedelta | None = None
     q: str | None = None
 
@@ -65,6 +69,7 @@ class DeliveryFilter:
             folio=values.folio(parameters, "folio"),
             since=since,
             until=until,
+            when=values.one_of(parameters, "when", WHEN),
             waiting=values.wait(parameters, "waiting"),
             q=values.text(parameters, "q"),
         )
@@ -81,13 +86,15 @@ class DeliveryFilter:
             folio=self.folio,
             since=self.since,
             until=self.until,
+            when=self.when,
             waiting=values.write_wait(self.waiting),
             q=self.q,
         )
 
     @property
     def effective_states(self) -> tuple[str, ...]:
-        """The states that a delivery may have. A filter by waiting time leaves out the states that do not wait."""
-        if self.waiting is None:
+        """The states that a delivery may have. The filters by time leave out the states that do not wait."""
+        if self.when is None and self.waiting is None:
             return self.states
-        return tuple(state for state in WAITING_STATES if not self.states or state in self.states) or _NO_STATE
+        waiting = WAITING_STATES if self.when is None else ("queued",)
+        return tuple(state for state in waiting if not self.states or state in self.states) or _NO_STATE

@@ -89,6 +89,7 @@ def find_source(connection: AnyConnection, wanted: DeliveryFilter) -> Source:
         "subscriber": wanted.subscriber,
         "since": since,
         "until": until,
+        "when": wanted.when,
         "waiting": wanted.waiting,
         "pattern": None,
     }

@@ -8,6 +8,7 @@ WHERE (%(kinds)s::text[] IS NULL OR d.kind = ANY (%(kinds)s))
   AND (%(leads)s::bigint[] IS NULL OR d.lead_id = ANY (%(leads)s))
   AND (%(since)s::timestamptz IS NULL OR d.created_at >= %(since)s)
   AND (%(until)s::timestamptz IS NULL OR d.created_at < %(until)s)
+  AND (%(when)s::text IS NULL OR (d.not_before <= now()) = (%(when)s = 'due'))
   AND (%(waiting)s::interval IS NULL
        OR CASE d.state WHEN 'queued' THEN d.due_at ELSE d.updated_at END <= now() - %(waiting)s)
   AND (%(pattern)s::text IS NULL OR d.error_message ILIKE %(pattern)s OR d.error_code ILIKE %(pattern)s)
