@@ -72,21 +72,24 @@ def error_page(request: Request, status: int, message: str) -> Response:
     return HTMLResponse(page, status)
 
 
-def new_york(moment: datetime) -> str:
+def new_york(moment: datetime, *, seconds: bool = False) -> str:
     """Return a time in New York: ``14:02`` for today, else ``Nov 26, 14:02``, with the year if it is another one."""
     local, today = moment.astimezone(NEW_YORK), now().astimezone(NEW_YORK)
+    clock = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     if local.date() == today.date():
-        return f"{local:%H:%M}"
-    return f"{local:%b} {local.day}, {local:%H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+        return clock
+    return f"{local:%b} {local.day}, {clock}" if local.year == today.year else f"{local:%Y-%m-%d} {clock}"
 
 
-def time_tag(moment: datetime | None) -> Markup:
+def time_tag(moment: datetime | None, *, seconds: bool = False) -> Markup:
     """Return a time in New York as an HTML element whose hover text is the exact moment."""
     if moment is None:
         return Markup('<span class="none">–</span>')
     local = moment.astimezone(NEW_YORK)
     exact = f"{local:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" {local:%Z} · {moment.astimezone(UTC):%H:%M:%S} UTC"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), exact, new_york(moment))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment.isoformat(), exact, new_york(moment, seconds=seconds)
+    )
 
 
 def duration(seconds: float | timedelta | None) -> str:
