@@ -2637,6 +2637,10 @@ CREATE UNIQUE INDEX lookups_single_flight ON lookups USING btree (folio_number) 
 
 CREATE INDEX miami_dade_api_logs_created ON miami_dade_api_logs USING btree (created_at);
 
+CREATE INDEX operator_actions_bulk ON operator_actions USING gist (int8range(object_ids[1], object_ids[cardinality(object_ids)], '[]'::text)) WHERE ((cardinality(object_ids) > 100) AND (object_type = ANY (ARRAY['delivery'::text, 'dead_letter'::text])));
+
+CREATE INDEX operator_actions_objects ON operator_actions USING gin (object_ids) WHERE (cardinality(object_ids) <= 100);
+
 CREATE INDEX operator_actions_running ON operator_actions USING btree (id) WHERE (state = 'running'::text);
 
 CREATE INDEX party_versions_day ON party_versions USING brin (business_date);

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from county.feeds import ADDRESS_REVIEW, DAILY, MONTHLY, WEEKLY
 from operations.pages import database
 from operations.pages.access import User, actor_name
-from operations.pages.actions import notice
+from operations.pages.actions import done_response
 from operations.pages.airflow_runs import trigger
 from operations.pages.filter_values import one_of, text
 from operations.pages.filters import optional_id
@@ -91,7 +91,7 @@ def undo(
     """Undo a decision, or an alias that an operator added. The records wait for the next run again."""
     name = "undo_alias" if decision is None else "undo_decision"
     released = _decide(name, user, reason, decision=decision, alias=alias, street=street)
-    return notice(f"Undone. {released} matched records wait for the next run again.")
+    return done_response(f"Undone. {released} matched records wait for the next run again.")
 
 
 @router.get("/unmatched/run")
@@ -105,7 +105,7 @@ def run(request: Request, user: User, feed: Annotated[str, Form()] = "") -> Resp
     """Start Airflow's DAG that matches the waiting records again and makes their leads."""
     wanted = one_of({"feed": feed}, "feed", FEED_NAMES)
     run_id = trigger(ADDRESS_REVIEW.dag_id, user, {"feed": wanted})
-    return notice(f"Airflow runs {ADDRESS_REVIEW.dag_id}: {run_id}. Its page under Ingestion shows the result.")
+    return done_response(f"Airflow runs {ADDRESS_REVIEW.dag_id}: {run_id}. Its page under Ingestion shows the result.")
 
 
 @router.get("/unmatched/{record_id}")
