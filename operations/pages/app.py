@@ -22,9 +22,11 @@ from operations.pages import (
     actions,
     assets,
     dead_letters,
+    delivery,
     ingestion,
     overview,
     pauses,
+    search,
     subscribers,
     unmatched,
 )
@@ -37,6 +39,8 @@ log = get_logger(__name__)
 ROUTERS = (
     assets.router,
     overview.router,
+    search.router,
+    delivery.router,
     dead_letters.router,
     actions.router,
     action_log.router,

@@ -9,7 +9,6 @@ import uuid
 from typing import Any
 
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from tests.rows import Rows
 
@@ -30,25 +29,25 @@ def dead_letter(rows: Rows, **values: Any) -> int:
     return rows.insert("failed_jobs", **defaults | values)
 
 
-def preview(client: TestClient, **parameters: Any) -> Response:
+def preview(client: TestClient, **parameters: Any) -> Any:
     """Open the dialog of an action."""
     return client.get("actions/new", params={name: str(value) for name, value in parameters.items()})
 
 
-def form(dialog: Response) -> dict[str, str]:
+def form(dialog: Any) -> dict[str, str]:
     """Return the hidden fields of a dialog's form, and a reason."""
     assert dialog.status_code == 200, dialog.text
     fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', dialog.text)
     return {name: html.unescape(value) for name, value in fields} | {"reason": REASON}
 
 
-def title(dialog: Response) -> str:
+def title(dialog: Any) -> str:
     found = re.search(r"<h2>(.*?)</h2>", dialog.text, re.DOTALL)
     assert found
     return html.unescape(" ".join(found[1].split()))
 
 
-def notice(answer: Response) -> str:
+def notice(answer: Any) -> str:
     """Return the text that the page shows after an action."""
     assert answer.status_code == 204, answer.text
     return str(json.loads(answer.headers["HX-Trigger"])["operations:done"])

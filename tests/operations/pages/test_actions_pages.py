@@ -13,7 +13,7 @@ from airflow.models.log import Log
 from airflow.utils.session import create_session
 
 from leads.clock import NEW_YORK
-from operations.pages import action_request, actions, local_times
+from operations.pages import action_request, actions, dead_letter_search, local_times
 from tests.hostile import HOSTILE_TEXTS
 from tests.operations.pages.acting import REASON, act, dead_letter, delivery, form, notice, preview, title
 from tests.operations.pages.conftest import Pages
@@ -232,7 +232,7 @@ def test_a_filter_that_matches_too_many_rows_is_refused(pages: Pages, monkeypatc
     def few(*arguments: object, **options: object) -> list[int]:
         return original(*arguments, **options | {"limit": 2})  # type: ignore[arg-type]
 
-    original = action_request.matching_dead_letter_ids
+    original = dead_letter_search.matching_dead_letter_ids
     monkeypatch.setattr(action_request, "matching_dead_letter_ids", few)
     answer = preview(pages.op, action="dismiss", type="dead_letter", filter="")
     assert answer.status_code == 400 and "Narrow the filter" in answer.text
