@@ -22,6 +22,7 @@ from operations.pages import (
     actions,
     assets,
     dead_letters,
+    deliveries,
     delivery,
     ingestion,
     overview,
@@ -39,8 +40,9 @@ log = get_logger(__name__)
 ROUTERS = (
     assets.router,
     overview.router,
-    search.router,
+    deliveries.router,
     delivery.router,
+    search.router,
     dead_letters.router,
     actions.router,
     action_log.router,

@@ -1,0 +1,2 @@
+-- Return all kinds of deliveries.
+SELECT kind FROM delivery_kinds ORDER BY kind
