@@ -29,6 +29,7 @@ _PHRASES = {
     "folio": "about folio {}",
     "since": "since {}",
     "until": "until {}",
+    "when": "due {}",
     "waiting": "waiting longer than {}",
     "q": "that match “{}”",
 }

@@ -1,19 +1,17 @@
-"""Operators act on deliveries and dead letters: what the dialog says, what changes, and what the page Actions shows."""
+"""Operators act on deliveries and dead letters: what the dialog says, and what changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import pytest
-from airflow import settings
-from airflow.models.log import Log
-from airflow.utils.session import create_session
 
 from leads.clock import NEW_YORK
-from operations.pages import action_request, actions, dead_letter_search, local_times
+from operations.pages import actions, local_times
+from operations.pages.dead_letter_search import matching_dead_letter_ids
 from tests.hostile import HOSTILE_TEXTS
 from tests.operations.pages.acting import REASON, act, dead_letter, delivery, form, notice, preview, title
 from tests.operations.pages.conftest import Pages
@@ -27,13 +25,6 @@ def state_of(pages: Pages, delivery_id: int) -> str:
 
 def letters(pages: Pages, *states: str) -> list[int]:
     return [dead_letter(pages.rows, state=state) for state in states]
-
-
-def running_action(pages: Pages, rows: int = 300) -> int:
-    ids = [dead_letter(pages.rows) for _ in range(rows)]
-    return int(
-        pages.rows.one("SELECT start_operator_action('op', 'dismiss', 'dead_letter', %(ids)s, 'known fault')", ids=ids)
-    )
 
 
 def test_each_action_on_deliveries_has_its_effect_and_is_recorded(pages: Pages) -> None:
@@ -142,17 +133,6 @@ def test_a_long_action_is_left_to_the_leader_and_can_be_stopped(pages: Pages, mo
     assert pages.rows.one("SELECT count(*) FROM failed_jobs WHERE state = 'open'") == 3
 
 
-def test_the_pages_say_that_actions_wait_only_if_no_worker_runs(pages: Pages) -> None:
-    action = running_action(pages)
-    for path in ("actions", f"actions/{action}"):
-        assert "background actions wait" in pages.viewer.get(path).text
-    pages.rows.database.connection.execute(
-        "INSERT INTO lane_status (process_id, queue_name, waiting, active) VALUES ('w', 'email-workflows', 0, 0)"
-    )
-    for path in ("actions", f"actions/{action}"):
-        assert "background actions wait" not in pages.viewer.get(path).text
-
-
 def test_an_action_whose_rows_are_locked_is_left_to_the_leader(pages: Pages) -> None:
     locked = delivery(pages.rows, "queued")
     fields = form(preview(pages.op, action="cancel", type="delivery", ids=locked))
@@ -229,11 +209,8 @@ def test_an_incomplete_form_is_refused(pages: Pages, name: str, value: str) -> N
 def test_a_filter_that_matches_too_many_rows_is_refused(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     letters(pages, *["open"] * 3)
 
-    def few(*arguments: object, **options: object) -> list[int]:
-        return original(*arguments, **options | {"limit": 2})  # type: ignore[arg-type]
-
-    original = dead_letter_search.matching_dead_letter_ids
-    monkeypatch.setattr(action_request, "matching_dead_letter_ids", few)
+    few = partial(matching_dead_letter_ids, limit=2)
+    monkeypatch.setattr("operations.pages.action_request.matching_dead_letter_ids", few)
     answer = preview(pages.op, action="dismiss", type="dead_letter", filter="")
     assert answer.status_code == 400 and "Narrow the filter" in answer.text
 
@@ -272,15 +249,6 @@ def test_an_impossible_time_is_refused(pages: Pages, until: str, said: str) -> N
     assert pages.rows.one("SELECT count(*) FROM operator_actions") == 0
 
 
-def test_refusals_are_shown_with_their_reasons(pages: Pages) -> None:
-    old = delivery(pages.rows, "dead", due_at=datetime.now(UTC) - timedelta(days=30))
-    said = act(pages.op, action="retry", type="delivery", ids=old)
-    assert said == "Retried 0 deliveries. Refused: 1 × the delivery is too old."
-    action = pages.rows.one("SELECT id FROM operator_actions")
-    page = pages.viewer.get(f"actions/{action}").text
-    assert "the delivery is too old" in page and f'/deliveries/{old}"' in page
-
-
 def test_hostile_texts_are_escaped(pages: Pages) -> None:
     letter = dead_letter(pages.rows, error_message="<script>alert(1)</script>", job_name="<b>job</b>")
     fields = form(preview(pages.op, action="dismiss", type="dead_letter", filter="q=%3Cscript%3E"))
@@ -313,48 +281,3 @@ def test_personal_data_in_a_filter_is_not_kept(pages: Pages) -> None:
     act(pages.op, action="dismiss", type="dead_letter", filter="q=%2B13055550123")
     kept = str(pages.rows.all("SELECT parameters FROM operator_actions"))
     assert "ana" not in kept and "0123" not in kept
-
-
-@pytest.fixture
-def audit_log(airflow_with_pages: object) -> Iterator[None]:
-    Log.__table__.create(settings.get_engine(), checkfirst=True)
-    yield
-    Log.__table__.drop(settings.get_engine())
-
-
-def test_airflows_audit_log_has_the_action_too(pages: Pages, audit_log: None) -> None:
-    act(pages.op, action="dismiss", type="dead_letter", ids=letters(pages, "open")[0])
-    with create_session() as session:
-        found = [(row.event, row.owner) for row in session.query(Log)]
-    assert found == [("operations.dismiss", "op")]
-
-
-def test_an_action_does_not_need_airflows_audit_log(pages: Pages) -> None:
-    assert (
-        act(pages.op, action="dismiss", type="dead_letter", ids=letters(pages, "open")[0]) == "Dismissed 1 dead letter."
-    )
-
-
-def test_the_list_of_actions_can_be_filtered_and_has_pages(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.pages.action_log.PAGE", 2)
-    for number, (actor, action) in enumerate(
-        [("ana", "retry"), ("ana", "dismiss"), ("luis", "retry"), ("luis", "retry")]
-    ):
-        pages.rows.insert(
-            "operator_actions", actor=actor, action=action, object_type="dead_letter", reason=f"why-{number}",
-            state="done", created_at=datetime(2026, 1, 1 + number, 12, tzinfo=UTC),
-        )  # fmt: skip
-
-    def shown(query: str) -> list[str]:
-        text = pages.viewer.get(f"actions{query}").text
-        return [f"why-{number}" for number in range(4) if f"why-{number}" in text]
-
-    assert shown("") == ["why-2", "why-3"]
-    third = pages.rows.one("SELECT id FROM operator_actions WHERE reason = 'why-2'")
-    assert f"before={third}" in pages.viewer.get("actions").text
-    assert shown(f"?before={third}") == ["why-0", "why-1"]
-    assert shown("?actor=ana") == ["why-0", "why-1"]
-    assert shown("?action=dismiss") == ["why-1"]
-    assert shown("?since=2026-01-04") == ["why-3"]
-    assert pages.viewer.get("actions?since=never").status_code == 400
-    assert pages.viewer.get(f"actions/{2**63}").status_code == 404
