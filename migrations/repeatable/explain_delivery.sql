@@ -11,7 +11,7 @@ COMMENT ON FUNCTION spoken_time IS 'Returns a time in New York, such as 14:02, o
 CREATE OR REPLACE FUNCTION delivery_code_meaning(code text, message text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT c.meaning FROM delivery_codes c WHERE c.code = delivery_code_meaning.code),
                     nullif(left(btrim(regexp_replace(message, '[[:cntrl:][:space:]]+', ' ', 'g')), 200), ''),
-                    'of code ' || code, 'of an unknown reason')
+                    'the provider answered with the code ' || code, 'the reason was not stored')
 $$;
 COMMENT ON FUNCTION delivery_code_meaning IS
     'Returns what an error code means, as the end of a sentence. For an unknown code, returns the stored message.';
@@ -118,7 +118,9 @@ CREATE OR REPLACE FUNCTION explain_end(d deliveries) RETURNS text LANGUAGE sql S
             format('parked at %s, because nobody knows whether it was sent: %s. The token hold was released. Compare it with '
                    'the provider''s log, then retry it or dismiss its dead letter', spoken_time(d.updated_at), meaning)
         WHEN 'dead' THEN
-            format('dead since %s: all %s attempts failed, the last because %s', spoken_time(d.updated_at), d.attempts, meaning)
+            format('dead since %s: %s because %s', spoken_time(d.updated_at),
+                   CASE WHEN d.attempts > 1 THEN format('all %s attempts failed, the last', d.attempts)
+                        ELSE 'its attempt failed' END, meaning)
         ELSE format('failed at %s, because %s', spoken_time(d.updated_at), meaning)
     END || CASE WHEN d.state IN ('dead', 'failed') AND EXISTS (SELECT FROM failed_jobs f WHERE f.delivery_id = d.id AND f.state = 'open')
                 THEN '. Its dead letter is open: retry or dismiss it' ELSE '' END

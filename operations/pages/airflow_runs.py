@@ -13,6 +13,8 @@ from airflow.models.dag import DagModel
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunTriggeredByType
 from fastapi import HTTPException
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from leads.clock import now
 from operations.pages.access import actor_name
@@ -29,11 +31,7 @@ def trigger(dag_id: str, user: BaseUser, conf: dict[str, Any]) -> str:
     )
     if not may:
         raise HTTPException(403, f"Your role may not start {dag_id}.")
-    with create_session() as session:
-        model = session.get(DagModel, dag_id)
-        is_paused = model is not None and bool(model.is_paused)
-    if is_paused:
-        raise HTTPException(409, f"The DAG {dag_id} is paused. Unpause it in Airflow, then try again.")
+    _check_startable(dag_id)
     try:
         run = trigger_dag(
             dag_id,
@@ -45,3 +43,15 @@ def trigger(dag_id: str, user: BaseUser, conf: dict[str, Any]) -> str:
     except (DagNotFound, ValueError) as error:
         raise HTTPException(409, f"Airflow cannot start {dag_id}: {error}") from error
     return str(run.run_id) if run is not None else ""
+
+
+def _check_startable(dag_id: str) -> None:
+    try:
+        with create_session() as session:
+            is_paused = session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
+    except SQLAlchemyError as error:
+        raise HTTPException(503, "Airflow's own database does not answer. Try again when it is back.") from error
+    if is_paused is None:
+        raise HTTPException(409, f"Airflow does not know the DAG {dag_id}. Check the import errors in Airflow.")
+    if is_paused:
+        raise HTTPException(409, f"The DAG {dag_id} is paused. Unpause it in Airflow, then try again.")

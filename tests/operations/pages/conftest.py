@@ -47,12 +47,14 @@ def airflow_with_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fas
 
     from airflow import settings
     from airflow.api_fastapi.app import init_auth_manager
+    from airflow.models.dag import DagModel
     from airflow.models.revoked_token import RevokedToken
 
     from operations.pages.app import create_app
 
     Path(os.environ["AIRFLOW_HOME"]).mkdir(parents=True, exist_ok=True)
-    RevokedToken.__table__.create(settings.get_engine(), checkfirst=True)  # the only table that a login needs
+    for model in (RevokedToken, DagModel):  # the only tables that logins and the pages need
+        model.__table__.create(settings.get_engine(), checkfirst=True)
     app = FastAPI()
     app.mount("/operations", create_app())
     init_auth_manager(app)
