@@ -57,6 +57,7 @@ def new_action(request: Request) -> Response:
         filter_query=wanted.filter_query,
         is_filter=wanted.wanted is not None,
         described=wanted.describe(),
+        states=wanted.wanted.states if wanted.wanted else (),
         key=token_urlsafe(16),
         is_background=len(targets.ids) > AT_ONCE,
         is_alive=is_alive,

@@ -57,6 +57,7 @@ def test_a_dialog_says_exactly_how_many_rows_it_changes_and_changes_no_others(pa
     assert title(dialog) == "Retry 3 deliveries?"
     assert "All of email-workflows with code 503" in dialog.text
     assert "Retry 3 deliveries</button>" in dialog.text
+    assert "All that are dead" in preview(pages.op, action="retry", type="delivery", filter="state=dead").text
     assert notice(pages.op.post("actions", data=form(dialog))) == "Retried 3 deliveries."
     assert [state_of(pages, one) for one in wanted] == ["queued"] * 3
     assert [state_of(pages, one) for one in others] == ["dead", "delivered"]
