@@ -21,6 +21,9 @@ from tests.servers.browser import running_chromium
 pytestmark = pytest.mark.drill
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+#: Finds the widest element that sticks out of the window.
+WIDEST = """[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth
+  && !e.parentElement.closest("pre")).map((e) => e.outerHTML.slice(0, 120))[0]"""
 #: Names of buttons that act.
 ACTING = re.compile("^(Retry|Dismiss|Cancel|Defer|Send now|Pause|Resume|Show|Accept|Reject|Undo|Stop)", re.IGNORECASE)
 #: Addresses of all pages; ``{delivery}`` and the other names are filled with ids.
@@ -185,7 +188,7 @@ def test_every_page_is_accessible_fits_and_runs_no_foreign_code(
         found = Axe().run(page).response["violations"]
         problems += [(path, one["id"], [node["html"][:100] for node in one["nodes"]][:3]) for one in found]
         if page.evaluate("document.documentElement.scrollWidth") > width:
-            problems.append((path, "wider than the window", []))
+            problems.append((path, "wider than the window", [page.evaluate(WIDEST)]))
         if page.locator("main img, main script").count():
             problems.append((path, "hostile element", []))
     assert problems == []
