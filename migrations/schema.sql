@@ -544,6 +544,11 @@ CREATE FUNCTION note_review_action(actor text, action text, object_type text, ob
 
 COMMENT ON FUNCTION note_review_action(actor text, action text, object_type text, object_id bigint, changed bigint, reason text, parameters jsonb) IS 'Writes the row of operator_actions for an action on unmatched addresses. Raises 22023 without an actor or a reason.';
 
+CREATE FUNCTION one_line(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION one_line(words text) IS 'Returns a text from outside on one line and with at most 200 characters, or null if it is blank.';
+
 CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedupe_key text, delivery_id bigint, state text, opened boolean)
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'

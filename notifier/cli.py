@@ -130,8 +130,10 @@ def _status(given: argparse.Namespace) -> int:
 
 
 def _explain(given: argparse.Namespace) -> int:
-    with database.connect("explain") as connection:
-        row = connection.execute("SELECT explain_delivery(%s)", (given.id,)).fetchone()
+    row = None
+    if 0 < given.id < 2**63:
+        with database.connect("explain") as connection:
+            row = connection.execute("SELECT explain_delivery(%s)", (given.id,)).fetchone()
     if row is None or row[0] is None:
         print(f"There is no delivery {given.id}.", file=sys.stderr)
         return 1

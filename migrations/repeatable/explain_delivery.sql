@@ -8,10 +8,16 @@ CREATE OR REPLACE FUNCTION spoken_time(moment timestamptz) RETURNS text LANGUAGE
 $$;
 COMMENT ON FUNCTION spoken_time IS 'Returns a time in New York, such as 14:02, or Nov 26, 14:02 if it is on another day.';
 
+CREATE OR REPLACE FUNCTION one_line(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN nullif(left(btrim(regexp_replace(left(words, 1000), '[[:cntrl:][:space:]]+', ' ', 'g')), 200), '');
+COMMENT ON FUNCTION one_line IS 'Returns a text from outside on one line and with at most 200 characters, or null if it is blank.';
+
 CREATE OR REPLACE FUNCTION delivery_code_meaning(code text, message text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce((SELECT c.meaning FROM delivery_codes c WHERE c.code = delivery_code_meaning.code),
-                    nullif(left(btrim(regexp_replace(message, '[[:cntrl:][:space:]]+', ' ', 'g')), 200), ''),
-                    'the provider answered with the code ' || code, 'the reason was not stored')
+                    CASE WHEN code ~ '^[45]\.\d{1,3}\.\d{1,3}$'
+                         THEN 'the recipient''s mail server rejected it with the code ' || code END,
+                    one_line(message),
+                    'the provider answered with the code ' || one_line(code), 'the reason was not stored')
 $$;
 COMMENT ON FUNCTION delivery_code_meaning IS
     'Returns what an error code means, as the end of a sentence. For an unknown code, returns the stored message.';
@@ -30,21 +36,22 @@ COMMENT ON FUNCTION balance_before IS 'Returns a subscriber''s balance at a time
 CREATE OR REPLACE FUNCTION explain_queued(d deliveries) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN p.queue_name IS NOT NULL THEN
-            format('waits because %s paused the queue %s at %s: %s', p.paused_by, p.queue_name, spoken_time(p.paused_at), p.reason)
+            format('waits because %s paused the queue %s at %s: %s', p.paused_by, p.queue_name, spoken_time(p.paused_at), one_line(p.reason))
         WHEN b.queue_name IS NOT NULL THEN
             format('waits because the queue %s is stopped since %s: %s. Next trial at %s', b.queue_name,
-                   spoken_time(b.opened_at), coalesce(b.reason, delivery_code_meaning(b.code, NULL)), spoken_time(b.next_trial_at))
+                   spoken_time(b.opened_at), coalesce(one_line(b.reason), delivery_code_meaning(b.code, NULL)), spoken_time(b.next_trial_at))
         WHEN kb.kind IS NOT NULL THEN
             format('waits because all deliveries of the kind %s are stopped since %s: %s. Next trial at %s', kb.kind,
-                   spoken_time(kb.opened_at), coalesce(kb.reason, delivery_code_meaning(kb.code, NULL)), spoken_time(kb.next_trial_at))
-        WHEN d.not_before > now() AND d.error_code = 'outside_call_window' AND d.error_message LIKE '%/%' THEN
+                   spoken_time(kb.opened_at), coalesce(one_line(kb.reason), delivery_code_meaning(kb.code, NULL)), spoken_time(kb.next_trial_at))
+        WHEN d.not_before > now() AND d.error_code = 'outside_call_window' AND d.error_message ~ '^[A-Z][A-Za-z_]+(/[A-Za-z_]+)+$'
+             AND pg_input_is_valid('2026-01-01 00:00 ' || d.error_message, 'timestamptz') THEN
             format('deferred until %s in %s, because the lead''s number is there',
                    to_char(d.not_before AT TIME ZONE d.error_message,
                            CASE WHEN (d.not_before AT TIME ZONE d.error_message)::date = (now() AT TIME ZONE d.error_message)::date
                                 THEN 'HH24:MI' ELSE 'HH24:MI on Mon FMDD' END),
                    replace(regexp_replace(d.error_message, '^.*/', ''), '_', ' '))
         WHEN d.not_before > now() AND d.error_code = 'operator' THEN
-            format('deferred by an operator until %s: %s', spoken_time(d.not_before), left(d.error_message, 500))
+            format('deferred by an operator until %s: %s', spoken_time(d.not_before), one_line(d.error_message))
         WHEN d.not_before > now() AND d.resends > 0 THEN
             format('is sent again at %s, because nobody knows whether the first e-mail went out', spoken_time(d.not_before))
         WHEN d.not_before > now() AND d.attempts > 0 THEN
@@ -57,17 +64,21 @@ CREATE OR REPLACE FUNCTION explain_queued(d deliveries) RETURNS text LANGUAGE sq
                                                     AND s.heartbeat_at > now() - interval '30 seconds') THEN
             format('due since %s, but no worker serves the queue %s. Start one: dramatiq notifier', spoken_time(d.not_before), k.queue_name)
         WHEN d.error_code = 'calls_in_progress' THEN 'waits because the limit of calls in progress is reached. It starts when a call ends'
-        ELSE format('due since %s. A worker claims it after %s due deliveries that are older or more urgent', spoken_time(d.not_before),
-                    CASE WHEN ahead.found > 1000 THEN 'more than 1,000' ELSE ahead.found::text END)
+        WHEN ahead.scanned > 1000 THEN
+            format('due since %s. More than 1,000 deliveries of its kind are older or more urgent', spoken_time(d.not_before))
+        ELSE format('due since %s. A worker claims it after %s', spoken_time(d.not_before),
+                    CASE ahead.due WHEN 0 THEN 'what it is sending now' WHEN 1 THEN '1 delivery that is older or more urgent'
+                                   ELSE ahead.due || ' deliveries that are older or more urgent' END)
     END || format('. It expires at %s', spoken_time(d.due_at + k.max_age))
     FROM delivery_kinds k
     LEFT JOIN lane_pauses p ON p.queue_name = k.queue_name
     LEFT JOIN lane_breakers b ON b.queue_name = k.queue_name
     LEFT JOIN kind_breakers kb ON kb.kind = k.kind
     CROSS JOIN LATERAL (
-        SELECT count(*) AS found
-        FROM (SELECT FROM deliveries o
-              WHERE o.kind = d.kind AND o.state = 'queued' AND o.not_before <= now()
+        -- Bound the rows that are read, not those that count: most of them may be deferred.
+        SELECT count(*) AS scanned, count(*) FILTER (WHERE not_before <= now()) AS due
+        FROM (SELECT o.not_before FROM deliveries o
+              WHERE o.kind = d.kind AND o.state = 'queued'
                 AND (o.priority > d.priority OR o.priority = d.priority AND o.id < d.id)
               LIMIT 1001) first_ones
     ) ahead
@@ -112,7 +123,7 @@ CREATE OR REPLACE FUNCTION explain_end(d deliveries) RETURNS text LANGUAGE sql S
                         ELSE extract(epoch FROM k.max_age)::integer / 3600 || ' hours' END)
         WHEN 'cancelled' THEN
             CASE WHEN d.error_code = 'operator'
-                 THEN format('cancelled by an operator at %s: %s', spoken_time(d.updated_at), left(d.error_message, 500))
+                 THEN format('cancelled by an operator at %s: %s', spoken_time(d.updated_at), one_line(d.error_message))
                  ELSE format('cancelled at %s, because %s', spoken_time(d.updated_at), meaning) END
         WHEN 'parked' THEN
             format('parked at %s, because nobody knows whether it was sent: %s. The token hold was released. Compare it with '

@@ -71,7 +71,7 @@ def test_a_due_delivery_waits_for_its_turn(system: System) -> None:
     email(system)
     delivery = email(system)
     assert re.fullmatch(
-        rf"due since {TIME}\. A worker claims it after 1 due deliveries that are older or more urgent\."
+        rf"due since {TIME}\. A worker claims it after 1 delivery that is older or more urgent\."
         rf" It expires at {TIME}\.",
         explained(system, delivery),
     )
@@ -245,12 +245,31 @@ def _text(path: Path) -> str:
     return path.read_text("utf-8")
 
 
-def test_a_sentence_costs_little(system: System) -> None:
-    email(system)
-    many = "SELECT 'email', 'new_lead_alert', 'many:' || n FROM generate_series(1, 20000) n"
-    change(system, f"INSERT INTO deliveries (channel, kind, dedupe_key) {many}")
-    last = system.value("SELECT max(id) FROM deliveries")
+@pytest.mark.parametrize("due", ["now()", "now() + interval '1 day'"])
+def test_a_sentence_costs_little_behind_many_others(system: System, due: str) -> None:
+    many = f"SELECT 'email', 'new_lead_alert', 'many:' || n, {due}, 100 FROM generate_series(1, 50000) n"
+    change(system, f"INSERT INTO deliveries (channel, kind, dedupe_key, not_before, priority) {many}")
+    change(system, "VACUUM ANALYZE deliveries")
+    last = email(system)
     explained(system, last)
     began = time.monotonic()
-    assert "after more than 1,000 due deliveries" in explained(system, last)
-    assert time.monotonic() - began < 0.1
+    assert "More than 1,000 deliveries of its kind are older or more urgent" in explained(system, last)
+    assert time.monotonic() - began < 0.05
+
+
+def test_a_text_from_outside_stays_on_one_short_line(system: System) -> None:
+    delivery = email(system)
+    long = "x\n" * 5000
+    change(system, "UPDATE deliveries SET not_before = now() + interval '1 hour'")
+    cases = [("failed", long), ("failed", None), ("cancelled", "operator"), ("queued", "outside_call_window")]
+    for state, code in cases:
+        system.database.connection.execute(
+            "UPDATE deliveries SET state = %s, error_code = %s, error_message = %s", (state, code, long)
+        )
+        sentence = explained(system, delivery)
+        assert "\n" not in sentence and len(sentence) < 400, sentence
+
+
+def test_an_id_beyond_bigint_is_no_delivery(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", "9" * 30]) == 1
+    assert "There is no delivery 999" in capsys.readouterr().err
