@@ -63,7 +63,8 @@ async def check_access(request: Request, user: User) -> None:
     request.state.user = user
     if request.method in _SAFE_METHODS:
         return
-    if request.scope["path"].rpartition("/operations/")[2] not in READING_POSTS and not may_act(user):
+    path = request.scope["path"].removeprefix(request.scope["root_path"]).lstrip("/")
+    if path not in READING_POSTS and not may_act(user):
         raise HTTPException(
             status.HTTP_403_FORBIDDEN,
             "Only operators and administrators may act. Ask an administrator for the role Op.",
@@ -73,8 +74,10 @@ async def check_access(request: Request, user: User) -> None:
 
 
 def _check_origin(request: Request, user: BaseUser) -> None:
+    # Behind a proxy, the header Host may name this machine instead of the address in the browser.
+    ours = {request.headers.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
     origin = request.headers.get("origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    is_foreign = origin is not None and urlsplit(origin).netloc not in ours - {"", None}
     if is_foreign or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise HTTPException(status.HTTP_403_FORBIDDEN, "The request came from another site.")
     sent = request.headers.get(TOKEN_HEADER, "").encode()

@@ -20,6 +20,7 @@ from operations.pages import database
 from operations.pages.charts import Chart, chart
 from operations.pages.filters import one_of
 from operations.pages.rendering import render
+from operations.pages.shared_reads import SharedReads
 
 router = APIRouter()
 
@@ -79,10 +80,32 @@ class Day(NamedTuple):
     run: int | None
 
 
+@dataclass(frozen=True)
+class Overview:
+    """What the overview shows, read at one moment."""
+
+    read_at: datetime
+    queues: list[QueueRow]
+    charts: dict[str, tuple[Chart, Chart]]
+    units: DictRow
+    causes: list[DictRow]
+    alerts: list[DictRow]
+    strips: dict[str, list[Day]]
+    problems: list[Problem]
+
+
+_shared = SharedReads[Overview]()
+
+
 @router.get("/")
 def overview(request: Request) -> Response:
     """Show the queues, the county's API, the feeds' runs and the open dead letters."""
     span = one_of("range", request.query_params.get("range"), RANGES, "hour")
+    shown = _shared.get(request, span, lambda: _read(span))
+    return render(request, "overview.html", span=span, ranges=tuple(RANGES), shown=shown)
+
+
+def _read(span: str) -> Overview:
     with database.read() as connection:
         queues = database.records(connection, QueueRow, "overview_queues", queues=list(QUEUES))
         history = database.rows(connection, "overview_history", span=RANGES[span][0], bucket=RANGES[span][1])
@@ -90,13 +113,10 @@ def overview(request: Request) -> Response:
         causes = database.rows(connection, "overview_causes", limit=8)
         alerts = database.rows(connection, "overview_alerts")
         strips = _strips(connection)
-    return render(
-        request,
-        "overview.html",
+    return Overview(
+        read_at=now(),
         queues=queues,
         charts={queue.name: _charts(history, queue.name, span) for queue in queues},
-        span=span,
-        ranges=tuple(RANGES),
         units=units,
         causes=causes,
         alerts=alerts,

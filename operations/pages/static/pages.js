@@ -25,7 +25,12 @@
       htmx.trigger(part, "refresh");
     }
   }, 1000);
-  const refresh = () => document.querySelectorAll("[data-refresh]").forEach((part) => htmx.trigger(part, "refresh"));
+  // A refresh that somebody asks for reads anew; automatic ones may share what another window has read.
+  const refresh = () =>
+    document.querySelectorAll("[data-refresh]").forEach((part) => htmx.trigger(part, "refresh", { isWanted: true }));
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.triggeringEvent?.detail?.isWanted) event.detail.headers["Cache-Control"] = "no-cache";
+  });
 
   // Selection and the current row survive a refresh.
   const restore = () => {

@@ -69,6 +69,19 @@ def test_an_action_does_not_survive_a_request_from_another_site(pages: Pages, he
     assert acting_requests(pages.op, **headers) == 403
 
 
+def test_an_action_behind_a_proxy_comes_from_the_address_that_airflow_knows(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert acting_requests(pages.op, Origin="https://airflow.example") == 403
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    assert acting_requests(pages.op, Origin="https://airflow.example") == 404
+
+
+@pytest.mark.parametrize("path", ["queues/email-workflows/pause", "queues/search", "x/operations/search", "search/"])
+def test_only_the_search_itself_may_be_posted_by_viewers(pages: Pages, path: str) -> None:
+    assert pages.viewer.post(path, data={"reason": "x"}).status_code == 403
+
+
 def test_a_token_belongs_to_one_user(pages: Pages) -> None:
     assert acting_requests(pages.admin, **{TOKEN_HEADER: pages.op.headers[TOKEN_HEADER]}) == 403
 

@@ -128,6 +128,22 @@ def test_hostile_texts_are_shown_as_text(pages: Pages) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
+def test_automatic_refreshes_share_a_read_and_all_others_read_anew(pages: Pages) -> None:
+    automatic = {"HX-Request": "true"}
+
+    def due(**headers: str) -> str:
+        html = re.sub(r"\s+", " ", pages.viewer.get("", headers=headers).text)
+        return html.split('id="email-workflows"')[1].split("</dd>")[0].rsplit(">", 2)[-2].split("<")[0]
+
+    assert due() == "0"
+    deliver(pages, 1)
+    assert due(**automatic) == "0"
+    assert due(**automatic, **{"Cache-Control": "no-cache"}) == "1"
+    deliver(pages, 2)
+    assert due() == "2"
+    assert due(**automatic) == "2"
+
+
 def test_a_curve_has_a_gap_where_no_sample_was_taken() -> None:
     path = chart(completed=[0.0, 10.0, None, 5.0]).curves[0].path
     assert path.count("M") == 2
