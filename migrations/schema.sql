@@ -508,6 +508,7 @@ CREATE TABLE address_decisions (
     folio_number text,
     decided_by text NOT NULL,
     decided_at timestamp with time zone DEFAULT now() NOT NULL,
+    reason text,
     CONSTRAINT address_decisions_check CHECK (((decision = 'accepted'::text) = (folio_number IS NOT NULL))),
     CONSTRAINT address_decisions_check1 CHECK (((zip IS NULL) = (written IS NOT NULL))),
     CONSTRAINT address_decisions_decision_check CHECK ((decision = ANY (ARRAY['accepted'::text, 'rejected'::text])))
@@ -2628,6 +2629,8 @@ CREATE INDEX failed_jobs_subscriber ON failed_jobs USING btree (((job_data ->> '
 
 CREATE INDEX leads_announced ON leads USING btree (announced_at) WHERE (announced_at IS NOT NULL);
 
+CREATE INDEX leads_business_date ON leads USING btree (business_date);
+
 CREATE INDEX leads_court_case ON leads USING btree (source_reference) WHERE (lead_type = ANY (ARRAY['eviction'::text, 'indebtedness'::text, 'probate'::text, 'verdict'::text]));
 
 CREATE INDEX leads_phone_number ON leads USING btree (phone_number) WHERE (phone_number IS NOT NULL);
@@ -2654,7 +2657,7 @@ CREATE INDEX properties_address_key ON properties USING btree (address_key, unit
 
 CREATE INDEX queue_metrics_time ON queue_metrics USING btree (queue_name, recorded_at);
 
-CREATE INDEX rejected_records_day ON rejected_records USING btree (feed, business_date, layout_file);
+CREATE INDEX rejected_records_lines ON rejected_records USING btree (feed, business_date, id);
 
 CREATE INDEX subscriber_lead_criteria_subscriber ON subscriber_lead_criteria USING btree (subscriber_id);
 

@@ -69,9 +69,9 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     INSERT INTO address_decisions
-        (address_key, unit_key, zip, written, address, unit, city, decision, folio_number, decided_by)
+        (address_key, unit_key, zip, written, address, unit, city, decision, folio_number, decided_by, reason)
     VALUES (key.address_key, key.unit_key, key.zip, key.written, waiting.address, waiting.unit, waiting.city,
-            wanted_decision, folio, actor)
+            wanted_decision, folio, actor, btrim(reason))
     ON CONFLICT DO NOTHING
     RETURNING * INTO decided;
     IF decided.id IS NULL THEN

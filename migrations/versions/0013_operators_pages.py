@@ -16,6 +16,8 @@ INDEXES = (
     "deliveries_numbers",
     "deliveries_of_subscriber",
     "leads_phone_number",
+    "leads_business_date",
+    "rejected_records_lines",
     "failed_jobs_causes",
     "failed_jobs_errors",
     "failed_jobs_subscriber",
@@ -34,5 +36,6 @@ def upgrade() -> None:
     )
     for index in INDEXES:
         run_sql_outside_transaction(f"0013/indexes_drop_{index}", f"0013/indexes_{index}")
-    # deliveries_states and deliveries_of_subscriber serve the statements that used these two.
-    run_sql_outside_transaction("0013/indexes_drop_deliveries_parked", "0013/indexes_drop_deliveries_subscriber")
+    # Indexes above serve the statements that used these.
+    replaced = ("deliveries_parked", "deliveries_subscriber", "rejected_records_day")
+    run_sql_outside_transaction(*(f"0013/indexes_drop_{index}" for index in replaced))

@@ -31,7 +31,7 @@ OBJECTS = {
 }
 ACTIONS = (
     "retry", "send_now", "defer", "cancel", "dismiss", "pause", "resume", "reveal",
-    "accept", "reject", "add_alias", "undo",
+    "accept", "reject", "add_alias", "undo", "make_leads",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from county.feeds import ADDRESS_REVIEW, FEEDS
 from operations.pages import database
 from operations.pages.filter_values import days, one_of
 from operations.pages.filters import optional_id
-from operations.pages.rejected_lines import marked, rejected_csv
+from operations.pages.rejected_lines import marked, read_lines, rejected_csv, visible
 from operations.pages.rendering import render
 
 router = APIRouter()
@@ -59,7 +59,9 @@ def run(request: Request, run_id: int) -> Response:
         feed = FEEDS_OF_DAGS.get(_DAGS.get(found["ingestion_type"], ""))
         files = database.rows(connection, "run_files", id=found["id"])
         steps = database.rows(connection, "run_steps", id=found["id"])
-        leads = database.rows(connection, "run_leads", day=found["day"], started=found["started_at"])
+        leads = database.rows(
+            connection, "run_leads", day=found["day"], started=found["started_at"], seconds=found["seconds"]
+        )
         rejected = _rejected(connection, found, feed.name if feed else None, after)
     return render(
         request,
@@ -75,6 +77,19 @@ def run(request: Request, run_id: int) -> Response:
         next_line=rejected[PAGE - 1]["id"] if len(rejected) > PAGE else None,
         after=after,
     )
+
+
+@router.get("/ingestion/{run_id}/lines/{line_id}")
+def rejected_line(request: Request, run_id: int, line_id: int) -> Response:
+    """Show one rejected line as a whole."""
+    with database.read() as connection:
+        found = _find(connection, run_id)
+        feed = FEEDS_OF_DAGS.get(_DAGS.get(found["ingestion_type"], ""))
+        parameters = {"id": min(max(line_id, 0), 2**63 - 1), "feed": feed.name if feed else "", "day": found["day"]}
+        lines = database.rows(connection, "rejected_line", **parameters)
+    if not lines:
+        raise HTTPException(404, "There is no such line any more. A later run of the date has replaced it.")
+    return render(request, "rejected_line.html", line=lines[0], text=visible(lines[0]["raw_line"] or ""))
 
 
 @router.get("/ingestion/{run_id}/rejected.csv")
@@ -94,7 +109,7 @@ def rejected_lines(run_id: int) -> Response:
 def _rejected(connection: database.Connection, run: DictRow, feed: str | None, after: int | None) -> list[DictRow]:
     if feed is None:
         return []
-    return database.rows(connection, "run_rejected", feed=feed, day=run["day"], after=after or 0, limit=PAGE + 1)
+    return read_lines(connection, feed, run["day"], after or 0, PAGE + 1)
 
 
 def _links(request: Request, run: DictRow) -> dict[str, str]:

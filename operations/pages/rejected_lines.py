@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
+
+from psycopg.rows import DictRow
 
 from county.layouts import layout
 from operations.pages import database
@@ -14,9 +17,13 @@ from operations.pages.delivery_export import safe_cell
 
 #: Symbols for control characters, so that they are visible.
 _PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
+#: Characters that are invisible or reorder the text around them.
+_INVISIBLE = re.compile(r"[\x80-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+#: Characters of a line that a list reads.
+SHOWN_LENGTH = 20_000
 #: At most this much of a line is shown before and after the column at fault.
 _CONTEXT = 160
-_LINES_A_READ = 2_000
+_LINES_A_READ = 200
 _COLUMNS = ("file_name", "line_number", "reason", "raw_line")
 
 
@@ -34,7 +41,7 @@ def marked(layout_file: str | None, line: str | None, reason: str | None) -> lis
     The reason begins with the column's name (see ``county.layouts.first_fault``). If it names no column of the file's
     layout, nothing is marked. Long lines are shortened around the mark.
     """
-    text = (line or "").translate(_PICTURES)
+    text = visible(line or "")
     position, column = _fault(layout_file, reason)
     fields = text.split("^")
     if position is None or position >= len(fields):
@@ -48,6 +55,19 @@ def marked(layout_file: str | None, line: str | None, reason: str | None) -> lis
     return [part for part in parts if part.text]
 
 
+def visible(text: str) -> str:
+    """Return a text in which control characters and invisible characters are visible."""
+    return _INVISIBLE.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.translate(_PICTURES))
+
+
+def read_lines(
+    connection: database.Connection, feed: str, day: date | None, after: int, limit: int, *, length: int = SHOWN_LENGTH
+) -> list[DictRow]:
+    """Return the rejected lines of a feed and date after an id, each with at most ``length`` characters of its text."""
+    parameters = {"feed": feed, "day": day, "after": after, "limit": limit, "length": length}
+    return database.rows(connection, "run_rejected", **parameters)
+
+
 def rejected_csv(feed: str, day: date | None) -> Iterator[bytes]:
     """Yield the rejected lines of a feed and date as CSV. Cells that a spreadsheet would run as formulas are quoted."""
     buffer = io.StringIO()
@@ -56,7 +76,7 @@ def rejected_csv(feed: str, day: date | None) -> Iterator[bytes]:
     after = 0
     while True:
         with database.read() as connection:
-            lines = database.rows(connection, "run_rejected", feed=feed, day=day, after=after, limit=_LINES_A_READ)
+            lines = read_lines(connection, feed, day, after, _LINES_A_READ, length=2**30)
         writer.writerows([safe_cell(line[column]) for column in _COLUMNS] for line in lines)
         yield buffer.getvalue().encode()
         buffer.seek(0)

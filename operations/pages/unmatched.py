@@ -15,7 +15,7 @@ from operations.pages.actions import done_response
 from operations.pages.airflow_runs import trigger
 from operations.pages.filter_values import one_of, text
 from operations.pages.filters import optional_id
-from operations.pages.rendering import render
+from operations.pages.rendering import query, render
 from operations.pages.reveal import Reason
 
 router = APIRouter()
@@ -35,9 +35,8 @@ _STATUSES = {"P0002": 404, "55000": 409, "55P03": 409, "22023": 422}
 @router.get("/unmatched")
 def unmatched(request: Request) -> Response:
     """List the records that wait for a decision, newest first."""
-    given = dict(request.query_params)
-    wanted = {"feed": one_of(given, "feed", FEED_NAMES), "reason": text(given, "reason"), "q": text(given, "q")}
-    before = optional_id("before", given.get("before"))
+    wanted = _filter(request)
+    before = optional_id("before", request.query_params.get("before"))
     with database.read() as connection:
         reasons = database.rows(connection, "unmatched_reasons", feed=wanted["feed"])
         found = database.rows(connection, "unmatched", **wanted, before=before, limit=PAGE + 1)
@@ -101,11 +100,18 @@ def ask_run(request: Request) -> Response:
 
 
 @router.post("/unmatched/run")
-def run(request: Request, user: User, feed: Annotated[str, Form()] = "") -> Response:
-    """Start Airflow's DAG that matches the waiting records again and makes their leads."""
+def run(
+    request: Request, user: User, feed: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
+) -> Response:
+    """Start Airflow's DAG that matches the waiting records again and makes their leads; show its runs."""
     wanted = one_of({"feed": feed}, "feed", FEED_NAMES)
+    why = Reason.of(reason)
     run_id = trigger(ADDRESS_REVIEW.dag_id, user, {"feed": wanted})
-    return done_response(f"Airflow runs {ADDRESS_REVIEW.dag_id}: {run_id}. Its page under Ingestion shows the result.")
+    with database.write() as connection:
+        noted = {"actor": actor_name(user), "reason": str(why), "feed": wanted, "run_id": run_id}
+        database.rows(connection, "record_review_run", **noted)
+    target = f"{request.scope['root_path']}/ingestion?feed={ADDRESS_REVIEW.dag_id}"
+    return Response(status_code=204, headers={"HX-Redirect": target})
 
 
 @router.get("/unmatched/{record_id}")
@@ -114,13 +120,14 @@ def record(request: Request, record_id: int) -> Response:
     with database.read() as connection:
         found = _find(connection, record_id)
         candidates = database.rows(connection, "review_candidates", id=found["id"])
-        following = database.rows(connection, "next_unmatched", id=found["id"], feed=found["feed"])
+        following = _next(connection, request, found["id"])
     return render(
         request,
         "unmatched_record.html",
         record=found,
         candidates=candidates,
-        next_id=following[0]["id"] if following else None,
+        next_id=following,
+        filter=_filter(request),
     )
 
 
@@ -139,6 +146,7 @@ def ask(request: Request, record_id: int, choice: str) -> Response:
         choice=choice,
         explanation=DIALOGS[choice],
         folio=text(request.query_params, "folio"),
+        filter=_filter(request),
         streets=[row["street"] for row in streets],
     )
 
@@ -158,10 +166,23 @@ def decide(
         raise HTTPException(404, "There is no such decision.")
     with database.read() as connection:
         found = _find(connection, record_id)
-        following = database.rows(connection, "next_unmatched", id=found["id"], feed=found["feed"])
+        following = _next(connection, request, found["id"])
     _decide(f"{choice}_address", user, reason, id=found["id"], folio=folio.replace("-", ""), street=street)
-    target = f"/{following[0]['id']}" if following else ""
-    return Response(status_code=204, headers={"HX-Redirect": f"{request.scope['root_path']}/unmatched{target}"})
+    target = f"/{following}" if following else ""
+    address = f"{request.scope['root_path']}/unmatched{target}?{query(_filter(request))}"
+    return Response(status_code=204, headers={"HX-Redirect": address})
+
+
+def _filter(request: Request) -> dict[str, str | None]:
+    """Return the filter of the list, which goes along from record to record."""
+    given = dict(request.query_params)
+    return {"feed": one_of(given, "feed", FEED_NAMES), "reason": text(given, "reason"), "q": text(given, "q")}
+
+
+def _next(connection: database.Connection, request: Request, record_id: int) -> int | None:
+    """Return the id of the record that comes next in the list with the same filter."""
+    found = database.rows(connection, "unmatched", **_filter(request), before=record_id, limit=1)
+    return int(found[0]["id"]) if found else None
 
 
 def _decide(name: str, user: User, reason: str, **parameters: object) -> object:

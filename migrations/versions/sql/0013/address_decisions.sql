@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS address_decisions (
     folio_number text,
     decided_by text NOT NULL,
     decided_at timestamptz NOT NULL DEFAULT now(),
+    reason text,
     CHECK ((decision = 'accepted') = (folio_number IS NOT NULL)),
     CHECK ((zip IS NULL) = (written IS NOT NULL))
 );
