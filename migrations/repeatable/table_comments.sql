@@ -268,8 +268,8 @@ COMMENT ON TABLE delivery_codes IS
 COMMENT ON TABLE operator_actions IS
     'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
 COMMENT ON COLUMN operator_actions.object_type IS
-    'What object_ids identifies: delivery, dead_letter, unmatched_record or subscriber. '
-    'For queue, the name of the queue is in parameters.';
+    'What object_ids identifies: delivery, dead_letter, unmatched_record, address_decision or subscriber. '
+    'For queue, street_alias and dag_run, the names are in parameters.';
 COMMENT ON COLUMN operator_actions.rows IS 'Number of rows that the operator chose.';
 COMMENT ON COLUMN operator_actions.done IS 'Number of chosen rows that have been worked on.';
 COMMENT ON COLUMN operator_actions.changed IS 'Number of rows that the action has changed.';

@@ -28,6 +28,9 @@ OBJECTS = {
     "subscriber": ("subscriber", "subscribers", "subscribers"),
     "queue": ("queue", "queues", None),
     "unmatched_record": ("unmatched record", "unmatched records", "unmatched"),
+    "address_decision": ("decision", "decisions", None),
+    "street_alias": ("street alias", "street aliases", None),
+    "dag_run": ("run", "runs", None),
 }
 ACTIONS = (
     "retry", "send_now", "defer", "cancel", "dismiss", "pause", "resume", "reveal",
