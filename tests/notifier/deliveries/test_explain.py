@@ -211,19 +211,15 @@ def test_each_state_has_its_sentence(system: System, columns: str, sentence: str
 
 
 @pytest.mark.parametrize("kind", ["new_lead_alert", "urgent_lead_sms", "outbound_call", "inbound_call"])
-@pytest.mark.parametrize("state", list(State))
-def test_every_state_of_every_channel_is_explained_without_personal_data(
-    system: System, state: State, kind: str
-) -> None:
+def test_every_state_of_every_channel_is_explained_without_personal_data(system: System, kind: str) -> None:
     subscriber = system.subscriber(email="secret@example.test", phone_number="+13055559999")
-    delivery = system.insert(
-        "deliveries",
-        {"channel": "email", "kind": kind, "dedupe_key": "k", "state": state.value, "subscriber_id": subscriber},
-    )
-    change(system, "UPDATE deliveries d SET channel = k.channel FROM delivery_kinds k WHERE k.kind = d.kind")
-    sentence = explained(system, delivery)
-    assert sentence.endswith(".") and len(sentence) > 20
-    assert "secret" not in sentence and "9999" not in sentence
+    for state in State:
+        values = {"channel": "email", "kind": kind, "dedupe_key": state.value, "state": state.value}
+        delivery = system.insert("deliveries", values | {"subscriber_id": subscriber})
+        change(system, "UPDATE deliveries d SET channel = k.channel FROM delivery_kinds k WHERE k.kind = d.kind")
+        sentence = explained(system, delivery)
+        assert sentence.endswith(".") and len(sentence) > 20, state
+        assert "secret" not in sentence and "9999" not in sentence, state
 
 
 def test_the_command_line_prints_the_sentence(system: System, capsys: pytest.CaptureFixture[str]) -> None:
