@@ -93,10 +93,12 @@ def time_tag(moment: datetime | None, *, seconds: bool = False) -> Markup:
 
 
 def duration(seconds: float | timedelta | None) -> str:
-    """Return a duration such as ``0.3 s``, ``42 s``, ``5 min``, ``3 h 20 min`` or ``2 d 4 h``; ``–`` for None."""
+    """Return a duration such as ``300 ms``, ``4.2 s``, ``42 s``, ``5 min``, ``3 h 20 min`` or ``2 d 4 h``; ``–`` for None."""
     if seconds is None:
         return "–"
     value = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
     if value < 60:
         return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
     minutes, hours, days = int(value // 60), int(value // 3600), int(value // 86400)
