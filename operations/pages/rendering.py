@@ -93,7 +93,10 @@ def time_tag(moment: datetime | None, *, seconds: bool = False) -> Markup:
 
 
 def duration(seconds: float | timedelta | None) -> str:
-    """Return a duration such as ``300 ms``, ``4.2 s``, ``42 s``, ``5 min``, ``3 h 20 min`` or ``2 d 4 h``; ``–`` for None."""
+    """Return a duration such as ``300 ms``, ``4.2 s``, ``42 s``, ``5 min``, ``3 h 20 min`` or ``2 d 4 h``.
+
+    Returns ``–`` for None.
+    """
     if seconds is None:
         return "–"
     value = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
