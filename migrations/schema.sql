@@ -251,7 +251,7 @@ CREATE TABLE operator_actions (
     reason text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
-    state text DEFAULT 'running'::text NOT NULL,
+    state text DEFAULT 'done'::text NOT NULL,
     done bigint DEFAULT 0 NOT NULL,
     changed bigint DEFAULT 0 NOT NULL,
     refusals jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -263,7 +263,7 @@ CREATE TABLE operator_actions (
 
 COMMENT ON TABLE operator_actions IS 'What operators did, with the reason that they gave. An action on many rows runs in batches in the background.';
 
-COMMENT ON COLUMN operator_actions.object_type IS 'What object_ids identifies: delivery, dead_letter, unmatched_record or subscriber. For queue, the name of the queue is in parameters.';
+COMMENT ON COLUMN operator_actions.object_type IS 'What object_ids identifies: delivery, dead_letter, unmatched_record, address_decision or subscriber. For queue, street_alias and dag_run, the names are in parameters.';
 
 COMMENT ON COLUMN operator_actions.rows IS 'Number of rows that the operator chose.';
 
@@ -501,7 +501,7 @@ CREATE TABLE address_decisions (
     unit_key text,
     zip text,
     written text,
-    address text NOT NULL,
+    address text,
     unit text,
     city text,
     decision text NOT NULL,
@@ -510,7 +510,7 @@ CREATE TABLE address_decisions (
     decided_at timestamp with time zone DEFAULT now() NOT NULL,
     reason text,
     CONSTRAINT address_decisions_check CHECK (((decision = 'accepted'::text) = (folio_number IS NOT NULL))),
-    CONSTRAINT address_decisions_check1 CHECK (((zip IS NULL) = (written IS NOT NULL))),
+    CONSTRAINT address_decisions_check1 CHECK (((zip IS NULL) OR (written IS NULL))),
     CONSTRAINT address_decisions_decision_check CHECK ((decision = ANY (ARRAY['accepted'::text, 'rejected'::text])))
 );
 

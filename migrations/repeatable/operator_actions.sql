@@ -27,8 +27,8 @@ BEGIN
     IF action = 'defer' AND coalesce((parameters ->> 'not_before')::timestamptz <= now(), true) THEN
         RAISE EXCEPTION 'defer needs a time in the future' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    INSERT INTO operator_actions AS a (actor, action, object_type, object_ids, rows, reason, parameters, request_key)
-    VALUES (actor, action, object_type, chosen, cardinality(chosen), btrim(reason), parameters, request_key)
+    INSERT INTO operator_actions AS a (actor, action, object_type, object_ids, rows, reason, parameters, request_key, state)
+    VALUES (actor, action, object_type, chosen, cardinality(chosen), btrim(reason), parameters, request_key, 'running')
     ON CONFLICT ON CONSTRAINT operator_actions_request_key_key DO NOTHING
     RETURNING a.id INTO started;
     RETURN coalesce(started, (SELECT a.id FROM operator_actions a WHERE a.request_key = start_operator_action.request_key));

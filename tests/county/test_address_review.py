@@ -496,3 +496,15 @@ def test_at_most_twenty_candidates_are_offered(county: Pipeline) -> None:
         add_property(county, f"01{number:011d}", f"{1000 + number} SW 8 ST")
     insert_waiting(county, "1015 SW 8 ST #9")
     assert len(county.rows("SELECT FROM review_candidates(%s)", record_at(county))) == 20
+
+
+def test_a_decision_that_another_program_writes_is_followed(county: Pipeline) -> None:
+    add_condominium(county)
+    county.connection.execute(
+        "INSERT INTO address_decisions (address_key, unit_key, zip, decision, folio_number, decided_by)"
+        " SELECT address_key, unit_key, '33130', 'accepted', %s, 'script' FROM parse_address(%s, NULL)",
+        (FOLIO, CONDOMINIUM),
+    )
+    county.run(FRIDAY, [file_at(CONDOMINIUM, "33130")])
+    assert unmatched(county) == []
+    assert county.rows("SELECT matched_folio FROM document_versions") == [(FOLIO,)]

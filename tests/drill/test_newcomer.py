@@ -21,6 +21,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
+from playwright.sync_api import Page
 
 from local.paths import ROOT
 from local.ports import LOOPBACK
@@ -193,6 +194,7 @@ def test_up_uses_other_ports_when_its_own_are_taken_and_runs_until_ctrl_c(checko
             wait_for_callbacks(database)
             trigger_in_the_browser(address[1], password[1], "2026-11-19")
             assert wait_for_run(database, "manual__") == (date(2026, 11, 19), "success", 0)
+            review_in_the_browser(address[1], password[1], database)
         interrupt(process)
         assert process.returncode != 0
 
@@ -251,14 +253,48 @@ def wait_for_callbacks(database: psycopg.Connection[Any]) -> None:
         arrived = {row[0] for row in database.execute("SELECT channel FROM deliveries WHERE state = 'delivered'")}
 
 
+def log_in(page: Page, address: str, password: str) -> None:
+    page.goto(f"{address}/auth/login/")
+    page.locator("input[name=username]").fill("op")
+    page.locator("input[name=password]").fill(password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("^(?!.*login)"))
+
+
+def review_in_the_browser(address: str, password: str, database: psycopg.Connection[Any]) -> None:
+    """Open the operators' pages from Airflow's navigation, accept a parcel for an address, and match it at once."""
+    record = database.execute(
+        "SELECT id, address FROM records_to_review WHERE jsonb_array_length(candidates) > 0 ORDER BY id LIMIT 1"
+    ).fetchone()
+    assert record is not None
+    with browser() as airflow:
+        log_in(airflow, address, password)
+        with airflow.expect_popup() as opened:
+            airflow.get_by_role("link", name="Operations").click()
+        page = opened.value
+        page.get_by_role("heading", name="Overview").wait_for()
+        page.goto(f"{address}/operations/unmatched/{record[0]}")
+        page.get_by_role("heading", name=record[1]).wait_for()
+        page.get_by_role("button", name="Accept ").first.click()
+        page.get_by_label("Reason").fill("the only parcel in the right ZIP code")
+        page.get_by_role("dialog").get_by_role("button", name="Accept").click()
+        page.wait_for_url(re.compile(rf"/unmatched(?!/{record[0]}\b)"))
+        page.goto(f"{address}/operations/unmatched")
+        page.get_by_role("button", name="Make the leads now").click()
+        page.get_by_label("Reason").fill("a client waits for it")
+        page.get_by_role("button", name="Make the leads", exact=True).click()
+        page.wait_for_url(re.compile("/ingestion"))
+    is_matched = "SELECT NOT EXISTS (SELECT FROM unmatched_records WHERE id = %s)"
+    deadline = time.monotonic() + 120
+    while database.execute(is_matched, (record[0],)).fetchone() != (True,):
+        assert time.monotonic() < deadline, "the run of address_review did not match the record"
+        time.sleep(0.5)
+
+
 def trigger_in_the_browser(address: str, password: str, day: str) -> None:
     """In Airflow's UI, trigger a run for one date, and choose not to announce its leads."""
     with browser() as page:
-        page.goto(f"{address}/auth/login/")
-        page.locator("input[name=username]").fill("op")
-        page.locator("input[name=password]").fill(password)
-        page.keyboard.press("Enter")
-        page.wait_for_url(re.compile("^(?!.*login)"))
+        log_in(page, address, password)
         page.goto(f"{address}/dags/daily_ftp_ingestion")
         page.get_by_role("button", name="Trigger").first.click()
         page.locator("#element_business_date").fill(day)

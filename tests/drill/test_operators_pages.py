@@ -195,6 +195,34 @@ def test_every_page_is_accessible_fits_and_runs_no_foreign_code(
     watched.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_dialog_is_accessible_and_gives_the_focus_back(
+    system: System, chromium: Browser, served: ServedPages, theme: str
+) -> None:
+    ids = fill(system)
+    watched = Watched(chromium, served, "op")
+    watched.page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    for path, button in (
+        ("", "Pause"),
+        ("deliveries/{delivery}", "Show"),
+        ("dead-letters/{letter}", "Retry"),
+        ("dead-letters/{letter}", "Dismiss"),
+        ("subscribers/{subscriber}", "Show"),
+        ("unmatched", "Make the leads now"),
+        ("unmatched/{record}", "Reject all"),
+        ("unmatched/{record}", "Add a street alias"),
+    ):
+        page = watched.open(path.format(**ids))
+        page.get_by_role("button", name=button, exact=True).first.click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("Reason")).to_be_visible()
+        assert Axe().run(page).response["violations"] == [], (path, button)
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        assert page.evaluate("document.activeElement.textContent.trim()") == button
+    watched.close()
+
+
 def test_a_viewer_sees_every_page_and_no_button_that_acts(
     system: System, chromium: Browser, served: ServedPages
 ) -> None:

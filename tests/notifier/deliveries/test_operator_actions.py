@@ -221,3 +221,19 @@ def test_a_stopped_action_changes_no_further_row(rows: Rows, database: Database)
     assert rows.one("SELECT state, done, changed, stopped_by FROM operator_actions") == ("stopped", 1, 1, "admin")
     assert rows.one("SELECT count(*) FROM deliveries WHERE state = 'queued'") == 1
     assert rows.one("SELECT stop_operator_action(%(id)s, 'admin')", id=action) is False
+
+
+def test_a_row_that_another_program_writes_is_history_and_changes_nothing(rows: Rows, database: Database) -> None:
+    delivery = make_delivery(rows, rows.user(), "dead")
+    rows.insert(
+        "operator_actions",
+        actor="script",
+        action="retry",
+        object_type="delivery",
+        object_ids=[delivery],
+        rows=1,
+        reason="done by hand",
+    )
+    continue_operator_actions(database.connection)
+    assert rows.one("SELECT state FROM deliveries") == "dead"
+    assert rows.one("SELECT state FROM operator_actions") == "done"

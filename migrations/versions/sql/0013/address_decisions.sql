@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS address_decisions (
     unit_key text,
     zip text,
     written text,
-    address text NOT NULL,
+    address text,
     unit text,
     city text,
     decision text NOT NULL CHECK (decision IN ('accepted', 'rejected')),
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS address_decisions (
     decided_at timestamptz NOT NULL DEFAULT now(),
     reason text,
     CHECK ((decision = 'accepted') = (folio_number IS NOT NULL)),
-    CHECK ((zip IS NULL) = (written IS NOT NULL))
+    CHECK (zip IS NULL OR written IS NULL)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS address_decisions_address
     ON address_decisions (address_key, unit_key, zip, written) NULLS NOT DISTINCT;

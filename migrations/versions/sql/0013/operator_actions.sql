@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS operator_actions (
     reason text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     parameters jsonb NOT NULL DEFAULT '{}',
-    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'stopped')),
+    state text NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done', 'stopped')),
     done bigint NOT NULL DEFAULT 0,
     changed bigint NOT NULL DEFAULT 0,
     refusals jsonb NOT NULL DEFAULT '{}',
