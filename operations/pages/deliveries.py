@@ -23,7 +23,7 @@ router = APIRouter()
 #: The queues that send deliveries.
 DELIVERY_QUEUES = tuple(queue for queue in QUEUES if queue not in ("api-property-lookup", "admin-alerts"))
 #: Longer lists are not counted.
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1_000
 #: The times that the field "waiting longer than" offers.
 WAITS = {"1m": "1 minute", "10m": "10 minutes", "1h": "1 hour", "6h": "6 hours", "1d": "1 day", "3d": "3 days"}
 #: The tabs: the name of each and the states that it shows, in the filter's order.

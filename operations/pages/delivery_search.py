@@ -95,7 +95,7 @@ def find_deliveries(
         return _older_page(connection, source, before, limit)
 
 
-def count_deliveries(connection: AnyConnection, wanted: DeliveryFilter, at_most: int = 10_001) -> Count:
+def count_deliveries(connection: AnyConnection, wanted: DeliveryFilter, at_most: int = 1_001) -> Count:
     """Count the deliveries of a filter up to ``at_most``, as far as one statement reads."""
     with connection.transaction():
         prepare(connection)

@@ -108,7 +108,9 @@ def overview(request: Request) -> Response:
 def _read(span: str) -> Overview:
     with database.read() as connection:
         queues = database.records(connection, QueueRow, "overview_queues", queues=list(QUEUES))
-        history = database.rows(connection, "overview_history", span=RANGES[span][0], bucket=RANGES[span][1])
+        history = database.rows(
+            connection, "overview_history", queues=list(QUEUES), span=RANGES[span][0], bucket=RANGES[span][1]
+        )
         units = database.rows(connection, "overview_units")[0]
         causes = database.rows(connection, "overview_causes", limit=8)
         alerts = database.rows(connection, "overview_alerts")
