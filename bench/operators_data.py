@@ -56,7 +56,7 @@ def sizes(scale: float) -> dict[str, Any]:
         "leads": deliveries // 10,
         "dead_letters": max(int(DEAD_LETTERS * scale), 20),
         "queues": list(QUEUES),
-        "minutes": int(90 * 24 * 60 * min(scale, 1)),
+        "samples": int(90 * 24 * 12 * min(scale, 1)),
         "types": [feed.ingestion_type for feed in FEEDS],
         "days": 365,
     }

@@ -14,7 +14,7 @@ from operations.monitoring.queue_metrics import QUEUES
 from operations.pages import database
 from operations.pages.delivery_export import export_deliveries
 from operations.pages.delivery_filter import STATES, DeliveryFilter
-from operations.pages.delivery_search import Count, Page, count_deliveries, find_deliveries
+from operations.pages.delivery_search import Count, Page, find_and_count, find_deliveries
 from operations.pages.filters import optional_id
 from operations.pages.rendering import render
 
@@ -48,8 +48,7 @@ def deliveries(request: Request) -> Response:
     # A refresh replaces only the rows, so it does not need the number of deliveries.
     is_refresh = "hx-request" in request.headers
     with database.read() as connection:
-        page = find_deliveries(connection, wanted, before=before, after=after)
-        count = None if is_refresh else count_deliveries(connection, wanted, MOST_COUNTED + 1)
+        page, count = _read(connection, wanted, before, after, is_counted=not is_refresh)
         errors = _errors(connection, page)
         kinds = {row["kind"]: row["kind"] for row in database.rows(connection, "delivery_kinds")}
     query = wanted.to_query()
@@ -73,6 +72,14 @@ def deliveries(request: Request) -> Response:
             for name, states in TABS
         ],
     )
+
+
+def _read(
+    connection: database.Connection, wanted: DeliveryFilter, before: int | None, after: int | None, *, is_counted: bool
+) -> tuple[Page, Count | None]:
+    if not is_counted:
+        return find_deliveries(connection, wanted, before=before, after=after), None
+    return find_and_count(connection, wanted, before=before, after=after, at_most=MOST_COUNTED + 1)
 
 
 @router.get("/deliveries.csv")

@@ -87,21 +87,24 @@ def find_deliveries(
     """
     with connection.transaction():
         prepare(connection)
+        return _page(connection, find_source(connection, wanted), before, after, limit)
+
+
+def find_and_count(
+    connection: AnyConnection, wanted: DeliveryFilter, *, before: int | None, after: int | None, at_most: int
+) -> tuple[Page, Count]:
+    """Return what ``find_deliveries`` and ``count_deliveries`` return, with one search for both."""
+    with connection.transaction():
+        prepare(connection)
         source = find_source(connection, wanted)
-        if after is not None:
-            page = _newer_page(connection, source, after, limit)
-            if page is not None:
-                return page
-        return _older_page(connection, source, before, limit)
+        return _page(connection, source, before, after, PAGE), _count(connection, source, at_most)
 
 
 def count_deliveries(connection: AnyConnection, wanted: DeliveryFilter, at_most: int = 1_001) -> Count:
     """Count the deliveries of a filter up to ``at_most``, as far as one statement reads."""
     with connection.transaction():
         prepare(connection)
-        source = find_source(connection, wanted)
-        ids = _ids(connection, source, at_most)
-        return Count(len(ids), len(ids) < at_most and _scan_end(connection, source) is None)
+        return _count(connection, find_source(connection, wanted), at_most)
 
 
 def matching_ids(
@@ -133,6 +136,19 @@ def all_deliveries(connection: AnyConnection, wanted: DeliveryFilter, limit: int
             while rows := _rows(connection, replace(step, below=below), "DESC", limit):
                 yield rows
                 below = rows[-1].id
+
+
+def _page(connection: AnyConnection, source: Source, before: int | None, after: int | None, limit: int) -> Page:
+    if after is not None:
+        page = _newer_page(connection, source, after, limit)
+        if page is not None:
+            return page
+    return _older_page(connection, source, before, limit)
+
+
+def _count(connection: AnyConnection, source: Source, at_most: int) -> Count:
+    ids = _ids(connection, source, at_most)
+    return Count(len(ids), len(ids) < at_most and _scan_end(connection, source) is None)
 
 
 def _older_page(connection: AnyConnection, source: Source, before: int | None, limit: int) -> Page:

@@ -6,7 +6,7 @@ SELECT q.queue_name,
        coalesce(d.oldest, 0)::integer AS oldest,
        (SELECT count(*) FROM lane_status s
         WHERE s.queue_name = q.queue_name AND s.heartbeat_at > now() - interval '30 seconds') AS workers,
-       (SELECT count(*) FROM failed_jobs f WHERE f.queue_name = q.queue_name AND f.state = 'open') AS dead,
+       coalesce(letters.dead, 0) AS dead,
        coalesce((SELECT b.code FROM lane_breakers b WHERE b.queue_name = q.queue_name),
                 (SELECT string_agg(b.kind || ' ' || b.code, ', ' ORDER BY b.kind)
                  FROM kind_breakers b JOIN delivery_kinds k ON k.kind = b.kind
@@ -31,4 +31,6 @@ LEFT JOIN (
     JOIN delivery_kinds k ON k.kind = d.kind
     GROUP BY k.queue_name
 ) d ON d.queue_name = q.queue_name
+LEFT JOIN (SELECT queue_name, count(*) AS dead FROM failed_jobs WHERE state = 'open' GROUP BY queue_name) letters
+       ON letters.queue_name = q.queue_name
 ORDER BY q.queue_name

@@ -33,7 +33,7 @@ SELECT q.queue_name AS name, coalesce(w.due, 0) AS due, coalesce(w.deferred, 0) 
        coalesce(extract(epoch FROM now() - w.oldest), 0)::float8 AS oldest,
        (SELECT count(*) FROM lane_status s
         WHERE s.queue_name = q.queue_name AND s.heartbeat_at > now() - interval '30 seconds') AS workers,
-       (SELECT count(*) FROM failed_jobs f WHERE f.queue_name = q.queue_name AND f.state = 'open') AS dead,
+       coalesce(letters.dead, 0) AS dead,
        b.code AS breaker_code, b.reason AS breaker_reason, b.opened_at AS breaker_opened_at, b.next_trial_at,
        kinds.stopped_kinds, p.paused_at, p.paused_by, p.reason AS pause_reason
 FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS q (queue_name, position)
@@ -41,4 +41,6 @@ LEFT JOIN work w USING (queue_name)
 LEFT JOIN lane_breakers b USING (queue_name)
 LEFT JOIN kinds USING (queue_name)
 LEFT JOIN lane_pauses p USING (queue_name)
+LEFT JOIN (SELECT queue_name, count(*) AS dead FROM failed_jobs WHERE state = 'open' GROUP BY queue_name) letters
+       ON letters.queue_name = q.queue_name
 ORDER BY q.position
