@@ -52,6 +52,8 @@ ROUTERS = (
     subscribers.router,
 )
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+#: Bytes. The largest form is the one with 1,000 selected ids.
+LARGEST_BODY = 1 << 20
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
@@ -88,7 +90,7 @@ def create_app() -> FastAPI:
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     try:
-        response = await call_next(request)
+        response = _refuse_body(request) or await call_next(request)
     except Exception as error:  # not a handler: the server would also log the traceback, with personal data
         log.error("page_failed", error=where(error))
         message = "This page has an error. The server's log says where."
@@ -96,6 +98,16 @@ async def _add_headers(request: Request, call_next: Callable[[Request], Awaitabl
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _refuse_body(request: Request) -> Response | None:
+    """Return an error for a body that no form of ours has: too large, or without a length in its headers."""
+    if "transfer-encoding" in request.headers:
+        return error_page(request, HTTPStatus.LENGTH_REQUIRED, "Send the form with its length.")
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > LARGEST_BODY:
+        return error_page(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The form is too large.")
+    return None
 
 
 def _unknown(path: str) -> Response:

@@ -115,3 +115,9 @@ def test_a_page_contains_no_inline_code_and_no_foreign_address(pages: Pages) -> 
     text = pages.viewer.get("").text
     assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=|javascript:", text)
     assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
+
+
+def test_a_body_that_no_form_has_is_refused_before_it_is_read(pages: Pages) -> None:
+    assert pages.viewer.post("search", data={"q": "x" * (1 << 20)}).status_code == 413
+    assert pages.viewer.post("search", content=(b"q=x" for _ in range(3))).status_code == 411
+    assert pages.anonymous.post("search", data={"q": "x"}).status_code == 401
