@@ -17,5 +17,5 @@ class OperatorsPages(AirflowPlugin):
     name = "operators_pages"
     fastapi_apps = [{"app": create_app(), "url_prefix": "/operations", "name": "operations"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
-        {"name": "Operations", "href": "operations/", "destination": "nav", "nav_top_level": True}
+        {"name": "Operations", "href": "operations/", "destination": "nav", "category": "browse"}
     ]

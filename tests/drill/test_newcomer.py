@@ -270,7 +270,8 @@ def review_in_the_browser(address: str, password: str, database: psycopg.Connect
     with browser() as airflow:
         log_in(airflow, address, password)
         with airflow.expect_popup() as opened:
-            airflow.get_by_role("link", name="Operations").click()
+            airflow.get_by_role("button", name="Browse").click()
+            airflow.get_by_role("menuitem", name="Operations").click()
         page = opened.value
         page.get_by_role("heading", name="Overview").wait_for()
         page.goto(f"{address}/operations/unmatched/{record[0]}")

@@ -61,4 +61,4 @@ def test_the_navigation_has_an_entry_for_whoever_may_read(pages: ServedPages) ->
         f"{pages.url}/api/v2/plugins", headers={"Authorization": f"Bearer {pages.tokens['admin']}"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        assert b'"href":"operations/"' in answer.read().replace(b" ", b"")
+        assert b'"category":"browse"' in answer.read().replace(b" ", b"")
