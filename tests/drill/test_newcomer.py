@@ -276,7 +276,7 @@ def review_in_the_browser(address: str, password: str, database: psycopg.Connect
         page.get_by_role("heading", name="Overview").wait_for()
         page.goto(f"{address}/operations/unmatched/{record[0]}")
         page.get_by_role("heading", name=record[1]).wait_for()
-        page.get_by_role("button", name="Accept ").first.click()
+        page.get_by_role("button", name=re.compile(r"folio \d")).first.click()
         page.get_by_label("Reason").fill("the only parcel in the right ZIP code")
         page.get_by_role("dialog").get_by_role("button", name="Accept").click()
         page.wait_for_url(re.compile(rf"/unmatched(?!/{record[0]}\b)"))
