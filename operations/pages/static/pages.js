@@ -64,8 +64,10 @@
     if (event.target === dialog) {
       if (!dialog.open) dialog.showModal();
       dialog.querySelector("textarea, input:not([type=hidden]), button")?.focus();
-    } else restore();
+    }
   });
+  // Not before htmx has settled: until then it sets the classes of elements that had the same id before.
+  document.addEventListener("htmx:afterSettle", restore);
   document.addEventListener("htmx:afterRequest", (event) => {
     const answer = event.detail.xhr;
     if (event.detail.failed || !event.detail.successful) {
