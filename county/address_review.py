@@ -8,8 +8,8 @@ from datetime import date
 import psycopg
 
 from county import feeds, pipeline
-from county.pipeline import MERGE_LOCK, Counts
 from county.runs import Run
+from county.slices import Counts, lock_merges
 from county.steps import timed_step
 
 #: The feeds whose records are matched by address.
@@ -34,11 +34,13 @@ def retry_waiting(
     current = replace(run, feed=feeds.feed(feed_name))
     counts: dict[str, Counts] = {}
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
+        lock_merges(connection)
         pipeline.run_statements(connection, "set_pending_aside", day=run.day)
         for step in ("match", "merge", "make_leads"):
             with timed_step(connection, run.ingestion_id, f"{step} {feed_name}"):
                 counts[step] = pipeline.run_step(connection, current, step)
+                if step == "merge" and "derive" in current.feed.steps:
+                    counts[step] |= pipeline.derive_properties(connection, current, connections=1)
         pipeline.run_statements(connection, "put_pending_back")
         with timed_step(connection, run.ingestion_id, f"write_alerts {feed_name}"):
             counts["write_alerts"] = pipeline.write_alerts(

@@ -50,7 +50,8 @@ class Feed:
     """A set of files that the county publishes together for one business date.
 
     ``schedule`` is a cron expression in New York time, or None if only people start runs. ``steps`` names the ``.sql``
-    files of each step (``match``, ``merge``, ``make_leads``) in the order in which they run. ``merges`` names the
+    files of each step (``match``, ``merge``, ``make_leads``) in the order in which they run; a feed with documents also
+    has ``derive``, the second part of its merge. ``merges`` names the
     tables that the step ``merge`` changes. A failed task is retried after ``retry_minutes``. A scheduled run is late if
     it has not finished within ``late_after`` of its slot; None means that there is no deadline. Data older than
     ``stale_days`` is stale; for a daily feed, only business days count. If ``stale_days`` is None, data never becomes

@@ -116,7 +116,8 @@ _DAILY_FILES = {
 
 _DOCUMENT_STEPS = {
     "match": ("waiting_addresses", "match_documents", "match_addresses", "keep_matches"),
-    "merge": ("merge_parties", "merge_documents", "refresh_properties"),
+    "merge": ("merge_parties", "merge_documents"),
+    "derive": ("refresh_properties",),
     "make_leads": ("classify_documents", "make_leads", "close_leads", "update_lead_status"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from county.pipeline import MERGE_LOCK
+from county.slices import lock_merges
 from leads.sql import statement
 
 
@@ -15,5 +15,5 @@ def score_leads(connection: psycopg.Connection) -> int:
     Waits while an ingestion merges records or creates leads.
     """
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
+        lock_merges(connection)
         return connection.execute(statement("county/score_leads")).rowcount

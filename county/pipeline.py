@@ -1,24 +1,36 @@
-"""The steps of a run from match to write_alerts. Each step runs its ``.sql`` files in one transaction."""
+"""The steps of a run from match to write_alerts.
+
+Each step runs its ``.sql`` files in one transaction. The merge of documents and the step make_leads are divided into
+slices, and each slice is a transaction.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from county.runs import Run, check_staging
+from county.settings import settings
+from county.slices import (
+    EVERYTHING,
+    ROWS_PER_SLICE,
+    Counts,
+    Slice,
+    cores,
+    merge_lock,
+    run_parts,
+    slices_between,
+)
 from leads.business_days import business_days_between
 from leads.logs import get_logger
 from leads.sql import statement
 
 log = get_logger(__name__)
-
-#: A merge reads the results of earlier merges, so only one merge runs at a time, across all feeds and dates.
-MERGE_LOCK = "leads:merge"
-
-Counts = dict[str, int]
 
 
 def run_statements(connection: psycopg.Connection, name: str, **parameters: Any) -> Counts:
@@ -31,8 +43,8 @@ def run_statements(connection: psycopg.Connection, name: str, **parameters: Any)
     return row or {}
 
 
-def run_step(connection: psycopg.Connection, run: Run, step: str) -> Counts:
-    """Run the ``.sql`` files of a step one after another; return the counts of all files."""
+def run_step(connection: psycopg.Connection, run: Run, step: str, part: Slice = EVERYTHING) -> Counts:
+    """Run the ``.sql`` files of a step one after another for one slice; return the counts of all files."""
     counts: Counts = {}
     for name in run.feed.steps[step]:
         counts |= run_statements(
@@ -42,6 +54,7 @@ def run_step(connection: psycopg.Connection, run: Run, step: str) -> Counts:
             ingestion_type=run.feed.ingestion_type,
             ingestion_id=run.ingestion_id,
             day=run.day,
+            **part,
         )
     return counts
 
@@ -54,20 +67,67 @@ def match(connection: psycopg.Connection, run: Run) -> Counts:
 
 
 def merge(connection: psycopg.Connection, run: Run) -> Counts:
-    """Bring documents, court records or properties up to date with the run's files, in one transaction.
+    """Bring documents, court records or properties up to date with the run's files.
 
     For the daily feed, return the counts of changed ``documents`` and ``parties``, and of the properties
     ``created`` and ``updated``. For a court feed, return the counts of ``records``, of records ``matched`` to a
     property, and of ``changed_cases``. For the parcel roll, return the counts of the properties ``created`` and
     ``updated``, and of ``leads_revalued``.
+
+    The documents are merged in slices, and a slice also stores the folios that it changed. Then the properties of these
+    folios are derived. If the step ends early, its next try finds the documents of the finished slices unchanged, and
+    derives the properties of all stored folios.
     """
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
-        check_staging(connection, run)
-        if _follows_an_undone_decision(connection, run):
-            log.info("matched_again", reason="an operator has undone a decision since the step match")
-            run_step(connection, run, "match")
-        return run_step(connection, run, "merge")
+    with merge_lock(connection):
+        with connection.transaction():
+            check_staging(connection, run)
+            if _follows_an_undone_decision(connection, run):
+                log.info("matched_again", reason="an operator has undone a decision since the step match")
+                run_step(connection, run, "match")
+        counts = _run_slices(connection, run, "merge", "document_slices")
+        if _derives(run):
+            counts |= derive_properties(connection, run)
+        return counts
+
+
+def derive_properties(connection: psycopg.Connection, run: Run, connections: int | None = None) -> Counts:
+    """Derive the properties of all folios in ``merged_folios``, then empty the table.
+
+    The caller holds the lock of merges. Return the counts of the properties ``created`` and ``updated``. The table may
+    contain folios of a run that was killed; they are counted in that run's row.
+    """
+    counts = {"created": 0, "updated": 0}
+    with connection.cursor() as cursor:
+        batches = cursor.execute(statement("county/folio_batches")).fetchall()
+    if batches:
+        parts = [
+            partial(run_statements, name="refresh_properties", ingestion_id=ingestion_id, folios=folios)
+            for ingestion_id, folios in batches
+        ]
+        counts = run_parts(connection, parts, connections or _connections())
+        # Delete no folio before all batches have ended, so that the next try after an error derives them all again.
+        connection.execute("DELETE FROM merged_folios")
+    return counts
+
+
+def _run_slices(connection: psycopg.Connection, run: Run, step: str, choose: str) -> Counts:
+    """Run a step in the slices whose bounds ``sql/<choose>.sql`` finds, or as a whole if the feed has no slices."""
+    connections = _connections() if _derives(run) else 1
+    parameters = {"ingestion_id": run.ingestion_id, "day": run.day, "slices": connections, "smallest": ROWS_PER_SLICE}
+    bounds: Sequence[Slice] = []
+    if connections > 1:
+        with psycopg.ClientCursor(connection, row_factory=dict_row) as cursor:
+            bounds = cursor.execute(statement(f"county/{choose}"), parameters).fetchall()
+    parts = [partial(run_step, run=run, step=step, part=part) for part in slices_between(bounds)]
+    return run_parts(connection, parts, connections)
+
+
+def _connections() -> int:
+    return settings.ingestion_connections or cores()
+
+
+def _derives(run: Run) -> bool:
+    return "derive" in run.feed.steps
 
 
 def _follows_an_undone_decision(connection: psycopg.Connection, run: Run) -> bool:
@@ -77,11 +137,13 @@ def _follows_an_undone_decision(connection: psycopg.Connection, run: Run) -> boo
 def make_leads(connection: psycopg.Connection, run: Run) -> Counts:
     """Create the day's leads, and close leads whose reason has ended.
 
-    Return the number of new leads by lead type, and the number of closed leads under ``closed``.
+    Return the number of new leads by lead type, and the number of closed leads under ``closed``. The folios are divided
+    into slices. A slice that has ended has no pending folios any more, so the step's next try leaves it out.
     """
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (MERGE_LOCK,))
-        return run_step(connection, run, "make_leads")
+    with merge_lock(connection):
+        if _derives(run):
+            derive_properties(connection, run)  # another run's merge may have ended early
+        return _run_slices(connection, run, "make_leads", "folio_slices")
 
 
 def write_alerts(

@@ -82,6 +82,13 @@ class IngestionSettings(EnvironmentSettings):
         example="300",
         unit="seconds",
     )
+    ingestion_connections: PositiveInt | None = setting(
+        "Number of database connections that work on a large day's documents at the same time. Set it to the number of "
+        "the database server's processor cores. If unset, it is the number of cores of the machine that runs the task.",
+        None,
+        unit="connections",
+        example="4",
+    )
     max_rejected_percent: NonNegativeFloat = setting(
         "Share of malformed lines in one file above which the run fails.", 1, unit="percent"
     )

@@ -28,8 +28,8 @@ from county.settings import settings
 from leads.clock import local_day, now
 
 if TYPE_CHECKING:
-    from county.pipeline import Counts
     from county.runs import RunKey
+    from county.slices import Counts
 
 FEED = Param(
     None,

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from county.feed import Feed
     from county.fetch import FetchRequest
-    from county.pipeline import Counts
     from county.runs import Run, RunKey
+    from county.slices import Counts
 
 log = get_logger(__name__)
 

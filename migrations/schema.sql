@@ -752,6 +752,16 @@ CREATE FUNCTION street_difference(written text, street text) RETURNS text
 
 COMMENT ON FUNCTION street_difference(written text, street text) IS 'Returns in words how a street of the roll differs from the street that a record names, or null if they are the same. Both streets have the form direction|name|type.';
 
+CREATE FUNCTION street_key(street text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION street_key(street text) IS 'Returns the key of a street (street_of), such as |SW|8|ST for SW 8TH ST. A house number and this key are the key of an address. Returns null if the text contains a unit, and if it is no street.';
+
+CREATE FUNCTION street_of(address text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION street_of(address text) IS 'Returns the address without its house number. Returns null if the address does not begin with a plain house number, one blank and a capital letter.';
+
 CREATE FUNCTION street_word(word text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -1834,6 +1844,15 @@ CREATE UNLOGGED TABLE matched_records (
 COMMENT ON TABLE matched_records IS 'Properties found for records without a folio. The match step writes these rows, and the merge step reads them.';
 
 COMMENT ON COLUMN matched_records.decision_id IS 'The operator''s decision that gave the folio. If the decision is undone before the merge, the run matches again.';
+
+CREATE TABLE merged_folios (
+    ingestion_id bigint NOT NULL,
+    folio text NOT NULL
+);
+
+COMMENT ON TABLE merged_folios IS 'Folios whose documents a merge has committed and whose properties it has not derived yet. The table is empty, except while a merge is running, and after a merge that ended early until the next merge.';
+
+COMMENT ON COLUMN merged_folios.ingestion_id IS 'The run that changed the documents. The properties are counted in its row.';
 
 CREATE TABLE miami_dade_api_logs (
     id bigint NOT NULL,

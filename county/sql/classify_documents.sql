@@ -1,8 +1,10 @@
--- Classify the documents of the day's pending folios based on what was known on the business date. A backfill therefore
+-- Classify the documents of one slice of the day's pending folios based on what was known on the business date. A backfill therefore
 -- creates the same leads that a run on the business date would have created. Reads pending_folios; creates
 -- candidate_folios and classified_documents.
 CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
-SELECT DISTINCT folio FROM pending_folios WHERE business_date = %(day)s::date;
+SELECT DISTINCT folio FROM pending_folios
+WHERE business_date = %(day)s::date
+  AND folio >= %(first_folio)s AND (%(end_folio)s::text IS NULL OR folio < %(end_folio)s::text);
 ANALYZE candidate_folios;
 
 -- The conveyances and lis pendens for these folios determine which leads are created, kept or closed. OFFSET 0 makes

@@ -1,6 +1,6 @@
 -- For each lead on the day's folios, decide whether the reason for the lead still applies, based on all data known
 -- now, including data from later days. Reads candidate_folios; creates checked_leads(id, status, has_ended); deletes
--- the day's rows from pending_folios.
+-- the slice's rows from pending_folios.
 CREATE TEMP TABLE checked_leads ON COMMIT DROP AS
 WITH watched_leads AS MATERIALIZED (
     SELECT l.id, l.property_id, l.lead_type, l.lead_date, l.status, l.source_reference, p.folio_number AS folio,
@@ -57,4 +57,6 @@ SELECT l.id, l.status,
 FROM watched_leads l
 WHERE NOT l.ours;
 
-DELETE FROM pending_folios WHERE business_date = %(day)s::date
+DELETE FROM pending_folios
+WHERE business_date = %(day)s::date
+  AND folio >= %(first_folio)s AND (%(end_folio)s::text IS NULL OR folio < %(end_folio)s::text)

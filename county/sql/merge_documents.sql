@@ -1,7 +1,13 @@
--- Merge the day's documents the way merge_parties.sql merges the parties. In the Clerk's own file, a row marked as
+-- Merge the day's documents of one slice, the way merge_parties.sql merges the parties. In the Clerk's own file, a row marked as
 -- deleted removes one party. The document is removed only when its last party is removed, so rows marked as deleted are
--- not versions of the document. Reads matched_records, incoming_parties and gone_parties; creates touched_folios,
--- incoming_documents and other temporary tables; writes pending_folios.
+-- not versions of the document. Reads matched_records, incoming_parties and gone_parties; writes
+-- merged_folios and pending_folios.
+
+-- Find the highest file number from other days before this file's documents are among the documents.
+CREATE TEMP TABLE newest_document ON COMMIT DROP AS
+SELECT cfn_year, cfn_seq, group_id FROM document_versions
+WHERE business_date <> %(day)s::date AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s)
+ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1;
 
 -- Take the folio from documents whose match an operator has undone. If this run has found a folio for such a document
 -- again, the document gets that folio below.
@@ -15,6 +21,7 @@ CROSS JOIN LATERAL (
       AND o.group_id = split_part(u.source_reference, '-', 3)::bigint
     OFFSET 0) v
 WHERE u.feed = %(feed)s AND u.is_released
+  AND (v.cfn_year, v.cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (v.cfn_year, v.cfn_seq) < (%(end_year)s, %(end_seq)s)
   AND v.folio_number IS NULL AND v.matched_folio IS NOT NULL AND v.property_address = u.address;
 
 UPDATE document_versions v
@@ -22,23 +29,35 @@ SET matched_folio = NULL
 FROM released_documents r
 WHERE (v.cfn_year, v.cfn_seq, v.group_id, v.business_date) = (r.cfn_year, r.cfn_seq, r.group_id, r.business_date);
 
-UPDATE unmatched_records SET is_released = false WHERE feed = %(feed)s AND is_released;
+UPDATE unmatched_records SET is_released = false
+WHERE feed = %(feed)s AND is_released
+  AND (split_part(source_reference, '-', 1)::bigint, split_part(source_reference, '-', 2)::bigint)
+      >= (%(first_year)s, %(first_seq)s)
+  AND (split_part(source_reference, '-', 1)::bigint, split_part(source_reference, '-', 2)::bigint)
+      < (%(end_year)s, %(end_seq)s);
 
 -- A run without files, which only matches waiting records again, leaves the day's documents alone.
 CREATE TEMP TABLE day_documents ON COMMIT DROP AS
-SELECT * FROM document_versions
-WHERE business_date = %(day)s::date
-  AND EXISTS (SELECT FROM ingestion_files WHERE ingestion_id = %(ingestion_id)s);
+SELECT *
+FROM (
+    SELECT * FROM document_versions
+    WHERE business_date = %(day)s::date
+      AND EXISTS (SELECT FROM ingestion_files WHERE ingestion_id = %(ingestion_id)s)
+    OFFSET 0) d
+WHERE (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s);
 ANALYZE day_documents;
 
 -- The table matched_records contains the matches from all runs. Copy this run's matches into a separate table, so that
 -- the planner knows how many matches there are.
 CREATE TEMP TABLE matched_documents ON COMMIT DROP AS
-SELECT m.folio, m.address, split_part(m.source_reference, '-', 1)::bigint AS cfn_year,
-       split_part(m.source_reference, '-', 2)::bigint AS cfn_seq,
-       split_part(m.source_reference, '-', 3)::bigint AS group_id
-FROM matched_records m
-WHERE m.ingestion_id = %(ingestion_id)s;
+SELECT *
+FROM (
+    SELECT folio, address, split_part(source_reference, '-', 1)::bigint AS cfn_year,
+           split_part(source_reference, '-', 2)::bigint AS cfn_seq,
+           split_part(source_reference, '-', 3)::bigint AS group_id
+    FROM matched_records
+    WHERE ingestion_id = %(ingestion_id)s) m
+WHERE (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s);
 ANALYZE matched_documents;
 
 CREATE TEMP TABLE incoming_documents ON COMMIT DROP AS
@@ -67,7 +86,10 @@ FROM (
           AND (v.cfn_year, v.cfn_seq, v.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
           AND v.property_address IS NOT DISTINCT FROM s.property_address
         ORDER BY v.business_date DESC LIMIT 1) known ON s.folio_number IS NULL
-    WHERE s.ingestion_id = %(ingestion_id)s AND (s.row_key IS NULL OR s.transaction_type <> 'D')
+    WHERE s.ingestion_id = %(ingestion_id)s
+      AND (s.cfn_year, s.cfn_seq) >= (%(first_year)s, %(first_seq)s)
+      AND (s.cfn_year, s.cfn_seq) < (%(end_year)s, %(end_seq)s)
+      AND (s.row_key IS NULL OR s.transaction_type <> 'D')
     ORDER BY s.cfn_year, s.cfn_seq, s.group_id, s.line_number DESC
 ) i
 LEFT JOIN day_documents d USING (cfn_year, cfn_seq, group_id);
@@ -130,10 +152,7 @@ SELECT cfn_year, cfn_seq, group_id, business_date, former_folio FROM released_do
 -- higher than all file numbers from other days, the document's only version is from this file, and the document has no
 -- older parties.
 CREATE TEMP TABLE documents_to_reclassify ON COMMIT DROP AS
-WITH newest AS (
-    SELECT cfn_year, cfn_seq, group_id FROM document_versions WHERE business_date <> %(day)s::date
-    ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
-), changed_references AS NOT MATERIALIZED (
+WITH changed_references AS NOT MATERIALIZED (
     SELECT cfn_year, cfn_seq, group_id FROM incoming_parties WHERE is_changed
     UNION ALL
     SELECT cfn_year, cfn_seq, group_id FROM gone_parties
@@ -143,7 +162,7 @@ WITH newest AS (
 -- Use three separate joins. Each of them can use a table that is usually almost empty, while a combined join would read
 -- all rows.
 SELECT s.cfn_year, s.cfn_seq, s.group_id
-FROM changed_references s JOIN newest n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
+FROM changed_references s JOIN newest_document n ON (s.cfn_year, s.cfn_seq, s.group_id) <= (n.cfn_year, n.cfn_seq, n.group_id)
 UNION
 SELECT cfn_year, cfn_seq, group_id FROM changed_references JOIN day_documents d USING (cfn_year, cfn_seq, group_id)
 UNION
@@ -185,7 +204,8 @@ WHERE w.is_live <> w.was_live
       = (w.cfn_year, w.cfn_seq, w.group_id, w.business_date);
 
 -- The table touched_folios contains every folio that a changed document names or named before the change. It also
--- contains the folio of every lis pendens that a changed document releases. The column makes_leads says whether the
+-- contains the folio of every lis pendens that a changed document releases. If that lis pendens is in another slice and
+-- is not visible here, it has changed too, and its own slice adds the folio. The column makes_leads says whether the
 -- folio's leads must be checked.
 CREATE TEMP TABLE touched_folios ON COMMIT DROP AS
 WITH said AS (
@@ -233,14 +253,19 @@ WHERE folio IS NOT NULL
 GROUP BY folio;
 ANALYZE touched_folios;
 
+INSERT INTO merged_folios (ingestion_id, folio) SELECT %(ingestion_id)s, folio FROM touched_folios;
+
 INSERT INTO pending_folios (business_date, folio)
 SELECT %(day)s::date, folio FROM touched_folios WHERE makes_leads;
 
 CREATE TEMP TABLE waiting_documents ON COMMIT DROP AS
-SELECT id, split_part(source_reference, '-', 1)::bigint AS cfn_year,
-       split_part(source_reference, '-', 2)::bigint AS cfn_seq,
-       split_part(source_reference, '-', 3)::bigint AS group_id
-FROM unmatched_records WHERE feed = %(feed)s;
+SELECT *
+FROM (
+    SELECT id, split_part(source_reference, '-', 1)::bigint AS cfn_year,
+           split_part(source_reference, '-', 2)::bigint AS cfn_seq,
+           split_part(source_reference, '-', 3)::bigint AS group_id
+    FROM unmatched_records WHERE feed = %(feed)s) w
+WHERE (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s);
 ANALYZE waiting_documents;
 
 DELETE FROM unmatched_records u
@@ -262,4 +287,7 @@ USING (
         LIMIT 1) still ON true
     WHERE still.found IS NULL
 ) done
-WHERE u.id = done.id
+WHERE u.id = done.id;
+
+SELECT (SELECT count(*) FROM incoming_documents WHERE is_changed) AS documents,
+       (SELECT count(*) FROM incoming_parties WHERE is_changed) + (SELECT count(*) FROM gone_parties) AS parties

@@ -1,4 +1,4 @@
--- Merge the day's parties. The last line for a party in the day's file is the party's version for that day. A corrected
+-- Merge the day's parties of one slice of the documents. The last line for a party in the day's file is the party's version for that day. A corrected
 -- file replaces the day's earlier file, so parties that appear only in the earlier file are deleted. Creates
 -- incoming_parties and gone_parties.
 SET LOCAL default_statistics_target = 10;
@@ -8,9 +8,13 @@ SET LOCAL default_statistics_target = 10;
 CREATE TEMP TABLE day_parties ON COMMIT DROP AS
 SELECT cfn_year, cfn_seq, group_id, party_key, business_date, line_number, party_sequence, party_code, party_name,
        transaction_type
-FROM party_versions
-WHERE business_date = %(day)s::date
-  AND EXISTS (SELECT FROM ingestion_files WHERE ingestion_id = %(ingestion_id)s);
+FROM (
+    -- OFFSET 0 makes the planner look up the day. The first slice also contains all documents from earlier days.
+    SELECT * FROM party_versions
+    WHERE business_date = %(day)s::date
+      AND EXISTS (SELECT FROM ingestion_files WHERE ingestion_id = %(ingestion_id)s)
+    OFFSET 0) d
+WHERE (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s);
 ANALYZE day_parties;
 
 -- The business date is a column, as it is in day_parties, so that later joins compare two columns. If a join compared
@@ -26,6 +30,7 @@ FROM (
            line_number, party_sequence, party_code, party_name, transaction_type
     FROM staging_parties
     WHERE ingestion_id = %(ingestion_id)s
+      AND (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s)
     ORDER BY cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence), line_number DESC
 ) i
 LEFT JOIN day_parties d USING (cfn_year, cfn_seq, group_id, party_key);
@@ -47,7 +52,8 @@ SELECT t.cfn_year, t.cfn_seq, t.group_id
 FROM (
     SELECT p.cfn_year, p.cfn_seq, p.group_id
     FROM (
-        SELECT cfn_year, cfn_seq, group_id FROM party_versions WHERE business_date <> %(day)s::date
+        SELECT cfn_year, cfn_seq, group_id FROM party_versions
+        WHERE business_date <> %(day)s::date AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s)
         ORDER BY cfn_year DESC, cfn_seq DESC, group_id DESC LIMIT 1
     ) newest
     JOIN (

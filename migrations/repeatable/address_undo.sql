@@ -36,7 +36,8 @@ DECLARE
     released bigint := 0;
 BEGIN
     -- A merge that has read the decision would match records that this function cannot see yet.
-    IF NOT pg_try_advisory_xact_lock(hashtext('leads:merge')) THEN
+    IF NOT pg_try_advisory_xact_lock(hashtext('leads:merge'))
+       OR NOT pg_try_advisory_xact_lock(hashtext('leads:merge-part')) THEN
         RAISE EXCEPTION 'a run is changing properties right now' USING ERRCODE = 'lock_not_available',
             HINT = 'Try again in a minute.';
     END IF;
@@ -126,6 +127,7 @@ DECLARE
     released bigint;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtext('leads:merge'))
+       OR NOT pg_try_advisory_xact_lock(hashtext('leads:merge-part'))
        OR EXISTS (SELECT FROM data_ingestion_logs l
                   WHERE l.status = 'running' AND EXISTS (SELECT FROM matched_records m WHERE m.ingestion_id = l.id)) THEN
         RAISE EXCEPTION 'a run is matching addresses right now' USING ERRCODE = 'lock_not_available',

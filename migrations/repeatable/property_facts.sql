@@ -163,14 +163,20 @@ BEGIN
               (w.owner_name, w.sale_date, w.sale_price, w.transaction, w.document_code,
                w.mortgage_balance, w.address, w.city, w.zip, w.facts, w.last_updated)
         RETURNING 1
+    ), new AS MATERIALIZED (
+        SELECT f.*, street_of(f.address) AS street
+        FROM facts f
+        WHERE NOT EXISTS (SELECT FROM known p WHERE p.folio_number = f.folio)
+    ), streets AS MATERIALIZED (
+        -- Parse each street once. To parse every address would take longer than the rest of this statement.
+        SELECT s.street, street_key(s.street) AS key FROM (SELECT DISTINCT street FROM new) s
     ), made AS (
         INSERT INTO properties (folio_number, owner_name, last_sale_date, last_sale_price, last_transaction_type,
                                 last_document_code, mortgage_balance, address, city, zip, address_key,
                                 document_facts, data_source, last_updated)
-        SELECT f.folio, f.owner_name, f.sale_date, f.sale_price, f.transaction, f.document_code, f.mortgage_balance,
-               f.address, f.city, f.zip, common_address_key(f.address), f.facts, 'recorded_documents', f.newest_fact
-        FROM facts f
-        WHERE NOT EXISTS (SELECT FROM known p WHERE p.folio_number = f.folio)
+        SELECT n.folio, n.owner_name, n.sale_date, n.sale_price, n.transaction, n.document_code, n.mortgage_balance,
+               n.address, n.city, n.zip, split_part(n.address, ' ', 1) || s.key, n.facts, 'recorded_documents', n.newest_fact
+        FROM new n LEFT JOIN streets s USING (street)
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM made), (SELECT count(*) FROM changed) INTO created, updated;

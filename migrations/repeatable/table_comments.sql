@@ -55,6 +55,10 @@ COMMENT ON TABLE api_parties IS
 COMMENT ON TABLE folios_to_refresh IS
     'Folios that the API reported while a merge was running. '
     'The lookup and the merge did not see each other''s documents, so the leader derives these properties again.';
+COMMENT ON TABLE merged_folios IS
+    'Folios whose documents a merge has committed and whose properties it has not derived yet. '
+    'The table is empty, except while a merge is running, and after a merge that ended early until the next merge.';
+COMMENT ON COLUMN merged_folios.ingestion_id IS 'The run that changed the documents. The properties are counted in its row.';
 COMMENT ON TABLE street_aliases IS
     'Other names for numbered streets. '
     'Both columns have the normal form that parse_address returns: direction|name|type.';
