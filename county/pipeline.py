@@ -18,7 +18,6 @@ from county.runs import Run, check_staging
 from county.settings import settings
 from county.slices import (
     EVERYTHING,
-    ROWS_PER_SLICE,
     Counts,
     Slice,
     cores,
@@ -31,6 +30,12 @@ from leads.logs import get_logger
 from leads.sql import statement
 
 log = get_logger(__name__)
+
+#: A smaller slice would take longer to start than it saves.
+ROWS_PER_SLICE = 20_000
+
+#: A batch of this size fits into the processor's cache, and the memory it needs does not depend on the size of the day.
+FOLIOS_PER_BATCH = 2_500
 
 
 def run_statements(connection: psycopg.Connection, name: str, **parameters: Any) -> Counts:
@@ -98,7 +103,7 @@ def derive_properties(connection: psycopg.Connection, run: Run, connections: int
     """
     counts = {"created": 0, "updated": 0}
     with connection.cursor() as cursor:
-        batches = cursor.execute(statement("county/folio_batches")).fetchall()
+        batches = cursor.execute(statement("county/folio_batches"), {"size": FOLIOS_PER_BATCH}).fetchall()
     if batches:
         parts = [
             partial(run_statements, name="refresh_properties", ingestion_id=ingestion_id, folios=folios)

@@ -33,9 +33,6 @@ EVERYTHING: Slice = {
     "end_folio": None,
 }
 
-#: A smaller slice would take longer to start than it saves.
-ROWS_PER_SLICE = 20_000
-
 
 def cores() -> int:
     """Return the number of processor cores that this process may use."""

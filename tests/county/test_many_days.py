@@ -10,6 +10,7 @@ from string import ascii_uppercase
 import psycopg
 import pytest
 
+from county import pipeline
 from leads.business_days import add_business_days
 from local.postgres import PostgresServer
 from sandbox.documents import Document, documents_of
@@ -43,24 +44,27 @@ def relations(county: Pipeline) -> int:
     return int(count)
 
 
+@pytest.mark.parametrize("connections", ["1", "3"])
 def test_concurrent_days_give_the_same_result_as_serial_days(
-    postgres_server: PostgresServer, leads_template: str
+    postgres_server: PostgresServer, leads_template: str, monkeypatch: pytest.MonkeyPatch, connections: str
 ) -> None:
+    monkeypatch.setenv("INGESTION_CONNECTIONS", connections)
+    monkeypatch.setattr(pipeline, "ROWS_PER_SLICE", 1)
     days = [add_business_days(date(2026, 11, 17), n) for n in range(3)]
     made = [documents_of(11, day, 200) for day in days]
     earlier = deed()
 
     def outcome(name: str, *, at_once: bool) -> dict[str, list[tuple[object, ...]]]:
         with fresh_database(postgres_server, name, leads_template) as database:
-            pipeline = Pipeline(database.connection)
-            pipeline.run(add_business_days(days[0], -1), [earlier])  # The next run drops this run's staging tables.
+            county = Pipeline(database.connection)
+            county.run(add_business_days(days[0], -1), [earlier])  # The next run drops this run's staging tables.
             if at_once:
                 run_at_once(database, list(zip(days, made, strict=True)))
             else:
                 for day, documents in zip(days, made, strict=True):
-                    pipeline.run(day, documents)
-            assert pipeline.one("SELECT count(*) FROM data_ingestion_logs WHERE status = 'success'") == (4,)
-            return pipeline.state()
+                    county.run(day, documents)
+            assert county.one("SELECT count(*) FROM data_ingestion_logs WHERE status = 'success'") == (4,)
+            return county.state()
 
     assert outcome("side_by_side", at_once=True) == outcome("in_order", at_once=False)
 

@@ -245,3 +245,23 @@ def test_a_property_that_another_session_inserts_at_the_same_time_is_updated(
     assert (county.counts["merge"]["created"], county.counts["merge"]["updated"]) == (1, 1)
     assert county.facts()["owner_name"] == "DOE JANE"
     assert county.one("SELECT assessed_value FROM properties WHERE folio_number = %s", FOLIO) == (300_000,)
+
+
+def test_a_street_that_is_parsed_once_gives_each_address_its_own_key(county: Pipeline) -> None:
+    streets = [
+        "SW 8 ST", "SW 8TH ST", "NW 7TH ST APT 5", "BISCAYNE BLVD", "OCEAN DR 1", "OCEAN DR 200", "OCEAN DR #200",
+        "US HIGHWAY 1", "A1A", "N W 7 ST", "ALTON RD MIAMI BEACH FL 33139", "FL", "St Marys Ave", "8 ST",
+        "SW 8 ST 987654321", "S.W. 22 AVE RD", "CALLE OCHO 3H", "O'DONNELL ST", "UNIT 5", "W", "EIGHTH ST", "SW  8 ST",
+        "1/2 SW 8 ST", "& 3 SW 8 ST",
+    ]  # fmt: skip
+    houses = ["1", "200", "987654321", "0200", "200-202", "200A", "1234567890", ""]
+    addresses = [f"{house} {street}" for street in streets for house in houses]
+    county.run(FRIDAY, [deed(folio=f"30499{n:08}", address=address) for n, address in enumerate(addresses)])
+    written = county.rows("SELECT p.address, p.address_key, p.unit_key FROM properties p ORDER BY p.address")
+    parsed = county.rows(
+        "SELECT p.address, k.address_key, k.unit_key FROM properties p"
+        " CROSS JOIN LATERAL parse_address(p.address, NULL) k ORDER BY p.address"
+    )
+    assert len(written) == len(addresses)
+    assert written == parsed
+    assert len({key for _, key, _ in written}) > 30
