@@ -16,7 +16,8 @@ LEADS_DB = "leads_db"
 
 #: Settings of the database session. The intervals and timeouts make PostgreSQL release a task's locks after the task is
 #: killed or its machine goes down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with
-#: PostgreSQL's default of 4 MB, the rows would spill to disk.
+#: PostgreSQL's default of 4 MB, the rows would spill to disk. Just-in-time compilation (``jit``) of the steps' statements
+#: would take longer than it saves.
 _SESSION = {
     "application_name": "ingestion",
     "work_mem": "64MB",
@@ -24,6 +25,7 @@ _SESSION = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "jit": "off",
     "idle_in_transaction_session_timeout": "15min",
 }
 
@@ -74,6 +76,5 @@ def database_trouble(error: Exception) -> DatabaseTrouble | None:
     if isinstance(error, psycopg.errors.DiskFull):
         remedy = "free space on its server's disk, then the next try repeats it, or clear this task."
     return DatabaseTrouble(
-        f"the leads database interrupted this step: {said}. "
-        f"Nothing of the step was kept (it is one transaction); {remedy}"
+        f"the leads database interrupted this step: {said}. What the step had not committed is undone; {remedy}"
     )

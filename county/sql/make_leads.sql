@@ -72,6 +72,7 @@ WITH new_homeowners AS (
            nullif(concat_ws(' ', p.address, p.unit), ''),
            p.assessed_value - coalesce(p.mortgage_balance, 0), lead_base_score(f.lead_type)
     FROM found f JOIN properties p ON p.folio_number = f.folio
+    ORDER BY p.id  -- in the order of the largest index
     ON CONFLICT (property_id, lead_type, source_reference) DO NOTHING
     RETURNING lead_type
 )

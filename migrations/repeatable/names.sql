@@ -22,11 +22,17 @@ CREATE OR REPLACE FUNCTION is_person(name text) RETURNS boolean LANGUAGE plpgsql
 DECLARE
     written text := plain_upper(name);
     word text;
+    -- Most names consist of letters and blanks. They need none of the regular expressions, which would take most of the
+    -- time.
+    is_plain boolean := translate(written, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ ', '') = '';
 BEGIN
-    IF (written ~ '^\s*[A-Z][A-Z''.-]*\s+[A-Z]') IS NOT TRUE OR written ~ '[0-9&]' THEN
+    IF is_plain THEN
+        IF strpos(btrim(written), ' ') = 0 THEN
+            RETURN false;
+        END IF;
+    ELSIF (written ~ '^\s*[A-Z][A-Z''.-]*\s+[A-Z]') IS NOT TRUE OR written ~ '[0-9&]' THEN
         RETURN false;
-    END IF;
-    IF written ~ '[^A-Z ]' THEN
+    ELSE
         written := regexp_replace(written, '\W', ' ', 'g');
     END IF;
     -- PostgreSQL hashes this list once. A regular expression with the same words takes four times as long for each
@@ -48,6 +54,14 @@ BEGIN
             RETURN false;
         END IF;
     END LOOP;
+    IF is_plain THEN
+        written := written || ' ';
+        RETURN NOT (starts_with(written, 'CITY OF ') OR starts_with(written, 'TOWN OF ')
+                    OR starts_with(written, 'VILLAGE OF ') OR starts_with(written, 'STATE OF ')
+                    OR strpos(' ' || written, ' N A ') > 0 OR strpos(' ' || written, ' L L C ') > 0
+                    OR strpos(' ' || written, ' P A ') > 0 OR strpos(' ' || written, ' EST OF ') > 0
+                    OR strpos(' ' || written, ' UNITED STATES ') > 0 OR strpos(' ' || written, ' U S A ') > 0);
+    END IF;
     RETURN written !~ '\mN A\M|\mL L C\M|\mP A\M|\mEST OF\M|^(CITY|TOWN|VILLAGE|STATE) OF\M|\mUNITED STATES\M|\mU S A\M';
 END $$;
 COMMENT ON FUNCTION is_person IS

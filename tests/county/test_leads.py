@@ -70,6 +70,8 @@ PERSONS = [
     "BANKS TYRA",
     "DOE JANE A",
     "LAWSON N O",
+    "SAN A MARIA",
+    "BEST OFELIA",
 ]
 NO_PERSONS = [
     "DOE",
@@ -86,6 +88,12 @@ NO_PERSONS = [
     "UNITED STATES OF AMERICA",
     "HARBOR USA",
     "SEA-BANK A B",
+    "CITY OF MIAMI",
+    "VILLAGE OF KEY BISCAYNE",
+    "STATE OF FLORIDA",
+    " DOE ",
+    "DOE U S A JANE",
+    "EST OF DOE",
 ]
 
 
