@@ -16,8 +16,8 @@ LEADS_DB = "leads_db"
 
 #: Settings of the database session. The intervals and timeouts make PostgreSQL release a task's locks after the task is
 #: killed or its machine goes down. ``work_mem`` lets a step sort and hash the rows of a whole day in memory; with
-#: PostgreSQL's default of 4 MB, the rows would spill to disk. Just-in-time compilation (``jit``) of the steps' statements
-#: would take longer than it saves.
+#: PostgreSQL's default of 4 MB, the rows would spill to disk. Just-in-time compilation (``jit``) would take longer than
+#: it saves.
 _SESSION = {
     "application_name": "ingestion",
     "work_mem": "64MB",
