@@ -34,6 +34,9 @@ log = get_logger(__name__)
 #: A smaller slice would take longer to start than it saves.
 ROWS_PER_SLICE = 20_000
 
+#: A larger slice would sort its rows on disk, so a very large day has more slices than connections.
+LARGEST_SLICE = 100_000
+
 #: A batch of this size fits into the processor's cache, and the memory it needs does not depend on the size of the day.
 FOLIOS_PER_BATCH = 2_500
 
@@ -118,9 +121,10 @@ def derive_properties(connection: psycopg.Connection, run: Run, connections: int
 def _run_slices(connection: psycopg.Connection, run: Run, step: str, choose: str) -> Counts:
     """Run a step in the slices whose bounds ``sql/<choose>.sql`` finds, or as a whole if the feed has no slices."""
     connections = _connections() if _derives(run) else 1
-    parameters = {"ingestion_id": run.ingestion_id, "day": run.day, "slices": connections, "smallest": ROWS_PER_SLICE}
+    sizes = {"smallest": ROWS_PER_SLICE, "largest": LARGEST_SLICE}
+    parameters = {"ingestion_id": run.ingestion_id, "day": run.day, "slices": connections, **sizes}
     bounds: Sequence[Slice] = []
-    if connections > 1:
+    if _derives(run):
         with psycopg.ClientCursor(connection, row_factory=dict_row) as cursor:
             bounds = cursor.execute(statement(f"county/{choose}"), parameters).fetchall()
     parts = [partial(run_step, run=run, step=step, part=part) for part in slices_between(bounds)]

@@ -1,6 +1,7 @@
 -- Choose the file numbers at which the second slice and the next slices begin, from a sample of the staged documents.
 WITH staged AS (
-    SELECT count(*) AS rows, least(%(slices)s, count(*) / %(smallest)s)::integer AS slices
+    SELECT count(*) AS rows,
+           greatest(least(%(slices)s, count(*) / %(smallest)s), ceil(1.0 * count(*) / %(largest)s))::integer AS slices
     FROM staging_official_records WHERE ingestion_id = %(ingestion_id)s
 )
 SELECT DISTINCT ON (slice) cfn_year AS first_year, cfn_seq AS first_seq

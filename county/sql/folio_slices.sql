@@ -1,6 +1,7 @@
 -- Choose the folios at which the second slice and the next slices begin, from a sample of the day's pending folios.
 WITH pending AS (
-    SELECT count(*) AS rows, least(%(slices)s, count(*) / %(smallest)s)::integer AS slices
+    SELECT count(*) AS rows,
+           greatest(least(%(slices)s, count(*) / %(smallest)s), ceil(1.0 * count(*) / %(largest)s))::integer AS slices
     FROM pending_folios WHERE business_date = %(day)s::date
 )
 SELECT DISTINCT ON (slice) folio AS first_folio
