@@ -87,8 +87,8 @@ FROM (
           AND v.property_address IS NOT DISTINCT FROM s.property_address
         ORDER BY v.business_date DESC LIMIT 1) known ON s.folio_number IS NULL
     WHERE s.ingestion_id = %(ingestion_id)s
-      AND (s.cfn_year, s.cfn_seq) >= (%(first_year)s, %(first_seq)s)
-      AND (s.cfn_year, s.cfn_seq) < (%(end_year)s, %(end_seq)s)
+      AND (s.cfn_year > %(first_year)s OR s.cfn_year = %(first_year)s AND s.cfn_seq >= %(first_seq)s)
+      AND (s.cfn_year < %(end_year)s OR s.cfn_year = %(end_year)s AND s.cfn_seq < %(end_seq)s)
       AND (s.row_key IS NULL OR s.transaction_type <> 'D')
     ORDER BY s.cfn_year, s.cfn_seq, s.group_id, s.line_number DESC
 ) i

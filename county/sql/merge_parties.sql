@@ -30,7 +30,9 @@ FROM (
            line_number, party_sequence, party_code, party_name, transaction_type
     FROM staging_parties
     WHERE ingestion_id = %(ingestion_id)s
-      AND (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s)
+      -- In this form, unlike in (cfn_year, cfn_seq) >= …, the planner knows how many lines the slice has.
+      AND (cfn_year > %(first_year)s OR cfn_year = %(first_year)s AND cfn_seq >= %(first_seq)s)
+      AND (cfn_year < %(end_year)s OR cfn_year = %(end_year)s AND cfn_seq < %(end_seq)s)
     ORDER BY cfn_year, cfn_seq, group_id, coalesce(row_key, party_sequence), line_number DESC
 ) i
 LEFT JOIN day_parties d USING (cfn_year, cfn_seq, group_id, party_key);
