@@ -60,6 +60,25 @@ FROM (
 WHERE (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s);
 ANALYZE matched_documents;
 
+-- Find the folios that earlier days have found for these documents. Without sequential scans, the planner looks up each
+-- document. Statistics from a day with one document would make it scan all documents for each.
+SET LOCAL enable_seqscan = off;
+CREATE TEMP TABLE known_matches ON COMMIT DROP AS
+SELECT n.cfn_year, n.cfn_seq, n.group_id, n.property_address, v.matched_folio
+FROM (
+    SELECT DISTINCT cfn_year, cfn_seq, group_id, property_address
+    FROM staging_official_records
+    WHERE ingestion_id = %(ingestion_id)s AND folio_number IS NULL
+      AND (cfn_year > %(first_year)s OR cfn_year = %(first_year)s AND cfn_seq >= %(first_seq)s)
+      AND (cfn_year < %(end_year)s OR cfn_year = %(end_year)s AND cfn_seq < %(end_seq)s)) n
+CROSS JOIN LATERAL (
+    SELECT o.matched_folio FROM document_versions o
+    WHERE (o.cfn_year, o.cfn_seq, o.group_id) = (n.cfn_year, n.cfn_seq, n.group_id)
+      AND o.matched_folio IS NOT NULL AND o.property_address IS NOT DISTINCT FROM n.property_address
+    ORDER BY o.business_date DESC LIMIT 1) v;
+SET LOCAL enable_seqscan = on;
+ANALYZE known_matches;
+
 CREATE TEMP TABLE incoming_documents ON COMMIT DROP AS
 SELECT i.*, %(day)s::date AS business_date, coalesce(i.folio_number, i.matched_folio) AS folio, d.folio AS former_folio,
        d.cfn_year IS NULL AS is_new,
@@ -80,12 +99,9 @@ FROM (
     LEFT JOIN matched_documents m
            ON (m.cfn_year, m.cfn_seq, m.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
           AND s.folio_number IS NULL AND m.address = s.property_address
-    LEFT JOIN LATERAL (
-        SELECT v.matched_folio FROM document_versions v
-        WHERE s.folio_number IS NULL AND v.matched_folio IS NOT NULL
-          AND (v.cfn_year, v.cfn_seq, v.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
-          AND v.property_address IS NOT DISTINCT FROM s.property_address
-        ORDER BY v.business_date DESC LIMIT 1) known ON s.folio_number IS NULL
+    LEFT JOIN known_matches known
+           ON (known.cfn_year, known.cfn_seq, known.group_id) = (s.cfn_year, s.cfn_seq, s.group_id)
+          AND s.folio_number IS NULL AND known.property_address IS NOT DISTINCT FROM s.property_address
     WHERE s.ingestion_id = %(ingestion_id)s
       AND (s.cfn_year > %(first_year)s OR s.cfn_year = %(first_year)s AND s.cfn_seq >= %(first_seq)s)
       AND (s.cfn_year < %(end_year)s OR s.cfn_year = %(end_year)s AND s.cfn_seq < %(end_seq)s)
@@ -268,26 +284,33 @@ FROM (
 WHERE (cfn_year, cfn_seq) >= (%(first_year)s, %(first_seq)s) AND (cfn_year, cfn_seq) < (%(end_year)s, %(end_seq)s);
 ANALYZE waiting_documents;
 
-DELETE FROM unmatched_records u
-USING (
-    SELECT w.id FROM waiting_documents w JOIN matched_documents USING (cfn_year, cfn_seq, group_id)
-    UNION
-    -- A record no longer counts as unmatched if its document was deleted or a later file gave the document a folio.
-    SELECT w.id
-    FROM waiting_documents w
-    JOIN (
-        SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
-        UNION ALL
-        SELECT cfn_year, cfn_seq, group_id FROM documents_to_reclassify
-    ) t USING (cfn_year, cfn_seq, group_id)
-    LEFT JOIN LATERAL (
-        SELECT true AS found FROM document_versions v
-        WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (w.cfn_year, w.cfn_seq, w.group_id)
-          AND v.is_live AND v.folio IS NULL
-        LIMIT 1) still ON true
-    WHERE still.found IS NULL
-) done
-WHERE u.id = done.id;
+CREATE TEMP TABLE changed_waiting ON COMMIT DROP AS
+SELECT DISTINCT w.*
+FROM waiting_documents w
+JOIN (
+    SELECT cfn_year, cfn_seq, group_id FROM incoming_documents WHERE is_changed
+    UNION ALL
+    SELECT cfn_year, cfn_seq, group_id FROM documents_to_reclassify
+) t USING (cfn_year, cfn_seq, group_id);
+
+SET LOCAL enable_seqscan = off;
+CREATE TEMP TABLE no_longer_waiting ON COMMIT DROP AS
+-- A record no longer counts as unmatched if its document was deleted or a later file gave the document a folio.
+SELECT w.id
+FROM changed_waiting w
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM document_versions v
+    WHERE (v.cfn_year, v.cfn_seq, v.group_id) = (w.cfn_year, w.cfn_seq, w.group_id)
+      AND v.is_live AND v.folio IS NULL
+    LIMIT 1) still ON true
+WHERE still.found IS NULL;
+SET LOCAL enable_seqscan = on;
+
+INSERT INTO no_longer_waiting
+SELECT w.id FROM waiting_documents w JOIN matched_documents USING (cfn_year, cfn_seq, group_id);
+ANALYZE no_longer_waiting;
+
+DELETE FROM unmatched_records WHERE id IN (SELECT id FROM no_longer_waiting);
 
 SELECT (SELECT count(*) FROM incoming_documents WHERE is_changed) AS documents,
        (SELECT count(*) FROM incoming_parties WHERE is_changed) + (SELECT count(*) FROM gone_parties) AS parties

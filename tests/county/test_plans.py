@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from bench.plans import explained
+from county import pipeline
 from sandbox.documents import Document
 from tests.county.court import NEXT_WEEK, WEEK, debt, eviction
 from tests.county.days import FRIDAY, MONDAY, Pipeline, deed, document, lis_pendens, mortgage, subscriber
@@ -61,7 +62,10 @@ BEFORE: dict[str, list[Document]] = {
 
 
 @pytest.fixture(params=BEFORE)
-def believing(request: pytest.FixtureRequest, either: Pipeline) -> Pipeline:
+def believing(request: pytest.FixtureRequest, either: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    # Several slices, all of them on the connection whose plans are read.
+    monkeypatch.setenv("INGESTION_CONNECTIONS", "1")
+    monkeypatch.setattr(pipeline, "LARGEST_SLICE", ROWS // 2)
     either.connection.execute(
         "INSERT INTO properties (folio_number, address, data_source)"
         " SELECT '30' || lpad((100000 + n)::text, 11, '0'), 1000 + n || ' SW 8 ST', 'parcel_roll'"
