@@ -91,6 +91,8 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
     with transaction() as cursor:
         if queue is VOICE and not free_call_capacity(cursor, kinds):
             return None
+        # Planning the statement takes longer than an idle queue's claim, so plan it once for each connection.
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         if queue is EMAIL:
             # Allow only one e-mail claim at a time, so that each batch counts the e-mails in other batches toward the
             # daily cap.

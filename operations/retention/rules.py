@@ -160,6 +160,7 @@ KEPT = {
     "ledger_backlog": _STATE,
     "low_balance_watch": _STATE,
     "mailing_runs": _STATE,
+    "metric_changes": _STATE,
     "municipalities": _REFERENCE,
     "party_versions": _PUBLIC,
     "pending_cases": _STATE,

@@ -19,7 +19,7 @@ from migrations.snapshot import take_snapshot
 from tests.migrations.conftest import MakeDatabase
 
 OLD_DATA = (Path(__file__).parent / "old_data.sql").read_text("utf-8")
-LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004", "0008", "0010", "0012"]
+LANDED = ["0001", "0002 in its first version", "0002", "0003", "0004", "0008", "0010", "0012", "0013"]
 
 
 def make_landed(database_at: MakeDatabase, revision: str) -> str:
