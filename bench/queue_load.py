@@ -12,8 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from bench.notifier_system import system
+from bench.operators_data import index, load
 from bench.tables import print_table
-from leads.sql import statement
 
 FINISHED = 5_000_000
 LATER = 2_000_000
@@ -21,6 +21,7 @@ DUE = 100_000
 FOREIGN_EVENTS = 200_000
 SUBSCRIBERS = 200_000
 ROUNDS = 20
+TABLES = ("users", "deliveries", "delivery_events", "token_entries")
 
 Connection = psycopg.Connection[Any]
 
@@ -45,12 +46,11 @@ def fill(connection: Connection, scale: float = 1.0) -> None:
         "due": int(DUE * scale),
         "events": int(FOREIGN_EVENTS * scale),
     }
-    connection.execute("SET session_replication_role = replica")
-    psycopg.ClientCursor(connection).execute(statement("bench/queue_load"), numbers)
-    connection.execute("SET session_replication_role = DEFAULT")
+    load(connection, "queue_load", numbers, TABLES)
+    index(connection, TABLES)
     connection.execute("CALL refresh_is_due()")
     connection.execute("CALL recount_metrics()")
-    for table in ("deliveries", "delivery_events", "delivery_attempts", "token_entries", "users", "metric_changes"):
+    for table in ("deliveries", "metric_changes"):
         connection.execute(f"VACUUM (ANALYZE) {table}")
 
 
@@ -63,14 +63,18 @@ def measure(connection: Connection) -> Mapping[str, list[float]]:
 
 
 def claim(connection: Connection, queue: str, limit: int) -> object:
-    """Claim deliveries, and roll back."""
-    from notifier.core.db import rows
+    """Claim deliveries as a worker does."""
+    from notifier.core.db import statement
     from notifier.core.queues import QUEUES, kinds_of
 
-    with connection.transaction(force_rollback=True), connection.cursor(row_factory=dict_row) as cursor:
+    parameters = {"queue": queue, "kinds": list(kinds_of(QUEUES[queue])), "limit": limit, "claim": uuid4()}
+    with connection.pipeline(), connection.cursor() as cursor:
+        cursor.execute("BEGIN")
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        parameters = {"queue": queue, "kinds": list(kinds_of(QUEUES[queue])), "limit": limit, "claim": uuid4()}
-        return rows(cursor, "deliveries/claim", **parameters)
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
+        claimed = connection.execute(statement("deliveries/claim"), parameters)
+        cursor.execute("COMMIT")
+    return claimed.fetchall()
 
 
 def tasks() -> Mapping[str, Callable[[Connection], object]]:

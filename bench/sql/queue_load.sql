@@ -15,9 +15,10 @@ SELECT CASE WHEN n %% 10 = 0 THEN 'sms' ELSE 'email' END,
 FROM generate_series(1, %(finished)s) AS n,
      LATERAL (SELECT now() - interval '30 days' * (1 - n / %(finished)s::float8) AS at) t;
 
-INSERT INTO deliveries (channel, kind, subscriber_id, dedupe_key, priority, not_before, due_at, tokens)
+INSERT INTO deliveries (channel, kind, subscriber_id, dedupe_key, priority, not_before, due_at, tokens,
+                        is_due)
 SELECT 'email', CASE WHEN n %% 2 = 0 THEN 'daily_digest' ELSE 'new_lead_alert' END, 1 + n %% %(subscribers)s, 'later:' || n,
-       n %% 100, now() + interval '3 hours' + n %% 600 * interval '1 s', now(), 1
+       n %% 100, now() + interval '3 hours' + n %% 600 * interval '1 s', now(), 1, false
 FROM generate_series(1, %(later)s) AS n;
 
 INSERT INTO deliveries (channel, kind, subscriber_id, dedupe_key, priority, not_before, due_at, tokens)
