@@ -95,7 +95,6 @@ def tasks() -> Mapping[str, Callable[[Connection], object]]:
 
     lanes = {"process": "bench", "queues": sorted(QUEUES), "active": [0] * len(QUEUES)}
     return {
-        "claim 500": lambda c: claim(c, "email-workflows", 500),
         "claim, nothing is due": lambda c: claim(c, "sms-notifications", 20),
         "leader: sweep": sweep.sweep,
         "leader: apply events": events,
@@ -110,6 +109,7 @@ def tasks() -> Mapping[str, Callable[[Connection], object]]:
         "metrics": lambda c: read(c, "web/metrics", queues=sorted(QUEUES), cap=500),
         "status": lambda c: read(c, "deliveries/queue_status", queues=sorted(QUEUES)),
         "queue_metrics": record_queue_metrics,
+        "claim 500": lambda c: claim(c, "email-workflows", 500),
     }
 
 

@@ -2,9 +2,7 @@
 -- have sent these deliveries. Rows that another session has locked are left for a later sweep.
 WITH stale AS MATERIALIZED (
     SELECT id FROM deliveries
-    -- A claim sets both times; renewing the claim sets only claimed_at.
-    WHERE state = 'sending' AND updated_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)
-      AND claimed_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)
+    WHERE state = 'sending' AND claimed_at < now() - make_interval(secs => %(timeout)s + 60 * %(scale)s)
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE deliveries d
