@@ -372,6 +372,13 @@ CREATE FUNCTION e164(phone text) RETURNS text
 
 COMMENT ON FUNCTION e164(phone text) IS 'Returns a phone number in E.164, or null if the text cannot be read as one phone number. The notifier''s Python function e164 accepts the same strings, and also checks the number''s length in its country.';
 
+CREATE FUNCTION enqueue_deliveries(requests jsonb, timeout integer DEFAULT NULL::integer) RETURNS TABLE(delivery_id bigint, state text, opened boolean)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off';
+
+COMMENT ON FUNCTION enqueue_deliveries(requests jsonb, timeout integer) IS 'Enqueues the requested deliveries, and returns the new or existing delivery for each request, in the same order. Fills in the dedupe keys and priorities that depend on stored rows. Waits for locked subscribers no longer than the timeout (ms).';
+
 CREATE TABLE deliveries (
     id bigint NOT NULL,
     channel text NOT NULL,

@@ -47,8 +47,10 @@ CREATE OR REPLACE FUNCTION count_deliveries() RETURNS trigger LANGUAGE plpgsql
 -- then be slow for batches.
 SET enable_nestloop = off AS $$
 BEGIN
-    IF TG_OP IN ('INSERT', 'UPDATE') AND NOT EXISTS (SELECT FROM new_rows) THEN
-        RETURN NULL;  -- a claim that found nothing, for example
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT EXISTS (SELECT FROM new_rows) THEN
+            RETURN NULL;  -- a claim that found nothing, for example
+        END IF;
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO metric_changes (metric, labels, change)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from bench import queue_load
 from bench.plans import explained
@@ -58,3 +59,21 @@ def test_deliveries_that_become_due_are_marked_in_bounded_batches(load: System) 
         reads_few_rows(connection, lambda c: c.execute("SELECT mark_due_deliveries(100)"))
     marked = "SELECT kind, count(*) FROM deliveries WHERE is_due AND state = 'queued' GROUP BY kind"
     assert dict(load.rows(marked)) == {"daily_digest": 100, "new_lead_alert": 100}
+
+
+def test_enqueueing_reads_few_rows_with_plans_that_were_made_for_empty_tables(system: System) -> None:
+    users = [system.subscriber(tokens=10_000) for _ in range(20)]
+
+    def enqueue(connection: psycopg.Connection, number: int) -> None:
+        request = {
+            "kind": "welcome_email",
+            "subscriber_id": users[number % 20],
+            "dedupe_key": f"k{number}",
+            "tokens": 1,
+        }
+        connection.execute("SELECT * FROM enqueue_deliveries(%s)", (Jsonb([request]),))
+
+    with psycopg.connect(system.database.url, autocommit=True) as connection:
+        for number in range(1500):
+            enqueue(connection, number)
+        reads_few_rows(connection, lambda c: enqueue(c, 1500))
