@@ -102,7 +102,7 @@ def _bench(server: PostgresServer, files: Path, documents: int, day: date, known
 def _explain(server: PostgresServer, files: Path, documents: int, day: date) -> None:
     county = County(server.url(LEADS), server.child.pid, day, write_day(files, day, documents), documents)
     with connected(county.url) as connection, plans.explained(connection) as found:
-        ingestion_id, actions = _open_run(county)
+        ingestion_id, actions = open_run(county)
         for action in actions.values():
             action(connection)
         runs.close_run(connection, ingestion_id)
@@ -143,7 +143,7 @@ def _print(
 
 def _run_day(county: County) -> dict[str, Step]:
     """Run the day's tasks one after another, each in a separate process; return each step's measurements."""
-    ingestion_id, actions = _open_run(county)
+    ingestion_id, actions = open_run(county)
     done = {name: _measure(county, action) for name, action in actions.items()}
     with connected(county.url) as connection:
         runs.close_run(connection, ingestion_id)
@@ -159,7 +159,7 @@ def _measure(county: County, action: Action) -> Step:
 
 def _run_again(county: County) -> float:
     """Run the day again; return how many seconds two concurrent tasks take to stage both files."""
-    ingestion_id, actions = _open_run(county)
+    ingestion_id, actions = open_run(county)
     with TASKS.Pool(len(county.files)) as processes:
         done = processes.starmap(timed, [(county.url, actions.pop(name)) for name in county.files], chunksize=1)
     with connected(county.url) as connection:
@@ -208,7 +208,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _open_run(county: County) -> tuple[int, dict[str, Action]]:
+def open_run(county: County) -> tuple[int, dict[str, Action]]:
     """Open a run for the day; return its ``ingestion_id`` and the action of each task."""
     feed = feeds.feed("daily")
     with connected(county.url) as connection:

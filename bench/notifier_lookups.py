@@ -56,11 +56,11 @@ def median_p95(runs: list[list[float]]) -> float:
 
 def _idle(connection: Connection, user: int, lookups: int, seconds: float) -> tuple[list[float], float, int]:
     with provider(LATENCY), worker(connection, QUEUE, 10) as running:
-        list(_timed(user, 20, pause=0.0))
+        list(timed_lookups(user, 20, pause=0.0))
         before = running.usage().cpu
         time.sleep(seconds)
         share = (running.usage().cpu - before) / seconds
-        return list(_timed(user, lookups, pause=0.02)), share, running.usage().memory
+        return list(timed_lookups(user, lookups, pause=0.02)), share, running.usage().memory
 
 
 def beside_email(connection: Connection, user: int, backlog: int) -> list[float]:
@@ -77,7 +77,7 @@ def beside_email(connection: Connection, user: int, backlog: int) -> list[float]
         provider(EMAIL_LATENCY),
         workers(connection, (QUEUE, 10), ("email-workflows", 50), ("sms-notifications", 20)),
     ):
-        list(_timed(user, 10, pause=0.0))
+        list(timed_lookups(user, 10, pause=0.0))
         alert.enqueue(replace(alert.build_request(**pair), delay=timedelta(days=1)) for pair in pairs)
         connection.execute("UPDATE deliveries SET not_before = now()")
         first = "SELECT 1 FROM deliveries WHERE state IN ('sending', 'accepted') LIMIT 1"
@@ -85,11 +85,11 @@ def beside_email(connection: Connection, user: int, backlog: int) -> list[float]
         wait_until(lambda: connection.execute(first).fetchone())
         waits: list[float] = []
         while connection.execute(left).fetchone():
-            waits += _timed(user, 1, pause=0.0)
+            waits += timed_lookups(user, 1, pause=0.0)
     return waits
 
 
-def _timed(user: int, lookups: int, *, pause: float) -> Iterator[float]:
+def timed_lookups(user: int, lookups: int, *, pause: float) -> Iterator[float]:
     """Look up folios that are not cached; yield how many seconds each lookup takes."""
     import notifier
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -58,10 +58,10 @@ class Worker:
 
 
 @contextmanager
-def system() -> Iterator[Connection]:
+def system(postgres_settings: Mapping[str, str] | None = None) -> Iterator[Connection]:
     """Start PostgreSQL and Redis, and configure the notifier to use them; yield a connection to the leads database."""
     before = dict(os.environ)
-    with leads_server() as postgres, redis_server() as redis:
+    with leads_server(postgres_settings) as postgres, redis_server() as redis:
         os.environ.update(
             {
                 **DEFAULTS,
@@ -86,9 +86,13 @@ def system() -> Iterator[Connection]:
 
 
 @contextmanager
-def provider(latency: float) -> Iterator[None]:
-    """Start the providers' stand-in, which answers each request after ``latency`` seconds."""
-    command = [sys.executable, "-m", "bench.stand_in", "--latency", str(latency)]
+def provider(latency: float, *, sendgrid: float | None = None) -> Iterator[None]:
+    """Start the providers' stand-in, which answers each request after ``latency`` seconds.
+
+    If ``sendgrid`` is given, it is the latency of SendGrid's answers.
+    """
+    email_latency = latency if sendgrid is None else sendgrid
+    command = [sys.executable, "-m", "bench.stand_in", "--latency", str(latency), "--email-latency", str(email_latency)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = f"http://127.0.0.1:{int(process.stdout.readline())}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -65,18 +65,34 @@ def sizes(scale: float) -> dict[str, Any]:
 def _load(connection: Connection, table: str, name: str, numbers: Mapping[str, Any]) -> None:
     """Fill an empty table without its triggers and indexes, then build its indexes."""
     with connection.transaction():
-        connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute(f"TRUNCATE {table} RESTART IDENTITY CASCADE")
-        _use_indexes(connection, table, use=False)
-        connection.execute(statement(f"bench/{name}"), {**numbers})
-        _use_indexes(connection, table, use=True)
-    # A REINDEX in the same transaction could not use parallel workers.
-    connection.execute(f"REINDEX TABLE {table}")
+        load(connection, name, numbers, [table])
+    index(connection, [table])
     connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
-    connection.execute(f"VACUUM (ANALYZE) {table}")
 
 
-def _use_indexes(connection: Connection, table: str, *, use: bool) -> None:
+def load(connection: Connection, name: str, numbers: Mapping[str, Any], tables: Sequence[str]) -> None:
+    """Run the statements in ``sql/<name>.sql`` without triggers, and without the indexes of the tables that they fill.
+
+    Call ``index`` afterwards.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        _use_indexes(connection, tables, use=False)
+        psycopg.ClientCursor(connection).execute(statement(f"bench/{name}"), {**numbers})
+        _use_indexes(connection, tables, use=True)
+
+
+def index(connection: Connection, tables: Sequence[str]) -> None:
+    """Build the indexes of the tables, and collect statistics."""
+    for table in tables:
+        # A REINDEX in the transaction that filled the table could not use parallel workers.
+        connection.execute(f"REINDEX TABLE {table}")
+        connection.execute(f"VACUUM (ANALYZE) {table}")
+
+
+def _use_indexes(connection: Connection, tables: Sequence[str], *, use: bool) -> None:
     connection.execute(
-        "UPDATE pg_index SET indisready = %s WHERE indrelid = %s::regclass AND NOT indisprimary", (use, table)
+        "UPDATE pg_index SET indisready = %s WHERE indrelid = ANY (%s::regclass[]) AND NOT indisprimary",
+        (use, list(tables)),
     )

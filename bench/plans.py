@@ -22,6 +22,20 @@ class Plan:
     statement: str
     lines: tuple[str, ...]
 
+    def most_rows(self) -> tuple[int, str]:
+        """Return the most rows that one node read or compared, added up across its loops, and the node's line."""
+        most, loops = (0, ""), 0
+        for line in self.lines:
+            if node := re.search(r"rows=(\d+)\S* loops=(\d+)", line.rpartition("actual")[2]):
+                loops = int(node[2])
+                read = int(node[1]) * loops
+            elif removed := re.search(r"Rows Removed by (?:Join |Index )?(?:Filter|Recheck): (\d+)", line):
+                read = int(removed[1]) * loops
+            else:
+                continue
+            most = max(most, (read, line.strip()))
+        return most
+
 
 @contextmanager
 def explained(connection: psycopg.Connection, *, at_least: int = 0) -> Iterator[list[Plan]]:

@@ -52,11 +52,12 @@ def deed(folio: str, sequence: int) -> dict[str, object]:
 class Connection(asyncio.Protocol):
     """A client's connection.
 
-    The stand-in answers each request ``latency`` seconds after the request's last byte arrives.
+    The stand-in answers each request ``latency`` seconds after the request's last byte arrives, or ``email_latency``
+    seconds if the request is for SendGrid.
     """
 
-    def __init__(self, latency: float) -> None:
-        self._latency = latency
+    def __init__(self, latency: float, email_latency: float) -> None:
+        self._latency, self._email_latency = latency, email_latency
         self._head = b""
         self._missing = 0
         self._transport: asyncio.WriteTransport | None = None
@@ -78,17 +79,19 @@ class Connection(asyncio.Protocol):
             length = _LENGTH.search(self._head, 0, end)
             self._missing = end + 4 + (int(length[1]) if length else 0) - len(self._head)
         if self._missing <= 0:
+            latency = self._email_latency if self._head.startswith(b"POST /v3/mail/send") else self._latency
             answer, self._head, self._missing = answer_to(self._head), b"", 0
-            asyncio.get_running_loop().call_later(self._latency, self._send, answer)
+            asyncio.get_running_loop().call_later(latency, self._send, answer)
 
     def _send(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
 
 
-async def serve(latency: float) -> None:
+async def serve(latency: float, email_latency: float) -> None:
     """Print the port, then serve until the process is stopped."""
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(latency), "127.0.0.1", 0, backlog=1024)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(latency, email_latency), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -96,4 +99,6 @@ async def serve(latency: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.stand_in", description=__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
-    asyncio.run(serve(parser.parse_args().latency))
+    parser.add_argument("--email-latency", type=float, help="seconds before SendGrid's answers (default: --latency)")
+    options = parser.parse_args()
+    asyncio.run(serve(options.latency, options.latency if options.email_latency is None else options.email_latency))

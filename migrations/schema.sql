@@ -286,6 +286,32 @@ CREATE FUNCTION correct_attempt() RETURNS trigger
 
 COMMENT ON FUNCTION correct_attempt() IS 'Corrects the outcome of a delivery''s last attempt when the outcome becomes known later. If several attempts could have been accepted, the last attempt whose outcome was unknown counts as accepted.';
 
+CREATE FUNCTION count_callbacks() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION count_callbacks() IS 'Counts the time from each provider''s event to its callback, as a histogram.';
+
+CREATE FUNCTION count_dead_letters() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION count_dead_letters() IS 'Counts the open dead letters by queue.';
+
+CREATE FUNCTION count_deliveries() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_nestloop TO 'off';
+
+COMMENT ON FUNCTION count_deliveries() IS 'Counts the open deliveries by kind and state, and how many deliveries have entered each state.';
+
+CREATE FUNCTION count_lookup() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION count_lookup() IS 'Counts the time from a lookup to its end, as a histogram for each final state.';
+
+CREATE FUNCTION count_open_holds() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION count_open_holds() IS 'Counts the token holds that are neither settled nor released.';
+
 CREATE FUNCTION dead_letter_cause(job_data jsonb, message text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -346,6 +372,13 @@ CREATE FUNCTION e164(phone text) RETURNS text
 
 COMMENT ON FUNCTION e164(phone text) IS 'Returns a phone number in E.164, or null if the text cannot be read as one phone number. The notifier''s Python function e164 accepts the same strings, and also checks the number''s length in its country.';
 
+CREATE FUNCTION enqueue_deliveries(requests jsonb, timeout integer DEFAULT NULL::integer) RETURNS TABLE(delivery_id bigint, state text, opened boolean)
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off';
+
+COMMENT ON FUNCTION enqueue_deliveries(requests jsonb, timeout integer) IS 'Enqueues the requested deliveries, and returns the new or existing delivery for each request, in the same order. Fills in the dedupe keys and priorities that depend on stored rows. Waits for locked subscribers no longer than the timeout (ms).';
+
 CREATE TABLE deliveries (
     id bigint NOT NULL,
     channel text NOT NULL,
@@ -375,6 +408,7 @@ CREATE TABLE deliveries (
     emptied_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_due boolean DEFAULT true NOT NULL,
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text, 'failed'::text, 'unknown'::text, 'parked'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text])))
 );
 
@@ -402,6 +436,8 @@ COMMENT ON COLUMN deliveries.resends IS 'Number of times that an e-mail was sent
 
 COMMENT ON COLUMN deliveries.replays IS 'Number of times that operators have replayed the delivery. Each replay sets attempts to zero.';
 
+COMMENT ON COLUMN deliveries.is_due IS 'True if a queued delivery''s time has come (not_before). A trigger and the leader set this mark; workers claim only deliveries that have it. It has no meaning in other states.';
+
 CREATE FUNCTION explain_accepted(d deliveries) RETURNS text
     LANGUAGE sql STABLE;
 
@@ -427,10 +463,20 @@ CREATE FUNCTION explain_unknown(d deliveries) RETURNS text
 
 COMMENT ON FUNCTION explain_unknown(d deliveries) IS 'Returns why nobody knows the outcome of a delivery, and what the notifier does next.';
 
+CREATE FUNCTION fold_metric_changes() RETURNS bigint
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION fold_metric_changes() IS 'Replaces the rows of each metric by one row with their sum. Returns by how many rows the table has become smaller.';
+
 CREATE FUNCTION folios_of_house(house text) RETURNS TABLE(folio_number text, address_key text, zip text)
     LANGUAGE plpgsql STABLE;
 
 COMMENT ON FUNCTION folios_of_house(house text) IS 'Returns the properties with a house number, on any street.';
+
+CREATE FUNCTION histogram_bound(seconds double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION histogram_bound(seconds double precision) IS 'Returns the upper bound of the histogram bucket that a number of seconds belongs to, as Prometheus writes it. A bucket does not contain its upper bound.';
 
 CREATE FUNCTION hold_tokens(delivery_ids bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -463,6 +509,11 @@ CREATE FUNCTION leads_keep_decision() RETURNS trigger
     LANGUAGE plpgsql;
 
 COMMENT ON FUNCTION leads_keep_decision() IS 'Sets reopens_as to null when a person changes the status, so that no run reopens the lead. A run that changes the status also changes reopens_as, so the trigger does not fire.';
+
+CREATE FUNCTION link_early_events() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION link_early_events() IS 'Links events to the delivery that has just stored their provider id. The notifier applies them within a second.';
 
 CREATE TABLE unmatched_records (
     id bigint NOT NULL,
@@ -525,6 +576,11 @@ CREATE FUNCTION mark_decided_records(decided address_decisions, wanted_reason te
 
 COMMENT ON FUNCTION mark_decided_records(decided address_decisions, wanted_reason text) IS 'Sets the reason of the unmatched records to which a decision applies. Returns the number of these records.';
 
+CREATE FUNCTION mark_due_deliveries(at_most integer) RETURNS bigint
+    LANGUAGE sql;
+
+COMMENT ON FUNCTION mark_due_deliveries(at_most integer) IS 'Marks deliveries whose time has come as due, at most the given number of each kind. Returns how many were marked.';
+
 CREATE FUNCTION matched_addresses(folios text[]) RETURNS TABLE(feed text, business_date date, source_reference text, record_type text, entry integer, address text, city text, zip text, folio text)
     LANGUAGE sql STABLE;
 
@@ -556,6 +612,11 @@ CREATE FUNCTION open_deliveries(requests delivery_request[]) RETURNS TABLE(dedup
     SET enable_seqscan TO 'off';
 
 COMMENT ON FUNCTION open_deliveries(requests delivery_request[]) IS 'Creates deliveries and holds their tokens. If a delivery with the dedupe key exists, returns that delivery. If the subscriber has too few tokens, the new delivery is skipped.';
+
+CREATE FUNCTION open_state(state text, is_due boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION open_state(state text, is_due boolean) IS 'Returns under which name an open delivery is counted: due, later, sending, unknown or parked. Null for a finished one.';
 
 CREATE FUNCTION parties_on(cfn_year bigint, cfn_seq bigint, group_id bigint, day date) RETURNS SETOF party_versions
     LANGUAGE sql STABLE PARALLEL SAFE;
@@ -605,10 +666,15 @@ CREATE FUNCTION record_attempts() RETURNS trigger
     LANGUAGE plpgsql
     SET enable_nestloop TO 'off';
 
-COMMENT ON FUNCTION record_attempts() IS 'Records each attempt that has just ended. An inbound call that the web service answered counts as an attempt that nobody claimed.';
+COMMENT ON FUNCTION record_attempts() IS 'Records each attempt that has just ended, and counts how long it waited and took. An inbound call that the web service answered counts as an attempt that nobody claimed.';
 
 CREATE FUNCTION record_pause_action(action text, queue text, actor text, reason text) RETURNS void
     LANGUAGE sql;
+
+CREATE PROCEDURE recount_metrics()
+    LANGUAGE plpgsql;
+
+COMMENT ON PROCEDURE recount_metrics() IS 'Counts the open deliveries, dead letters and token holds again. Statements that change them wait meanwhile.';
 
 CREATE PROCEDURE refresh_address_decisions()
     LANGUAGE sql;
@@ -629,6 +695,11 @@ CREATE PROCEDURE refresh_dead_letter_causes()
     LANGUAGE sql;
 
 COMMENT ON PROCEDURE refresh_dead_letter_causes() IS 'Writes the causes of all dead letters again, after the function that names them changed.';
+
+CREATE PROCEDURE refresh_is_due(IN batch_size integer DEFAULT 20000)
+    LANGUAGE plpgsql;
+
+COMMENT ON PROCEDURE refresh_is_due(IN batch_size integer) IS 'Corrects the mark of queued deliveries that are due later, and commits after each batch of rows. The leader corrects the mark of those that are due.';
 
 CREATE FUNCTION refresh_properties(folios text[], OUT created bigint, OUT updated bigint) RETURNS record
     LANGUAGE plpgsql;
@@ -694,6 +765,11 @@ CREATE FUNCTION send_deliveries_now(delivery_ids bigint[]) RETURNS TABLE(id bigi
     LANGUAGE sql;
 
 COMMENT ON FUNCTION send_deliveries_now(delivery_ids bigint[]) IS 'Makes queued deliveries due now. Workers still check consent, call windows, preferences and limits before they send. Returns for each delivery the reason why it was not changed, or null.';
+
+CREATE FUNCTION set_is_due() RETURNS trigger
+    LANGUAGE plpgsql;
+
+COMMENT ON FUNCTION set_is_due() IS 'Marks whether a queued delivery is due when it is enqueued, requeued or deferred.';
 
 CREATE FUNCTION settle_tokens(delivery_ids bigint[]) RETURNS void
     LANGUAGE sql;
@@ -1854,6 +1930,24 @@ COMMENT ON TABLE merged_folios IS 'Folios whose documents a merge has committed 
 
 COMMENT ON COLUMN merged_folios.ingestion_id IS 'The run that changed the documents. The properties are counted in its row.';
 
+CREATE TABLE metric_changes (
+    metric text NOT NULL,
+    labels text[] NOT NULL,
+    change double precision NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_insert_scale_factor='0', autovacuum_vacuum_insert_threshold='5000');
+
+COMMENT ON TABLE metric_changes IS 'Changes of the counts that triggers keep, such as the number of due deliveries of a kind. The sum of a metric''s rows is its value (metric_totals).';
+
+CREATE VIEW metric_totals AS
+ SELECT metric,
+    labels,
+    sum(change) AS value
+   FROM metric_changes
+  GROUP BY metric, labels;
+
+COMMENT ON VIEW metric_totals IS 'The value of each metric that triggers keep, with the values of its labels.';
+
 CREATE TABLE miami_dade_api_logs (
     id bigint NOT NULL,
     query_type text,
@@ -1943,6 +2037,54 @@ ALTER TABLE properties ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW queue_backlog AS
+ WITH counted AS MATERIALIZED (
+         SELECT metric_totals.labels[1] AS kind,
+            metric_totals.labels[2] AS state,
+            (metric_totals.value)::bigint AS deliveries
+           FROM metric_totals
+          WHERE (metric_totals.metric = 'open_deliveries'::text)
+        ), kinds AS (
+         SELECT k.queue_name,
+            k.kind,
+            COALESCE(sum(c.deliveries) FILTER (WHERE (c.state = 'due'::text)), (0)::numeric) AS due,
+            COALESCE(sum(c.deliveries) FILTER (WHERE (c.state = 'later'::text)), (0)::numeric) AS later,
+            COALESCE(sum(c.deliveries) FILTER (WHERE (c.state = 'sending'::text)), (0)::numeric) AS sending,
+            COALESCE(sum(c.deliveries) FILTER (WHERE (c.state = 'unknown'::text)), (0)::numeric) AS unknown,
+            COALESCE(sum(c.deliveries) FILTER (WHERE (c.state = 'parked'::text)), (0)::numeric) AS parked
+           FROM (delivery_kinds k
+             LEFT JOIN counted c USING (kind))
+          GROUP BY k.queue_name, k.kind
+        )
+ SELECT k.queue_name,
+    (sum((k.due + (n.unmarked)::numeric)))::bigint AS due,
+    (sum((k.later - (n.unmarked)::numeric)))::bigint AS later,
+    (sum(k.sending))::bigint AS sending,
+    (sum(k.unknown))::bigint AS unknown,
+    (sum(k.parked))::bigint AS parked,
+    LEAST(min(o.oldest), min(n.oldest)) AS oldest
+   FROM ((kinds k
+     CROSS JOIN LATERAL ( SELECT count(*) AS unmarked,
+            min(d.not_before) AS oldest
+           FROM deliveries d
+          WHERE ((d.kind = k.kind) AND (d.state = 'queued'::text) AND (NOT d.is_due) AND (d.not_before <= now()))) n)
+     CROSS JOIN LATERAL ( SELECT min(d.not_before) AS oldest
+           FROM deliveries d
+          WHERE ((d.kind = k.kind) AND (d.state = 'queued'::text) AND d.is_due)) o)
+  GROUP BY k.queue_name
+UNION ALL
+ SELECT 'api-property-lookup'::text AS queue_name,
+    count(*) FILTER (WHERE ((lookups.state = 'queued'::text) AND (lookups.not_before <= now()))) AS due,
+    count(*) FILTER (WHERE ((lookups.state = 'queued'::text) AND (lookups.not_before > now()))) AS later,
+    count(*) FILTER (WHERE (lookups.state = 'asking'::text)) AS sending,
+    0 AS unknown,
+    0 AS parked,
+    min(lookups.not_before) FILTER (WHERE ((lookups.state = 'queued'::text) AND (lookups.not_before <= now()))) AS oldest
+   FROM lookups
+  WHERE (lookups.state = ANY (ARRAY['queued'::text, 'asking'::text]));
+
+COMMENT ON VIEW queue_backlog IS 'For each queue, the number of deliveries or lookups that are due now, due later, being sent, of unknown outcome, and parked, and the time at which the oldest one became due.';
 
 CREATE TABLE queue_metrics (
     id bigint NOT NULL,
@@ -2590,17 +2732,15 @@ CREATE INDEX deliveries_codes ON deliveries USING btree (error_code, id) WHERE (
 
 CREATE INDEX deliveries_created ON deliveries USING brin (created_at);
 
-CREATE INDEX deliveries_due ON deliveries USING btree (kind, priority DESC, id) WHERE (state = 'queued'::text);
-
 CREATE INDEX deliveries_errors ON deliveries USING gin (error_message gin_trgm_ops) WHERE (error_message IS NOT NULL);
+
+CREATE INDEX deliveries_in_flight ON deliveries USING btree (state, updated_at) WHERE (state = ANY (ARRAY['sending'::text, 'unknown'::text]));
 
 CREATE INDEX deliveries_lead ON deliveries USING btree (lead_id) WHERE (lead_id IS NOT NULL);
 
 CREATE INDEX deliveries_numbers ON deliveries USING btree (recipient) WHERE ((channel <> 'email'::text) AND (recipient IS NOT NULL));
 
 CREATE INDEX deliveries_of_subscriber ON deliveries USING btree (subscriber_id, created_at, id);
-
-CREATE INDEX deliveries_open ON deliveries USING btree (state, updated_at) WHERE (state = ANY (ARRAY['sending'::text, 'unknown'::text, 'accepted'::text, 'sent'::text]));
 
 CREATE INDEX deliveries_provider ON deliveries USING btree (provider_id) WHERE (provider_id IS NOT NULL);
 
@@ -2609,6 +2749,16 @@ CREATE INDEX deliveries_recent_codes ON deliveries USING btree (claimed_at) WHER
 COMMENT ON INDEX deliveries_recent_codes IS 'Finds the verification codes that were sent in the last hour. A limit applies to the number of these codes.';
 
 CREATE INDEX deliveries_states ON deliveries USING btree (state, id) INCLUDE (kind, not_before) WHERE (state = ANY (ARRAY['queued'::text, 'unknown'::text, 'parked'::text, 'undelivered'::text, 'failed'::text, 'dead'::text, 'skipped'::text, 'suppressed'::text, 'expired'::text, 'cancelled'::text]));
+
+CREATE INDEX deliveries_to_claim ON deliveries USING btree (kind, priority DESC, id) WHERE ((state = 'queued'::text) AND is_due);
+
+CREATE INDEX deliveries_to_expire ON deliveries USING btree (kind, due_at) WHERE (state = 'queued'::text);
+
+CREATE INDEX deliveries_to_resend ON deliveries USING btree (kind) WHERE ((state = 'queued'::text) AND (resends > 0));
+
+CREATE INDEX deliveries_unconfirmed_sms ON deliveries USING btree (updated_at) WHERE ((channel = 'sms'::text) AND (state = ANY (ARRAY['accepted'::text, 'sent'::text])));
+
+CREATE INDEX deliveries_waiting ON deliveries USING btree (kind, is_due, not_before) WHERE (state = 'queued'::text);
 
 CREATE INDEX deliveries_whole ON deliveries USING btree (created_at) WHERE (emptied_at IS NULL);
 
@@ -2622,11 +2772,15 @@ COMMENT ON INDEX delivery_attempts_ended IS 'Finds attempts that ended since the
 
 CREATE INDEX delivery_events_delivery ON delivery_events USING btree (delivery_id);
 
-CREATE INDEX delivery_events_new ON delivery_events USING btree (id) WHERE (applied_at IS NULL);
-
 CREATE INDEX delivery_events_received ON delivery_events USING brin (received_at);
 
 CREATE UNIQUE INDEX delivery_events_said ON delivery_events USING btree (delivery_id, provider_id, event, occurred_at) NULLS NOT DISTINCT WHERE ((provider = 'sendgrid'::text) AND (provider_id IS NOT NULL));
+
+CREATE INDEX delivery_events_to_apply ON delivery_events USING btree (id) WHERE ((applied_at IS NULL) AND (delivery_id IS NOT NULL));
+
+CREATE INDEX delivery_events_unlinked ON delivery_events USING btree (received_at) WHERE ((applied_at IS NULL) AND (delivery_id IS NULL) AND (provider <> 'sendgrid'::text));
+
+CREATE INDEX delivery_events_unlinked_ids ON delivery_events USING btree (provider_id) WHERE ((applied_at IS NULL) AND (delivery_id IS NULL) AND (provider <> 'sendgrid'::text));
 
 CREATE INDEX document_versions_case ON document_versions USING btree (case_number) WHERE ((case_number IS NOT NULL) AND is_live);
 
@@ -2642,9 +2796,9 @@ CREATE INDEX failed_jobs_delivery ON failed_jobs USING btree (delivery_id) WHERE
 
 CREATE INDEX failed_jobs_errors ON failed_jobs USING gin (error_message gin_trgm_ops, cause gin_trgm_ops);
 
-CREATE INDEX failed_jobs_open ON failed_jobs USING btree (failed_at) WHERE (state = 'open'::text);
-
 CREATE INDEX failed_jobs_subscriber ON failed_jobs USING btree (((job_data ->> 'subscriber_id'::text)));
+
+CREATE INDEX failed_jobs_time ON failed_jobs USING btree (failed_at);
 
 CREATE INDEX leads_announced ON leads USING btree (announced_at) WHERE (announced_at IS NOT NULL);
 
@@ -2711,15 +2865,39 @@ CREATE TRIGGER call_consents_number BEFORE INSERT OR UPDATE OF phone_number ON c
 
 CREATE TRIGGER deliveries_correct_attempt AFTER UPDATE OF state, provider_id ON deliveries FOR EACH ROW WHEN ((((old.state = ANY (ARRAY['accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text])) AND (new.provider_id IS NOT NULL) AND (new.provider_id IS DISTINCT FROM old.provider_id)) OR ((old.state <> ALL (ARRAY['sending'::text, 'accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text])) AND (new.state = ANY (ARRAY['accepted'::text, 'sent'::text, 'delivered'::text, 'undelivered'::text])) AND (new.attempts = old.attempts)) OR ((old.state = 'unknown'::text) AND (new.state <> ALL (ARRAY['unknown'::text, 'parked'::text])) AND (new.resends = old.resends) AND (new.replays = old.replays)))) EXECUTE FUNCTION correct_attempt();
 
+CREATE TRIGGER deliveries_count_deletes AFTER DELETE ON deliveries REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_deliveries();
+
+CREATE TRIGGER deliveries_count_inserts AFTER INSERT ON deliveries REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_deliveries();
+
+CREATE TRIGGER deliveries_count_truncate AFTER TRUNCATE ON deliveries FOR EACH STATEMENT EXECUTE FUNCTION count_deliveries();
+
+CREATE TRIGGER deliveries_count_updates AFTER UPDATE ON deliveries REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_deliveries();
+
+CREATE TRIGGER deliveries_link_early_events AFTER UPDATE OF provider_id ON deliveries FOR EACH ROW WHEN (((new.channel <> 'email'::text) AND (new.provider_id IS NOT NULL) AND (new.provider_id IS DISTINCT FROM old.provider_id))) EXECUTE FUNCTION link_early_events();
+
 CREATE TRIGGER deliveries_record_attempts AFTER UPDATE ON deliveries REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION record_attempts();
+
+CREATE TRIGGER deliveries_set_is_due BEFORE INSERT OR UPDATE OF state, not_before ON deliveries FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.is_due <> (new.not_before <= now())))) EXECUTE FUNCTION set_is_due();
 
 CREATE TRIGGER deliveries_wipe_secret BEFORE UPDATE OF state ON deliveries FOR EACH ROW WHEN (((new.state <> ALL (ARRAY['queued'::text, 'sending'::text])) AND (new.params ? 'secret'::text))) EXECUTE FUNCTION wipe_secret();
 
+CREATE TRIGGER delivery_events_count AFTER INSERT ON delivery_events REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_callbacks();
+
 CREATE TRIGGER failed_jobs_cause BEFORE INSERT OR UPDATE OF job_data, error_message ON failed_jobs FOR EACH ROW EXECUTE FUNCTION store_dead_letter_cause();
+
+CREATE TRIGGER failed_jobs_count_deletes AFTER DELETE ON failed_jobs REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_dead_letters();
+
+CREATE TRIGGER failed_jobs_count_inserts AFTER INSERT ON failed_jobs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_dead_letters();
+
+CREATE TRIGGER failed_jobs_count_truncate AFTER TRUNCATE ON failed_jobs FOR EACH STATEMENT EXECUTE FUNCTION count_dead_letters();
+
+CREATE TRIGGER failed_jobs_count_updates AFTER UPDATE ON failed_jobs REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_dead_letters();
 
 CREATE TRIGGER leads_keep_decision BEFORE UPDATE OF status ON leads FOR EACH ROW WHEN (((old.reopens_as IS NOT NULL) AND (NOT (new.reopens_as IS DISTINCT FROM old.reopens_as)))) EXECUTE FUNCTION leads_keep_decision();
 
 CREATE TRIGGER leads_number BEFORE INSERT OR UPDATE OF phone_number ON leads FOR EACH ROW WHEN ((new.phone_number IS NOT NULL)) EXECUTE FUNCTION store_phone_number();
+
+CREATE TRIGGER lookups_count AFTER UPDATE OF state ON lookups FOR EACH ROW WHEN (((old.finished_at IS NULL) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION count_lookup();
 
 CREATE TRIGGER properties_make_address_key_again BEFORE UPDATE OF address, unit ON properties FOR EACH ROW WHEN (((old.address IS DISTINCT FROM new.address) OR (old.unit IS DISTINCT FROM new.unit))) EXECUTE FUNCTION properties_make_address_key();
 
@@ -2728,6 +2906,10 @@ CREATE TRIGGER properties_make_address_key_of_new BEFORE INSERT ON properties FO
 CREATE TRIGGER suppressions_number BEFORE INSERT OR UPDATE OF address ON suppressions FOR EACH ROW WHEN ((new.channel <> 'email'::text)) EXECUTE FUNCTION store_suppressed_number();
 
 CREATE TRIGGER token_entries_are_append_only BEFORE DELETE OR UPDATE ON token_entries FOR EACH STATEMENT EXECUTE FUNCTION token_entries_are_append_only();
+
+CREATE TRIGGER token_entries_count_holds AFTER INSERT ON token_entries REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_open_holds();
+
+CREATE TRIGGER token_entries_count_truncate AFTER TRUNCATE ON token_entries FOR EACH STATEMENT EXECUTE FUNCTION count_open_holds();
 
 CREATE TRIGGER token_entries_move_balance AFTER INSERT ON token_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION token_entries_move_balance();
 

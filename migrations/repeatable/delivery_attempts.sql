@@ -1,3 +1,5 @@
+-- requires: metric_totals
+--
 -- Triggers that keep every attempt at a delivery. The triggers see each change of a delivery, so no path forgets an
 -- attempt: a worker's outcome, a deferral, a sweep, or a callback that arrives before the worker records its outcome.
 
@@ -15,17 +17,36 @@ CREATE OR REPLACE FUNCTION record_attempts() RETURNS trigger LANGUAGE plpgsql
 -- then be slow for batches.
 SET enable_nestloop = off AS $$
 BEGIN
-    INSERT INTO delivery_attempts (delivery_id, attempt, due_at, started_at, outcome, code, provider_id)
-    SELECT n.id, greatest(o.attempts, n.attempts), CASE o.state WHEN 'sending' THEN o.not_before END, n.claimed_at,
-           a.outcome, CASE WHEN a.outcome <> 'accepted' THEN n.error_code END, n.provider_id
-    FROM old_rows o
-    JOIN new_rows n ON n.id = o.id
-    CROSS JOIN LATERAL (SELECT attempt_outcome(n.state, n.attempts >= o.attempts) AS outcome) a
-    WHERE n.state <> 'sending' AND (o.state = 'sending' OR n.attempts > o.attempts);
+    IF NOT EXISTS (SELECT FROM new_rows WHERE state <> 'sending') THEN
+        RETURN NULL;  -- a claim, for example
+    END IF;
+    WITH ended AS MATERIALIZED (
+        SELECT n.id, n.channel, n.kind, greatest(o.attempts, n.attempts) AS attempt,
+               CASE o.state WHEN 'sending' THEN o.not_before END AS due_at, n.claimed_at AS started_at, a.outcome,
+               CASE WHEN a.outcome <> 'accepted' THEN n.error_code END AS code, n.provider_id
+        FROM old_rows o
+        JOIN new_rows n ON n.id = o.id
+        CROSS JOIN LATERAL (SELECT attempt_outcome(n.state, n.attempts >= o.attempts) AS outcome) a
+        WHERE n.state <> 'sending' AND (o.state = 'sending' OR n.attempts > o.attempts)
+    ), stored AS (
+        INSERT INTO delivery_attempts (delivery_id, attempt, due_at, started_at, outcome, code, provider_id)
+        SELECT id, attempt, due_at, started_at, outcome, code, provider_id FROM ended
+    ), timed AS (
+        SELECT 'wait_seconds' AS metric, channel, kind, extract(epoch FROM started_at - due_at)::float8 AS seconds
+        FROM ended WHERE started_at >= due_at
+        UNION ALL
+        SELECT 'send_seconds', channel, kind, extract(epoch FROM clock_timestamp() - started_at)::float8
+        FROM ended WHERE outcome = 'accepted' AND started_at <= clock_timestamp()
+    )
+    INSERT INTO metric_changes (metric, labels, change)
+    SELECT metric, ARRAY[channel, kind, histogram_bound(seconds)], count(*) FROM timed
+    GROUP BY metric, channel, kind, histogram_bound(seconds)
+    UNION ALL
+    SELECT metric || '_sum', ARRAY[channel, kind], sum(seconds) FROM timed GROUP BY metric, channel, kind;
     RETURN NULL;
 END $$;
 COMMENT ON FUNCTION record_attempts IS
-    'Records each attempt that has just ended. An inbound call that the web service answered counts as an attempt that '
+    'Records each attempt that has just ended, and counts how long it waited and took. An inbound call that the web service answered counts as an attempt that '
     'nobody claimed.';
 
 CREATE OR REPLACE TRIGGER deliveries_record_attempts AFTER UPDATE ON deliveries

@@ -64,7 +64,7 @@ CREATE OR REPLACE FUNCTION explain_queued(d deliveries) RETURNS text LANGUAGE sq
                                                     AND s.heartbeat_at > now() - interval '30 seconds') THEN
             format('due since %s, but no worker serves the queue %s. Start one: dramatiq notifier', spoken_time(d.not_before), k.queue_name)
         WHEN d.error_code = 'calls_in_progress' THEN 'waits because the limit of calls in progress is reached. It starts when a call ends'
-        WHEN ahead.scanned > 1000 THEN
+        WHEN ahead.due > 1000 THEN
             format('due since %s. More than 1,000 deliveries of its kind are older or more urgent', spoken_time(d.not_before))
         ELSE format('due since %s. A worker claims it after %s', spoken_time(d.not_before),
                     CASE ahead.due WHEN 0 THEN 'what it is sending now' WHEN 1 THEN '1 delivery that is older or more urgent'
@@ -75,10 +75,9 @@ CREATE OR REPLACE FUNCTION explain_queued(d deliveries) RETURNS text LANGUAGE sq
     LEFT JOIN lane_breakers b ON b.queue_name = k.queue_name
     LEFT JOIN kind_breakers kb ON kb.kind = k.kind
     CROSS JOIN LATERAL (
-        -- Bound the rows that are read, not those that count: most of them may be deferred.
-        SELECT count(*) AS scanned, count(*) FILTER (WHERE not_before <= now()) AS due
-        FROM (SELECT o.not_before FROM deliveries o
-              WHERE o.kind = d.kind AND o.state = 'queued'
+        SELECT count(*) AS due
+        FROM (SELECT FROM deliveries o
+              WHERE o.kind = d.kind AND o.state = 'queued' AND o.is_due
                 AND (o.priority > d.priority OR o.priority = d.priority AND o.id < d.id)
               LIMIT 1001) first_ones
     ) ahead

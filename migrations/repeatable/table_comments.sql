@@ -155,6 +155,9 @@ COMMENT ON TABLE deliveries IS
     'Deliveries: one row for each e-mail, SMS or call. Workers read the deliveries from this table; a message in Redis only wakes a worker.';
 COMMENT ON COLUMN deliveries.not_before IS
     'Time at which a queued delivery becomes due. Retries and deferrals set this time.';
+COMMENT ON COLUMN deliveries.is_due IS
+    'True if a queued delivery''s time has come (not_before). A trigger and the leader set this mark; workers claim only '
+    'deliveries that have it. It has no meaning in other states.';
 COMMENT ON COLUMN deliveries.due_at IS
     'Time at which the delivery was first due. The delivery''s age is counted from this time; retries do not change it.';
 COMMENT ON COLUMN deliveries.params IS
@@ -293,3 +296,6 @@ COMMENT ON COLUMN address_decisions.written IS
     'For a record without ZIP code, its address and city in capitals. The decision applies only to records that are '
     'written in the same way.';
 COMMENT ON TABLE ingestion_steps IS 'When each step of a run began and ended.';
+COMMENT ON TABLE metric_changes IS
+    'Changes of the counts that triggers keep, such as the number of due deliveries of a kind. The sum of a metric''s rows '
+    'is its value (metric_totals).';

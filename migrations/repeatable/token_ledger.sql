@@ -32,12 +32,15 @@ CREATE OR REPLACE TRIGGER users_record_balance AFTER INSERT OR UPDATE OF token_b
     FOR EACH ROW EXECUTE FUNCTION users_record_balance();
 
 -- These functions handle one delivery or thousands with the same query plan, which must use indexes. A plan made while
--- the tables were small would scan whole tables and slow down as the tables grow.
+-- the tables were small would scan whole tables or whole indexes and slow down as the tables grow. LATERAL with OFFSET 0
+-- makes the planner look up each row.
 
 CREATE OR REPLACE FUNCTION token_entries_move_balance() RETURNS trigger LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     warnings delivery_request[];
+    has_grants boolean;
+    has_settled boolean;
 BEGIN
     -- If an entry records a change that was made to the balance directly, do not change the balance again.
     IF current_setting('leads.ledger', true) IS DISTINCT FROM 'recording' THEN
@@ -63,21 +66,26 @@ BEGIN
         PERFORM set_config('leads.ledger', '', true);
     END IF;
 
-    INSERT INTO low_balance_watch (user_id)
-    SELECT DISTINCT u.id FROM new_entries e JOIN users u ON u.id = e.user_id
-    WHERE e.entry = 'grant' AND u.token_balance >= low_balance_threshold(u.email_preferences)
-    ON CONFLICT DO NOTHING;
+    SELECT bool_or(entry = 'grant'), bool_or(entry = 'settle') INTO has_grants, has_settled FROM new_entries;
+    IF has_grants THEN
+        INSERT INTO low_balance_watch (user_id)
+        SELECT DISTINCT u.id FROM new_entries e JOIN users u ON u.id = e.user_id
+        WHERE e.entry = 'grant' AND u.token_balance >= low_balance_threshold(u.email_preferences)
+        ON CONFLICT DO NOTHING;
+    END IF;
 
-    WITH crossed AS (
-        DELETE FROM low_balance_watch w
-        USING (SELECT user_id, max(id) AS entry_id FROM new_entries WHERE entry = 'settle' GROUP BY user_id) spent, users u
-        WHERE w.user_id = spent.user_id AND u.id = spent.user_id
-          AND u.token_balance < low_balance_threshold(u.email_preferences)
-        RETURNING spent.user_id, spent.entry_id
-    )
-    SELECT array_agg(ROW ('low_token_balance', user_id, NULL, 'low:' || user_id || ':' || entry_id, NULL, NULL, NULL,
-                          NULL)::delivery_request)
-    INTO warnings FROM crossed;
+    IF has_settled THEN
+        WITH crossed AS (
+            DELETE FROM low_balance_watch w
+            USING (SELECT user_id, max(id) AS entry_id FROM new_entries WHERE entry = 'settle' GROUP BY user_id) spent, users u
+            WHERE w.user_id = spent.user_id AND u.id = spent.user_id
+              AND u.token_balance < low_balance_threshold(u.email_preferences)
+            RETURNING spent.user_id, spent.entry_id
+        )
+        SELECT array_agg(ROW ('low_token_balance', user_id, NULL, 'low:' || user_id || ':' || entry_id, NULL, NULL, NULL,
+                              NULL)::delivery_request)
+        INTO warnings FROM crossed;
+    END IF;
     IF warnings IS NOT NULL THEN
         PERFORM open_deliveries(warnings);
     END IF;
@@ -98,8 +106,8 @@ BEGIN
     -- Lock users in id order, so that two callers cannot deadlock. Use FOR NO KEY UPDATE, which is compatible with the
     -- KEY SHARE locks that new deliveries hold on the users.
     PERFORM FROM users
-        WHERE id = ANY (ARRAY (SELECT d.subscriber_id
-                               FROM unnest(delivery_ids) AS o (id) JOIN deliveries d ON d.id = o.id))
+        WHERE id = ANY (ARRAY (SELECT (SELECT d.subscriber_id FROM deliveries d WHERE d.id = o.id)
+                               FROM unnest(delivery_ids) AS o (id)))
         ORDER BY id FOR NO KEY UPDATE;
     -- Hold tokens in order of priority, highest first. Skip a delivery that costs more than the remaining balance, so
     -- that an SMS that the subscriber cannot pay for does not block an e-mail that costs less. The loop needs at most one
@@ -109,7 +117,8 @@ BEGIN
             SELECT d.id, d.subscriber_id, d.tokens, u.token_balance,
                    sum(d.tokens) OVER (PARTITION BY d.subscriber_id ORDER BY d.priority DESC, d.id) AS wanted
             FROM unnest(open_ids) AS o (id)
-            JOIN deliveries d ON d.id = o.id
+            CROSS JOIN LATERAL (
+                SELECT id, subscriber_id, tokens, priority FROM deliveries WHERE id = o.id OFFSET 0) d
             CROSS JOIN LATERAL (SELECT token_balance FROM users WHERE id = d.subscriber_id OFFSET 0) u
             WHERE d.tokens > 0 AND d.tokens <= u.token_balance
         ), entries AS (

@@ -61,9 +61,9 @@ class _Pending:
     error: psycopg.Error | None = None
 
 
-#: How long a shared transaction waits for a locked subscriber row. After this time, each thread enqueues its own
+#: How long (ms) a shared transaction waits for a locked subscriber row. After this time, each thread enqueues its own
 #: request.
-LOCK_TIMEOUT = "200ms"
+LOCK_TIMEOUT = 200
 
 _waiting: deque[_Pending] = deque()
 _batching = Lock()
@@ -103,7 +103,7 @@ def _enqueue_waiting() -> None:
             pending.result = result
 
 
-def _enqueue(requests: Sequence[DeliveryRequest], timeout: str | None = None) -> list[EnqueueResult]:
+def _enqueue(requests: Sequence[DeliveryRequest], timeout: int | None = None) -> list[EnqueueResult]:
     try:
         found = retry_transaction(lambda: _insert(requests, timeout))
     except psycopg.errors.ForeignKeyViolation as error:
@@ -117,17 +117,24 @@ def _enqueue(requests: Sequence[DeliveryRequest], timeout: str | None = None) ->
     return results
 
 
-def _insert(requests: Sequence[DeliveryRequest], timeout: str | None) -> list[DictRow]:
-    return run(
-        "deliveries/enqueue",
-        timeout=timeout,
-        kinds=[r.kind for r in requests],
-        subscribers=[r.subscriber_id for r in requests],
-        leads=[r.lead_id for r in requests],
-        keys=[r.dedupe_key for r in requests],
-        params=[json.dumps(dict(r.params)) if r.params else None for r in requests],
-        priorities=[r.priority for r in requests],
-        tokens=[r.tokens for r in requests],
-        moments=[r.not_before for r in requests],
-        delays=[r.delay for r in requests],
-    )
+def _insert(requests: Sequence[DeliveryRequest], timeout: int | None) -> list[DictRow]:
+    return run("deliveries/enqueue", requests=json.dumps([_columns(request) for request in requests]), timeout=timeout)
+
+
+def _columns(request: DeliveryRequest) -> dict[str, Any]:
+    """Return the request as the SQL function ``enqueue_deliveries`` reads it."""
+    columns: dict[str, Any] = {
+        "kind": request.kind,
+        "subscriber_id": request.subscriber_id,
+        "lead_id": request.lead_id,
+        "dedupe_key": request.dedupe_key,
+        "priority": request.priority,
+        "tokens": request.tokens,
+    }
+    if request.params:
+        columns["params"] = dict(request.params)
+    if request.not_before is not None:
+        columns["not_before"] = request.not_before.isoformat()
+    if request.delay:
+        columns["delay"] = request.delay.total_seconds()
+    return columns

@@ -30,8 +30,14 @@ def check(connection: psycopg.Connection[Any]) -> list[Finding]:
 
 
 def watch(connection: psycopg.Connection[Any]) -> None:
-    """Alert on-call when the ledger contradicts itself."""
-    if found := check(connection):
+    """Check the ledger, keep the number of problems as a metric, and alert on-call if there are any."""
+    found = check(connection)
+    with connection.transaction():
+        connection.execute("DELETE FROM metric_changes WHERE metric = 'ledger_drift'")
+        connection.execute(
+            "INSERT INTO metric_changes (metric, labels, change) VALUES ('ledger_drift', '{}', %s)", (len(found),)
+        )
+    if found:
         first = found[0]
         alert(
             "critical",

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.rows import dict_row
 
 from leads.logs import get_logger
-from notifier.core.db import rows, transaction
+from notifier.core.db import pipeline, rows, statement, transaction
 from notifier.core.errors import OutcomeNotRecorded, ProviderError
 from notifier.core.queues import EMAIL, VOICE, Queue
 from notifier.core.settings import settings
@@ -88,22 +89,28 @@ def requeue_unconfirmed_claims(cursor: Cursor) -> None:
 
 def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
     began = time.monotonic()
-    with transaction() as cursor:
-        if queue is VOICE and not free_call_capacity(cursor, kinds):
-            return None
-        if queue is EMAIL:
-            # Allow only one e-mail claim at a time, so that each batch counts the e-mails in other batches toward the
-            # daily cap.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
-        claimed = rows(
-            cursor,
-            "deliveries/claim",
-            queue=queue.queue_name,
-            kinds=list(kinds),
-            limit=queue.batch,
-            claim=key,
-        )
-    return Claim(key, claimed[0]["kind"], tuple(row["id"] for row in claimed), began) if claimed else None
+    if queue is VOICE:
+        with transaction() as cursor:
+            claimed = _claim_rows(cursor, key, queue, kinds) if free_call_capacity(cursor, kinds) else None
+            found = claimed.fetchall() if claimed else []
+    else:
+        # Send all statements at once, because an idle queue's claim takes less time than a round trip.
+        with pipeline() as connection:
+            claimed = _claim_rows(connection.cursor(row_factory=dict_row), key, queue, kinds)
+        found = claimed.fetchall()
+    return Claim(key, found[0]["kind"], tuple(row["id"] for row in found), began) if found else None
+
+
+def _claim_rows(cursor: Cursor, key: UUID, queue: Queue, kinds: Sequence[str]) -> Cursor:
+    """Claim deliveries in the cursor's transaction. Returns the cursor, which has a row for each delivery."""
+    # Planning the statement takes longer than an idle queue's claim, so plan it once for each connection.
+    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    if queue is EMAIL:
+        # Allow only one e-mail claim at a time, so that each batch counts the e-mails in other batches toward the
+        # daily cap.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('notifier:emails'))")
+    parameters = {"queue": queue.queue_name, "kinds": list(kinds), "limit": queue.batch, "claim": key}
+    return cursor.execute(statement("deliveries/claim"), parameters)
 
 
 def accept(claimed: Claim, queue: Queue, sent: Sequence[SentRecord], provider_id: str) -> None:

@@ -27,6 +27,11 @@ log = get_logger(__name__)
 REFUND_WITHIN = timedelta(hours=72)
 #: The maximum number of deliveries that one transaction changes.
 BATCH = 2_000
+#: Events that arrived within this time are linked to their deliveries whenever events are applied. Longer than any
+#: transaction, so that an event and its delivery find each other if they are stored at the same moment.
+RECENT = timedelta(minutes=2)
+#: Events that are older than this are no longer linked to a delivery.
+OLDEST = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def apply() -> list[Change]:
 def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
     """Apply the events of at most BATCH deliveries, in the cursor's transaction. Returns the changes."""
     sources, targets = transitions()
-    cursor.execute(statement("deliveries/link_events"))
+    link(cursor, RECENT)
     changes = records(cursor, Change, "deliveries/apply_events", limit=BATCH, sources=sources, targets=targets)
     _move_tokens(cursor, changes)
     late = [
@@ -114,6 +119,11 @@ def apply_some(cursor: psycopg.Cursor[DictRow]) -> list[Change]:
         cursor.execute(statement("deliveries/close_dead_letters"), {"ids": late})
         log.warning("late_proof", delivery_ids=late[:20], consequence="subscribers are not charged again")
     return changes
+
+
+def link(cursor: psycopg.Cursor[Any], within: timedelta) -> None:
+    """Link events without a delivery that arrived ``within`` this time to the delivery with their provider id."""
+    cursor.execute(statement("deliveries/link_events"), {"within": within})
 
 
 def _move_tokens(cursor: psycopg.Cursor[DictRow], changes: Sequence[Change]) -> None:

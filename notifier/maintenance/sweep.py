@@ -17,6 +17,9 @@ from notifier.maintenance.scheduler import Connection
 
 log = get_logger(__name__)
 
+#: The maximum number of deliveries of each kind that one sweep expires.
+BATCH = 2_000
+
 #: The statements of a sweep, in order, with the new state that each statement sets.
 STATEMENTS = (
     ("maintenance/sweep_stale", State.UNKNOWN),
@@ -33,7 +36,11 @@ def sweep(connection: Connection) -> dict[str, int]:
         try:
             with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                 found = rows(
-                    cursor, name, scale=settings.notifier_time_scale, timeout=settings.provider_timeout_seconds
+                    cursor,
+                    name,
+                    scale=settings.notifier_time_scale,
+                    timeout=settings.provider_timeout_seconds,
+                    limit=BATCH,
                 )
                 settle_or_release(cursor, [row["id"] for row in found], state, state.value)
         except psycopg.errors.LockNotAvailable:

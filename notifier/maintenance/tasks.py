@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from psycopg.rows import dict_row
 
 from leads.alert import alert, recovered
@@ -21,6 +23,10 @@ from notifier.providers import twilio
 
 log = get_logger(__name__)
 
+#: How many deliveries of a kind become due in one transaction, and how long (s) each round may mark deliveries.
+MARK_BATCH = 2_000
+MARK_SECONDS = 0.5
+FOLD_SECONDS = 5.0
 PARKED_ALERT_SECONDS = 10.0
 REPORTS_SECONDS = 10.0
 PAUSES_SECONDS = 10.0
@@ -33,6 +39,26 @@ def apply_events(connection: Connection) -> None:
     """Apply provider events that a web process stored but did not apply before it ended."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         provider_events.apply_some(cursor)
+
+
+def link_old_events(connection: Connection) -> None:
+    """Link events whose delivery had its provider id when they arrived, but that no process has linked since then."""
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        provider_events.link(cursor, provider_events.OLDEST)
+
+
+def mark_due_deliveries(connection: Connection) -> None:
+    """Mark the deliveries whose time has come, so that workers claim them."""
+    end = time.monotonic() + MARK_SECONDS
+    while time.monotonic() < end:
+        row = connection.execute("SELECT mark_due_deliveries(%s)", (MARK_BATCH,)).fetchone()
+        if row is None or row[0] < MARK_BATCH:
+            return
+
+
+def fold_metric_changes(connection: Connection) -> None:
+    """Replace the rows of each count by their sum."""
+    connection.execute("SELECT fold_metric_changes()")
 
 
 def write_ledger_backlog(connection: Connection) -> None:
@@ -158,11 +184,14 @@ def alert_on_pauses(connection: Connection) -> None:
 PERIODIC_TASKS = (
     PeriodicTask("sweep", sweep),
     PeriodicTask("apply-events", apply_events),
+    PeriodicTask("mark-due-deliveries", mark_due_deliveries),
     PeriodicTask("wake-due-queues", wake_due_queues),
     PeriodicTask("write-ledger-backlog", write_ledger_backlog),
     PeriodicTask("sweep-lookups", sweep_lookups),
     PeriodicTask("continue-operator-actions", continue_operator_actions),
     PeriodicTask("refresh-after-merge", refresh_after_merge),
+    PeriodicTask("fold-metric-changes", fold_metric_changes, FOLD_SECONDS),
+    PeriodicTask("link-old-events", link_old_events, 3600, has_own_thread=True),
     PeriodicTask("reconcile-sms", reconcile_sms, 60, is_scaled=True),
     PeriodicTask("watch-sms-reports", watch_sms_reports, REPORTS_SECONDS, has_own_thread=True),
     PeriodicTask("alert-on-parked", alert_on_parked, PARKED_ALERT_SECONDS, has_own_thread=True),

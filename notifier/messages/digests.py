@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from notifier.messages import links
@@ -14,26 +15,29 @@ Row = Mapping[str, Any]
 
 def digest(row: Row) -> dict[str, Any]:
     """Return the fields of ``daily_digest``, including the 20 leads with the highest scores."""
+    url = links.app("leads")
     return {
         "subscriber_name": one_line(row["first_name"], NAME_LENGTH),
         "date": long_date(date.fromisoformat(row["params"]["day"])),
         "total_leads": row["total_leads"],
         "avg_score": row["avg_score"] or 0,
         "lead_type_breakdown": dict(sorted(row["breakdown"].items())),
-        "leads": [_line(lead) for lead in row["leads"]],
+        "leads": [_line(url, **lead) for lead in row["leads"]],
         "dashboard_url": links.app("dashboard"),
         "unsubscribe_url": links.unsubscribe_url(row["subscriber_id"]),
     }
 
 
-def _line(lead: Row) -> dict[str, Any]:
+@lru_cache(maxsize=2_000)
+def _line(url: str, **lead: Any) -> Mapping[str, Any]:
+    """Return the fields of one lead. The digests of a batch have many leads in common."""
     return {
         "address": street_address(lead),
         "owner": recorded(lead["owner_name"], NAME_LENGTH),
         "type": lead["lead_type"],
         "score": lead["lead_score"],
         "equity": dollars(lead["estimated_equity"]),
-        "url": links.app(f"leads/{lead['lead_id']}"),
+        "url": f"{url}/{lead['lead_id']}",
     }
 
 

@@ -35,7 +35,9 @@ def one_line(text: str | None, limit: int) -> str:
 
     The function also removes control characters, which XML forbids, and the marks that change the direction of text.
     """
-    shown = "".join(_shown(character) for character in unicodedata.normalize("NFKC", text or ""))
+    shown = text or ""
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(_shown(character) for character in unicodedata.normalize("NFKC", shown))
     return " ".join(shown.split())[:limit].rstrip()
 
 

@@ -161,6 +161,7 @@ KEPT = {
     "low_balance_watch": _STATE,
     "mailing_runs": _STATE,
     "merged_folios": _STATE,
+    "metric_changes": _STATE,
     "municipalities": _REFERENCE,
     "party_versions": _PUBLIC,
     "pending_cases": _STATE,

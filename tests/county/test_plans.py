@@ -7,7 +7,6 @@ could take hours for two hundred thousand rows.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -87,17 +86,9 @@ def is_linear(county: Pipeline, run: Callable[[], object]) -> None:
     with explained(county.connection, at_least=1) as plans:
         run()
     for plan in plans:
-        loops = 0
-        for line in plan.lines:
-            if node := re.search(r"rows=(\d+)\S* loops=(\d+)", line.rpartition("actual")[2]):
-                loops = int(node[2])
-                read = int(node[1]) * loops
-            elif removed := re.search(r"Rows Removed by (?:Join )?Filter: (\d+)", line):
-                read = int(removed[1]) * loops
-            else:
-                continue
-            if read > ROW_LIMIT:
-                pytest.fail("\n".join([f"{read:,} rows: {line.strip()}", *plan.lines]))
+        read, line = plan.most_rows()
+        if read > ROW_LIMIT:
+            pytest.fail("\n".join([f"{read:,} rows: {line}", *plan.lines]))
 
 
 def days_are_linear(county: Pipeline, *days: tuple[date, Sequence[Document]]) -> None:

@@ -44,6 +44,7 @@ def system(
         yield running
     finally:
         running.stop()
+    running.check_counts()
 
 
 @pytest.fixture

@@ -37,6 +37,25 @@ KINDS_OF_EMAIL = (
     "PAYMENT_RECEIPT",
 )
 PURPOSES = ("LEADS", "WELCOME", "DIGEST", "BILLING", "SUPPORT")
+#: Returns the counts that differ from the rows that they count.
+COUNTS = """
+WITH counted AS (
+    SELECT 'open_deliveries' AS metric, ARRAY[kind, open_state(state, is_due)] AS labels, count(*) AS rows
+    FROM deliveries WHERE open_state(state, is_due) IS NOT NULL GROUP BY 1, 2
+    UNION ALL
+    SELECT 'open_dead_letters', ARRAY[coalesce(queue_name, '')], count(*)
+    FROM failed_jobs WHERE state = 'open' GROUP BY 1, 2
+    UNION ALL
+    SELECT 'open_holds', '{}',
+           count(*) FILTER (WHERE entry = 'hold') - count(*) FILTER (WHERE entry IN ('settle', 'release'))
+    FROM token_entries
+), kept AS (
+    SELECT metric, labels, value FROM metric_totals
+    WHERE metric IN ('open_deliveries', 'open_dead_letters', 'open_holds')
+)
+SELECT metric, labels, coalesce(value, 0), coalesce(rows, 0) FROM counted FULL JOIN kept USING (metric, labels)
+WHERE coalesce(value, 0) <> coalesce(rows, 0)
+"""
 #: The states that are not final.
 OPEN = ("queued", "sending", "unknown")
 
@@ -249,6 +268,12 @@ class System:
         for worker in self._workers:
             if worker.poll() is None:
                 self.kill(worker)
+
+    def check_counts(self) -> None:
+        """Check that the counts that triggers keep agree with the rows."""
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.database.url) as connection:
+            wrong = connection.execute(COUNTS).fetchall()
+            assert not wrong, f"counts differ from the rows (metric, labels, kept, counted): {wrong}"
 
     def output(self) -> str:
         """Return the output of all workers."""

@@ -1,7 +1,8 @@
 -- Claim due deliveries of one kind, by priority and age. Delivery kinds that a person is waiting for come first. While
 -- the queue's breaker or the kind's breaker is open, claim only one delivery, as a trial, in each trial interval. While
 -- the queue is paused, claim nothing. An e-mail that is sent again is claimed alone, because another e-mail in its
--- previous batch may have made the outcome unknown. Rows that another transaction has locked are skipped.
+-- previous batch may have made the outcome unknown. Rows that another transaction has locked are skipped. The leader marks deliveries as
+-- due (is_due) when their time comes, so that deliveries that are due later are not read.
 WITH first AS MATERIALIZED (
     SELECT d.id, d.kind, d.resends
     FROM (SELECT kind, claim_order FROM delivery_kinds
@@ -11,7 +12,7 @@ WITH first AS MATERIALIZED (
           ORDER BY claim_order, kind) k
     CROSS JOIN LATERAL (
         SELECT id, kind, resends FROM deliveries
-        WHERE kind = k.kind AND state = 'queued' AND not_before <= now()
+        WHERE kind = k.kind AND state = 'queued' AND is_due AND not_before <= now()
         ORDER BY priority DESC, id LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) d
@@ -37,7 +38,7 @@ WITH first AS MATERIALIZED (
     END AS claim_limit
 ), others AS MATERIALIZED (
     SELECT d.id FROM deliveries d
-    WHERE d.kind = (SELECT kind FROM first) AND d.state = 'queued' AND d.not_before <= now() AND d.resends = 0
+    WHERE d.kind = (SELECT kind FROM first) AND d.state = 'queued' AND d.is_due AND d.not_before <= now() AND d.resends = 0
       AND d.id <> (SELECT id FROM first)
     ORDER BY d.priority DESC, d.id
     LIMIT (SELECT greatest(claim_limit - 1, 0) FROM allowed)

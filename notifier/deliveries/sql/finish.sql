@@ -12,7 +12,11 @@ SET state = CASE WHEN d.state IN ('sending', 'unknown') OR d.state = 'parked' AN
     claim = CASE WHEN %(state)s = 'unknown' THEN d.claim END, updated_at = now()
 FROM unnest(%(ids)s::bigint[], %(recipients)s::text[], %(senders)s::text[], %(bodies)s::text[])
      AS r (id, recipient, sender, body)
-WHERE d.id = r.id AND d.claim = %(claim)s
-  AND (d.state IN ('sending', 'unknown')
-       OR %(state)s = 'accepted' AND d.state IN ('parked', 'accepted', 'sent', 'delivered', 'undelivered'))
+-- The planner expects hardly any row with a claim and a state that it has not seen, and would then compare each row with
+-- each row. It makes no such guess about CASE.
+WHERE d.id = r.id
+  AND CASE WHEN d.claim = %(claim)s
+           THEN d.state IN ('sending', 'unknown')
+                OR %(state)s = 'accepted' AND d.state IN ('parked', 'accepted', 'sent', 'delivered', 'undelivered')
+           ELSE false END
 RETURNING d.id, d.state

@@ -3,7 +3,7 @@
 SELECT q.queue_name,
        coalesce(d.due, 0) AS due, coalesce(d.later, 0) AS later, coalesce(d.sending, 0) AS sending,
        coalesce(d.unknown, 0) AS unknown, coalesce(d.parked, 0) AS parked,
-       coalesce(d.oldest, 0)::integer AS oldest,
+       coalesce(extract(epoch FROM now() - d.oldest), 0)::integer AS oldest,
        (SELECT count(*) FROM lane_status s
         WHERE s.queue_name = q.queue_name AND s.heartbeat_at > now() - interval '30 seconds') AS workers,
        coalesce(letters.dead, 0) AS dead,
@@ -14,23 +14,7 @@ SELECT q.queue_name,
        p.paused_by, p.paused_at, p.reason AS pause_reason
 FROM unnest(%(queues)s::text[]) AS q (queue_name)
 LEFT JOIN lane_pauses p ON p.queue_name = q.queue_name
-LEFT JOIN (
-    SELECT k.queue_name,
-           count(*) FILTER (WHERE d.state = 'queued' AND d.not_before <= now()) AS due,
-           count(*) FILTER (WHERE d.state = 'queued' AND d.not_before > now()) AS later,
-           count(*) FILTER (WHERE d.state = 'sending') AS sending,
-           count(*) FILTER (WHERE d.state = 'unknown') AS unknown,
-           count(*) FILTER (WHERE d.state = 'parked') AS parked,
-           extract(epoch FROM now() - min(d.not_before) FILTER (WHERE d.state = 'queued' AND d.not_before <= now())) AS oldest
-    FROM (
-        -- Two parts, because each has an index of its own.
-        SELECT kind, state, not_before FROM deliveries WHERE state IN ('queued', 'unknown', 'parked')
-        UNION ALL
-        SELECT kind, state, not_before FROM deliveries WHERE state = 'sending'
-    ) AS d
-    JOIN delivery_kinds k ON k.kind = d.kind
-    GROUP BY k.queue_name
-) d ON d.queue_name = q.queue_name
-LEFT JOIN (SELECT queue_name, count(*) AS dead FROM failed_jobs WHERE state = 'open' GROUP BY queue_name) letters
+LEFT JOIN queue_backlog d ON d.queue_name = q.queue_name
+LEFT JOIN (SELECT labels[1] AS queue_name, value::bigint AS dead FROM metric_totals WHERE metric = 'open_dead_letters') letters
        ON letters.queue_name = q.queue_name
 ORDER BY q.queue_name

@@ -1,11 +1,16 @@
 -- Expire deliveries that are too old to be useful. A delivery's age is measured from the time when the delivery was
--- first due. Rows that another session has locked are left for a later sweep.
+-- first due. Rows that another session has locked are left for a later sweep, and so is what exceeds the limit.
 WITH old AS MATERIALIZED (
-    SELECT d.id FROM deliveries d JOIN delivery_kinds k ON k.kind = d.kind
-    WHERE d.state = 'queued' AND d.due_at < now() - k.max_age * %(scale)s
-    FOR NO KEY UPDATE OF d SKIP LOCKED
+    SELECT d.id
+    FROM delivery_kinds k
+    CROSS JOIN LATERAL (
+        SELECT id FROM deliveries
+        WHERE kind = k.kind AND state = 'queued' AND due_at < now() - k.max_age * %(scale)s
+        ORDER BY due_at LIMIT %(limit)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) d
 )
-UPDATE deliveries d
+UPDATE deliveries
 SET state = 'expired', error_code = 'too_old', updated_at = now()
-FROM old WHERE d.id = old.id
-RETURNING d.id
+WHERE id = ANY (ARRAY (SELECT id FROM old))
+RETURNING id

@@ -3,7 +3,7 @@
 -- left for a later sweep.
 WITH doubtful AS MATERIALIZED (
     SELECT id FROM deliveries
-    WHERE state = 'unknown'
+    WHERE state = 'unknown' AND updated_at < now() - make_interval(secs => 600 * %(scale)s)
       AND CASE channel
               WHEN 'email' THEN resends > 0 AND updated_at < now() - make_interval(secs => 600 * %(scale)s)
               ELSE updated_at < now() - make_interval(secs => 3600 * %(scale)s)

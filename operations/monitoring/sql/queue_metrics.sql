@@ -7,23 +7,6 @@ WITH queues AS (
            coalesce((SELECT max(m.recorded_at) FROM queue_metrics m WHERE m.queue_name = q.queue_name),
                     now() - interval '5 minutes') AS since
     FROM unnest(%(queues)s::text[]) AS q (queue_name)
-), work AS (
-    SELECT k.queue_name, d.state, d.not_before
-    FROM deliveries d JOIN delivery_kinds k USING (kind)
-    WHERE d.state = 'queued'
-    UNION ALL
-    SELECT k.queue_name, d.state, d.not_before
-    FROM deliveries d JOIN delivery_kinds k USING (kind)
-    WHERE d.state = 'sending'
-    UNION ALL
-    SELECT 'api-property-lookup', l.state, l.not_before FROM lookups l WHERE l.state IN ('queued', 'asking')
-), open_work AS (
-    SELECT queue_name,
-           count(*) FILTER (WHERE state = 'queued' AND not_before <= now()) AS waiting,
-           count(*) FILTER (WHERE state = 'queued' AND not_before > now()) AS delayed,
-           count(*) FILTER (WHERE state <> 'queued') AS active,
-           min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now()) AS oldest
-    FROM work GROUP BY queue_name
 ), lanes AS (
     SELECT queue_name, sum(active) AS active
     FROM lane_status
@@ -70,21 +53,22 @@ WITH queues AS (
     SELECT queue_name, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
            percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95
     FROM waited GROUP BY queue_name
-), dead AS (
-    SELECT q.queue_name, count(*) FILTER (WHERE f.failed_at > q.since) AS failed,
-           count(*) FILTER (WHERE f.state = 'open') AS dead
-    FROM queues q JOIN failed_jobs f USING (queue_name)
-    WHERE f.state = 'open' OR f.failed_at > q.since
+), failed AS (
+    SELECT q.queue_name, count(*) AS failed
+    FROM queues q JOIN failed_jobs f ON f.queue_name = q.queue_name AND f.failed_at > q.since
     GROUP BY q.queue_name
+), dead AS (
+    SELECT labels[1] AS queue_name, value::bigint AS dead FROM metric_totals WHERE metric = 'open_dead_letters'
 )
 INSERT INTO queue_metrics (queue_name, waiting_count, active_count, delayed_count, completed_count, failed_count,
                            dead_count, oldest_age_seconds, wait_p50_seconds, wait_p95_seconds, recorded_at)
-SELECT q.queue_name, coalesce(o.waiting, 0), coalesce(o.active, l.active, 0), coalesce(o.delayed, 0),
-       coalesce(c.completed, 0), coalesce(d.failed, 0), coalesce(d.dead, 0), extract(epoch FROM now() - o.oldest),
+SELECT q.queue_name, coalesce(b.due, 0), coalesce(b.sending, l.active, 0), coalesce(b.later, 0),
+       coalesce(c.completed, 0), coalesce(f.failed, 0), coalesce(d.dead, 0), extract(epoch FROM now() - b.oldest),
        w.p50, w.p95, now()
 FROM queues q
-LEFT JOIN open_work o USING (queue_name)
+LEFT JOIN queue_backlog b USING (queue_name)
 LEFT JOIN lanes l USING (queue_name)
 LEFT JOIN completed c USING (queue_name)
+LEFT JOIN failed f USING (queue_name)
 LEFT JOIN dead d USING (queue_name)
 LEFT JOIN waits w USING (queue_name)

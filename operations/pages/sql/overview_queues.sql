@@ -1,34 +1,11 @@
 -- Return one row for each queue: deliveries or lookups by state, the age (s) of the oldest that is due, workers, open
 -- dead letters, and whether a breaker or an operator has stopped the queue.
-WITH work AS (
-    SELECT k.queue_name,
-           count(*) FILTER (WHERE d.state = 'queued' AND d.not_before <= now()) AS due,
-           count(*) FILTER (WHERE d.state = 'queued' AND d.not_before > now()) AS deferred,
-           count(*) FILTER (WHERE d.state = 'sending') AS sending,
-           count(*) FILTER (WHERE d.state = 'unknown') AS unknown,
-           count(*) FILTER (WHERE d.state = 'parked') AS parked,
-           min(d.not_before) FILTER (WHERE d.state = 'queued' AND d.not_before <= now()) AS oldest
-    FROM (
-        -- Two parts, because each has an index of its own.
-        SELECT kind, state, not_before FROM deliveries WHERE state IN ('queued', 'unknown', 'parked')
-        UNION ALL
-        SELECT kind, state, not_before FROM deliveries WHERE state = 'sending'
-    ) AS d
-    JOIN delivery_kinds k ON k.kind = d.kind
-    GROUP BY k.queue_name
-    UNION ALL
-    SELECT 'api-property-lookup',
-           count(*) FILTER (WHERE state = 'queued' AND not_before <= now()),
-           count(*) FILTER (WHERE state = 'queued' AND not_before > now()),
-           count(*) FILTER (WHERE state = 'asking'), 0, 0,
-           min(not_before) FILTER (WHERE state = 'queued' AND not_before <= now())
-    FROM lookups WHERE state IN ('queued', 'asking')
-), kinds AS (
+WITH kinds AS (
     SELECT k.queue_name, string_agg(b.kind || ' (' || coalesce(b.code, 'unavailable') || ')', ', ' ORDER BY b.kind) AS stopped_kinds
     FROM kind_breakers b JOIN delivery_kinds k ON k.kind = b.kind
     GROUP BY k.queue_name
 )
-SELECT q.queue_name AS name, coalesce(w.due, 0) AS due, coalesce(w.deferred, 0) AS deferred,
+SELECT q.queue_name AS name, coalesce(w.due, 0) AS due, coalesce(w.later, 0) AS deferred,
        coalesce(w.sending, 0) AS sending, coalesce(w.unknown, 0) AS unknown, coalesce(w.parked, 0) AS parked,
        coalesce(extract(epoch FROM now() - w.oldest), 0)::float8 AS oldest,
        (SELECT count(*) FROM lane_status s
@@ -37,10 +14,10 @@ SELECT q.queue_name AS name, coalesce(w.due, 0) AS due, coalesce(w.deferred, 0) 
        b.code AS breaker_code, b.reason AS breaker_reason, b.opened_at AS breaker_opened_at, b.next_trial_at,
        kinds.stopped_kinds, p.paused_at, p.paused_by, p.reason AS pause_reason
 FROM unnest(%(queues)s::text[]) WITH ORDINALITY AS q (queue_name, position)
-LEFT JOIN work w USING (queue_name)
+LEFT JOIN queue_backlog w USING (queue_name)
 LEFT JOIN lane_breakers b USING (queue_name)
 LEFT JOIN kinds USING (queue_name)
 LEFT JOIN lane_pauses p USING (queue_name)
-LEFT JOIN (SELECT queue_name, count(*) AS dead FROM failed_jobs WHERE state = 'open' GROUP BY queue_name) letters
+LEFT JOIN (SELECT labels[1] AS queue_name, value::bigint AS dead FROM metric_totals WHERE metric = 'open_dead_letters') letters
        ON letters.queue_name = q.queue_name
 ORDER BY q.position

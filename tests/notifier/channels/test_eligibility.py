@@ -52,17 +52,19 @@ def test_two_concurrent_claims_respect_the_daily_cap(system: System, monkeypatch
     user = system.subscriber(email_preferences={"max_daily_emails": 1})
     first = notifier.new_lead_alert.send(user, system.lead())
     claimed, may_commit = Event(), Event()
-    claim = rows
+    claim = lifecycle._claim_rows
 
-    def slow(cursor: Any, name: str, **parameters: Any) -> Any:
+    def slow(cursor: Any, *arguments: Any) -> Any:
         """Delay the commit of the first claim."""
-        taken = claim(cursor, name, **parameters)
-        if name == "deliveries/claim" and not claimed.is_set():
+        taken = claim(cursor, *arguments)
+        if not claimed.is_set():
+            cursor.fetchall()
+            cursor.scroll(0, mode="absolute")
             claimed.set()
             may_commit.wait(10)
         return taken
 
-    monkeypatch.setattr(lifecycle, "rows", slow)
+    monkeypatch.setattr(lifecycle, "_claim_rows", slow)
     system.fault("sendgrid", seconds=1)
     with ThreadPoolExecutor(2) as workers:
         one = workers.submit(drain.drain_queue, EMAIL)

@@ -23,6 +23,7 @@ from notifier.core.phone_numbers import next_opening
 from notifier.core.queues import VOICE
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
+from notifier.maintenance.tasks import mark_due_deliveries
 from notifier.voice import outbound
 from tests.notifier.system import System
 
@@ -458,6 +459,7 @@ def test_a_refused_call_is_retried_three_times_and_then_reported(caller: Caller)
     delivery = caller.order()
     deadline = time.monotonic() + 30
     while caller.outcome(delivery)[0] == "queued" and time.monotonic() < deadline:
+        mark_due_deliveries(caller.system.database.connection)
         work()
         time.sleep(0.1)
     assert caller.outcome(delivery)[0] == "dead"

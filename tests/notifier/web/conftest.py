@@ -55,8 +55,7 @@ def web(settings_of_web: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     db.close()  # Close the previous test's connection pool.
     health._redis_client.cache_clear()
     twilio.client.cache_clear()
-    for source in metrics.COLLECTOR.sources:
-        source.clear()
+    metrics.COLLECTOR.source.clear()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -15,6 +15,7 @@ from notifier.actors import drain
 from notifier.core.queues import SMS
 from notifier.deliveries import provider_events
 from notifier.deliveries.provider_events import Event
+from notifier.maintenance.tasks import mark_due_deliveries
 from tests.notifier.conftest import notifier_settings, system  # noqa: F401  # fixtures
 from tests.notifier.system import System
 from tests.operations.pages.conftest import Pages
@@ -37,13 +38,19 @@ def insert(pages: Pages, **values: Any) -> int:
     return pages.rows.insert("deliveries", **defaults | values)
 
 
+def retry(system: System) -> int:  # noqa: F811
+    """Send what is due again, as the leader and a worker do. Return how many deliveries were claimed."""
+    mark_due_deliveries(system.database.connection)
+    return drain.drain_queue(SMS)
+
+
 def sent_sms(system: System) -> int:  # noqa: F811
     """Send an SMS that Twilio accepts at the second attempt and then delivers; return its delivery's id."""
     delivery = notifier.urgent_lead_sms.send(system.subscriber(**ANA), system.lead()).delivery_id
     system.rows("UPDATE deliveries SET not_before = now() RETURNING id")
     system.fault("twilio", status=503, times=1)
     drain.drain_queue(SMS)
-    system.wait_until(lambda: drain.drain_queue(SMS) or system.state(delivery) == "accepted", "accepted", 20)
+    system.wait_until(lambda: retry(system) or system.state(delivery) == "accepted", "accepted", 20)
     sid, second = system.rows("SELECT provider_id, date_trunc('second', accepted_at) FROM deliveries")[0]
     provider_events.store("twilio", [Event("delivered", f"{sid}:delivered", delivery, sid, second)])
     provider_events.apply()

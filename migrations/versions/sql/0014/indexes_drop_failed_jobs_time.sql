@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY IF EXISTS failed_jobs_time;

@@ -1,0 +1,1 @@
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS is_due boolean NOT NULL DEFAULT true;
