@@ -1,6 +1,6 @@
--- Classify the documents of one slice of the day's pending folios based on what was known on the business date. A backfill therefore
--- creates the same leads that a run on the business date would have created. Reads pending_folios; creates
--- candidate_folios and classified_documents.
+-- Classify the documents of one slice of the day's pending folios based on what was known on the business date. A
+-- backfill therefore creates the same leads that a run on the business date would have created. Reads pending_folios;
+-- creates candidate_folios and classified_documents.
 CREATE TEMP TABLE candidate_folios ON COMMIT DROP AS
 SELECT DISTINCT folio FROM pending_folios
 WHERE business_date = %(day)s::date

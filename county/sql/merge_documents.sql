@@ -1,6 +1,6 @@
--- Merge the day's documents of one slice, the way merge_parties.sql merges the parties. In the Clerk's own file, a row marked as
--- deleted removes one party. The document is removed only when its last party is removed, so rows marked as deleted are
--- not versions of the document. Reads matched_records, incoming_parties and gone_parties; writes
+-- Merge the day's documents of one slice, the way merge_parties.sql merges the parties. In the Clerk's own file, a row
+-- marked as deleted removes one party. The document is removed only when its last party is removed, so rows marked as
+-- deleted are not versions of the document. Reads matched_records, incoming_parties and gone_parties; writes
 -- merged_folios and pending_folios.
 
 -- Find the highest file number from other days before this file's documents are among the documents.

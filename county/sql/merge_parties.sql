@@ -1,6 +1,6 @@
--- Merge the day's parties of one slice of the documents. The last line for a party in the day's file is the party's version for that day. A corrected
--- file replaces the day's earlier file, so parties that appear only in the earlier file are deleted. Creates
--- incoming_parties and gone_parties.
+-- Merge the day's parties of one slice of the documents. The last line for a party in the day's file is the party's
+-- version for that day. A corrected file replaces the day's earlier file, so parties that appear only in the earlier
+-- file are deleted. Creates incoming_parties and gone_parties.
 SET LOCAL default_statistics_target = 10;
 
 -- The table day_parties is empty, unless the day has been merged before. A run without files, which only matches waiting
