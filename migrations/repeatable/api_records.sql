@@ -10,7 +10,10 @@ DECLARE
     -- A running merge may already have read the API's documents, and the documents that the merge writes are not
     -- visible here yet. Do not wait for the merge: refresh_after_merge derives these properties again. If no merge is
     -- running, the lock keeps a merge from starting.
-    is_merging boolean := NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'));
+    -- A merge holds the first lock, and each part of a merge the second: the last part of a task that was killed may
+    -- still be running.
+    is_merging boolean := NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'))
+                          OR NOT pg_try_advisory_xact_lock(hashtext('leads:merge-part'));
     touched text[];
 BEGIN
     -- The API returns one record for each party of a document.
@@ -90,7 +93,8 @@ CREATE OR REPLACE FUNCTION refresh_after_merge() RETURNS bigint LANGUAGE plpgsql
 DECLARE
     folios text[];
 BEGIN
-    IF NOT EXISTS (SELECT FROM folios_to_refresh) OR NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge')) THEN
+    IF NOT EXISTS (SELECT FROM folios_to_refresh) OR NOT pg_try_advisory_xact_lock_shared(hashtext('leads:merge'))
+       OR NOT pg_try_advisory_xact_lock(hashtext('leads:merge-part')) THEN
         RETURN 0;
     END IF;
     WITH taken AS (DELETE FROM folios_to_refresh RETURNING folio)

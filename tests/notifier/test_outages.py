@@ -162,12 +162,12 @@ def test_a_claim_whose_commit_was_not_confirmed_is_requeued(system: System, monk
 
     @contextmanager
     def unconfirmed() -> Iterator[Any]:
-        with db.transaction() as cursor:
-            yield cursor
+        with db.pipeline() as connection:
+            yield connection
         raise psycopg.OperationalError
 
     with monkeypatch.context() as patch, pytest.raises(psycopg.OperationalError):
-        patch.setattr(lifecycle, "transaction", unconfirmed)
+        patch.setattr(lifecycle, "pipeline", unconfirmed)
         drain.drain_queue(SMS)
     assert system.state(opened.delivery_id) == "sending"
     with db.transaction() as cursor:
