@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -60,13 +61,19 @@ class NotifierBroker(RedisBroker):
 
 
 class ThreadsPerQueue(Middleware):
-    """Gives a worker as many threads and database connections as its queues need, even if ``--threads`` is lower."""
+    """Gives a worker as many threads and database connections as its queues need, even if ``--threads`` is lower.
+
+    A process whose queues all yield the processor lowers its own priority.
+    """
 
     def before_worker_boot(self, broker: Any, worker: Worker) -> None:
         """Let the worker start enough threads and open enough database connections for its queues."""
         queues = [QUEUES[name] for name in served_queues(worker, QUEUES)]
         require_threads(worker, sum(queue.concurrency for queue in queues))
         db.limit(max((queue.connections for queue in queues), default=db.POOL_SIZE))
+        niceness = min((queue.niceness for queue in queues), default=0)
+        if niceness > max(0, os.getpriority(os.PRIO_PROCESS, 0)):
+            os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
 def make_broker(address: Callable[[], str] = redis_url) -> NotifierBroker:

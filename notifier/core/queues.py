@@ -36,6 +36,8 @@ class Queue:
     """Deliveries that one claim takes at most, for one request to the provider."""
     connections: int = 10
     """Database connections that a process for this queue alone may open."""
+    niceness: int = 0
+    """How much a process for this queue alone yields the processor to other processes (0 to 19)."""
 
     @property
     def drain_actor(self) -> str:
@@ -47,8 +49,8 @@ LOOKUPS = Queue("api-property-lookup", 10)
 VOICE = Queue("voice-assistant", 5, Channel.VOICE)
 SMS = Queue("sms-notifications", 20, Channel.SMS)
 # Each batch makes the database do a lot of work. More connections would not speed up this work, and would slow down
-# other processes.
-EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=4)
+# other processes. People wait for lookups and verification codes, so e-mails yield the processor to them.
+EMAIL = Queue("email-workflows", 50, Channel.EMAIL, batch=500, connections=2, niceness=10)
 ADMIN = Queue("admin-alerts", 2)
 
 QUEUES: Mapping[str, Queue] = MappingProxyType(

@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from leads.clock import local_day, now
 from operations.monitoring.queue_metrics import QUEUES
@@ -89,17 +90,24 @@ def deliveries_csv(request: Request) -> Response:
     if not _exports.acquire(blocking=False):
         raise HTTPException(503, "Two exports are running already. Try again when one of them has ended.")
     headers = {"Content-Disposition": f'attachment; filename="deliveries-{local_day(now())}.csv"'}
-    return StreamingResponse(_export(wanted), media_type="text/csv; charset=utf-8", headers=headers)
+    return _Export(_export(wanted), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+class _Export(StreamingResponse):
+    """Streams an export, and lets the next export begin when this one ends, even if nothing of it was read."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            _exports.release()
 
 
 def _export(wanted: DeliveryFilter) -> Iterator[bytes]:
-    try:
-        with database.read() as connection:
-            # A browser that stops reading must not keep a transaction open.
-            connection.execute("SET LOCAL idle_in_transaction_session_timeout = '1min'")
-            yield from export_deliveries(connection, wanted)
-    finally:
-        _exports.release()
+    with database.read() as connection:
+        # A browser that stops reading must not keep a transaction open.
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = '1min'")
+        yield from export_deliveries(connection, wanted)
 
 
 def _errors(connection: database.Connection, page: Page) -> dict[int, str]:

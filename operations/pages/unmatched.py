@@ -83,13 +83,14 @@ def ask_undo(request: Request) -> Response:
 def undo(
     user: User,
     reason: Annotated[str, Form()] = "",
-    decision: Annotated[int | None, Form()] = None,
+    decision: Annotated[str, Form()] = "",
     alias: Annotated[str, Form()] = "",
     street: Annotated[str, Form()] = "",
 ) -> Response:
     """Undo a decision, or an alias that an operator added. The records wait for the next run again."""
-    name = "undo_alias" if decision is None else "undo_decision"
-    released = _decide(name, user, reason, decision=decision, alias=alias, street=street)
+    decision_id = optional_id("decision", decision)
+    name = "undo_alias" if decision_id is None else "undo_decision"
+    released = _decide(name, user, reason, decision=decision_id, alias=alias, street=street)
     return done_response(f"Undone. {released} matched records wait for the next run again.")
 
 
@@ -106,10 +107,12 @@ def run(
     """Start Airflow's DAG that matches the waiting records again and makes their leads; show its runs."""
     wanted = one_of({"feed": feed}, "feed", FEED_NAMES)
     why = Reason.of(reason)
-    run_id = trigger(ADDRESS_REVIEW.dag_id, user, {"feed": wanted})
     with database.write() as connection:
-        noted = {"actor": actor_name(user), "reason": str(why), "feed": wanted, "run_id": run_id}
-        database.rows(connection, "record_review_run", **noted)
+        # Record the action first, so that no run starts while the leads database is away.
+        noted = {"actor": actor_name(user), "reason": str(why), "feed": wanted}
+        (action,) = database.rows(connection, "record_review_run", **noted)
+        run_id = trigger(ADDRESS_REVIEW.dag_id, user, {"feed": wanted})
+        database.rows(connection, "record_run_id", id=action["id"], run_id=run_id)
     target = f"{request.scope['root_path']}/ingestion?feed={ADDRESS_REVIEW.dag_id}"
     return Response(status_code=204, headers={"HX-Redirect": target})
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -311,3 +312,18 @@ def test_an_idle_queue_costs_little_and_wakes_at_once(county_api: CountyApi, sys
         notifier.lookup(folio, user)
         waits.append(time.monotonic() - began)
     assert sorted(waits)[50] < 0.025, "polling would take longer"
+
+
+def test_a_process_for_e_mails_alone_yields_the_processor(system: System) -> None:
+    """A process that also serves another queue keeps its priority."""
+    own = psutil.Process().nice()
+    alone = system.start_worker("email-workflows")
+    mixed = system.start_worker("email-workflows", "sms-notifications")
+
+    def niceness(worker: subprocess.Popen[bytes]) -> int:
+        return max(int(one.nice()) for one in psutil.Process(worker.pid).children(recursive=True))
+
+    beats = "SELECT count(*) FROM lane_status"
+    system.wait_until(lambda: system.value(beats) == 3, "both workers run")
+    assert niceness(alone) == max(own, 10)
+    assert niceness(mixed) == own

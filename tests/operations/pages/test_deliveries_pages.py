@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import io
 import re
@@ -9,8 +11,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.requests import ClientDisconnect
 
 from operations.pages import deliveries as deliveries_page
+from operations.pages.delivery_filter import DeliveryFilter
 from tests.hostile import HOSTILE_TEXTS
 from tests.operations.pages.conftest import Pages
 
@@ -207,3 +211,21 @@ def test_exports_leave_connections_for_the_pages(pages: Pages) -> None:
     finally:
         for _ in range(2):
             deliveries_page._exports.release()
+
+
+def test_an_export_that_nobody_reads_gives_its_place_back(pages: Pages) -> None:
+    insert(pages)
+
+    async def leave(message: object) -> None:
+        raise OSError("the browser has gone")
+
+    async def nothing() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    for _ in range(3):
+        deliveries_page._exports.acquire(timeout=1)
+        answer = deliveries_page._Export(deliveries_page._export(DeliveryFilter()))
+        with contextlib.suppress(OSError, ClientDisconnect):
+            asyncio.run(answer({"type": "http", "asgi": {"spec_version": "2.4"}}, nothing, leave))
+    assert deliveries_page._exports.acquire(blocking=False)
+    deliveries_page._exports.release()

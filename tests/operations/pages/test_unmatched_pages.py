@@ -9,6 +9,7 @@ import pytest
 
 from county import feeds, runs
 from county.address_review import retry_waiting
+from operations.pages import unmatched
 from tests.county.days import FOLIO, FRIDAY, OTHER_FOLIO, Pipeline
 from tests.county.test_address_review import CONDOMINIUM, add_condominium, add_property
 from tests.county.test_matching import file_at
@@ -184,6 +185,27 @@ def test_a_hostile_address_is_shown_as_text(pages: Pages) -> None:
     for path in ("unmatched", f"unmatched/{record}", f"unmatched/{record}/accept"):
         shown = pages.op.get(path).text
         assert hostile not in shown and "<img" not in shown
+
+
+@pytest.mark.parametrize("decision", ["-1", "x", "9" * 30])
+def test_an_odd_id_of_a_decision_is_refused(pages: Pages, decision: str) -> None:
+    assert pages.op.post("unmatched/undo", data={"decision": decision, **REASON}).status_code in (400, 404)
+
+
+def test_no_run_starts_while_its_action_cannot_be_recorded(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def trigger(dag_id: str, *_: object) -> str:
+        started.append(dag_id)
+        return "run 1"
+
+    monkeypatch.setattr(unmatched, "trigger", trigger)
+    assert pages.op.post("unmatched/run", data=REASON).status_code == 204
+    recorded = "SELECT action, parameters ->> 'run_id' FROM operator_actions"
+    assert pages.rows.all(recorded) == [("make_leads", "run 1")]
+    pages.rows.database.connection.execute("ALTER TABLE operator_actions RENAME TO away")
+    assert pages.op.post("unmatched/run", data=REASON).status_code == 500
+    assert started == ["address_review"]
 
 
 def test_the_run_of_the_review_needs_a_reason_and_a_dag_that_airflow_knows(pages: Pages) -> None:
