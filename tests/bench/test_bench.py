@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bench import dags
+from bench import dags, side_by_side
 from local.paths import ROOT
 
 
@@ -58,6 +58,35 @@ def test_each_kind_of_dag_is_measured_through_the_scheduler(
     assert re.search(r"^weekly_ftp_ingestion .* leads [1-9]\d*, alerts [1-9]", table, re.MULTILINE), table
     assert re.search(r"^data_cleanup, with expired rows .* deliveries [1-9]", table, re.MULTILINE), table
     assert re.search(r"^  weekly_ftp_ingestion: open_run .*, close_run \d", table, re.MULTILINE), table
+
+
+def test_both_designs_are_compared_round_by_round() -> None:
+    theirs = {"stack": "bullmq", "bench": "lookup", "load": "idle", "at_once": 1}
+    ours = {"stack": "here", "bench": "lookup", "load": "idle"}
+    rounds = [
+        # The first line of theirs was disturbed, so it was measured again.
+        [{**theirs, "p50_ms": 99.0}, {**theirs, "p50_ms": 10.0}, {**ours, "p50_ms": 5.0}],
+        [{**theirs, "p50_ms": 20.0}, {**ours, "p50_ms": 16.0}],
+        [{**theirs, "p50_ms": 10.0}, {**ours, "p50_ms": 9.0}],
+        [{**theirs, "p50_ms": 10.0}],
+    ]
+    assert list(side_by_side.table(rounds)) == [
+        ["lookup, idle: p50, ms", "10, 5", "20, 16", "10, 9", "", "0.80"],
+    ]
+
+
+def test_without_the_other_design_nothing_is_compared() -> None:
+    done = bench("side_by_side")
+    assert done.returncode == 0, done.stderr
+    assert "skipped. Set PEERS_DIR" in done.stdout
+
+
+@pytest.mark.drill
+def test_the_queue_and_its_digests_are_measured() -> None:
+    done = bench("queue_load", "notifier_digests", "--scale", "0.002")
+    assert done.returncode == 0, done.stderr
+    for line in ("claim 500", "leader: one whole round", "queue_metrics", "accepted 1000"):
+        assert line in done.stdout
 
 
 def test_the_error_for_an_unknown_benchmark_lists_the_known_ones() -> None:
