@@ -40,10 +40,11 @@ def reads_few_rows(connection: psycopg.Connection, task: Callable[[psycopg.Conne
             pytest.fail("\n".join([f"{read:,} rows: {line}", plan.statement, *plan.lines]))
 
 
-@pytest.mark.parametrize("name", [name for name in queue_load.tasks() if name != "claim 500"])
-def test_a_statement_reads_few_rows(load: System, name: str) -> None:
-    with psycopg.connect(load.database.url, autocommit=True) as connection:
-        reads_few_rows(connection, queue_load.tasks()[name])
+def test_each_statement_reads_few_rows(load: System) -> None:
+    for name, task in queue_load.tasks().items():
+        if name != "claim 500":
+            with psycopg.connect(load.database.url, autocommit=True) as connection:
+                reads_few_rows(connection, task)
 
 
 def test_a_claim_reads_what_it_claims(load: System) -> None:
