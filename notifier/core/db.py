@@ -17,6 +17,9 @@ from leads import database, sql
 #: The notifier holds no connection while it waits for a provider, so it needs far fewer connections than threads.
 POOL_SIZE = 10
 
+#: Makes PostgreSQL keep the plans of the transaction's prepared statements, whatever their parameters are.
+PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan"
+
 T = TypeVar("T")
 
 _size = POOL_SIZE
@@ -79,12 +82,15 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
 
 
 def run(name: str, **parameters: Any) -> list[DictRow]:
-    """Run a package's ``.sql`` file (such as ``deliveries/claim``) in its own transaction, in one round trip.
+    """Run a package's ``.sql`` file (such as ``lookups/read_lookup``) in its own transaction, in one round trip.
 
-    Returns its rows.
+    Returns its rows. The statement is planned once for each connection, because planning a short statement may take
+    longer than running it.
     """
-    with _pool().connection() as connection:
-        return rows(connection.cursor(row_factory=dict_row), name, **parameters)
+    with pipeline() as connection:
+        connection.execute(PLAN_ONCE)
+        found = connection.cursor(row_factory=dict_row).execute(statement(name), parameters)
+    return found.fetchall()
 
 
 def statement(name: str) -> str:

@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from leads.logs import get_logger
-from notifier.core.db import pipeline, rows, statement, transaction
+from notifier.core.db import PLAN_ONCE, pipeline, rows, statement, transaction
 from notifier.core.errors import OutcomeNotRecorded, ProviderError
 from notifier.core.queues import EMAIL, VOICE, Queue
 from notifier.core.settings import settings
@@ -103,8 +103,8 @@ def _claim(key: UUID, queue: Queue, kinds: Sequence[str]) -> Claim | None:
 
 def _claim_rows(cursor: Cursor, key: UUID, queue: Queue, kinds: Sequence[str]) -> Cursor:
     """Claim deliveries in the cursor's transaction. Returns the cursor, which has a row for each delivery."""
-    # Planning the statement takes longer than an idle queue's claim, so plan it once for each connection.
-    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+    # Planning the statement takes longer than an idle queue's claim.
+    cursor.execute(PLAN_ONCE)
     if queue is EMAIL:
         # Allow only one e-mail claim at a time, so that each batch counts the e-mails in other batches toward the
         # daily cap.
