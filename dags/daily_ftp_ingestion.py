@@ -8,7 +8,7 @@ brings properties, leads and alert rows up to date. The notifier sends the alert
 already archived, the run reads them from the archive, so archived dates can be run again or backfilled in any order. No
 subscriber is alerted twice.
 
-**When it fails** the next try finishes the step. The reason and the remedy are in
+**When it fails** nothing is lost: the next try of the failed task finishes the step. The reason and the remedy are in
 `data_ingestion_logs.error_message`, in the failed task's log and in `failed_jobs`. Correct the cause, then clear the
 failed task: the run resumes from there. Malformed lines are in `rejected_records`, and records without a property are
 in `unmatched_records`. Until the run has succeeded, subscribers get no new-homeowner or foreclosure leads for that day.

@@ -113,7 +113,7 @@ def test_oncall_is_alerted_of_a_failed_run_with_all_facts_and_of_its_recovery(on
         f"DAG: {DAILY}", f"Run: {run_id}", f"Business date: {DAY}", "Task: wait_for_files", "Try: 1 of 4",
         "Reason: Cases.exp and Parties.exp for 2025-02-03: not in the archive",
         f"Log: {oncall.stack.ports.url}/dags/{DAILY}/runs/", "/tasks/wait_for_files?try_number=1",
-        "What to do: The next try finishes the step.",
+        "What to do: Nothing is lost: the next try of the failed task finishes the step.",
     ):  # fmt: skip
         assert fact in text
     publish(oncall.stack, DAY)
