@@ -82,15 +82,12 @@ def retry_transaction(transact: Callable[[], T], *, timeout: float = 0.0) -> T:
 
 
 def run(name: str, **parameters: Any) -> list[DictRow]:
-    """Run a package's ``.sql`` file (such as ``lookups/read_lookup``) in its own transaction, in one round trip.
+    """Run a package's ``.sql`` file (such as ``deliveries/claim``) in its own transaction, in one round trip.
 
-    Returns its rows. The statement is planned once for each connection, because planning a short statement may take
-    longer than running it.
+    Returns its rows.
     """
-    with pipeline() as connection:
-        connection.execute(PLAN_ONCE)
-        found = connection.cursor(row_factory=dict_row).execute(statement(name), parameters)
-    return found.fetchall()
+    with _pool().connection() as connection:
+        return rows(connection.cursor(row_factory=dict_row), name, **parameters)
 
 
 def statement(name: str) -> str:

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from leads.alert import alert
 from leads.settings import MissingSetting
-from notifier.core.db import PLAN_ONCE, pipeline, rows, run, statement, transaction
+from notifier.core.db import pipeline, rows, run, statement, transaction
 from notifier.core.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, Refused, Throttled, TooLate
 from notifier.core.settings import settings
 from notifier.lookups import client
@@ -109,7 +109,6 @@ def _store(request: LookupRequest, found: county_api.Answer) -> None:
     call = _call(request, status, found.balance, found.rows, give_back=False)
     end = _end(request.lookup_id, "answered", records=found.rows, balance=found.balance, charged=True)
     with pipeline() as connection:
-        connection.execute(PLAN_ONCE)
         connection.execute("SELECT store_api_records(%s, %s)", (request.folio, Jsonb(found.records)))
         crossed = connection.cursor(row_factory=dict_row).execute(statement("lookups/record_county_call"), call)
         connection.execute(statement("lookups/finish_lookup"), end)
